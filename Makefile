@@ -1,0 +1,43 @@
+# Needs git, make and Go. Whatever else a target needs, it installs or says how to. `make` alone lists the targets.
+
+# Version control is asked once, here, and never by the Go tools: they refuse a checkout of another user.
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 30s
+
+# The servers that the tests need, unless the user names his own.
+TEST_SERVERS := $(if $(TEST_DATABASE_URL),,postgres) $(if $(TEST_REDIS_URL),,redis)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint fuzz build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## see it work: everything in one process, against an upstream in memory; nothing is bought
+	@.ci/deps postgres redis
+	go run ./cmd/bulkreg dev --demo
+
+test: ## run all tests, with the race detector, in random order
+	@.ci/deps cc $(TEST_SERVERS)
+	go test -race -shuffle=on -timeout 15m ./...
+
+bench: ## measure the throughput on this machine
+	@.ci/deps postgres redis
+	go run ./cmd/bulkreg bench
+
+lint: ## check the format and look for mistakes
+	@unformatted="$$(gofmt -l .)" && if [ -n "$$unformatted" ]; then \
+		echo "not in gofmt's format:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+fuzz: ## run every fuzz test for FUZZTIME (30s)
+	@.ci/deps $(TEST_SERVERS)
+	@.ci/fuzz $(FUZZTIME)
+
+build: ## build bin/bulkreg
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/bulkreg ./cmd/bulkreg
+
+clean: ## remove what build made
+	rm -rf bin
