@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrFenced says that a claim is no longer good: its lease has passed, or it was closed. Whoever holds it
+// must not start a call with it.
+var ErrFenced = errors.New("the claim has ended")
+
+// Claim is the licence to call for some jobs until its lease ends. Its ID is chosen by who claims, so that a
+// claim whose confirmation got lost can still be named.
+type Claim struct {
+	ID      uuid.UUID
+	Kind    Kind
+	Account string
+	Worker  string // host and process, for people
+	Lease   time.Duration
+}
+
+// ClaimedJob is what a worker needs to know to carry a job out.
+type ClaimedJob struct {
+	ID           uuid.UUID
+	Domain       string
+	HolderID     string
+	PeriodMonths int
+	Nameservers  []string
+	Attempts     int // this one included
+}
+
+// Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
+// returns them. The others were claimed, delivered anew or canceled meanwhile: they are none of the
+// caller's business.
+func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
+	ids, epochs := split(jobs)
+	rows, err := s.pool.Query(ctx, `
+		WITH want AS (SELECT * FROM unnest($5::uuid[], $6::integer[]) AS w (id, epoch)), taken AS (
+			UPDATE jobs j SET state = 'running', claim_id = $1, attempts = j.attempts + 1, wake_at = NULL
+			FROM want w
+			WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND j.kind = $2 AND j.account = $3
+			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_id, '') AS holder_id,
+				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.attempts
+		), claimed AS (
+			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
+			SELECT $1, $2, $3, $4, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
+			FROM taken HAVING count(*) > 0
+		)
+		SELECT id, domain, holder_id, period_months, nameservers, attempts FROM taken`,
+		c.ID, c.Kind, c.Account, c.Worker, ids, epochs, seconds(c.Lease))
+	if err != nil {
+		return nil, failure("claim jobs", err)
+	}
+	claimed := make([]ClaimedJob, 0, len(jobs))
+	var j ClaimedJob
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.Domain, &j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
+		claimed = append(claimed, j)
+		j.Nameservers = nil
+		return nil
+	})
+	return claimed, failure("claim jobs", err)
+}
+
+// Op is what a call asks the upstream.
+type Op string
+
+// The operations. OpCheck is the fresh WHOIS check before a registration, OpRegister is the one that costs money.
+const (
+	OpWhois    Op = "whois"
+	OpCheck    Op = "check"
+	OpRegister Op = "register"
+	OpToken    Op = "token"
+)
+
+// NewCall is a call about to be made.
+type NewCall struct {
+	ID      uuid.UUID
+	ClaimID uuid.UUID
+	Op      Op
+	Size    int           // jobs in it
+	Timeout time.Duration // from now to its deadline
+	Lease   time.Duration // to which the claim is renewed; longer than Timeout
+}
+
+// StartCall records a call that costs nothing, and renews the claim's lease so that it outlasts the call. It
+// fails with ErrFenced when the claim has ended.
+func (s *Store) StartCall(ctx context.Context, c NewCall) error {
+	tag, err := s.pool.Exec(ctx, `
+		WITH claim AS (`+renewClaim+`)
+		INSERT INTO calls (id, claim_id, op, size, deadline)
+		SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6) FROM claim`,
+		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout))
+	if err != nil {
+		return failure("start call", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrFenced
+	}
+	return nil
+}
+
+// renewClaim renews claim $1 for $2 seconds, if it is still good. Renewing is a write on purpose: the rescuer, which
+// may be looking at the same row, then sees that it has changed.
+const renewClaim = `
+	UPDATE claims SET lease_until = greatest(lease_until, now() + make_interval(secs => $2))
+	WHERE id = $1 AND closed_at IS NULL AND lease_until > now()
+	RETURNING id`
+
+// Expired counts what ExpireClaims found.
+type Expired struct {
+	Claims  int
+	Jobs    int // taken back, to be delivered again
+	Unknown int // of these, sent in a paid call that nobody knows the outcome of
+}
+
+// ExpireClaims closes at most limit claims whose lease has passed, and takes their jobs back. A job with an open
+// attempt was perhaps paid for: the attempt becomes unknown and the job waits for reconcileAfter from the
+// call's deadline. The others are due at once.
+func (s *Store) ExpireClaims(ctx context.Context, limit int, reconcileAfter time.Duration) (Expired, error) {
+	var e Expired
+	err := s.inTx(ctx, "expire claims", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			WITH expired AS (
+				SELECT id FROM claims WHERE closed_at IS NULL AND lease_until <= now()
+				ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+			)
+			UPDATE claims c SET closed_at = now() FROM expired WHERE c.id = expired.id RETURNING c.id`, limit)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		e.Claims = len(ids)
+		// A statement of its own: it sees every attempt of a claim that is now locked and closed.
+		return tx.QueryRow(ctx, `
+			WITH lost AS (
+				UPDATE attempts a SET state = 'unknown'
+				FROM calls c WHERE c.id = a.call_id AND c.claim_id = ANY($1) AND a.state = 'open'
+				RETURNING a.job_id, c.deadline
+			), ended AS (
+				UPDATE calls SET finished_at = now(), error = $3
+				WHERE claim_id = ANY($1) AND finished_at IS NULL
+			), back AS (
+				UPDATE jobs j SET
+					state = CASE WHEN l.job_id IS NULL THEN 'queued' ELSE 'retrying' END,
+					wake_at = CASE WHEN l.job_id IS NULL THEN now() ELSE l.deadline + make_interval(secs => $2) END,
+					last_error = $3
+				FROM claims c, unnest(c.job_ids) AS member (id) LEFT JOIN lost l ON l.job_id = member.id
+				WHERE c.id = ANY($1) AND j.id = member.id AND j.claim_id = c.id AND j.state = 'running'
+				RETURNING j.id
+			)
+			SELECT (SELECT count(*) FROM back), (SELECT count(*) FROM lost)`,
+			ids, seconds(reconcileAfter), "the worker that held this job went away").Scan(&e.Jobs, &e.Unknown)
+	})
+	return e, err
+}

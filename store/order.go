@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Order is what a producer asked for at once.
+type Order struct {
+	ID        int64
+	Source    string
+	Reference string
+	Kind      Kind
+	Lane      Lane
+	Account   string
+	Total     int
+	CreatedAt time.Time
+}
+
+// Summary is an order and how far it has come.
+type Summary struct {
+	Order
+	Counts   map[State]int   // jobs by state; states with none are left out
+	Outcomes map[Outcome]int // final jobs by outcome
+	Calls    int             // upstream requests made for it, those shared with other orders included
+	// FinishedAt is when the last job ended; zero while one has not.
+	FinishedAt time.Time
+}
+
+// Done says whether every job is final.
+func (s Summary) Done() bool {
+	return s.Counts[Succeeded]+s.Counts[Failed]+s.Counts[Canceled] == s.Total
+}
+
+// Settled says whether nothing more will happen by itself: each job is final or waits for a person.
+func (s Summary) Settled() bool {
+	return s.Counts[Succeeded]+s.Counts[Failed]+s.Counts[Canceled]+s.Counts[Unconfirmed] == s.Total
+}
+
+const orderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at`
+
+func (o *Order) scan() []any {
+	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt}
+}
+
+// FindOrder finds the order of that source and reference, or fails with ErrNotFound.
+func (s *Store) FindOrder(ctx context.Context, source, reference string) (Order, error) {
+	var o Order
+	err := s.pool.QueryRow(ctx, `SELECT `+orderColumns+` FROM orders o WHERE o.source = $1 AND o.reference = $2`,
+		source, reference).Scan(o.scan()...)
+	return o, failure("find order", err)
+}
+
+// ListOrders lists the newest orders, at most limit of them, of one source or ("") of all.
+func (s *Store) ListOrders(ctx context.Context, source string, limit int) ([]Summary, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+orderColumns+` FROM orders o
+		WHERE $1 = '' OR o.source = $1
+		ORDER BY o.created_at DESC, o.id DESC LIMIT $2`, source, limit)
+	if err != nil {
+		return nil, failure("list orders", err)
+	}
+	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Summary, error) {
+		var sum Summary
+		return sum, row.Scan(sum.scan()...)
+	})
+	if err != nil {
+		return nil, failure("list orders", err)
+	}
+	for i := range orders {
+		if err := s.summarize(ctx, &orders[i]); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
+}
+
+// Summarize counts an order's jobs by state and outcome, and its calls.
+func (s *Store) Summarize(ctx context.Context, o Order) (Summary, error) {
+	sum := Summary{Order: o}
+	return sum, s.summarize(ctx, &sum)
+}
+
+func (s *Store) summarize(ctx context.Context, sum *Summary) error {
+	var batch pgx.Batch
+	batch.Queue(`SELECT total FROM orders WHERE id = $1`, sum.ID)
+	batch.Queue(`
+		SELECT state, coalesce(outcome, ''), count(*), max(finished_at)
+		FROM jobs WHERE order_id = $1 GROUP BY state, outcome`, sum.ID)
+	batch.Queue(`
+		SELECT count(*) FROM calls c JOIN claims cl ON cl.id = c.claim_id
+		WHERE cl.order_ids @> ARRAY[$1::bigint]`, sum.ID)
+	results := s.pool.SendBatch(ctx, &batch)
+	err := readSummary(results, sum)
+	if cerr := results.Close(); err == nil {
+		err = cerr
+	}
+	return failure("count jobs of order", err)
+}
+
+func readSummary(results pgx.BatchResults, sum *Summary) error {
+	if err := results.QueryRow().Scan(&sum.Total); err != nil {
+		return err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	sum.Counts, sum.Outcomes = map[State]int{}, map[Outcome]int{}
+	var (
+		state    State
+		outcome  Outcome
+		n        int
+		finished *time.Time
+		last     time.Time
+	)
+	_, err = pgx.ForEachRow(rows, []any{&state, &outcome, &n, &finished}, func() error {
+		sum.Counts[state] += n
+		if outcome != "" {
+			sum.Outcomes[outcome] += n
+		}
+		if finished != nil && finished.After(last) {
+			last = *finished
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if sum.Done() {
+		sum.FinishedAt = last
+	}
+	return results.QueryRow().Scan(&sum.Calls)
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// CallResult is what a call brought, for its row.
+type CallResult struct {
+	ID       uuid.UUID
+	Status   int // HTTP status; 0 when none arrived
+	Duration time.Duration
+	Error    string // in the upstream's words where it had any; "" when all is well
+}
+
+// columns turns transitions into the arrays that unnest takes.
+type columns struct {
+	jobs     uuids
+	states   []string
+	outcomes []string
+	texts    []string
+	delays   []float64
+	refunds  []int32
+}
+
+func newColumns(n int) columns {
+	return columns{
+		jobs: make(uuids, 0, n), states: make([]string, 0, n), outcomes: make([]string, 0, n),
+		texts: make([]string, 0, n), delays: make([]float64, 0, n), refunds: make([]int32, 0, n),
+	}
+}
+
+func (c *columns) add(t Transition) {
+	var refund int32
+	if t.refund {
+		refund = 1
+	}
+	c.jobs = append(c.jobs, toUUID(t.job))
+	c.states = append(c.states, string(t.state))
+	c.outcomes = append(c.outcomes, string(t.outcome))
+	c.texts = append(c.texts, t.text)
+	c.delays = append(c.delays, seconds(t.delay))
+	c.refunds = append(c.refunds, refund)
+}
+
+// setJob is the one place where a reply changes a job's row. r is the transition.
+const setJob = `
+	state = r.state,
+	outcome = nullif(r.outcome, ''),
+	last_error = coalesce(nullif(r.text, ''), CASE WHEN r.state <> 'succeeded' THEN j.last_error END),
+	wake_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.delay) END,
+	finished_at = CASE WHEN r.state IN ('succeeded', 'failed') THEN now() END,
+	attempts = greatest(j.attempts - r.refund, 0)`
+
+// mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to
+// anything, and one that was taken back meanwhile only to a final state: late, but known.
+const mayChange = `
+	r.state <> '' AND j.finished_at IS NULL AND j.claim_id = $1
+	AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
+
+const finishCall = `
+	UPDATE calls SET finished_at = now(), status = nullif($9, 0), duration_ms = $10, error = nullif($11, '')
+	WHERE id = $8`
+
+// Settle writes what a call that costs nothing brought: its jobs' transitions, and the call's own row. It
+// returns how many jobs changed; the others ended or were claimed anew meanwhile. When these were all
+// the claim had, the claim is closed.
+func (s *Store) Settle(ctx context.Context, claim uuid.UUID, call CallResult, transitions []Transition) (int, error) {
+	c := newColumns(len(transitions))
+	for _, t := range transitions {
+		c.add(t)
+	}
+	var settled int
+	err := s.pool.QueryRow(ctx, `
+		WITH r AS (
+			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[])
+				AS r (id, state, outcome, text, delay, refund)
+		), settled AS (
+			UPDATE jobs j SET `+setJob+` FROM r WHERE j.id = r.id AND `+mayChange+` RETURNING j.id
+		), finished AS (`+finishCall+`), closed AS (
+			UPDATE claims SET closed_at = now()
+			WHERE id = $1 AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
+		)
+		SELECT count(*) FROM settled`,
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error)).Scan(&settled)
+	return settled, failure("settle jobs", err)
+}
+
+// SettlePaid writes what a paid call brought: each attempt's end, the jobs' transitions, and the call's row. A
+// reply that comes late is written all the same: a success always counts unless a newer call for the
+// job is open, and an attempt that has a definite end keeps it. It returns how many jobs changed.
+func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult, transitions []PaidTransition) (int, error) {
+	n := len(transitions)
+	c := newColumns(n)
+	attempts, codes, messages := make([]string, n), make([]int32, n), make([]string, n)
+	for i, t := range transitions {
+		c.add(t.Transition)
+		attempts[i], codes[i], messages[i] = string(t.Attempt), int32(t.StatusCode), clip(t.Message)
+	}
+	var settled int
+	err := s.pool.QueryRow(ctx, `
+		WITH r AS (
+			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
+				$12::text[], $13::integer[], $14::text[])
+				AS r (id, state, outcome, text, delay, refund, attempt, status_code, message)
+		), resolved AS (
+			UPDATE attempts a SET state = r.attempt, status_code = nullif(r.status_code, 0), message = nullif(r.message, ''),
+				resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
+				resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
+			FROM r WHERE a.call_id = $8 AND a.job_id = r.id
+			AND (a.state IN ('open', 'unknown') OR a.state = 'cleared' AND r.attempt = 'registered')
+		), settled AS (
+			UPDATE jobs j SET `+setJob+` FROM r
+			WHERE j.id = r.id AND (`+mayChange+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
+				SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
+			RETURNING j.id
+		), finished AS (`+finishCall+`)
+		SELECT count(*) FROM settled`,
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error),
+		attempts, codes, messages).Scan(&settled)
+	return settled, failure("settle registrations", err)
+}
+
+// Release ends a claim. Jobs that are still running under it were not called for: they are due again after delay,
+// and the attempt is not counted. It returns how many those were. A job with an open attempt is not
+// released, and keeps the claim open: its lease decides.
+func (s *Store) Release(ctx context.Context, claim uuid.UUID, delay time.Duration, text string) (int, error) {
+	var released int
+	err := s.inTx(ctx, "release claim", func(tx pgx.Tx) error {
+		// The claim first: who holds its row may change what hangs on it.
+		err := tx.QueryRow(ctx, `SELECT id FROM claims WHERE id = $1 AND closed_at IS NULL FOR UPDATE`, claim).Scan(&claim)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `
+			UPDATE jobs j SET state = 'retrying', wake_at = now() + make_interval(secs => $2),
+				attempts = greatest(j.attempts - 1, 0), last_error = coalesce(nullif($3, ''), j.last_error)
+			FROM claims c, unnest(c.job_ids) AS member (id)
+			WHERE c.id = $1 AND j.id = member.id AND j.claim_id = $1 AND j.state = 'running'
+			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'open')`,
+			claim, seconds(delay), clip(text))
+		if err != nil {
+			return err
+		}
+		released = int(tag.RowsAffected())
+		_, err = tx.Exec(ctx, `
+			UPDATE claims c SET closed_at = now() WHERE c.id = $1 AND NOT EXISTS (
+				SELECT FROM unnest(c.job_ids) AS member (id)
+				JOIN jobs j ON j.id = member.id AND j.claim_id = $1 AND j.state = 'running')`, claim)
+		return err
+	})
+	return released, err
+}

@@ -1,0 +1,145 @@
+// Package store is what bulkreg knows: orders, jobs, chunks, claims, calls and attempts in Postgres, and
+// every statement that reads or changes them.
+//
+// Postgres is the ledger and the clock: times that decide something (leases, wake-ups, deadlines) are
+// made by the database from durations that callers give, so that the clocks of two workers never
+// have to agree. A state changes in one batched statement, fenced on what it may follow.
+//
+// The package knows nothing of Asynq, of HTTP or of what an upstream answer means, and no error of the
+// database driver leaves it: see Error and ErrUnavailable.
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bulkreg/bulkreg/migrations"
+)
+
+// Store is a pool of connections to one migrated database. It is safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Options bounds what a Store takes of its database. The zero value is usable.
+type Options struct {
+	MaxConns       int           // connections at most; default 10
+	ConnectTimeout time.Duration // for one connection; default 5 s
+}
+
+// Open connects to the database at url and refuses one whose schema is not this binary's: the error is
+// then a *SchemaError.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	s, err := connect(ctx, url, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkSchema(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func connect(ctx context.Context, url string, opts Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The driver's own text may quote the address with its password.
+		return nil, fmt.Errorf("parse DATABASE_URL: not a Postgres address of the form postgres://user:password@host:port/database")
+	}
+	cfg.MaxConns = 10
+	if opts.MaxConns > 0 {
+		cfg.MaxConns = int32(opts.MaxConns)
+	}
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	if opts.ConnectTimeout > 0 {
+		cfg.ConnConfig.ConnectTimeout = opts.ConnectTimeout
+	}
+	for name, value := range sessionSettings() {
+		cfg.ConnConfig.RuntimeParams[name] = value
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, failure("open connection pool", err)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// sessionSettings keep plans from depending on how large the tables were when a connection first planned a
+// statement. Every statement here is made of index lookups. A plan made while the tables were nearly empty would
+// read them whole, and, cached, go on doing so when they hold a million jobs.
+func sessionSettings() map[string]string {
+	return map[string]string{
+		"application_name": "bulkreg",
+		"enable_seqscan":   "off",
+		"enable_hashjoin":  "off",
+		"enable_mergejoin": "off",
+		"jit":              "off", // it takes longer to compile these statements than to run them
+	}
+}
+
+// Close waits for running statements and closes every connection.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return failure("ping database", s.pool.Ping(ctx))
+}
+
+// SchemaError says that the database's schema is not the one this binary was built for.
+type SchemaError struct {
+	Have int64 // 0: no schema at all
+	Want int64
+}
+
+func (e *SchemaError) Error() string {
+	switch {
+	case e.Have == 0:
+		return "the database has no bulkreg schema: run `bulkreg migrate`"
+	case e.Have < e.Want:
+		return fmt.Sprintf("the database schema is at version %d, this bulkreg needs %d: run `bulkreg migrate`", e.Have, e.Want)
+	default:
+		return fmt.Sprintf("the database schema is at version %d, newer than this bulkreg knows (%d): run a newer bulkreg", e.Have, e.Want)
+	}
+}
+
+func (s *Store) checkSchema(ctx context.Context) error {
+	want, err := migrations.Latest()
+	if err != nil {
+		return err
+	}
+	var present bool
+	err = s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, migrations.VersionTable).Scan(&present)
+	if err != nil {
+		return failure("look for schema", err)
+	}
+	var have int64
+	if present {
+		err = s.pool.QueryRow(ctx,
+			`SELECT coalesce(max(version_id), 0) FROM `+migrations.VersionTable+` WHERE is_applied`).Scan(&have)
+		if err != nil {
+			return failure("read schema version", err)
+		}
+	}
+	if have != want {
+		return &SchemaError{Have: have, Want: want}
+	}
+	return nil
+}
+
+// querier is a transaction, or the pool where none is needed.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// inTx runs fn in a transaction and commits it, or rolls it back when fn fails.
+func (s *Store) inTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
+	return failure(action, pgx.BeginFunc(ctx, s.pool, fn))
+}
+
+// seconds is how durations travel to the database: as the parameter of make_interval.
+func seconds(d time.Duration) float64 { return d.Seconds() }

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// wakeChannel is where Postgres tells dispatchers that there is something to deliver.
+const wakeChannel = "bulkreg_wake"
+
+// NewOrder is an order on its way in.
+type NewOrder struct {
+	Source    string
+	Reference string
+	Kind      Kind
+	Lane      Lane
+	Account   string
+	Digest    [32]byte // of its content; a repeat has the same
+	ChunkSize int      // jobs per chunk
+}
+
+// NewJob is a job on its way in. Its Seq is its place in the sequence.
+type NewJob struct {
+	ID            uuid.UUID
+	Domain        string
+	DomainUnicode string // "" where it is the same
+	HolderID      string
+	PeriodMonths  int
+	Nameservers   []string
+}
+
+// Submitted says what became of an order on its way in.
+type Submitted struct {
+	Order      Order
+	Created    bool // false: the same order was there already, and nothing changed
+	Duplicates int  // registrations that ended at once, because another live or registered job has the domain
+}
+
+// Submit takes an order in, whole or not at all: the order, its jobs by COPY, its chunks, and the word to the
+// dispatchers, in one transaction. The same order again changes nothing. The same reference with other
+// content fails with a *ReferenceConflictError. An error that jobs yields rolls everything back and comes
+// out as it is.
+func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
+	var res Submitted
+	err := s.inTx(ctx, "submit order", func(tx pgx.Tx) error {
+		var err error
+		res.Order, res.Created, err = insertOrder(ctx, tx, n)
+		if err != nil || !res.Created {
+			return err
+		}
+		if n.Kind == Register {
+			res.Order.Total, res.Duplicates, err = copyRegistrations(ctx, tx, res.Order, jobs)
+		} else {
+			res.Order.Total, err = copyJobs(ctx, tx, "jobs", res.Order, jobs)
+		}
+		if err != nil {
+			return err
+		}
+		return finishOrder(ctx, tx, res.Order, n.ChunkSize)
+	})
+	return res, err
+}
+
+// insertOrder inserts the order, or finds the one that is there and compares. Of two producers that submit
+// the same at once, the second waits for the first.
+func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o Order, created bool, err error) {
+	o = Order{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Lane: n.Lane, Account: n.Account}
+	err = tx.QueryRow(ctx, `
+		INSERT INTO orders (source, reference, kind, lane, account, digest, total)
+		VALUES ($1, $2, $3, $4, $5, $6, 0)
+		ON CONFLICT (source, reference) DO NOTHING
+		RETURNING id, created_at`,
+		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:]).Scan(&o.ID, &o.CreatedAt)
+	if err == nil {
+		return o, true, nil
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return o, false, err
+	}
+	o, _, err = lookupOrder(ctx, tx, n)
+	return o, false, err
+}
+
+// LookupOrder finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the
+// reference belongs to an order with other content.
+func (s *Store) LookupOrder(ctx context.Context, n NewOrder) (o Order, found bool, err error) {
+	o, found, err = lookupOrder(ctx, s.pool, n)
+	return o, found, failure("look order up", err)
+}
+
+func lookupOrder(ctx context.Context, q querier, n NewOrder) (o Order, found bool, err error) {
+	var digest []byte
+	err = q.QueryRow(ctx, `SELECT `+orderColumns+`, o.digest FROM orders o WHERE o.source = $1 AND o.reference = $2`,
+		n.Source, n.Reference).Scan(append(o.scan(), &digest)...)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return Order{}, false, nil
+	case err != nil:
+		return Order{}, false, err
+	case o.Kind != n.Kind || o.Account != n.Account || !bytes.Equal(digest, n.Digest[:]):
+		return o, true, &ReferenceConflictError{Source: n.Source, Reference: n.Reference, Existing: o}
+	}
+	return o, true, nil
+}
+
+var copyColumns = []string{"id", "order_id", "seq", "kind", "lane", "account",
+	"domain", "domain_unicode", "holder_id", "period_months", "nameservers"}
+
+func copyJobs(ctx context.Context, tx pgx.Tx, table string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
+	next, stop := iter.Pull2(jobs)
+	defer stop()
+	seq := 0
+	row := make([]any, len(copyColumns))
+	var failed error
+	n, err := tx.CopyFrom(ctx, pgx.Identifier{table}, copyColumns, pgx.CopyFromFunc(func() ([]any, error) {
+		j, err, ok := next()
+		if !ok {
+			return nil, nil
+		}
+		if err != nil {
+			failed = &callbackError{err}
+			return nil, failed
+		}
+		seq++
+		copy(row, []any{toUUID(j.ID), o.ID, seq, string(o.Kind), string(o.Lane), o.Account,
+			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers})
+		return row, nil
+	}))
+	if failed != nil {
+		return 0, failed
+	}
+	return int(n), err
+}
+
+// copyRegistrations takes registrations in past the rule that a domain has one live or registered job.
+func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[NewJob, error]) (total, duplicates int, err error) {
+	_, err = tx.Exec(ctx, `
+		CREATE TEMPORARY TABLE incoming (
+			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
+			holder_id text, period_months integer, nameservers text[], wake_at timestamptz
+		) ON COMMIT DROP`)
+	if err != nil {
+		return 0, 0, err
+	}
+	total, err = copyJobs(ctx, tx, "incoming", o, jobs)
+	if err != nil {
+		return 0, 0, err
+	}
+	fresh, duplicates, err := insertIncoming(ctx, tx, "SELECT * FROM incoming")
+	if err == nil && fresh+duplicates != total {
+		// A live job ended between the two statements of insertIncoming.
+		err = &Error{Action: "submit order", Code: "40001", Message: "another order with the same domains changed meanwhile: submit it again"}
+	}
+	return total, duplicates, err
+}
+
+// finishOrder writes what depends on the number of jobs, and wakes the dispatchers.
+func finishOrder(ctx context.Context, tx pgx.Tx, o Order, chunkSize int) error {
+	if _, err := tx.Exec(ctx, `UPDATE orders SET total = $2 WHERE id = $1`, o.ID, o.Total); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
+		SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account
+		FROM orders o, generate_series(1, $3::integer, $2::integer) AS first WHERE o.id = $1`,
+		o.ID, chunkSize, o.Total)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `SELECT pg_notify($1, $2)`, wakeChannel, string(o.Kind))
+	return err
+}
+
+// orNull makes NULL of a zero value.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// AdoptJobs writes the rows of jobs that a worker sees for the first time in a producer's own task. The order
+// is created with its first chunk and grows with the others; rows that are there already stay as they are.
+// The new jobs wake after redeliver, should the task that carries them get lost. It fails with
+// a *ReferenceConflictError when the reference belongs to an order of another kind or account, or to
+// one that was submitted whole.
+func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeliver time.Duration) (Order, error) {
+	var o Order
+	err := s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
+		digest, err := growOrder(ctx, tx, n, &o)
+		if err != nil {
+			return err
+		}
+		if o.Kind != n.Kind || o.Account != n.Account || digest != nil {
+			return adoptable(ctx, tx, n, o, jobs)
+		}
+		added, err := insertAdopted(ctx, tx, o, jobs, redeliver)
+		if err != nil {
+			return err
+		}
+		o.Total += added
+		_, err = tx.Exec(ctx, `UPDATE orders SET total = $2 WHERE id = $1`, o.ID, o.Total)
+		return err
+	})
+	return o, err
+}
+
+func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []byte, err error) {
+	_, err = tx.Exec(ctx, `
+		INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ($1, $2, $3, $4, $5, 0)
+		ON CONFLICT (source, reference) DO NOTHING`, n.Source, n.Reference, n.Kind, n.Lane, n.Account)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.QueryRow(ctx, `SELECT `+orderColumns+`, o.digest FROM orders o
+		WHERE o.source = $1 AND o.reference = $2 FOR UPDATE`,
+		n.Source, n.Reference).Scan(append(o.scan(), &digest)...)
+	return digest, err
+}
+
+// adoptable lets a producer's task through that only repeats jobs of an order submitted whole.
+func adoptable(ctx context.Context, tx pgx.Tx, n NewOrder, o Order, jobs []NewJob) error {
+	ids := toUUIDs(jobs, func(j NewJob) uuid.UUID { return j.ID })
+	var known int
+	err := tx.QueryRow(ctx, `SELECT count(*) FROM jobs WHERE id = ANY($1) AND order_id = $2 AND kind = $3 AND account = $4`,
+		ids, o.ID, n.Kind, n.Account).Scan(&known)
+	if err != nil {
+		return err
+	}
+	if known != len(jobs) {
+		return &ReferenceConflictError{Source: n.Source, Reference: n.Reference, Existing: o}
+	}
+	return nil
+}
+
+func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redeliver time.Duration) (int, error) {
+	type row struct {
+		ID            uuid.UUID `json:"id"`
+		Seq           int       `json:"seq"`
+		Domain        string    `json:"domain"`
+		DomainUnicode *string   `json:"domain_unicode"`
+		HolderID      *string   `json:"holder_id"`
+		PeriodMonths  *int      `json:"period_months"`
+		Nameservers   []string  `json:"nameservers"`
+	}
+	rows := make([]row, len(jobs))
+	for i, j := range jobs {
+		rows[i] = row{j.ID, o.Total + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
+	}
+	fresh, duplicates, err := insertIncoming(ctx, tx, `
+		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
+			r.period_months, r.nameservers, now() + make_interval(secs => $3) AS wake_at
+		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
+			period_months integer, nameservers text[])
+		JOIN orders o ON o.id = $2
+		WHERE NOT EXISTS (SELECT FROM jobs known WHERE known.id = r.id)`, rows, o.ID, seconds(redeliver))
+	return fresh + duplicates, err
+}
+
+// insertIncoming inserts jobs from a query. Registrations whose domain has a live or registered job already
+// become final at once, as duplicates. Rows go in by domain, so that two orders with the same
+// domains cannot lock each other out.
+func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any) (fresh, duplicates int, err error) {
+	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers`
+	tag, err := tx.Exec(ctx, `
+		WITH i AS (`+incoming+`)
+		INSERT INTO jobs (`+columns+`, wake_at)
+		SELECT `+columns+`, wake_at FROM i ORDER BY domain
+		ON CONFLICT (live_domain) WHERE live_domain IS NOT NULL DO NOTHING`, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	fresh = int(tag.RowsAffected())
+	tag, err = tx.Exec(ctx, `
+		WITH i AS (`+incoming+`)
+		INSERT INTO jobs (`+columns+`, state, outcome, finished_at, last_error)
+		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
+			i.period_months, i.nameservers, 'failed', 'duplicate', now(),
+			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || lo.reference
+		FROM i
+		JOIN jobs l ON l.live_domain = i.domain AND l.id <> i.id
+		JOIN orders lo ON lo.id = l.order_id
+		WHERE i.kind = 'register'`, args...)
+	return fresh, int(tag.RowsAffected()), err
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// maxError bounds the text that is kept with a job, a call or an attempt, in bytes.
+const maxError = 500
+
+// Transition is a change of one job's state that a call has brought about. Only the constructors below make one.
+type Transition struct {
+	job     uuid.UUID
+	state   State
+	outcome Outcome
+	text    string
+	delay   time.Duration
+	refund  bool
+}
+
+// Job is the job that changes.
+func (t Transition) Job() uuid.UUID { return t.job }
+
+// State is what the job changes to.
+func (t Transition) State() State { return t.state }
+
+// Succeed ends a job well. It may follow every state that is not final, so that a late reply counts.
+func Succeed(job uuid.UUID, outcome Outcome) Transition {
+	return Transition{job: job, state: Succeeded, outcome: outcome}
+}
+
+// Fail ends a job badly, with the reason in the upstream's words. It may follow every state that is not final.
+func Fail(job uuid.UUID, outcome Outcome, text string) Transition {
+	return Transition{job: job, state: Failed, outcome: outcome, text: clip(text)}
+}
+
+// Retry sets a running job's next attempt.
+func Retry(job uuid.UUID, delay time.Duration, text string) Transition {
+	return Transition{job: job, state: Retrying, delay: delay, text: clip(text)}
+}
+
+// RetryFree is Retry for what is not the job's fault: the attempt is not counted.
+func RetryFree(job uuid.UUID, delay time.Duration, text string) Transition {
+	return Transition{job: job, state: Retrying, delay: delay, text: clip(text), refund: true}
+}
+
+// Unconfirm leaves a running job to a person: it was perhaps paid for, and its domain is taken.
+func Unconfirm(job uuid.UUID, text string) Transition {
+	return Transition{job: job, state: Unconfirmed, text: clip(text)}
+}
+
+// Stay leaves a job as it is, running under its claim: its half of a batch that was refused follows at once.
+func Stay(job uuid.UUID) Transition { return Transition{job: job} }
+
+// AttemptState is how one job fared in one paid call.
+type AttemptState string
+
+const (
+	// AttemptOpen is an intent whose call has not come back. The worker resolves it, or the rescuer makes it
+	// unknown.
+	AttemptOpen AttemptState = "open"
+	// AttemptRegistered has a stored success reply for its item.
+	AttemptRegistered AttemptState = "registered"
+	// AttemptFailed was refused by itself in an otherwise good reply: it certainly had no effect.
+	AttemptFailed AttemptState = "failed"
+	// AttemptRefused went down with its whole call. Nothing promises that this had no effect.
+	AttemptRefused AttemptState = "refused"
+	// AttemptNotSent never left: no byte of the request did.
+	AttemptNotSent AttemptState = "not_sent"
+	// AttemptUnknown was sent and has no answer. It bars its domain until WHOIS readings, a late reply or a
+	// person resolve it.
+	AttemptUnknown AttemptState = "unknown"
+	// AttemptCleared was unknown, and is held to have had no effect since.
+	AttemptCleared AttemptState = "cleared"
+)
+
+// PaidTransition is a Transition together with how the job's attempt ended.
+type PaidTransition struct {
+	Transition
+	Attempt    AttemptState
+	StatusCode int    // of the item; 0 where it had none
+	Message    string // the upstream's words
+}
+
+// clip cuts text at a rune boundary.
+func clip(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	cut := maxError
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}
