@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+)
+
+// Bounds of a chunk. A payload past them is refused by Encode and by DecodeChunk alike.
+const (
+	MaxJobs         = 1000
+	MaxPayloadBytes = 1 << 20
+	maxReference    = 128
+	maxName         = 64
+	maxDomain       = 253
+)
+
+// version is the form of payload that this package writes. A payload without one is of this form too.
+const version = 1
+
+// Chunk is the payload of a task: jobs of one order, of one kind and account.
+type Chunk struct {
+	Version int    `json:"v,omitempty"`
+	Order   string `json:"order"`
+	Source  string `json:"source"`
+	Account string `json:"account"`
+	Jobs    []Job  `json:"jobs"`
+}
+
+// Job is one job in a chunk.
+//
+// A producer's own task names the domain and, for a registration, what belongs to it; ID may be left out. A
+// task of the dispatcher has ID and Epoch, and Postgres has the rest.
+type Job struct {
+	ID           uuid.UUID `json:"id,omitzero"`
+	Domain       string    `json:"domain"`
+	HolderID     string    `json:"holder_id,omitempty"`
+	PeriodMonths int       `json:"period,omitempty"`
+	Nameservers  []string  `json:"nameservers,omitempty"`
+	// Epoch is nil in a producer's own task: the worker then writes the job's row first.
+	Epoch *int `json:"epoch,omitempty"`
+}
+
+// PayloadError says what is wrong with a payload. No redelivery can mend it.
+type PayloadError struct{ Reason string }
+
+func (e *PayloadError) Error() string { return "invalid chunk: " + e.Reason }
+
+func invalid(format string, args ...any) error {
+	return &PayloadError{Reason: fmt.Sprintf(format, args...)}
+}
+
+// Encode checks the chunk and writes its payload.
+func (c Chunk) Encode() ([]byte, error) {
+	c.Version = version
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode chunk: %w", err)
+	}
+	if len(b) > MaxPayloadBytes {
+		return nil, invalid("%d bytes, at most %d", len(b), MaxPayloadBytes)
+	}
+	return b, nil
+}
+
+// DecodeChunk reads a payload and checks it. Fields that it does not know are ignored, so that producers may be
+// newer than workers. Its error is a *PayloadError.
+func DecodeChunk(payload []byte) (Chunk, error) {
+	if len(payload) > MaxPayloadBytes {
+		return Chunk{}, invalid("%d bytes, at most %d", len(payload), MaxPayloadBytes)
+	}
+	var c Chunk
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	if err := dec.Decode(&c); err != nil {
+		return Chunk{}, invalid("not JSON of the expected form: %v", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Chunk{}, invalid("something follows the JSON object")
+	}
+	if c.Account == "" {
+		c.Account = "default"
+	}
+	if err := c.check(); err != nil {
+		return Chunk{}, err
+	}
+	return c, nil
+}
+
+// Fresh says whether a producer made the chunk, so that its rows may not be there yet.
+func (c Chunk) Fresh() bool { return len(c.Jobs) > 0 && c.Jobs[0].Epoch == nil }
+
+func (c Chunk) check() error {
+	switch {
+	case c.Version > version:
+		return invalid("version %d, this worker knows %d: run a newer worker", c.Version, version)
+	case len(c.Jobs) == 0:
+		return invalid("no jobs")
+	case len(c.Jobs) > MaxJobs:
+		return invalid("%d jobs, at most %d", len(c.Jobs), MaxJobs)
+	}
+	for field, s := range map[string]string{"order": c.Order, "source": c.Source, "account": c.Account} {
+		limit := maxName
+		if field == "order" {
+			limit = maxReference
+		}
+		if err := CheckName(s, limit); err != nil {
+			return invalid("%s %v", field, err)
+		}
+	}
+	for i, j := range c.Jobs {
+		switch {
+		case j.Domain == "" || len(j.Domain) > maxDomain:
+			return invalid("job %d: domain is empty or longer than %d bytes", i, maxDomain)
+		case (j.Epoch == nil) != c.Fresh():
+			return invalid("job %d: either every job has an epoch or none", i)
+		case j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil):
+			return invalid("job %d: an epoch is not negative and comes with an id", i)
+		}
+	}
+	return nil
+}
+
+// CheckName checks a reference, source or account: not empty, at most limit bytes, printable, without spaces
+// around it.
+func CheckName(s string, limit int) error {
+	switch {
+	case s == "":
+		return errors.New("is empty")
+	case len(s) > limit:
+		return fmt.Errorf("is longer than %d bytes", limit)
+	case s != strings.TrimSpace(s):
+		return errors.New("has spaces around it")
+	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New("has a character that cannot be printed")
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package input
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// column is a CSV column or JSON field that a kind of order knows.
+type column struct {
+	name    string
+	aliases []string
+}
+
+// columns is what a kind of order knows, in the order of its cells. Finding them is apart from reading their values,
+// so that a kind with other columns needs only its own list and its own way from cells to a record.
+type columns []column
+
+// Positions of the cells of a domain order.
+const (
+	columnDomain = iota
+	columnHolderID
+	columnPeriod
+	columnNameservers
+)
+
+// errorColumn is what RejectsWriter adds. It is known and means nothing, so that its file can be read again.
+const errorColumn = "error"
+
+func columnsOf(kind string) columns {
+	all := columns{
+		columnDomain:      {name: "domain", aliases: []string{"domain_name", "domainname"}},
+		columnHolderID:    {name: "holder_id", aliases: []string{"holder", "holderid", "domainholder_id", "domainholder"}},
+		columnPeriod:      {name: "period", aliases: []string{"period_months"}},
+		columnNameservers: {name: "nameservers", aliases: []string{"name_servers"}},
+	}
+	if kind == kindWhois {
+		return all[:columnDomain+1]
+	}
+	return all
+}
+
+// index gives the position of a column by what a header or a JSON field calls it, or -1.
+func (c columns) index(header string) int {
+	if at := slices.IndexFunc(c, func(col column) bool { return col.name == header }); at >= 0 {
+		return at
+	}
+	name := normaliseHeader(header)
+	return slices.IndexFunc(c, func(col column) bool {
+		return col.name == name || slices.Contains(col.aliases, name)
+	})
+}
+
+// String lists the columns for a message.
+func (c columns) String() string {
+	names := make([]string, len(c))
+	for i, col := range c {
+		names[i] = col.name
+	}
+	return strings.Join(names, ", ")
+}
+
+func normaliseHeader(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' {
+			return '_'
+		}
+		return unicode.ToLower(r)
+	}, strings.TrimSpace(s))
+}
+
+func isErrorColumn(header string) bool { return normaliseHeader(header) == errorColumn }
+
+// ignored collects the names of unknown columns, the first ones of them.
+type ignored struct{ names []string }
+
+const maxIgnored = 32
+
+func (g *ignored) add(name string) {
+	if len(g.names) == maxIgnored || isErrorColumn(name) {
+		return
+	}
+	if name = shownName(name); !slices.Contains(g.names, name) {
+		g.names = append(g.names, name)
+	}
+}

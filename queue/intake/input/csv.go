@@ -1,0 +1,182 @@
+package input
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// csvSource reads CSV with a header. A # begins a comment only where the first column is the domain: in any other
+// column it may be a value, and a line must not get lost.
+type csvSource struct {
+	scanner     *lineScanner
+	comma       byte
+	header      string // as it stands in the file
+	fields      []int  // for each field of the file its cell, or -1
+	errorField  int    // the field of an earlier rejects file, or -1
+	splitter    *splitter
+	found       []cell // of the row at hand
+	hasComments bool
+	record      []byte // a record of several lines
+}
+
+// newCSVSource reads the header. Its delimiter is the one that makes out a domain column; else the most frequent one.
+func newCSVSource(scanner *lineScanner, cols columns, skipped *ignored) (*csvSource, error) {
+	s := &csvSource{scanner: scanner, comma: ',', errorField: -1, found: make([]cell, len(cols))}
+	first, err := scanner.nextContent()
+	if err != nil {
+		return nil, err
+	}
+	if first.tooLong {
+		return nil, &FileError{Line: first.number, Reason: fmt.Sprintf("has a header longer than %d bytes", scanner.max)}
+	}
+	scanner.back()
+	s.comma = sniffComma(string(first.text), cols)
+	text, line, err := s.readRecord()
+	if err != nil {
+		return nil, err
+	}
+	s.header = string(text)
+	s.splitter = newSplitter(s.comma)
+	header, err := s.splitter.split(s.header)
+	if err != nil {
+		return nil, &FileError{Line: line, Reason: "has a header that is no CSV: " + csvReason(err)}
+	}
+	return s, s.useHeader(header, line, cols, skipped)
+}
+
+func (s *csvSource) useHeader(header []string, line int, cols columns, skipped *ignored) error {
+	s.fields = make([]int, len(header))
+	names := make([]string, len(cols)) // what the file calls each known column
+	for i, name := range header {
+		at := cols.index(name)
+		s.fields[i] = at
+		switch {
+		case at >= 0 && names[at] != "":
+			return &FileError{Line: line, Reason: fmt.Sprintf("has the column %s twice (%s and %s): keep one", cols[at].name, names[at], strings.TrimSpace(name))}
+		case at >= 0:
+			names[at] = strings.TrimSpace(name)
+		case isErrorColumn(name) && s.errorField < 0:
+			s.errorField = i
+		case strings.TrimSpace(name) == "":
+			skipped.add(fmt.Sprintf("column %d", i+1))
+		default:
+			skipped.add(strings.TrimSpace(name))
+		}
+	}
+	if names[columnDomain] == "" {
+		return &FileError{Line: line, Reason: noDomainColumn(header, cols)}
+	}
+	s.hasComments = s.fields[0] == columnDomain
+	return nil
+}
+
+// has reports whether the file has a known column.
+func (s *csvSource) has(position int) bool {
+	for _, at := range s.fields {
+		if at == position {
+			return true
+		}
+	}
+	return false
+}
+
+func noDomainColumn(header []string, cols columns) string {
+	const most = 20
+	shown := make([]string, 0, most)
+	for _, name := range header[:min(len(header), most)] {
+		shown = append(shown, fmt.Sprintf("%q", shownName(strings.TrimSpace(name))))
+	}
+	if len(header) > most {
+		shown = append(shown, "…")
+	}
+	return fmt.Sprintf("has no column domain: its first line has %s. Write one domain a line, or begin with a header; the columns that count are %s", strings.Join(shown, ", "), cols)
+}
+
+func (s *csvSource) lines() int { return s.scanner.line.number }
+
+func (s *csvSource) next() (row, error) {
+	for {
+		text, line, err := s.readRecord()
+		found := row{line: line, text: text}
+		if err != nil {
+			return found, err
+		}
+		if !utf8.Valid(text) {
+			return found, rowFault("the row is not UTF-8: save the file as CSV UTF-8")
+		}
+		fields, err := s.splitter.split(string(text))
+		if err != nil {
+			return found, rowFault("the row is no CSV: %s", csvReason(err))
+		}
+		if isBlank(fields) {
+			continue
+		}
+		if len(fields) < len(s.fields) {
+			return found, rowFault("the row ends after field %d of %d", len(fields), len(s.fields))
+		}
+		if len(fields) > len(s.fields) {
+			return found, rowFault("the row has %d fields where the header has %d: put quotes around a value with %q in it", len(fields), len(s.fields), s.comma)
+		}
+		found.cells = s.cells(fields, len(text))
+		return found, nil
+	}
+}
+
+// longRow is the size, in bytes, from which a value is worth a copy: else it would keep its whole row in memory.
+const longRow = 1024
+
+func (s *csvSource) cells(fields []string, size int) []cell {
+	clear(s.found)
+	for i, at := range s.fields {
+		if at < 0 {
+			continue
+		}
+		value := strings.TrimSpace(fields[i])
+		if size > longRow {
+			value = strings.Clone(value)
+		}
+		s.found[at].text = value
+	}
+	return s.found
+}
+
+// readRecord gives one record, which goes on over line ends inside quotes, and the line where it begins. A quote that is
+// never closed makes the rest of the file unusable: nobody can say any more where a row begins.
+func (s *csvSource) readRecord() ([]byte, int, error) {
+	line, err := s.scanner.next()
+	for err == nil && s.hasComments && bytes.HasPrefix(bytes.TrimSpace(line.text), []byte("#")) {
+		line, err = s.scanner.next()
+	}
+	if err != nil {
+		return nil, line.number, err
+	}
+	start := line.number
+	if line.tooLong {
+		return nil, start, tooLong(s.scanner.max)
+	}
+	quotes := quoteState{comma: s.comma}
+	if !quotes.opens(line.text) {
+		return line.text, start, nil
+	}
+	s.record = append(s.record[:0], line.text...)
+	for open := true; open; {
+		if line.crlf {
+			s.record = append(s.record, '\r')
+		}
+		s.record = append(s.record, '\n')
+		line, err = s.scanner.next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, start, err
+		}
+		if err != nil || line.tooLong || len(s.record)+len(line.text) > s.scanner.max {
+			return nil, start, &FileError{Line: start, Reason: fmt.Sprintf("opens a quote (\") here that is not closed within %d bytes: close it, or double it if it is part of the value", s.scanner.max)}
+		}
+		s.record = append(s.record, line.text...)
+		open = quotes.opens(line.text)
+	}
+	return s.record, start, nil
+}

@@ -1,0 +1,108 @@
+// Package input reads orders from files: many domains, one a line, in CSV or in NDJSON.
+//
+// A Reader sniffs the form, then gives one Record at a time in bounded memory. A line that cannot be used is a
+// *RejectError, which says where and what to do, and reading goes on; RejectsWriter writes such lines back in their
+// own form, to be mended and sent again. A file that cannot be used at all is a *FileError. Domains that stand in the
+// file twice count once.
+//
+// The package must never guess at an order, never drop a line without counting it, and never put holder data into an
+// error. It knows nothing of what is already ordered or registered: that is for its caller.
+package input
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+)
+
+// Format is the form of a file.
+type Format string
+
+// The forms of a file. The zero Format is the same as FormatAuto.
+const (
+	FormatAuto   Format = "auto"   // by the first line that is neither empty nor a comment
+	FormatLines  Format = "lines"  // one domain a line
+	FormatCSV    Format = "csv"    // with a header; comma, semicolon or tab
+	FormatNDJSON Format = "ndjson" // one JSON object a line
+)
+
+// Options says what to read and what to assume. All but Kind have defaults.
+type Options struct {
+	Kind                string // "whois" or "register"
+	Format              Format // FormatAuto
+	MaxLineBytes        int    // longest line, and longest CSV record, in bytes: 64 KiB
+	MaxRecords          int    // most domains in one file: 1,000,000
+	DefaultHolderID     string // for lines that name no holder; without it they are rejected
+	DefaultPeriodMonths int    // for lines that name no period: 12
+}
+
+const (
+	kindWhois    = "whois"
+	kindRegister = "register"
+
+	defaultMaxLineBytes = 64 << 10
+	defaultMaxRecords   = 1_000_000
+	defaultPeriodMonths = 12
+	maxPeriodMonths     = 120
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Kind != kindWhois && o.Kind != kindRegister {
+		return o, fmt.Errorf("read input: kind %q cannot be read from a file: want whois or register", o.Kind)
+	}
+	switch o.Format {
+	case "":
+		o.Format = FormatAuto
+	case FormatAuto, FormatLines, FormatCSV, FormatNDJSON:
+	default:
+		return o, fmt.Errorf("read input: unknown format %q: want auto, lines, csv or ndjson", o.Format)
+	}
+	if o.MaxLineBytes < 0 || o.MaxRecords < 0 || o.DefaultPeriodMonths < 0 || o.DefaultPeriodMonths > maxPeriodMonths {
+		return o, fmt.Errorf("read input: a limit is negative, or the default period is over %d months", maxPeriodMonths)
+	}
+	if o.MaxLineBytes == 0 {
+		o.MaxLineBytes = defaultMaxLineBytes
+	}
+	if o.MaxRecords == 0 {
+		o.MaxRecords = defaultMaxRecords
+	}
+	if o.DefaultPeriodMonths == 0 {
+		o.DefaultPeriodMonths = defaultPeriodMonths
+	}
+	if o.DefaultHolderID = strings.TrimSpace(o.DefaultHolderID); o.DefaultHolderID != "" {
+		if reason := holderIDFault(o.DefaultHolderID); reason != "" {
+			return o, fmt.Errorf("read input: the default holder %s", reason)
+		}
+	}
+	return o, nil
+}
+
+// Record is one domain of an order.
+type Record struct {
+	Line   int // where it begins: the number of its line or argument, from 1
+	Domain domainname.Name
+
+	// The rest is for registrations and zero otherwise.
+	HolderID     string
+	PeriodMonths int      // 1 to 120, never 0: the default is filled in
+	Nameservers  []string // none, or 2 to 13 distinct ASCII host names
+}
+
+// Stats says what was read so far.
+type Stats struct {
+	Format     Format
+	Lines      int // lines of the file, comments and empty ones included
+	Records    int // what Next gave
+	Rejects    int
+	Duplicates int // repeats of a Record that say nothing new; Next passes over them
+
+	FirstDuplicates []Duplicate // at most 10
+	IgnoredColumns  []string    // columns or fields that mean nothing here, at most 32
+}
+
+// Duplicate is a repeated domain.
+type Duplicate struct {
+	Line   int // of the repeat
+	Domain string
+}

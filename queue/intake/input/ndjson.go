@@ -1,0 +1,130 @@
+package input
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// ndjsonSource reads one JSON object a line. Empty lines and lines that begin with # are passed over.
+type ndjsonSource struct {
+	scanner *lineScanner
+	columns columns
+	skipped *ignored
+	found   []cell // of the row at hand
+	given   []bool
+}
+
+func newNDJSONSource(scanner *lineScanner, cols columns, skipped *ignored) *ndjsonSource {
+	return &ndjsonSource{
+		scanner: scanner, columns: cols, skipped: skipped,
+		found: make([]cell, len(cols)), given: make([]bool, len(cols)),
+	}
+}
+
+func (s *ndjsonSource) lines() int { return s.scanner.line.number }
+
+func (s *ndjsonSource) next() (row, error) {
+	line, err := s.scanner.nextContent()
+	if err != nil {
+		return row{}, err
+	}
+	found := row{line: line.number, text: line.text}
+	if line.tooLong {
+		return row{line: line.number}, tooLong(s.scanner.max)
+	}
+	if !utf8.Valid(line.text) {
+		return found, rowFault("the line is not UTF-8")
+	}
+	cells, bad := s.cells(line.text)
+	if bad != nil {
+		return found, bad
+	}
+	found.cells = cells
+	return found, nil
+}
+
+// cells walks the object key by key: decoding into a map or a struct would keep the last of two equal fields and not
+// say so.
+func (s *ndjsonSource) cells(text []byte) ([]cell, *fault) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	if opening, err := decoder.Token(); err != nil {
+		return nil, jsonFault(text)
+	} else if opening != json.Delim('{') {
+		return nil, rowFault(`the line is no JSON object: write {"domain":"example.nl"}`)
+	}
+	clear(s.found)
+	clear(s.given)
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return nil, jsonFault(text)
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, jsonFault(text)
+		}
+		name, _ := key.(string) // a key is always a string
+		at := s.columns.index(name)
+		if at < 0 {
+			s.skipped.add(name)
+			continue
+		}
+		if s.given[at] {
+			return nil, &fault{field: s.columns[at].name, reason: "is given twice: keep one"}
+		}
+		s.given[at] = true
+		if s.found[at], err = cellOf(value); err != nil {
+			return nil, &fault{field: s.columns[at].name, reason: err.Error()}
+		}
+	}
+	if _, err := decoder.Token(); err != nil { // the closing brace
+		return nil, jsonFault(text)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, rowFault("the line goes on after its JSON object: write one object a line")
+	}
+	return s.found, nil
+}
+
+// cellOf takes a string, a whole number, a list of strings, or null for no value.
+func cellOf(value json.RawMessage) (cell, error) {
+	switch first := value[0]; {
+	case first == 'n':
+		return cell{}, nil
+	case first == '"':
+		var text string
+		if err := json.Unmarshal(value, &text); err != nil {
+			return cell{}, fmt.Errorf("cannot be read: %w", err)
+		}
+		return cell{text: strings.TrimSpace(text)}, nil
+	case first == '[':
+		var list []string
+		if err := json.Unmarshal(value, &list); err != nil {
+			return cell{}, errors.New("is a list of other things than strings")
+		}
+		return cell{list: list}, nil
+	case first == '-', '0' <= first && first <= '9':
+		if strings.ContainsAny(string(value), ".eE") {
+			return cell{}, errors.New("must be a whole number or a string")
+		}
+		return cell{text: string(value)}, nil
+	}
+	return cell{}, errors.New("must be a string, a whole number or a list of strings")
+}
+
+// jsonFault finds the place of a syntax error. The decoder reads piecemeal and gives no use of one.
+func jsonFault(text []byte) *fault {
+	var value json.RawMessage
+	err := json.Unmarshal(text, &value)
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return rowFault("the line is no JSON object")
+	}
+	column := utf8.RuneCount(text[:min(int(syntax.Offset), len(text))])
+	return rowFault("the line is no JSON: at column %d: %v", column, syntax)
+}

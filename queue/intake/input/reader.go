@@ -1,0 +1,161 @@
+package input
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Reader reads the records of one file or one list of arguments. It is for one goroutine.
+type Reader struct {
+	opts    Options
+	source  source
+	origin  Origin
+	form    form
+	seen    *seen
+	skipped *ignored
+	stats   Stats
+	err     error // the final one
+}
+
+// form is what RejectsWriter needs to write lines as the file had them.
+type form struct {
+	format Format
+	csv    *csvSource // of FormatCSV
+	crlf   bool
+	bom    bool
+}
+
+// NewReader sniffs the form of r and, for CSV, reads its header. UTF-8 and UTF-16 are read, the latter with a byte order
+// mark. It gives a *FileError when the file cannot be used, other errors for bad options and failing reads.
+func NewReader(r io.Reader, opts Options) (*Reader, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	text, hadBOM, err := decoded(r)
+	if err != nil {
+		return nil, err
+	}
+	scanner := newLineScanner(text, opts.MaxLineBytes)
+	found, err := sniff(scanner, opts)
+	if err != nil {
+		return nil, err
+	}
+	reader := &Reader{opts: opts, origin: OriginLine, seen: newSeen(), skipped: &ignored{}}
+	reader.form = form{format: found.format, crlf: found.crlf, bom: hadBOM}
+	return reader, reader.open(scanner, found.empty)
+}
+
+func (r *Reader) open(scanner *lineScanner, empty bool) error {
+	cols := columnsOf(r.opts.Kind)
+	namesHolders := empty
+	switch {
+	case r.form.format == FormatNDJSON:
+		r.source = newNDJSONSource(scanner, cols, r.skipped)
+		namesHolders = true
+	case r.form.format == FormatCSV && !empty:
+		table, err := newCSVSource(scanner, cols, r.skipped)
+		if err != nil {
+			return err
+		}
+		r.source, r.form.csv = table, table
+		namesHolders = table.has(columnHolderID)
+	default:
+		r.source = &linesSource{scanner: scanner, cells: make([]cell, len(cols))}
+	}
+	return r.wantHolders(namesHolders)
+}
+
+// wantHolders refuses at once what would only be rejected line by line.
+func (r *Reader) wantHolders(named bool) error {
+	if r.opts.Kind != kindRegister || named || r.opts.DefaultHolderID != "" {
+		return nil
+	}
+	return &FileError{Reason: "names no holder for any domain: give --holder ID, or CSV with the columns domain and holder_id"}
+}
+
+// FromArgs reads each argument as a line of its own. Record.Line and Reject.Line count arguments from 1.
+func FromArgs(arguments []string, opts Options) (*Reader, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	reader := &Reader{opts: opts, origin: OriginArgument, seen: newSeen(), skipped: &ignored{}}
+	reader.form.format = FormatLines
+	reader.source = &argumentsSource{arguments: arguments, cells: make([]cell, len(columnsOf(opts.Kind))), max: opts.MaxLineBytes}
+	if opts.Kind == kindRegister && len(arguments) > 0 && opts.DefaultHolderID == "" {
+		return nil, errors.New("read input: no holder for the domains: give --holder ID")
+	}
+	return reader, nil
+}
+
+// Next gives the next record, and io.EOF after the last one. A *RejectError is about one line only: go on. Any other
+// error is final, and Next gives it again and again; a *FileError says what to mend in the file.
+func (r *Reader) Next() (Record, error) {
+	if r.err != nil {
+		return Record{}, r.err
+	}
+	for {
+		found, err := r.source.next()
+		var bad *fault
+		if err != nil && !errors.As(err, &bad) {
+			r.err = err
+			return Record{}, err
+		}
+		var record Record
+		if bad == nil {
+			record, bad = recordOf(found, r.opts)
+		}
+		repeat := false
+		if bad == nil {
+			repeat, bad = r.repeats(record)
+		}
+		switch {
+		case bad != nil:
+			return Record{}, r.reject(found, bad)
+		case repeat:
+			continue
+		case r.stats.Records == r.opts.MaxRecords:
+			r.err = &FileError{Line: found.line, Reason: fmt.Sprintf("has more than %d domains: split it", r.opts.MaxRecords)}
+			return Record{}, r.err
+		}
+		r.stats.Records++
+		return record, nil
+	}
+}
+
+const maxFirstDuplicates = 10
+
+func (r *Reader) repeats(record Record) (bool, *fault) {
+	repeat, differs := r.seen.add(record)
+	if differs != "" {
+		return true, &fault{field: "domain", raw: record.Domain.ASCII, reason: fmt.Sprintf("is already given by an earlier %s with %s: keep the right one", r.origin, differs)}
+	}
+	if repeat {
+		r.stats.Duplicates++
+		if len(r.stats.FirstDuplicates) < maxFirstDuplicates {
+			r.stats.FirstDuplicates = append(r.stats.FirstDuplicates, Duplicate{Line: record.Line, Domain: record.Domain.ASCII})
+		}
+	}
+	return repeat, nil
+}
+
+func (r *Reader) reject(found row, bad *fault) *RejectError {
+	r.stats.Rejects++
+	return &RejectError{Reject{
+		Line: found.line, Origin: r.origin, Field: bad.field, Raw: bad.raw, Reason: bad.reason,
+		original: string(found.text), cause: bad.cause,
+	}}
+}
+
+// Stats says what was read so far.
+func (r *Reader) Stats() Stats {
+	stats := r.stats
+	stats.Format = r.form.format
+	stats.Lines = r.source.lines()
+	stats.FirstDuplicates = slices.Clone(stats.FirstDuplicates)
+	stats.IgnoredColumns = slices.Clone(r.skipped.names)
+	return stats
+}

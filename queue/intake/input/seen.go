@@ -1,0 +1,61 @@
+package input
+
+import (
+	"hash/maphash"
+	"strings"
+)
+
+// seen remembers the domains of a file by hash, 24 bytes each: 128 bits of the domain, so that two of a million domains
+// never pass for one, and 64 of what its line says besides.
+type seen struct {
+	seeds   [2]maphash.Seed
+	domains map[[2]uint64]details
+}
+
+// details is what a line says of a domain: the period in the low byte, then 28 bits each of holder and name servers.
+type details uint64
+
+const (
+	periodBits = 8
+	hashBits   = 28
+	hashMask   = 1<<hashBits - 1
+)
+
+func newSeen() *seen {
+	return &seen{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, domains: map[[2]uint64]details{}}
+}
+
+// add remembers a record. For a domain that was there before it gives repeat, and in what the lines differ.
+func (s *seen) add(record Record) (repeat bool, differs string) {
+	key := [2]uint64{maphash.String(s.seeds[0], record.Domain.ASCII), maphash.String(s.seeds[1], record.Domain.ASCII)}
+	now := s.detailsOf(record)
+	before, repeat := s.domains[key]
+	if !repeat {
+		s.domains[key] = now
+		return false, ""
+	}
+	return true, before.differs(now)
+}
+
+func (s *seen) detailsOf(record Record) details {
+	holder := maphash.String(s.seeds[0], record.HolderID) & hashMask
+	var servers uint64
+	if len(record.Nameservers) > 0 {
+		servers = maphash.String(s.seeds[0], strings.Join(record.Nameservers, " ")) & hashMask
+	}
+	return details(servers<<(hashBits+periodBits) | holder<<periodBits | uint64(record.PeriodMonths))
+}
+
+func (d details) differs(other details) string {
+	var parts []string
+	if (d^other)>>periodBits&hashMask != 0 {
+		parts = append(parts, "another holder")
+	}
+	if (d^other)&(1<<periodBits-1) != 0 {
+		parts = append(parts, "another period")
+	}
+	if (d^other)>>(hashBits+periodBits) != 0 {
+		parts = append(parts, "other name servers")
+	}
+	return strings.Join(parts, " and ")
+}

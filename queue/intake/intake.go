@@ -1,0 +1,172 @@
+// Package intake is how orders come in: read, checked, planned and submitted, whole or not at all.
+//
+// Input is spooled to a temporary file first, so that a million lines pass through bounded memory, and nothing reaches
+// the database before the last line has been read. The package must never change what is already there: an
+// order is taken in once, and the same order again changes nothing.
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// Store is what intake asks of the database.
+type Store interface {
+	Submit(ctx context.Context, order store.NewOrder, jobs iter.Seq2[store.NewJob, error]) (store.Submitted, error)
+	LookupOrder(ctx context.Context, order store.NewOrder) (store.Order, bool, error)
+	Claimants(ctx context.Context, domains []string) ([]store.Claimant, error)
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Order is what a producer asks for at once, but for its jobs.
+type Order struct {
+	Source    string // the producer: "cli", or the name of an order system
+	Reference string // the producer's own name for the order
+	Kind      queue.Kind
+	Account   string
+}
+
+// The bounds of an order's names, in bytes.
+const (
+	maxReference = 128
+	maxName      = 64
+)
+
+// Check checks the order's names and kind.
+func (o Order) Check() error {
+	if _, err := queue.ParseKind(string(o.Kind)); err != nil {
+		return err
+	}
+	if err := queue.CheckName(o.Reference, maxReference); err != nil {
+		return fmt.Errorf("the order's reference %w", err)
+	}
+	if err := queue.CheckName(o.Source, maxName); err != nil {
+		return fmt.Errorf("the order's source %w", err)
+	}
+	if err := queue.CheckName(o.Account, maxName); err != nil {
+		return fmt.Errorf("the order's account %w", err)
+	}
+	return nil
+}
+
+// Chunks says how many jobs go into a chunk, by kind: as many as a worker puts into a call.
+type Chunks struct{ Whois, Register int }
+
+// Intake takes orders in. It is safe for concurrent use.
+type Intake struct {
+	store  Store
+	chunks Chunks
+}
+
+// New takes orders into st, in chunks of the given sizes; those must be from 1 to queue.MaxJobs.
+func New(st Store, chunks Chunks) (*Intake, error) {
+	for _, n := range []int{chunks.Whois, chunks.Register} {
+		if n < 1 || n > queue.MaxJobs {
+			return nil, fmt.Errorf("configure intake: chunk size %d is not from 1 to %d", n, queue.MaxJobs)
+		}
+	}
+	return &Intake{store: st, chunks: chunks}, nil
+}
+
+// ErrEmpty says that an order has no jobs.
+var ErrEmpty = errors.New("the order is empty: there is no domain in it")
+
+// Find finds the order that this one would repeat, if it was taken in before. It fails as Submit would.
+func (in *Intake) Find(ctx context.Context, o Order, s *Spool) (existing store.Order, found bool, err error) {
+	n, err := in.newOrder(o, s)
+	if err != nil {
+		return store.Order{}, false, err
+	}
+	return in.store.LookupOrder(ctx, n)
+}
+
+// Submit takes in the order whose jobs were spooled. The same order again changes nothing, and the answer says so. An
+// order of that reference with other content fails with a *store.ReferenceConflictError.
+func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (store.Submitted, error) {
+	n, err := in.newOrder(o, s)
+	if err != nil {
+		return store.Submitted{}, err
+	}
+	return in.store.Submit(ctx, n, s.jobs(o))
+}
+
+func (in *Intake) newOrder(o Order, s *Spool) (store.NewOrder, error) {
+	if err := o.Check(); err != nil {
+		return store.NewOrder{}, err
+	}
+	if s.Len() == 0 {
+		return store.NewOrder{}, ErrEmpty
+	}
+	n := store.NewOrder{
+		Source: o.Source, Reference: o.Reference, Kind: store.Kind(o.Kind), Lane: store.Plain,
+		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.Whois,
+	}
+	if o.Kind == queue.Register {
+		n.ChunkSize = in.chunks.Register
+	}
+	if s.Len() > n.ChunkSize {
+		n.Lane = store.Bulk // it fills calls by itself, and must not stand before those that do not
+	}
+	return n, nil
+}
+
+// Plan says what a registration order would do, before it does.
+type Plan struct {
+	Total      int
+	New        int // would be sent to the registrar, if WHOIS calls them available
+	Registered int // registered by an earlier order already
+	Live       int // in progress in another order
+	// Claimed holds the first of the domains that are not new, at most maxClaimed.
+	Claimed []store.Claimant
+}
+
+const (
+	maxClaimed = 20
+	planBatch  = 5000
+)
+
+// Plan compares spooled registrations with what is registered or in progress. Jobs of the order itself, taken in
+// before, count as claimed like any other.
+func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
+	p := Plan{Total: s.Len()}
+	domains := make([]string, 0, planBatch)
+	look := func() error {
+		claimed, err := in.store.Claimants(ctx, domains)
+		if err != nil {
+			return err
+		}
+		domains = domains[:0]
+		for _, c := range claimed {
+			if c.Registered {
+				p.Registered++
+			} else {
+				p.Live++
+			}
+			if len(p.Claimed) < maxClaimed {
+				p.Claimed = append(p.Claimed, c)
+			}
+		}
+		return nil
+	}
+	for e, err := range s.entries() {
+		if err != nil {
+			return p, err
+		}
+		if domains = append(domains, e.Domain); len(domains) == planBatch {
+			if err := look(); err != nil {
+				return p, err
+			}
+		}
+	}
+	if err := look(); err != nil {
+		return p, err
+	}
+	p.New = p.Total - p.Registered - p.Live
+	return p, nil
+}

@@ -1,0 +1,180 @@
+package intake
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/bits"
+	"os"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// Spool holds an order's jobs in a temporary file. It can be read any number of times, by one goroutine at once.
+type Spool struct {
+	file   *os.File
+	len    int
+	digest digest
+}
+
+// entry is one job in the file.
+type entry struct {
+	Domain       string   `json:"d"`
+	Unicode      string   `json:"u,omitempty"` // where it differs
+	HolderID     string   `json:"h,omitempty"`
+	PeriodMonths int      `json:"p,omitempty"`
+	Nameservers  []string `json:"n,omitempty"`
+}
+
+// ReadSpool reads every record of r. Each line that cannot be used goes to reject, and reading goes on; an error of
+// reject's own, or of reading, ends it. The caller closes the spool.
+func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool, err error) {
+	file, err := os.CreateTemp("", "bulkreg-order-*.ndjson")
+	if err != nil {
+		return nil, fmt.Errorf("create spool file: %w", err)
+	}
+	s := &Spool{file: file}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	buffered := bufio.NewWriterSize(file, 1<<16)
+	for {
+		record, err := r.Next()
+		var bad *input.RejectError
+		switch {
+		case errors.Is(err, io.EOF):
+			if err := buffered.Flush(); err != nil {
+				return nil, fmt.Errorf("write spool file: %w", err)
+			}
+			return s, nil
+		case errors.As(err, &bad):
+			if err := reject(bad); err != nil {
+				return nil, err
+			}
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("read input: %w", err)
+		}
+		if err := s.add(buffered, entryOf(record)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func entryOf(r input.Record) entry {
+	e := entry{Domain: r.Domain.ASCII, HolderID: r.HolderID, PeriodMonths: r.PeriodMonths, Nameservers: r.Nameservers}
+	if r.Domain.Unicode != r.Domain.ASCII {
+		e.Unicode = r.Domain.Unicode
+	}
+	return e
+}
+
+func (s *Spool) add(w io.Writer, e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode job: %w", err)
+	}
+	s.digest.add(line)
+	s.len++
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write spool file: %w", err)
+	}
+	return nil
+}
+
+// Len is how many jobs there are.
+func (s *Spool) Len() int { return s.len }
+
+// Digest is the same for the same jobs in any order.
+func (s *Spool) Digest() [32]byte { return s.digest.sum() }
+
+// Close removes the file.
+func (s *Spool) Close() error {
+	err := errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	if err != nil {
+		return fmt.Errorf("remove spool file: %w", err)
+	}
+	return nil
+}
+
+// Domains yields the domains, in ASCII form.
+func (s *Spool) Domains() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for e, err := range s.entries() {
+			if !yield(e.Domain, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (s *Spool) entries() iter.Seq2[entry, error] {
+	return func(yield func(entry, error) bool) {
+		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+			yield(entry{}, fmt.Errorf("read spool file: %w", err))
+			return
+		}
+		decoder := json.NewDecoder(bufio.NewReaderSize(s.file, 1<<16))
+		for range s.len {
+			var e entry
+			if err := decoder.Decode(&e); err != nil {
+				yield(entry{}, fmt.Errorf("read spool file: %w", err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Spool) jobs(o Order) iter.Seq2[store.NewJob, error] {
+	return func(yield func(store.NewJob, error) bool) {
+		for e, err := range s.entries() {
+			if err != nil {
+				yield(store.NewJob{}, err)
+				return
+			}
+			job := store.NewJob{
+				ID:     queue.JobID(o.Source, o.Reference, o.Kind, e.Domain),
+				Domain: e.Domain, DomainUnicode: e.Unicode,
+				HolderID: e.HolderID, PeriodMonths: e.PeriodMonths, Nameservers: e.Nameservers,
+			}
+			if !yield(job, nil) {
+				return
+			}
+		}
+	}
+}
+
+// digest adds up the SHA-256 sums of its parts, as 256-bit numbers, so that their order does not matter.
+type digest [4]uint64
+
+func (d *digest) add(part []byte) {
+	sum := sha256.Sum256(part)
+	var carry uint64
+	for i := range d {
+		var word uint64
+		for j := range 8 {
+			word |= uint64(sum[8*i+j]) << (8 * j)
+		}
+		d[i], carry = bits.Add64(d[i], word, carry)
+	}
+}
+
+func (d digest) sum() (out [32]byte) {
+	for i, word := range d {
+		for j := range 8 {
+			out[8*i+j] = byte(word >> (8 * j))
+		}
+	}
+	return out
+}

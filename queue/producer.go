@@ -1,0 +1,62 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Producer hands chunks to Asynq.
+type Producer struct {
+	client *asynq.Client
+}
+
+// NewProducer connects to the Redis at url, of the form redis://host:port/db.
+func NewProducer(url string) (*Producer, error) {
+	opt, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		// The parser's own text quotes the address with its password.
+		return nil, fmt.Errorf("parse REDIS_URL: not a Redis address of the form redis://user:password@host:port/db")
+	}
+	return &Producer{client: asynq.NewClient(opt)}, nil
+}
+
+// Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
+// safe, because the jobs' ids and epochs tell a repeat.
+func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
+	payload, err := chunk.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(Queue(kind, lane))...)
+	if err != nil {
+		return fmt.Errorf("enqueue %s chunk: %w", kind, err)
+	}
+	return nil
+}
+
+// Close closes the connection.
+func (p *Producer) Close() error {
+	if err := p.client.Close(); err != nil {
+		return fmt.Errorf("close producer: %w", err)
+	}
+	return nil
+}
+
+// taskOptions are the same for every task. The handler settles in Postgres and returns nil, so that Asynq's own
+// retry only serves tasks that a crash or an outage handed back: those must never run out of tries and
+// land in the archive, from where nothing brings them back.
+func taskOptions(queue string) []asynq.Option {
+	return []asynq.Option{
+		asynq.Queue(queue),
+		asynq.MaxRetry(math.MaxInt32),
+		asynq.Timeout(taskTimeout),
+	}
+}
+
+// taskTimeout ends a handler's context, which by then waits for nothing any more: the jobs' next step is
+// Postgres' business.
+const taskTimeout = 30 * time.Minute
