@@ -1,0 +1,130 @@
+package registrar
+
+import (
+	"html"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	s.addToken(fixedToken)
+	for in, want := range map[string]string{
+		"free":                                         "free",
+		"":                                             "",
+		"insufficient funds":                           "insufficient funds",
+		"two\r\nlines\tand\x00 \x1b[31mcolour":         "two lines and [31mcolour",
+		"right\u202eleft\u200bjoined":                  "rightleftjoined",
+		"bad \xff byte":                                "bad \uFFFD byte",
+		"ann@example.be is known":                      "[e-mail] is known",
+		"mail <ann.p+x@sub.example.be>.":               "mail <[e-mail]>.",
+		"to=ann%40example.be":                          "[e-mail]",
+		"call +31 6 1234 5678 or 06-12345678":          "call [phone] or [phone]",
+		"call +32.12345678, 0032 12 34 56 78":          "call [phone], [phone]",
+		"phone %2B31612345678":                         "phone [phone]",
+		"at 2026-01-02 03:04:05 on 10.0.0.12:443":      "at 2026-01-02 03:04:05 on 10.0.0.12:443",
+		"request 01234567-89ab-4def-8123-0123456789ab": "request 01234567-89ab-4def-8123-0123456789ab",
+		"code 422, 12 months, 1000000000":              "code 422, 12 months, 1000000000",
+		"sent eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.":         "sent [token]",
+		"header Bearer abcdef0123456789":               "header Bearer [token]",
+		"0612345678.nl and x0612345678":                "[phone].nl and x0612345678",
+	} {
+		if got := s.clean(in); got != want {
+			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := s.clean("Lastname PEETERS, not Peetersen, of Kerkstraat 1", "Peeters", "Kerkstraat", "", "1"); got !=
+		"Lastname [personal], not Peetersen, of [personal] 1" {
+		t.Errorf("personal terms: %q", got)
+	}
+}
+
+func TestCleanHidesSecrets(t *testing.T) {
+	t.Parallel()
+	quote := func(s string) string { return quoteJSON(t, s) }
+	escapes := map[string]func(string) string{
+		"raw":               func(s string) string { return s },
+		"query":             url.QueryEscape,
+		"path":              url.PathEscape,
+		"lower-case hex":    func(s string) string { return strings.ToLower(url.QueryEscape(s)) },
+		"JSON":              quote,
+		"JSON in JSON":      func(s string) string { return quote(quote(s)) },
+		"JSON with slashes": func(s string) string { return strings.ReplaceAll(quote(s), "/", `\/`) },
+		"JSON all escaped": func(s string) string {
+			var b strings.Builder
+			for _, r := range s {
+				b.WriteString(`\u00` + string("0123456789abcdef"[r>>4]) + string("0123456789ABCDEF"[r&15]))
+			}
+			return b.String()
+		},
+		"HTML":          html.EscapeString,
+		"query in JSON": func(s string) string { return quote(url.QueryEscape(s)) },
+		"JSON in query": func(s string) string { return url.QueryEscape(quote(s)) },
+		"part":          func(s string) string { return s[3 : len(s)-2] },
+		"control bytes": func(s string) string { return s[:6] + "\x00" + s[6:] },
+	}
+	s := newScrubber(testSecret)
+	s.addToken("opaque-token/with+odd&signs<0123456789>")
+	for _, secret := range []string{testSecret, "opaque-token/with+odd&signs<0123456789>"} {
+		for name, escape := range escapes {
+			got := s.clean("before " + escape(secret) + " after")
+			if name == "lower-case hex" && secret != strings.ToLower(secret) {
+				t.Fatal("the secret must be in lower case for this")
+			}
+			if !strings.HasPrefix(got, "before [secret]") || !strings.HasSuffix(got, "[secret] after") {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+		// Cut by our own bounds, at every place where that can happen.
+		for pad := maxRead - len(secret) - 1; pad <= maxRead; pad++ {
+			got := s.clean("a@" + strings.Repeat("b", pad-3) + " " + secret)
+			if got != "" && got != "[e-mail] [secret]" {
+				t.Fatalf("padding %d: %q", pad, got)
+			}
+			got = s.clean("said: a@" + strings.Repeat("b", pad-9) + "," + secret)
+			if got != "said:" && got != "said: [e-mail],[secret]" {
+				t.Fatalf("padding %d: %q", pad, got)
+			}
+		}
+	}
+	for range keptTokens {
+		s.addToken("a-newer-token-0123456789")
+	}
+	if n := len(s.current()); n != 1+keptTokens {
+		t.Errorf("%d needles", n)
+	}
+	if got := s.clean(testSecret); got != redacted {
+		t.Errorf("the client secret is forgotten: %q", got)
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	const secret = "fuzzed#secret%value"
+	for _, s := range []string{
+		"", secret, url.QueryEscape(secret), `\u0066uzzed#secret%25value`, "ann@example.be", "+31612345678", "\xff\x00",
+		strings.Repeat("é", 400), "&#102;uzzed", "%", `\`, `\u`, "&#", "&#x;", `\ud83d\ude00`,
+	} {
+		f.Add(s, "Peeters")
+	}
+	s := newScrubber(secret)
+	f.Fuzz(func(t *testing.T, text, term string) {
+		for _, got := range []string{s.clean(text), s.clean(text, term), s.page([]byte(text)), s.clean(text + secret + text)} {
+			switch {
+			case len(got) > MaxMessage:
+				t.Errorf("%d bytes", len(got))
+			case !utf8.ValidString(got):
+				t.Errorf("%q is not UTF-8", got)
+			case strings.Contains(got, secret):
+				t.Errorf("%q holds the secret", got)
+			case strings.ContainsFunc(got, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }):
+				t.Errorf("%q holds a control character", got)
+			case strings.Contains(got, "\n"):
+				t.Errorf("%q has lines", got)
+			}
+		}
+	})
+}

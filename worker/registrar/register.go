@@ -1,0 +1,108 @@
+package registrar
+
+import (
+	"context"
+	"net/http"
+)
+
+// Registration is one domain to pay for. PeriodMonths 0 leaves the period to the upstream, whose default is 12
+// months.
+type Registration struct {
+	Domain       string
+	HolderID     string
+	PeriodMonths int
+	Nameservers  []string
+}
+
+// Outcome is what the upstream said of one registration.
+type Outcome string
+
+// An outcome is unknown when the item was unreadable, used a word the contract does not know, or contradicted itself.
+const (
+	Registered     Outcome = "registered"
+	Failed         Outcome = "failed"
+	OutcomeUnknown Outcome = "unknown"
+)
+
+// Result is what the upstream said of one registration. Domain is as it came, not cleaned. StatusCode (0 when
+// missing) says as in the error table why it failed, Message in the upstream's words, cleaned.
+type Result struct {
+	Domain     string
+	Outcome    Outcome
+	StatusCode int
+	Message    string
+}
+
+// RegisterReply holds the results in the order in which they came. Matching them to what was sent is the caller's.
+type RegisterReply struct {
+	Answer
+	Results []Result
+}
+
+// Register registers and pays for one domain. When it fails and Answer.Sent is true, the registration may have
+// happened, whatever the status: the contract does not say what an error leaves behind.
+func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, error) {
+	var reply RegisterReply
+	why := r.problem()
+	var body []byte
+	var err error
+	if why == "" {
+		if body, err = encodeRegistration(r); err != nil {
+			why = err.Error()
+		}
+	}
+	if why != "" {
+		reply.Answer, err = c.refuse(OpRegister, why)
+		return reply, err
+	}
+	reply.Answer, err = c.do(ctx, request{
+		op: OpRegister, method: http.MethodPost, path: c.paths.Register, body: body,
+		success: isOKOrCreated, limit: replyLimit(1),
+		decode: func(body []byte) (err error) {
+			reply.Results, err = decodeResult(body)
+			return err
+		},
+	})
+	c.cleanResults(reply.Results)
+	return reply, err
+}
+
+// RegisterBulk registers and pays for several domains at once; each can fail alone. When it fails as a whole and
+// Answer.Sent is true, any of the registrations may have happened, whatever the status.
+func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterReply, error) {
+	var reply RegisterReply
+	body, why := encodeList(rs, Registration.problem, encodeRegistrations)
+	var err error
+	if why != "" {
+		reply.Answer, err = c.refuse(OpRegisterBulk, why)
+		return reply, err
+	}
+	reply.Answer, err = c.do(ctx, request{
+		op: OpRegisterBulk, method: http.MethodPost, path: c.paths.RegisterBulk, body: body,
+		success: isOKOrCreated, limit: replyLimit(len(rs)),
+		decode: func(body []byte) (err error) {
+			reply.Results, err = decodeRegistrations(body)
+			return err
+		},
+	})
+	c.cleanResults(reply.Results)
+	return reply, err
+}
+
+func (c *Client) cleanResults(results []Result) {
+	for i := range results {
+		results[i].Message = c.scrub.clean(results[i].Message)
+	}
+}
+
+func (r Registration) problem() string {
+	switch {
+	case r.Domain == "":
+		return "the domain is missing"
+	case r.HolderID == "":
+		return "the holder id is missing"
+	case r.PeriodMonths < 0:
+		return "the period is negative"
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+package registrar
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+)
+
+// Availability is what a check found. It is never a bare bool: silence is a third answer, and must not read as one of
+// the others.
+type Availability string
+
+// A domain is unknown when the upstream said that it could not check it, or did not say.
+const (
+	Available Availability = "available"
+	Taken     Availability = "taken"
+	Unknown   Availability = "unknown"
+)
+
+// Check is what the upstream said of one domain. Domain is as it came, not cleaned: the upstream may spell it
+// otherwise than it was asked, name others, or one twice. Status ("free", "active", ...) and Error are the
+// upstream's words, cleaned.
+type Check struct {
+	Domain       string
+	Availability Availability
+	Status       string
+	Error        string
+}
+
+// CheckReply holds the checks in the order in which they came. Matching them to what was asked is the caller's.
+type CheckReply struct {
+	Answer
+	Checks []Check
+}
+
+// Check asks about one domain.
+func (c *Client) Check(ctx context.Context, domain string) (CheckReply, error) {
+	var reply CheckReply
+	var err error
+	if why := checkPathValue("domain", domain); why != "" {
+		reply.Answer, err = c.refuse(OpCheck, why)
+		return reply, err
+	}
+	reply.Answer, err = c.do(ctx, request{
+		op: OpCheck, method: http.MethodGet, path: fillPath(c.paths.Check, placeDomain, domain),
+		success: isOK, limit: replyLimit(1),
+		decode: func(body []byte) (err error) {
+			reply.Checks, err = decodeCheck(body)
+			return err
+		},
+	})
+	c.cleanChecks(reply.Checks)
+	return reply, err
+}
+
+// CheckBulk asks about several domains at once.
+func (c *Client) CheckBulk(ctx context.Context, domains []string) (CheckReply, error) {
+	var reply CheckReply
+	body, why := encodeList(domains, func(d string) string {
+		if d == "" {
+			return "it is empty"
+		}
+		return ""
+	}, encodeChecks)
+	var err error
+	if why != "" {
+		reply.Answer, err = c.refuse(OpCheckBulk, why)
+		return reply, err
+	}
+	reply.Answer, err = c.do(ctx, request{
+		op: OpCheckBulk, method: http.MethodPost, path: c.paths.CheckBulk, body: body,
+		success: isOK, limit: replyLimit(len(domains)),
+		decode: func(body []byte) (err error) {
+			reply.Checks, err = decodeChecks(body)
+			return err
+		},
+	})
+	c.cleanChecks(reply.Checks)
+	return reply, err
+}
+
+func (c *Client) cleanChecks(checks []Check) {
+	for i := range checks {
+		checks[i].Status = c.scrub.clean(checks[i].Status)
+		checks[i].Error = c.scrub.clean(checks[i].Error)
+	}
+}
+
+// encodeList encodes the items of a bulk call, or says which of them cannot be sent and why.
+func encodeList[T any](items []T, problem func(T) string, encode func([]T) ([]byte, error)) (body []byte, why string) {
+	if len(items) == 0 {
+		return nil, "no domain was given"
+	}
+	for i, item := range items {
+		if p := problem(item); p != "" {
+			return nil, "item " + strconv.Itoa(i) + ": " + p
+		}
+	}
+	body, err := encode(items)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return body, ""
+}
+
+// checkPathValue says why value cannot stand in a path: a dot segment would name another resource.
+func checkPathValue(name, value string) string {
+	switch value {
+	case "":
+		return name + " is missing"
+	case ".", "..":
+		return name + " consists of dots"
+	}
+	return ""
+}

@@ -1,0 +1,306 @@
+package registrar
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// This file holds every path and field name of the Domain API, and nothing else in the package knows one. Documented
+// are the answer of the authentication endpoint, the error body, and the operations with their methods. The paths
+// and the other fields are assumptions (contract/registrar.openapi.yaml, x-basis).
+
+// Paths are the paths of the operations, joined to the base URL. A placeholder may stand in the path or in a
+// query. Check needs {domain} once, HolderByID needs {id} once, the others take none.
+type Paths struct {
+	Authenticate string // POST
+	Check        string // GET
+	CheckBulk    string // POST
+	Register     string // POST
+	RegisterBulk string // POST
+	Holder       string // PUT creates, POST finds
+	HolderByID   string // PATCH updates, DELETE deletes
+}
+
+// DefaultPaths returns the assumed paths.
+func DefaultPaths() Paths {
+	return Paths{
+		Authenticate: "/authenticate",
+		Check:        "/whois/{domain}",
+		CheckBulk:    "/whois",
+		Register:     "/domain",
+		RegisterBulk: "/domain/bulk",
+		Holder:       "/domainholder",
+		HolderByID:   "/domainholder/{id}",
+	}
+}
+
+const (
+	placeDomain = "{domain}"
+	placeID     = "{id}"
+)
+
+func (p Paths) withDefaults() Paths {
+	d := DefaultPaths()
+	for _, f := range []struct{ set, def *string }{
+		{&p.Authenticate, &d.Authenticate}, {&p.Check, &d.Check}, {&p.CheckBulk, &d.CheckBulk},
+		{&p.Register, &d.Register}, {&p.RegisterBulk, &d.RegisterBulk},
+		{&p.Holder, &d.Holder}, {&p.HolderByID, &d.HolderByID},
+	} {
+		if *f.set == "" {
+			*f.set = *f.def
+		}
+	}
+	return p
+}
+
+func (p Paths) validate() error {
+	return errors.Join(
+		checkPath("authenticate", p.Authenticate, ""),
+		checkPath("check", p.Check, placeDomain),
+		checkPath("bulk check", p.CheckBulk, ""),
+		checkPath("register", p.Register, ""),
+		checkPath("bulk register", p.RegisterBulk, ""),
+		checkPath("holder", p.Holder, ""),
+		checkPath("holder by id", p.HolderByID, placeID),
+	)
+}
+
+type wireCredentials struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+}
+
+func encodeCredentials(id string, secret Secret) ([]byte, error) {
+	return json.Marshal(wireCredentials{ClientID: id, ClientSecret: string(secret)})
+}
+
+type wireToken struct {
+	Status    string `json:"status"`
+	Token     string `json:"token"`
+	ExpiresIn int64  `json:"expires_in"` // seconds
+}
+
+// maxTokenLife caps what an upstream may promise.
+const maxTokenLife = 24 * time.Hour
+
+// decodeToken returns the token and its life. Its errors never quote the reply, which holds the token.
+func decodeToken(body []byte) (Secret, time.Duration, error) {
+	var w wireToken
+	if err := decodeObject(body, &w); err != nil {
+		return "", 0, errors.New("reply is not the documented JSON")
+	}
+	switch {
+	case w.Status != "success":
+		return "", 0, errors.New(`reply lacks the documented status "success"`)
+	case w.Token == "" || strings.ContainsFunc(w.Token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return "", 0, errors.New("reply holds no token that fits a header")
+	case w.ExpiresIn <= 0:
+		return "", 0, errors.New("reply lacks a positive expires_in")
+	case w.ExpiresIn > int64(maxTokenLife/time.Second):
+		return Secret(w.Token), maxTokenLife, nil
+	}
+	return Secret(w.Token), time.Duration(w.ExpiresIn) * time.Second, nil
+}
+
+type wireError struct {
+	StatusCode *int    `json:"statusCode"`
+	Message    *string `json:"message"`
+}
+
+// decodeError reads the documented error body; ok says that it is one.
+func decodeError(body []byte) (statusCode int, message string, ok bool) {
+	var w wireError
+	if decodeObject(body, &w) != nil || w.StatusCode == nil || w.Message == nil {
+		return 0, "", false
+	}
+	return *w.StatusCode, *w.Message, true
+}
+
+type wireDomains struct {
+	Domains []string `json:"domains"`
+}
+
+func encodeChecks(domains []string) ([]byte, error) {
+	return json.Marshal(wireDomains{Domains: domains})
+}
+
+type wireCheck struct {
+	Domain    string `json:"domain"`
+	Available *bool  `json:"available"`
+	Status    string `json:"status"`
+	Error     string `json:"error"`
+}
+
+// check never reads silence as free: an item with an error, or without a word on availability, is unknown.
+func (w wireCheck) check() Check {
+	c := Check{Domain: w.Domain, Availability: Unknown, Status: w.Status, Error: w.Error}
+	switch {
+	case w.Error != "" || w.Available == nil:
+	case *w.Available:
+		c.Availability = Available
+	default:
+		c.Availability = Taken
+	}
+	return c
+}
+
+func decodeCheck(body []byte) ([]Check, error) {
+	var w wireCheck
+	if err := decodeObject(body, &w); err != nil {
+		return nil, err
+	}
+	if w.Domain == "" {
+		return nil, errors.New("reply names no domain")
+	}
+	return []Check{w.check()}, nil
+}
+
+func decodeChecks(body []byte) ([]Check, error) {
+	return decodeResults(body, wireCheck.check, func(domain string) Check {
+		return Check{Domain: domain, Availability: Unknown, Error: "unreadable item in the reply"}
+	})
+}
+
+type wireRegistration struct {
+	Domain      string   `json:"domain"`
+	HolderID    string   `json:"domainholder_id"`
+	Period      int      `json:"period,omitempty"` // months
+	Nameservers []string `json:"nameservers,omitempty"`
+}
+
+func newWireRegistration(r Registration) wireRegistration {
+	return wireRegistration{Domain: r.Domain, HolderID: r.HolderID, Period: r.PeriodMonths, Nameservers: r.Nameservers}
+}
+
+func encodeRegistration(r Registration) ([]byte, error) { return json.Marshal(newWireRegistration(r)) }
+
+type wireRegistrations struct {
+	Domains []wireRegistration `json:"domains"`
+}
+
+func encodeRegistrations(rs []Registration) ([]byte, error) {
+	w := wireRegistrations{Domains: make([]wireRegistration, len(rs))}
+	for i, r := range rs {
+		w.Domains[i] = newWireRegistration(r)
+	}
+	return json.Marshal(w)
+}
+
+type wireResult struct {
+	Domain     string `json:"domain"`
+	Status     string `json:"status"`
+	StatusCode int    `json:"statusCode"`
+	Message    string `json:"message"`
+}
+
+// result takes only the two known words for an outcome, and only when the item does not contradict itself.
+func (w wireResult) result() Result {
+	r := Result{Domain: w.Domain, Outcome: OutcomeUnknown, StatusCode: w.StatusCode, Message: w.Message}
+	success := w.StatusCode == 0 || w.StatusCode/100 == 2
+	switch {
+	case strings.EqualFold(w.Status, "registered") && success:
+		r.Outcome = Registered
+	case strings.EqualFold(w.Status, "failed") && (w.StatusCode == 0 || !success):
+		r.Outcome = Failed
+	}
+	return r
+}
+
+func decodeResult(body []byte) ([]Result, error) {
+	var w wireResult
+	if err := decodeObject(body, &w); err != nil {
+		return nil, err
+	}
+	if w.Domain == "" {
+		return nil, errors.New("reply names no domain")
+	}
+	return []Result{w.result()}, nil
+}
+
+func decodeRegistrations(body []byte) ([]Result, error) {
+	return decodeResults(body, wireResult.result, func(domain string) Result {
+		return Result{Domain: domain, Outcome: OutcomeUnknown, Message: "unreadable item in the reply"}
+	})
+}
+
+type wireHolder struct {
+	ID          string `json:"id,omitempty"`
+	Company     string `json:"company,omitempty"`
+	FirstName   string `json:"firstname,omitempty"`
+	LastName    string `json:"lastname,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Phone       string `json:"phone,omitempty"`
+	Street      string `json:"street,omitempty"`
+	HouseNumber string `json:"housenumber,omitempty"`
+	PostalCode  string `json:"postalcode,omitempty"`
+	City        string `json:"city,omitempty"`
+	Country     string `json:"country,omitempty"`
+}
+
+// encodeHolder leaves the id out: it is read-only and travels in the path.
+func encodeHolder(h Holder) ([]byte, error) {
+	w := wireHolder(h)
+	w.ID = ""
+	return json.Marshal(w)
+}
+
+func decodeHolder(body []byte) (Holder, error) {
+	var w wireHolder
+	if err := decodeObject(body, &w); err != nil {
+		return Holder{}, err
+	}
+	return Holder(w), nil
+}
+
+type wireHolderSearch struct {
+	ID    string `json:"id,omitempty"`
+	Email string `json:"email,omitempty"`
+}
+
+func encodeHolderSearch(s HolderSearch) ([]byte, error) { return json.Marshal(wireHolderSearch(s)) }
+
+// decodeResults reads {"results":[...]}. One item of the wrong shape must not take the answers about its
+// neighbours, which may have been paid for, with it: it alone comes back as unreadable.
+func decodeResults[W, T any](body []byte, convert func(W) T, unreadable func(domain string) T) ([]T, error) {
+	var whole struct {
+		Results []W `json:"results"`
+	}
+	err := decodeObject(body, &whole)
+	if err == nil && whole.Results != nil {
+		items := make([]T, len(whole.Results))
+		for i, w := range whole.Results {
+			items[i] = convert(w)
+		}
+		return items, nil
+	}
+	var shape *json.UnmarshalTypeError
+	if err != nil && !errors.As(err, &shape) {
+		return nil, err
+	}
+	var raw struct {
+		Results []json.RawMessage `json:"results"`
+	}
+	if err := decodeObject(body, &raw); err != nil {
+		return nil, err
+	}
+	if raw.Results == nil {
+		return nil, errors.New("reply has no list of results")
+	}
+	items := make([]T, len(raw.Results))
+	for i, r := range raw.Results {
+		var w W
+		var named struct {
+			Domain string `json:"domain"`
+		}
+		if json.Unmarshal(r, &w) == nil {
+			items[i] = convert(w)
+		} else if json.Unmarshal(r, &named) == nil {
+			items[i] = unreadable(named.Domain)
+		} else {
+			items[i] = unreadable("")
+		}
+	}
+	return items, nil
+}

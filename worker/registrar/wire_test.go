@@ -1,0 +1,219 @@
+package registrar
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDecodeChecks(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]Check{
+		"checks": {
+			{Domain: "taken.nl", Availability: Taken, Status: "active"},
+			{Domain: "free.nl", Availability: Available, Status: "free"},
+			{Domain: "silent.nl", Availability: Unknown},
+			{Domain: "broken.nl", Availability: Unknown, Error: "registry did not answer"},
+			{Domain: "both.nl", Availability: Unknown, Error: "stale"},
+		},
+		"checks-odd-item": {
+			{Domain: "odd.nl", Availability: Unknown, Error: "unreadable item in the reply"},
+			{Domain: "free.nl", Availability: Available},
+			{Availability: Unknown, Error: "unreadable item in the reply"},
+		},
+	} {
+		got, err := decodeChecks(fixtureBody(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDecodeRegistrations(t *testing.T) {
+	t.Parallel()
+	want := []Result{
+		{Domain: "b.nl", Outcome: Failed, StatusCode: 422, Message: "already registered"},
+		{Domain: "a.nl", Outcome: Registered},
+		{Domain: "c.nl", Outcome: OutcomeUnknown},
+		{Domain: "d.nl", Outcome: OutcomeUnknown, StatusCode: 500},
+	}
+	got, err := decodeRegistrations(fixtureBody(t, "registers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOneItem(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]Outcome{
+		`{"domain":"a.nl","status":"registered"}`:                         Registered,
+		`{"domain":"a.nl","status":"Registered","statusCode":201}`:        Registered,
+		`{"domain":"a.nl","status":"failed","statusCode":422}`:            Failed,
+		`{"domain":"a.nl","status":"failed"}`:                             Failed,
+		`{"domain":"a.nl","status":"failed","statusCode":200}`:            OutcomeUnknown,
+		`{"domain":"a.nl","status":"registered","statusCode":402}`:        OutcomeUnknown,
+		`{"domain":"a.nl","status":""}`:                                   OutcomeUnknown,
+		"\xef\xbb\xbf" + `{"domain":"a.nl","status":"registered"}` + "\n": Registered,
+	} {
+		got, err := decodeResult([]byte(body))
+		if err != nil || len(got) != 1 || got[0].Outcome != want {
+			t.Errorf("%s: %v, %v, want %s", body, got, err, want)
+		}
+	}
+	for _, body := range []string{"", "null", "{}", `{"status":"registered"}`, `{"domain":"a.nl"`, `"registered"`} {
+		if got, err := decodeResult([]byte(body)); err == nil {
+			t.Errorf("%s: %v, want an error", body, got)
+		}
+		if got, err := decodeCheck([]byte(body)); err == nil {
+			t.Errorf("%s: %v, want an error", body, got)
+		}
+	}
+}
+
+func TestDecodeError(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		`{"statusCode":422,"message":"no"}`:      true,
+		`{"statusCode":422,"message":""}`:        true,
+		`{"statusCode":"422","message":"no"}`:    false,
+		`{"statusCode":422}`:                     false,
+		`{"message":"no"}`:                       false,
+		`{"statusCode":null,"message":"no"}`:     false,
+		`{"statusCode":422,"message":["no"]}`:    false,
+		`{"statusCode":422,"message":"no"}trash`: false,
+		`[]`:                                     false, ``: false,
+	} {
+		if _, _, ok := decodeError([]byte(body)); ok != want {
+			t.Errorf("%s: %v, want %v", body, ok, want)
+		}
+	}
+}
+
+func TestDecodeTokenLife(t *testing.T) {
+	t.Parallel()
+	for expires, want := range map[string]time.Duration{"1": time.Second, "3600": time.Hour, "9223372036854775807": maxTokenLife} {
+		_, got, err := decodeToken([]byte(`{"status":"success","token":"abcdef","expires_in":` + expires + `}`))
+		if err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", expires, got, err, want)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		paths Paths
+		says  string // empty: valid
+	}{
+		{"defaults", Paths{}, ""},
+		{"query", Paths{Check: "/v2/whois?domain={domain}&full=1"}, ""},
+		{"no placeholder", Paths{Check: "/whois"}, `check path "/whois" must hold {domain} exactly once`},
+		{"placeholder twice", Paths{HolderByID: "/h/{id}/{id}"}, "exactly once"},
+		{"wrong placeholder", Paths{HolderByID: "/h/{domain}"}, "must hold {id}"},
+		{"unwanted placeholder", Paths{Register: "/domain/{id}"}, `register path`},
+		{"relative", Paths{CheckBulk: "whois"}, "must begin with one slash"},
+		{"another host", Paths{RegisterBulk: "//evil.example/x"}, "must begin with one slash"},
+		{"fragment", Paths{Authenticate: "/a#b"}, "fragment"},
+		{"space", Paths{Holder: "/a b"}, "space"},
+		{"bad escape", Paths{Holder: "/a%zz"}, "percent"},
+	} {
+		err := tt.paths.withDefaults().validate()
+		if (err == nil) != (tt.says == "") || (err != nil && !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.says)
+		}
+	}
+	for _, tt := range [][3]string{
+		{"/whois/{domain}", "a/b?c.nl", "/whois/a%2Fb%3Fc.nl"},
+		{"/whois?d={domain}&x=1", "a&b=c.nl", "/whois?d=a%26b%3Dc.nl&x=1"},
+	} {
+		if got := fillPath(tt[0], placeDomain, tt[1]); got != tt[2] {
+			t.Errorf("fillPath(%q, %q) = %q, want %q", tt[0], tt[1], got, tt[2])
+		}
+	}
+}
+
+func fuzzBodies(f *testing.F) {
+	for _, name := range []string{
+		"check", "checks", "checks-odd-item", "register", "registers", "registers-short", "registers-trailing",
+		"registers-null", "html-200", "token", "holder", "error-422",
+	} {
+		f.Add(fixtureBody(f, name))
+	}
+	f.Add([]byte("\xef\xbb\xbf{}"))
+	f.Add([]byte(`{"results":[{"domain":1},null,[],{"available":"x","domain":"a.nl"}]}`))
+}
+
+// Whatever comes, an answer that was not given in the documented words is never made up.
+func FuzzDecodeChecks(f *testing.F) {
+	fuzzBodies(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, decode := range []func([]byte) ([]Check, error){decodeCheck, decodeChecks} {
+			checks, err := decode(body)
+			if err != nil && checks != nil {
+				t.Error("checks beside an error")
+			}
+			for _, c := range checks {
+				switch {
+				case c.Availability == Unknown:
+				case c.Availability != Available && c.Availability != Taken:
+					t.Errorf("availability %q", c.Availability)
+				case c.Error != "":
+					t.Errorf("%s with error %q", c.Availability, c.Error)
+				}
+			}
+		}
+	})
+}
+
+func FuzzDecodeRegistrations(f *testing.F) {
+	fuzzBodies(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, decode := range []func([]byte) ([]Result, error){decodeResult, decodeRegistrations} {
+			results, err := decode(body)
+			if err != nil && results != nil {
+				t.Error("results beside an error")
+			}
+			for _, r := range results {
+				success := r.StatusCode == 0 || r.StatusCode/100 == 2
+				switch r.Outcome {
+				case OutcomeUnknown:
+				case Registered:
+					if !success {
+						t.Errorf("registered with %d", r.StatusCode)
+					}
+				case Failed:
+					if success && r.StatusCode != 0 {
+						t.Errorf("failed with %d", r.StatusCode)
+					}
+				default:
+					t.Errorf("outcome %q", r.Outcome)
+				}
+			}
+		}
+	})
+}
+
+func FuzzDecodeOthers(f *testing.F) {
+	fuzzBodies(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		token, life, err := decodeToken(body)
+		if err == nil && (token == "" || life <= 0 || life > maxTokenLife || hasControl(string(token))) {
+			t.Errorf("token of %d bytes for %s", len(token), life)
+		}
+		if _, message, ok := decodeError(body); !ok && message != "" {
+			t.Errorf("message %q without a documented body", message)
+		}
+		if h, err := decodeHolder(body); err != nil && h != (Holder{}) {
+			t.Error("holder beside an error")
+		}
+	})
+}
