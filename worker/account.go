@@ -1,0 +1,22 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// Upstream is what a worker asks of the registrar, for one account. A method makes one request and never repeats it.
+type Upstream interface {
+	CheckBulk(ctx context.Context, domains []string) (registrar.CheckReply, error)
+	RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error)
+	Invalidate(generation uint64)
+}
+
+var _ Upstream = (*registrar.Client)(nil)
+
+// Account is one set of upstream credentials, under the name that orders give.
+type Account struct {
+	Name     string
+	Upstream Upstream
+}

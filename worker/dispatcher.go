@@ -1,0 +1,191 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// dispatcher moves work from Postgres to Redis: fresh chunks, and jobs whose time has come. It keeps only a window
+// of tasks there, so that a backlog of a million jobs waits in Postgres. Every worker runs one; they take
+// different rows.
+//
+// A delivery is committed first and enqueued then. What falls between the two is found again by its wake_at.
+type dispatcher struct {
+	store    *store.Store
+	producer *queue.Producer
+	gauge    *queue.Gauge
+	lots     []lot
+	wake     chan struct{}
+	log      zerolog.Logger
+}
+
+// lot is one kind, lane and account to deliver for.
+type lot struct {
+	store.Lot
+	queue     string
+	chunkSize int
+	window    int // tasks in Redis at most
+}
+
+const (
+	// tick is how often the dispatcher looks although nobody woke it: the resolution of wake_at.
+	tick = time.Second
+	// plainWindow bounds the plain lane, whose chunks may hold one job each.
+	plainWindow = 500
+	// windowPerSlot is how many chunks of the bulk lane wait in Redis for each call slot.
+	windowPerSlot = 16
+	// producers is how many chunks are enqueued at once.
+	producers = 4
+)
+
+func newDispatcher(o Options, producer *queue.Producer, gauge *queue.Gauge) *dispatcher {
+	d := &dispatcher{
+		store: o.Store, producer: producer, gauge: gauge,
+		wake: make(chan struct{}, 1),
+		log:  o.Log.With().Str("role", "dispatcher").Logger(),
+	}
+	for _, kind := range o.Kinds {
+		for _, lane := range queue.Lanes() {
+			for _, a := range o.Accounts {
+				t := o.tuning(kind)
+				l := lot{
+					Lot:       store.Lot{Kind: store.Kind(kind), Lane: store.Lane(lane), Account: a.Name},
+					queue:     queue.Queue(kind, lane),
+					chunkSize: t.BatchSize,
+					window:    plainWindow,
+				}
+				if lane == queue.Bulk {
+					l.window = windowPerSlot * t.Concurrency
+				}
+				d.lots = append(d.lots, l)
+			}
+		}
+	}
+	return d
+}
+
+// nudge makes the dispatcher look soon. It never blocks.
+func (d *dispatcher) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run dispatches until ctx ends.
+func (d *dispatcher) run(ctx context.Context) {
+	down := outage{log: d.log, what: "dispatching"}
+	for ctx.Err() == nil {
+		delivered, err := d.dispatch(ctx)
+		down.note(ctx, err)
+		if err == nil && delivered > 0 {
+			continue // there may be more
+		}
+		sleep(ctx, tick, d.wake)
+	}
+}
+
+// dispatch delivers once for each lot, and returns how many chunks that were.
+func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
+	total := 0
+	for _, l := range d.lots {
+		n, err := d.deliver(ctx, l)
+		if err != nil {
+			return total, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// deliver fills the window of one lot. Redis is asked first: while it is away, nothing is taken.
+func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
+	depth, err := d.gauge.Depth(ctx, l.queue)
+	if err != nil {
+		return 0, err
+	}
+	room := l.window - depth
+	if room < max(l.window/4, 1) {
+		return 0, nil // in one go rather than one by one
+	}
+	deliveries, err := d.store.TakeDue(ctx, l.Lot, room*l.chunkSize, l.chunkSize, redeliverAfter)
+	if err != nil {
+		return 0, err
+	}
+	if room -= len(deliveries); room > 0 {
+		fresh, err := d.store.TakeFresh(ctx, l.Lot, room, redeliverAfter)
+		if err != nil {
+			return 0, err
+		}
+		deliveries = append(deliveries, fresh...)
+	}
+	return len(deliveries), d.enqueue(ctx, l, deliveries)
+}
+
+// enqueue hands deliveries to Redis. What it refuses goes back at once.
+func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Delivery) error {
+	var g errgroup.Group
+	g.SetLimit(producers)
+	for _, delivery := range deliveries {
+		g.Go(func() error {
+			err := d.producer.Enqueue(ctx, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery))
+			if err == nil {
+				return nil
+			}
+			back, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)
+			defer cancel()
+			if uerr := d.store.Undeliver(back, delivery.Jobs, tick); uerr != nil {
+				return fmt.Errorf("%w; and give back its jobs: %w", err, uerr)
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func chunkOf(l lot, d store.Delivery) queue.Chunk {
+	c := queue.Chunk{Order: d.Reference, Source: d.Source, Account: l.Account, Jobs: make([]queue.Job, len(d.Jobs))}
+	for i, j := range d.Jobs {
+		c.Jobs[i] = queue.Job{ID: j.ID, Domain: j.Domain, Epoch: &j.Epoch}
+	}
+	return c
+}
+
+// listen wakes the dispatcher when an order comes in, until ctx ends.
+func (d *dispatcher) listen(ctx context.Context) {
+	down := outage{log: d.log, what: "listening for orders"}
+	for ctx.Err() == nil {
+		err := d.store.Listen(ctx, func(store.Kind) {
+			down.note(ctx, nil)
+			d.nudge()
+		})
+		down.note(ctx, err)
+		pause(ctx, tick)
+	}
+}
+
+// outage logs the beginning and the end of a time in which something fails, not each failure.
+type outage struct {
+	log  zerolog.Logger
+	what string
+	down bool
+}
+
+func (o *outage) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !o.down:
+		o.down = true
+		o.log.Error().Err(err).Msg(o.what + " fails; trying again until it works")
+	case err == nil && o.down:
+		o.down = false
+		o.log.Info().Msg(o.what + " works again")
+	}
+}

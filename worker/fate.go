@@ -1,0 +1,211 @@
+package worker
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// course is what becomes of a job after a call.
+type course string
+
+const (
+	// courseDone: the upstream gave its answer for this job. WHOIS said available or taken, a
+	// registration succeeded.
+	courseDone course = "done"
+	// courseReject: the upstream refuses this very job. To send it again would bring the same.
+	courseReject course = "reject"
+	// courseRetry: the job goes again after a backoff, and the attempt counts.
+	courseRetry course = "retry"
+	// courseWait: the job goes again after a while, for a reason that is not its own. The attempt does not count.
+	courseWait course = "wait"
+	// courseSplit: something in the batch is bad. Its halves go again, until the bad jobs stand alone.
+	courseSplit course = "split"
+	// courseReauth: the token was refused. The job goes again with a new one.
+	courseReauth course = "reauth"
+	// courseHold: the account must stand still, for the reason in fate.hold.
+	courseHold course = "hold"
+	// courseUnknown: a paid call may have had its effect. Only evidence can tell.
+	courseUnknown course = "unknown"
+)
+
+// holdReason is why an account stands still.
+type holdReason string
+
+const (
+	holdPayment  holdReason = "payment"  // 402: no direct debit, or no funds
+	holdContract holdReason = "contract" // 405: our idea of the API is wrong
+)
+
+// fate is what becomes of one job, and what is known of its item.
+type fate struct {
+	course   course
+	taken    bool // with courseDone of a check: taken rather than available
+	hold     holdReason
+	after    time.Duration // with courseWait: what the upstream asked for; 0 where it did not
+	sent     bool          // whether a byte of the request left
+	definite bool          // the item was answered for itself: that answer is final for it
+	status   int           // the item's statusCode, or the HTTP status where the whole call failed
+	words    string        // the upstream's
+}
+
+// fatesOfChecks decides what becomes of the domains of a WHOIS call. It is pure: the same answer brings
+// the same fates.
+func fatesOfChecks(asked []string, reply registrar.CheckReply, err error) []fate {
+	if err != nil {
+		return everyone(len(asked), fateOfCall(reply.Answer, err, courseRetry))
+	}
+	items := newMatcher(asked)
+	fates := everyone(len(asked), fate{course: courseRetry, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"})
+	seen := make([]bool, len(asked))
+	for _, c := range reply.Checks {
+		i, ok := items.find(c.Domain)
+		if !ok {
+			continue // never asked for
+		}
+		f := fateOfCheck(c, reply.Status)
+		if seen[i] && (fates[i].course != f.course || fates[i].taken != f.taken) {
+			f = fate{course: courseRetry, words: "the upstream's reply contradicts itself about this domain"}
+		}
+		f.sent, f.status = true, reply.Status
+		fates[i], seen[i] = f, true
+	}
+	return fates
+}
+
+func fateOfCheck(c registrar.Check, status int) fate {
+	switch c.Availability {
+	case registrar.Available:
+		return fate{course: courseDone, words: c.Status}
+	case registrar.Taken:
+		return fate{course: courseDone, taken: true, words: c.Status}
+	default:
+		words := c.Error
+		if words == "" {
+			words = "the upstream did not say whether this domain is available"
+		}
+		return fate{course: courseRetry, status: status, words: words}
+	}
+}
+
+// fatesOfRegistrations decides what becomes of the domains of a register call. Whatever is not a definite
+// answer for a domain is unknown, unless no byte of the request left. It is pure.
+func fatesOfRegistrations(asked []string, reply registrar.RegisterReply, err error) []fate {
+	if err != nil {
+		return everyone(len(asked), fateOfCall(reply.Answer, err, courseUnknown))
+	}
+	items := newMatcher(asked)
+	fates := everyone(len(asked), fate{course: courseUnknown, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"})
+	seen := make([]bool, len(asked))
+	for _, r := range reply.Results {
+		i, ok := items.find(r.Domain)
+		if !ok {
+			continue // never sent
+		}
+		f := fateOfItem(r)
+		if seen[i] && fates[i].course != f.course {
+			f = fate{course: courseUnknown, status: r.StatusCode, words: "the upstream's reply contradicts itself about this domain"}
+		}
+		f.sent = true
+		fates[i], seen[i] = f, true
+	}
+	return fates
+}
+
+// fateOfItem decides on one result of a register call that was answered as a whole.
+func fateOfItem(r registrar.Result) fate {
+	f := fate{status: r.StatusCode, words: r.Message, definite: true}
+	switch {
+	case r.Outcome == registrar.Registered && (r.StatusCode == 0 || r.StatusCode/100 == 2):
+		f.course = courseDone
+	case r.Outcome != registrar.Failed, r.StatusCode/100 == 2:
+		// An unreadable item, or one that says two things at once.
+		f.course, f.definite = courseUnknown, false
+	default:
+		f.course, f.hold = courseOfStatus(r.StatusCode)
+		if f.course == courseSplit {
+			f.course = courseReject // it stands alone already
+		}
+		// A server's own failure may have come after the effect, even if it calls the item failed.
+		f.definite = r.StatusCode != 0 && r.StatusCode < http.StatusInternalServerError
+	}
+	return f
+}
+
+// fateOfCall decides on a call that failed as a whole. broken is the course after an answer that proves
+// nothing: a retry where a call is free, unknown where it is paid.
+func fateOfCall(a registrar.Answer, err error, broken course) fate {
+	f := fate{sent: a.Sent, status: a.Status, words: a.Message, after: a.RetryAfter}
+	if f.words == "" {
+		f.words = err.Error()
+	}
+	switch {
+	case !a.Sent:
+		f.course = courseRetry
+	case a.Status == 0, a.Status < http.StatusMultipleChoices:
+		f.course = broken // no status, or a success that could not be read
+	case a.Status >= http.StatusInternalServerError:
+		f.course = broken
+		if a.Status == http.StatusServiceUnavailable && a.RetryAfter > 0 {
+			f.course = courseWait
+		}
+	default:
+		f.course, f.hold = courseOfStatus(a.Status)
+	}
+	return f
+}
+
+// courseOfStatus is the error table of the contract, for a status that is no success.
+func courseOfStatus(status int) (course, holdReason) {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
+		return courseSplit, ""
+	case http.StatusUnauthorized:
+		return courseReauth, ""
+	case http.StatusPaymentRequired:
+		return courseHold, holdPayment
+	case http.StatusMethodNotAllowed:
+		return courseHold, holdContract
+	case http.StatusTooManyRequests:
+		return courseWait, ""
+	default:
+		return courseRetry, ""
+	}
+}
+
+func everyone(n int, f fate) []fate {
+	fates := make([]fate, n)
+	for i := range fates {
+		fates[i] = f
+	}
+	return fates
+}
+
+// matcher finds the place of a domain in what was asked. Upstreams answer in any order, in other case, with a
+// trailing dot or in Unicode.
+type matcher map[string]int
+
+func newMatcher(asked []string) matcher {
+	m := make(matcher, len(asked))
+	for i, d := range asked {
+		m[d] = i
+	}
+	return m
+}
+
+func (m matcher) find(domain string) (int, bool) {
+	if i, ok := m[domain]; ok {
+		return i, true
+	}
+	domain = strings.TrimSuffix(domain, ".")
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		ascii = strings.ToLower(domain)
+	}
+	i, ok := m[ascii]
+	return i, ok
+}

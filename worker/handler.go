@@ -1,0 +1,135 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// handler takes the chunks of one kind from Asynq, puts their jobs in line, and returns when they have been
+// dealt with. It returns nil for whatever became of them: Postgres decides when a job goes again.
+type handler struct {
+	kind      queue.Kind
+	store     *store.Store
+	pipelines map[string]*pipeline // by account
+	handled   func()               // told after each chunk
+	log       zerolog.Logger
+}
+
+var _ asynq.Handler = (*handler)(nil)
+
+// ProcessTask implements asynq.Handler.
+func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	defer h.handled()
+	chunk, err := queue.DecodeChunk(t.Payload())
+	if err != nil {
+		// No redelivery can mend it, and the archive would only forget it silently.
+		h.log.Error().Err(err).Int("bytes", len(t.Payload())).Msg("dropped a task that no worker can read")
+		return nil
+	}
+	p := h.pipelines[chunk.Account]
+	if p == nil {
+		h.log.Error().Str("account", chunk.Account).Str("order", chunk.Order).Msg("dropped a chunk of an account that is not configured")
+		return nil
+	}
+	jobs, err := h.jobs(ctx, chunk)
+	if err != nil {
+		return err
+	}
+	queueName, _ := asynq.GetQueueName(ctx)
+	passage := p.batches.add(queue.LaneOf(queueName), jobs)
+	if passage == nil {
+		// This worker is shutting down: another one gets the jobs.
+		return p.options.Store.Undeliver(ctx, jobs, 0)
+	}
+	select {
+	case <-passage.done:
+	case <-ctx.Done():
+		// Asynq has given the task up. The jobs stay in line; who claims them first calls.
+	}
+	return nil
+}
+
+// jobs are the chunk's, under the epoch that they were delivered with. The rows of a producer's own chunk are
+// written first.
+func (h *handler) jobs(ctx context.Context, c queue.Chunk) ([]store.DeliveredJob, error) {
+	jobs := make([]store.DeliveredJob, len(c.Jobs))
+	if !c.Fresh() {
+		for i, j := range c.Jobs {
+			jobs[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch}
+		}
+		return jobs, nil
+	}
+	return h.adopt(ctx, c)
+}
+
+// adopt writes the rows of a producer's own chunk. An error is returned to Asynq, which delivers the task
+// again, only where that can help.
+func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJob, error) {
+	queueName, _ := asynq.GetQueueName(ctx)
+	added := make([]store.NewJob, 0, len(c.Jobs))
+	jobs := make([]store.DeliveredJob, 0, len(c.Jobs))
+	for _, j := range c.Jobs {
+		n, err := newJob(c, h.kind, j)
+		if err != nil {
+			h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a job that a producer enqueued by itself")
+			continue
+		}
+		added = append(added, n)
+		jobs = append(jobs, store.DeliveredJob{ID: n.ID, Domain: n.Domain})
+	}
+	if len(added) == 0 {
+		return nil, nil
+	}
+	adopting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	_, err := h.store.AdoptJobs(adopting, store.NewOrder{
+		Source: c.Source, Reference: c.Order, Kind: store.Kind(h.kind),
+		Lane: store.Lane(queue.LaneOf(queueName)), Account: c.Account,
+	}, added, redeliverAfter)
+	var conflict *store.ReferenceConflictError
+	if errors.As(err, &conflict) {
+		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("adopt chunk: %w", err)
+	}
+	return jobs, nil
+}
+
+// serverOf is the Asynq server of one kind. Each kind has its own, so that slow registrations never hold up WHOIS.
+func serverOf(kind queue.Kind, redis asynq.RedisConnOpt, o Options) *asynq.Server {
+	t := o.tuning(kind)
+	return asynq.NewServer(redis, asynq.Config{
+		// Handlers wait for their jobs: there must be enough of them to fill the calls in flight and the
+		// next ones from chunks of a single job.
+		Concurrency: 2 * t.Concurrency * t.BatchSize,
+		Queues:      queue.Weights(kind),
+		// The coalescer is drained first; by then handlers return at once.
+		ShutdownTimeout: o.drainTime(),
+		// How long a task that arrives in an idle worker may lie there.
+		TaskCheckInterval: 50 * time.Millisecond,
+		// Only an adoption that found Postgres away comes back this way.
+		RetryDelayFunc: func(int, error, *asynq.Task) time.Duration { return tick },
+		IsFailure:      func(error) bool { return false },
+		Logger:         asynqLog{o.Log.With().Str("role", "asynq").Str("kind", string(kind)).Logger()},
+		LogLevel:       asynq.WarnLevel,
+	})
+}
+
+// asynqLog lets Asynq write to our log.
+type asynqLog struct{ log zerolog.Logger }
+
+func (l asynqLog) Debug(args ...any) { l.log.Debug().Msg(fmt.Sprint(args...)) }
+func (l asynqLog) Info(args ...any)  { l.log.Info().Msg(fmt.Sprint(args...)) }
+func (l asynqLog) Warn(args ...any)  { l.log.Warn().Msg(fmt.Sprint(args...)) }
+func (l asynqLog) Error(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }
+func (l asynqLog) Fatal(args ...any) { l.log.Error().Msg(fmt.Sprint(args...)) }

@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// Tuning is how calls of one kind are made.
+type Tuning struct {
+	BatchSize   int           // jobs per call at most
+	Linger      time.Duration // how long a batch that is not full waits for more
+	Concurrency int           // calls in flight, per account and process
+}
+
+// Options is what a Worker is made of.
+type Options struct {
+	Store    *store.Store
+	RedisURL string
+	Accounts []Account
+	Kinds    []queue.Kind // which kinds to work on
+	Whois    Tuning
+	Register Tuning
+
+	UpstreamTimeout time.Duration // of one upstream call
+	ReconcileAfter  time.Duration // from an unanswered paid call's deadline to the first WHOIS reading
+	ReconcileEvery  time.Duration // between two readings
+	ReconcileChecks int           // readings that must all say available
+	RetryBase       time.Duration
+	RetryMax        time.Duration
+	MaxAttempts     int
+	HoldInterval    time.Duration // how long jobs wait after a 402 or 405
+
+	Name  string           // of this process, for claims; default host and pid
+	Log   zerolog.Logger   // default: nothing
+	Clock func() time.Time // default time.Now
+	Luck  func() float64   // random numbers in [0, 1); default math/rand
+}
+
+// Margins around a call, see the package documentation of how the times relate.
+const (
+	// databaseTime is what one statement may take.
+	databaseTime = 15 * time.Second
+	// leaseMargin is what a lease outlasts its call by: the reply is settled well within it.
+	leaseMargin = 15 * time.Second
+	// redeliverAfter is how long a delivered job may stay unclaimed.
+	redeliverAfter = 30 * time.Second
+)
+
+// lease is how long a claim lasts from each call that is started under it.
+func (o Options) lease() time.Duration { return o.UpstreamTimeout + leaseMargin }
+
+// drainTime is how long a call that has begun may take to end: a check, then a registration, then the settling.
+func (o Options) drainTime() time.Duration { return 2*o.UpstreamTimeout + databaseTime }
+
+func (o Options) withDefaults() (Options, error) {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(o.Store != nil, "no store")
+	check(len(o.Accounts) > 0, "no account")
+	check(len(o.Kinds) > 0, "no kind to work on")
+	for _, k := range o.Kinds {
+		check(k == queue.Whois || k == queue.Register, "kind %s cannot be worked on", k)
+	}
+	for name, t := range map[string]Tuning{"whois": o.Whois, "register": o.Register} {
+		check(t.BatchSize > 0 && t.BatchSize <= queue.MaxJobs, "%s batch size %d is not from 1 to %d", name, t.BatchSize, queue.MaxJobs)
+		check(t.Linger >= 0, "%s linger is negative", name)
+		check(t.Concurrency > 0, "%s concurrency %d is not positive", name, t.Concurrency)
+	}
+	check(o.UpstreamTimeout > 0, "upstream timeout is not positive")
+	check(o.ReconcileAfter >= 0 && o.ReconcileEvery >= 0, "a reconcile time is negative")
+	check(o.ReconcileChecks > 0, "reconcile checks %d is not positive", o.ReconcileChecks)
+	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
+	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
+	if err := errors.Join(problems...); err != nil {
+		return o, fmt.Errorf("configure worker: %w", err)
+	}
+	if o.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return o, fmt.Errorf("name worker: %w", err)
+		}
+		o.Name = fmt.Sprintf("%s/%d", host, os.Getpid())
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Luck == nil {
+		o.Luck = rand.Float64
+	}
+	return o, nil
+}
+
+// tuning is how calls of a kind are made.
+func (o Options) tuning(kind queue.Kind) Tuning {
+	if kind == queue.Register {
+		return o.Register
+	}
+	return o.Whois
+}

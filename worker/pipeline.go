@@ -1,0 +1,184 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// pipeline carries out the jobs of one kind and account: chunks go in, batches are claimed, called for and settled.
+//
+// Its runners are more than its call slots: while some wait for the upstream, the others claim the next batches
+// and settle the last, so that a slot is never idle for Postgres' sake.
+type pipeline struct {
+	kind     store.Kind
+	account  string
+	tuning   Tuning
+	options  Options
+	upstream Upstream
+	batches  *coalescer
+	slots    *slots
+	backoff  backoff
+	log      zerolog.Logger
+	// process carries out one claimed batch. It must settle or release every job of it.
+	process func(ctx context.Context, b batch)
+}
+
+// batch is a claim and the jobs it got.
+type batch struct {
+	claim uuid.UUID
+	jobs  []store.ClaimedJob
+}
+
+func newPipeline(kind queue.Kind, a Account, o Options) *pipeline {
+	p := &pipeline{
+		kind:     store.Kind(kind),
+		account:  a.Name,
+		options:  o,
+		upstream: a.Upstream,
+		backoff:  backoff{base: o.RetryBase, ceiling: o.RetryMax},
+		log:      o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
+	}
+	switch kind {
+	case queue.Register:
+		p.tuning, p.process = o.Register, p.register
+	default:
+		p.tuning, p.process = o.Whois, p.whois
+	}
+	p.slots = newSlots(p.tuning.Concurrency, func() { p.batches.poke() })
+	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, p.slots.idle)
+	return p
+}
+
+// runners is how many batches may be under way: those in a call, and as many again that talk to Postgres.
+func (p *pipeline) runners() int { return 2*p.tuning.Concurrency + 2 }
+
+// run works until the coalescer is closed, and returns when the last batch has been settled. The end of ctx is the
+// hard stop: it breaks off what is under way.
+func (p *pipeline) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range p.runners() {
+		wg.Go(func() {
+			for {
+				tickets := p.batches.next(ctx)
+				if tickets == nil {
+					return
+				}
+				p.carryOut(ctx, tickets)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// carryOut claims what a batch of tickets asks for and processes what it got.
+func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
+	defer func() {
+		for _, t := range tickets {
+			t.chunk.leave()
+		}
+	}()
+	jobs := make([]store.DeliveredJob, len(tickets))
+	for i, t := range tickets {
+		jobs[i] = t.job
+	}
+	b := batch{claim: newID()}
+	claiming, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	var err error
+	b.jobs, err = p.options.Store.Claim(claiming, store.Claim{
+		ID: b.claim, Kind: p.kind, Account: p.account, Worker: p.options.Name, Lease: p.options.lease(),
+	}, jobs)
+	if err != nil {
+		// Whether claimed or not, the jobs come back by themselves: by the lease, or by their delivery's end.
+		p.log.Error().Err(err).Int("jobs", len(jobs)).Msg("claiming failed; the jobs come back by themselves")
+		pause(ctx, time.Second)
+		return
+	}
+	if len(b.jobs) > 0 {
+		p.process(ctx, b)
+	}
+}
+
+// refusals is how often a write is tried that Postgres itself refuses. While it is only away, there is no such bound.
+const refusals = 5
+
+// settle runs one write to Postgres until it goes through: what a call brought is known nowhere else. While
+// Postgres is away the runner waits with it, and so nothing new is called for. It reports false when the
+// worker had to stop first, or when Postgres refuses the write; the lease then decides.
+func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Context) (int, error)) bool {
+	for try := 1; ; try++ {
+		writing, cancel := context.WithTimeout(ctx, databaseTime)
+		n, err := write(writing)
+		cancel()
+		if err == nil {
+			if n < len(b.jobs) {
+				p.log.Debug().Stringer("claim", b.claim).Int("jobs", len(b.jobs)).Int("settled", n).
+					Msg("some jobs had ended or were claimed anew")
+			}
+			return true
+		}
+		var refused *store.Error
+		if ctx.Err() != nil || errors.As(err, &refused) && try >= refusals {
+			p.log.Error().Err(err).Stringer("claim", b.claim).Int("jobs", len(b.jobs)).
+				Msg("settling failed for good; the lease decides what becomes of the jobs")
+			return false
+		}
+		p.log.Warn().Err(err).Stringer("claim", b.claim).Int("try", try).Msg("settling failed; trying again")
+		pause(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
+	}
+}
+
+// retry is the transition of a job that goes again.
+func (p *pipeline) retry(j store.ClaimedJob, f fate, luck float64) store.Transition {
+	switch f.course {
+	case courseReauth:
+		return store.RetryFree(j.ID, 0, f.words)
+	case courseHold:
+		return store.RetryFree(j.ID, p.options.HoldInterval, f.words)
+	case courseWait:
+		return store.RetryFree(j.ID, max(f.after, p.backoff.delay(1, luck)), f.words)
+	default:
+		return store.Retry(j.ID, p.backoff.delay(j.Attempts, luck), f.words)
+	}
+}
+
+// retryOrEnd is retry, or the end of a job that went often enough.
+func (p *pipeline) retryOrEnd(j store.ClaimedJob, f fate, luck float64) store.Transition {
+	if f.course == courseRetry && j.Attempts >= p.options.MaxAttempts {
+		return store.Fail(j.ID, store.Exhausted, f.words)
+	}
+	return p.retry(j, f, luck)
+}
+
+// drain closes the coalescer and gives back what waited in it.
+func (p *pipeline) drain(ctx context.Context) {
+	left := p.batches.close()
+	if len(left) == 0 {
+		return
+	}
+	jobs := make([]store.DeliveredJob, len(left))
+	for i, t := range left {
+		jobs[i] = t.job
+	}
+	giving, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	if err := p.options.Store.Undeliver(giving, jobs, 0); err != nil {
+		p.log.Warn().Err(err).Int("jobs", len(jobs)).Msg("giving jobs back failed; they come back by themselves")
+	}
+	for _, t := range left {
+		t.chunk.leave()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) { sleep(ctx, d, nil) }
+
+// newID makes ids that grow with time, so that the indexes on them stay compact.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

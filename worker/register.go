@@ -1,0 +1,266 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// register carries out a batch of registrations: what earlier calls left behind is read, a fresh bulk WHOIS check is
+// made, the intent to pay is committed, and only what it returns is sent. Where something in the batch is
+// bad, its halves follow, each by the same way.
+func (p *pipeline) register(ctx context.Context, b batch) {
+	p.bisect(ctx, b, p.registerOnce)
+}
+
+func (p *pipeline) registerOnce(ctx context.Context, b batch) (split []store.ClaimedJob, settled bool) {
+	reading, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	histories, err := p.options.Store.Histories(reading, b.claim)
+	if err != nil {
+		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
+		return nil, false
+	}
+	fates, call, ok := p.check(ctx, b, store.OpCheck)
+	if !ok {
+		return nil, false
+	}
+	plan := p.planRegistration(b.jobs, fates, histories)
+	if !p.settleCheck(ctx, b, call, plan) {
+		return nil, false
+	}
+	if len(plan.split) > 0 || len(plan.send) == 0 {
+		return plan.split, true
+	}
+	return p.pay(ctx, batch{claim: b.claim, jobs: plan.send}, plan.cleared, histories)
+}
+
+// registrationPlan is what a fresh WHOIS check makes of a batch.
+type registrationPlan struct {
+	send     []store.ClaimedJob // available, and free to be paid for
+	cleared  []uuid.UUID        // those of them whose unknown attempt the readings have cleared
+	split    []store.ClaimedJob // the check itself was refused: look for the bad one
+	ended    []store.Transition // the rest
+	readings []store.Reading    // evidence about domains with an unanswered call
+}
+
+func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) registrationPlan {
+	var plan registrationPlan
+	luck := p.options.Luck()
+	for i, j := range jobs {
+		f, h := fates[i], histories[j.ID]
+		if h.Unknown && f.course == courseDone {
+			reading := store.Reading{Job: j.ID, Availability: store.Available, Status: f.words}
+			if f.taken {
+				reading.Availability = store.Taken
+			}
+			plan.readings = append(plan.readings, reading)
+		}
+		switch {
+		case h.Registered:
+			plan.ended = append(plan.ended, store.Succeed(j.ID, store.Registered))
+		case f.course == courseSplit && len(jobs) > 1:
+			plan.split = append(plan.split, j)
+		case f.course == courseSplit && h.Clean():
+			plan.ended = append(plan.ended, store.Fail(j.ID, store.Rejected, f.words))
+		case f.course == courseSplit:
+			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before, and WHOIS refuses to say whether it is taken: "+f.words))
+		case f.course != courseDone:
+			plan.ended = append(plan.ended, p.retryCheck(j, f, h, luck))
+		case f.taken && h.Clean():
+			plan.ended = append(plan.ended, store.Fail(j.ID, store.Taken, "WHOIS says that the domain is taken"))
+		case f.taken:
+			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before without a definite answer, and is taken now: ours or somebody else's?"))
+		case h.Unknown && h.Readings+1 < p.options.ReconcileChecks:
+			plan.ended = append(plan.ended, store.RetryFree(j.ID, p.options.ReconcileEvery, "an earlier call has no answer; WHOIS says available, and is asked again"))
+		case h.Refused:
+			plan.ended = append(plan.ended, store.Fail(j.ID, store.Rejected, h.Refusal))
+		case j.Attempts > p.options.MaxAttempts:
+			plan.ended = append(plan.ended, store.Fail(j.ID, store.Exhausted, h.Refusal))
+		default:
+			plan.send = append(plan.send, j)
+			if h.Unknown {
+				plan.cleared = append(plan.cleared, j.ID)
+			}
+		}
+	}
+	return plan
+}
+
+// retryCheck is for a domain that WHOIS cannot tell about now. Nothing is sent for it. One with an unanswered
+// call waits for as long as it takes: it must not end while nobody knows.
+func (p *pipeline) retryCheck(j store.ClaimedJob, f fate, h store.History, luck float64) store.Transition {
+	t := p.retryOrEnd(j, f, luck)
+	if t.State() == store.Failed && !h.Clean() {
+		return store.RetryFree(j.ID, p.options.RetryMax, f.words)
+	}
+	return t
+}
+
+func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResult, plan registrationPlan) bool {
+	return p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		if err := p.options.Store.RecordReadings(ctx, call.ID, plan.readings); err != nil {
+			return 0, err
+		}
+		return p.options.Store.Settle(ctx, b.claim, call, plan.ended)
+	})
+}
+
+// pay commits the intent, sends what it returns, and settles what came back. The slot is held for the intent
+// as well: it belongs right before the call, and a call that waits for a slot must not look as if it
+// had been sent.
+func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]store.History) (split []store.ClaimedJob, settled bool) {
+	call := newID()
+	var (
+		sent  []store.ClaimedJob
+		reply registrar.RegisterReply
+		err   error
+	)
+	if p.slots.do(ctx, func() {
+		begun := p.options.Clock()
+		if sent = p.intend(ctx, b, call, cleared); len(sent) > 0 {
+			reply, err = p.callRegister(ctx, sent, begun)
+		}
+	}) != nil || len(sent) == 0 {
+		return nil, false
+	}
+	fates := fatesOfRegistrations(domainsOf(sent), reply, err)
+	p.reauthorize(fates, reply.Answer)
+	transitions, split := p.paidTransitions(sent, fates, histories)
+	ok := p.settle(ctx, batch{claim: b.claim, jobs: sent}, func(ctx context.Context) (int, error) {
+		n, err := p.options.Store.SettlePaid(ctx, b.claim, callResult(call, reply.Answer, err), transitions)
+		return n + len(split), err
+	})
+	if !ok {
+		return nil, false
+	}
+	return split, len(sent) == len(b.jobs)
+}
+
+// intend returns the jobs that may be sent. When it cannot tell whether the intent was committed, it
+// withdraws it.
+func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) []store.ClaimedJob {
+	intending, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	allowed, err := p.options.Store.Intend(intending, store.Intent{
+		Call: store.NewCall{
+			ID: call, ClaimID: b.claim, Op: store.OpRegister, Size: len(b.jobs),
+			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+		},
+		Jobs: idsOf(b.jobs), Cleared: cleared,
+	})
+	if err != nil {
+		p.log.Warn().Err(err).Stringer("claim", b.claim).Msg("no intent; nothing was sent")
+		if !errors.Is(err, store.ErrFenced) {
+			p.withdraw(ctx, b, call, "the intent could not be recorded")
+		}
+		return nil
+	}
+	ok := make(map[uuid.UUID]bool, len(allowed))
+	for _, id := range allowed {
+		ok[id] = true
+	}
+	sent := make([]store.ClaimedJob, 0, len(allowed))
+	for _, j := range b.jobs {
+		if ok[j.ID] {
+			sent = append(sent, j)
+		}
+	}
+	return sent
+}
+
+// errTooLate says that so much time went by between the intent and the call that it was not made.
+var errTooLate = errors.New("the process stood still between intent and call; nothing was sent")
+
+// callRegister makes the paid call, on a deadline of its own that nothing else shortens. It counts from before the
+// intent: a process that was stopped in between wakes up past its lease, when others have taken over,
+// and must not send any more.
+func (p *pipeline) callRegister(ctx context.Context, jobs []store.ClaimedJob, begun time.Time) (registrar.RegisterReply, error) {
+	if p.options.Clock().Sub(begun) > leaseMargin {
+		return registrar.RegisterReply{}, errTooLate
+	}
+	registrations := make([]registrar.Registration, len(jobs))
+	for i, j := range jobs {
+		registrations[i] = registrar.Registration{
+			Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
+		}
+	}
+	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	defer cancel()
+	return p.upstream.RegisterBulk(calling, registrations)
+}
+
+// withdraw resolves an intent that was perhaps committed and certainly not followed by a call.
+func (p *pipeline) withdraw(ctx context.Context, b batch, call uuid.UUID, why string) {
+	transitions := make([]store.PaidTransition, len(b.jobs))
+	for i, j := range b.jobs {
+		transitions[i] = store.PaidTransition{
+			Transition: store.RetryFree(j.ID, p.backoff.delay(1, p.options.Luck()), why),
+			Attempt:    store.AttemptNotSent, Message: why,
+		}
+	}
+	p.settle(ctx, b, func(ctx context.Context) (int, error) {
+		return p.options.Store.SettlePaid(ctx, b.claim, store.CallResult{ID: call, Error: why}, transitions)
+	})
+}
+
+// paidTransitions turns the fates of a register call into what is written. A job ends badly here only if the upstream
+// refused it by itself and no earlier call for its domain may have had an effect. Others pass one more
+// fresh WHOIS check, which may show that they were registered all the same.
+func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) (transitions []store.PaidTransition, split []store.ClaimedJob) {
+	luck := p.options.Luck()
+	for i, j := range jobs {
+		f := fates[i]
+		t := store.PaidTransition{StatusCode: f.status, Message: f.words}
+		switch {
+		case f.course == courseDone:
+			t.Attempt, t.Transition = store.AttemptRegistered, store.Succeed(j.ID, store.Registered)
+		case f.course == courseUnknown:
+			t.Attempt = store.AttemptUnknown
+			t.Transition = store.RetryFree(j.ID, p.options.UpstreamTimeout+p.options.ReconcileAfter, "sent, and not answered: "+f.words)
+		case f.course == courseReject && f.definite && histories[j.ID].Clean():
+			t.Attempt, t.Transition = store.AttemptFailed, store.Fail(j.ID, store.Rejected, f.words)
+		case f.course == courseSplit && len(jobs) > 1:
+			t.Attempt, t.Transition = store.AttemptRefused, store.Stay(j.ID)
+			split = append(split, j)
+		case f.course == courseSplit, f.course == courseReject:
+			t.Attempt, t.Transition = attemptOf(f), store.RetryFree(j.ID, p.options.ReconcileEvery, f.words)
+		default:
+			t.Attempt, t.Transition = attemptOf(f), p.retry(j, f, luck)
+		}
+		transitions = append(transitions, t)
+	}
+	return transitions, split
+}
+
+func attemptOf(f fate) store.AttemptState {
+	switch {
+	case !f.sent:
+		return store.AttemptNotSent
+	case f.definite:
+		return store.AttemptFailed
+	default:
+		return store.AttemptRefused
+	}
+}
+
+func domainsOf(jobs []store.ClaimedJob) []string {
+	domains := make([]string, len(jobs))
+	for i, j := range jobs {
+		domains[i] = j.Domain
+	}
+	return domains
+}
+
+func idsOf(jobs []store.ClaimedJob) []uuid.UUID {
+	ids := make([]uuid.UUID, len(jobs))
+	for i, j := range jobs {
+		ids[i] = j.ID
+	}
+	return ids
+}

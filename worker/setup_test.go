@@ -1,0 +1,284 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/queue/redistest"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgtest"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// bench is everything around a worker: a database, a Redis and a sandbox of its own.
+type bench struct {
+	t       *testing.T
+	url     string
+	store   *store.Store
+	redis   string
+	sandbox *sandbox.Sandbox
+	server  *httptest.Server
+}
+
+func migrate(ctx context.Context, url string) error {
+	_, err := migrations.Up(ctx, url)
+	return err
+}
+
+func setup(t *testing.T, o sandbox.Options) *bench {
+	t.Helper()
+	b := &bench{t: t, url: pgtest.New(t, migrate), redis: redistest.New(t)}
+	var err error
+	b.store, err = store.Open(t.Context(), b.url, store.Options{MaxConns: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.store.Close)
+	o.AnyHolder = true
+	b.sandbox, err = sandbox.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.server = httptest.NewServer(b.sandbox)
+	t.Cleanup(func() {
+		if err := b.sandbox.Close(); err != nil {
+			t.Error(err)
+		}
+		b.server.Close()
+	})
+	return b
+}
+
+// options are those of a worker in tests: as by default, but quick to try again.
+func (b *bench) options() worker.Options {
+	return worker.Options{
+		Store: b.store, RedisURL: b.redis,
+		Accounts: []worker.Account{{Name: "default", Upstream: b.client()}},
+		Kinds:    []queue.Kind{queue.Whois, queue.Register},
+		Whois:    worker.Tuning{BatchSize: 100, Linger: 50 * time.Millisecond, Concurrency: 4},
+		Register: worker.Tuning{BatchSize: 50, Linger: 100 * time.Millisecond, Concurrency: 2},
+
+		UpstreamTimeout: 5 * time.Second, ReconcileAfter: 0, ReconcileEvery: 0, ReconcileChecks: 2,
+		RetryBase: 50 * time.Millisecond, RetryMax: time.Second, MaxAttempts: 5, HoldInterval: 200 * time.Millisecond,
+		Log: zerolog.New(zerolog.NewTestWriter(b.t)).Level(testLevel()),
+	}
+}
+
+func testLevel() zerolog.Level {
+	if os.Getenv("TEST_LOG") != "" {
+		return zerolog.DebugLevel
+	}
+	return zerolog.Disabled
+}
+
+func (b *bench) client() *registrar.Client {
+	b.t.Helper()
+	c, err := registrar.New(registrar.Config{
+		BaseURL: b.server.URL, ClientID: sandbox.DefaultClientID, ClientSecret: sandbox.DefaultClientSecret,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(c.Close)
+	return c
+}
+
+// work runs a worker until stop is called, or the test ends.
+func (b *bench) work(o worker.Options) (stop func()) {
+	b.t.Helper()
+	w, err := worker.New(o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Errorf("worker: %v", err)
+		}
+	})
+	b.t.Cleanup(stop)
+	return stop
+}
+
+// submit takes in an order of these domains, in chunks as large as the worker's batches.
+func (b *bench) submit(kind queue.Kind, reference string, domains []string) store.Order {
+	b.t.Helper()
+	return b.submitChunked(kind, reference, domains, intake.Chunks{Whois: 100, Register: 50})
+}
+
+func (b *bench) submitChunked(kind queue.Kind, reference string, domains []string, chunks intake.Chunks) store.Order {
+	b.t.Helper()
+	r, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: "H-1"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	spool, err := intake.ReadSpool(r, func(bad *input.RejectError) error { return bad })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() {
+		if err := spool.Close(); err != nil {
+			b.t.Error(err)
+		}
+	}()
+	in, err := intake.New(b.store, chunks)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	res, err := in.Submit(b.t.Context(), intake.Order{Source: "test", Reference: reference, Kind: kind, Account: "default"}, spool)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res.Order
+}
+
+// settled waits until nothing more will happen to the orders by itself, and returns how they ended.
+func (b *bench) settled(orders ...store.Order) []store.Summary {
+	b.t.Helper()
+	return b.until(store.Summary.Settled, orders...)
+}
+
+const patience = 60 * time.Second
+
+func (b *bench) until(reached func(store.Summary) bool, orders ...store.Order) []store.Summary {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		sums := make([]store.Summary, len(orders))
+		for i, o := range orders {
+			var err error
+			if sums[i], err = b.store.Summarize(ctx, o); err != nil {
+				b.t.Fatalf("not settled: %v", err)
+			}
+		}
+		if !slices.ContainsFunc(sums, func(s store.Summary) bool { return !reached(s) }) {
+			return sums
+		}
+		select {
+		case <-ctx.Done():
+			b.t.Fatalf("not settled within %v: %+v", patience, sums)
+		case <-tick.C:
+		}
+	}
+}
+
+// jobs reads an order's jobs by domain.
+func (b *bench) jobs(o store.Order) map[string]store.Job {
+	b.t.Helper()
+	jobs := map[string]store.Job{}
+	for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{}) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		jobs[j.Domain] = j
+	}
+	return jobs
+}
+
+func (b *bench) want(o store.Order, outcomes map[string]store.Outcome) {
+	b.t.Helper()
+	jobs := b.jobs(o)
+	if len(jobs) != len(outcomes) {
+		b.t.Errorf("order %s has %d jobs, want %d", o.Reference, len(jobs), len(outcomes))
+	}
+	for domain, want := range outcomes {
+		if j := jobs[domain]; j.Outcome != want {
+			b.t.Errorf("%s: state %s, outcome %q, error %q; want outcome %q", domain, j.State, j.Outcome, j.LastError, want)
+		}
+	}
+}
+
+// sql reads one number, for facts that no API shows.
+func (b *bench) sql(query string, args ...any) int {
+	b.t.Helper()
+	conn, err := pgx.Connect(b.t.Context(), b.url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(b.t.Context()) }()
+	var n int
+	if err := conn.QueryRow(b.t.Context(), query, args...).Scan(&n); err != nil {
+		b.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// invariants checks what must hold once things are quiet, against our database and the sandbox's ledger.
+func (b *bench) invariants() {
+	b.t.Helper()
+	for name, query := range map[string]string{
+		"I1 an order's total is not its number of jobs": `SELECT count(*) FROM orders o WHERE total <> (SELECT count(*) FROM jobs WHERE order_id = o.id)`,
+		"I2 a job has nobody who will wake it": `
+			SELECT count(*) FROM jobs j WHERE j.finished_at IS NULL AND j.state NOT IN ('held', 'unconfirmed') AND NOT CASE j.state
+				WHEN 'running' THEN EXISTS (SELECT FROM claims c WHERE c.id = j.claim_id AND c.closed_at IS NULL)
+				ELSE j.wake_at IS NOT NULL OR EXISTS (SELECT FROM chunks c
+					WHERE c.order_id = j.order_id AND j.seq BETWEEN c.first_seq AND c.last_seq) END`,
+		"I7 registered without a success reply": `
+			SELECT count(*) FROM jobs j WHERE outcome = 'registered'
+			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'registered')`,
+		"I8 taken or rejected with an unresolved attempt": `
+			SELECT count(*) FROM jobs j JOIN attempts a ON a.domain = j.domain
+			WHERE j.kind = 'register' AND j.outcome IN ('taken', 'rejected') AND a.state IN ('open', 'unknown')`,
+	} {
+		if n := b.sql(query); n != 0 {
+			b.t.Errorf("%s: %d times", name, n)
+		}
+	}
+	ledger := b.sandbox.Ledger()
+	if twice := ledger.AllPaidTwice(); len(twice) > 0 {
+		b.t.Errorf("I3 paid twice: %v", twice)
+	}
+	for _, r := range ledger.Received(sandbox.OpRegister) {
+		if b.sql(`SELECT count(*) FROM attempts WHERE domain = $1 AND opened_at <= $2`, r.Domain, r.At) == 0 {
+			b.t.Errorf("I4 %s was received without an intent", r.Domain)
+		}
+	}
+	for _, d := range ledger.PaidDomains() {
+		if b.sql(`SELECT count(*) FROM jobs WHERE domain = $1 AND (outcome = 'registered' OR state = 'unconfirmed')`, d) == 0 {
+			b.t.Errorf("I6 %s is registered upstream, and nobody here knows", d)
+		}
+	}
+}
+
+// names makes n domains with the given label in front.
+func names(label string, n int) []string {
+	domains := make([]string, n)
+	for i := range domains {
+		domains[i] = fmt.Sprintf("%s-%04d.nl", label, i)
+	}
+	return domains
+}
+
+func outcomes(domains []string, outcome func(domain string) store.Outcome) map[string]store.Outcome {
+	want := map[string]store.Outcome{}
+	for _, d := range domains {
+		want[d] = outcome(d)
+	}
+	return want
+}
+
+func labelled(label string) func(string) bool {
+	return func(domain string) bool { return strings.HasPrefix(domain, label+"-") }
+}

@@ -1,0 +1,128 @@
+package worker
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// whois carries out a batch of WHOIS checks: one bulk call, one settling. Where something in the batch is bad,
+// its halves follow under the same claim.
+func (p *pipeline) whois(ctx context.Context, b batch) {
+	p.bisect(ctx, b, p.whoisOnce)
+}
+
+// bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
+// until the bad jobs stand alone. Whatever is still running under the claim afterwards is given back.
+func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) (split []store.ClaimedJob, settled bool)) {
+	todo := [][]store.ClaimedJob{b.jobs}
+	done := true
+	for len(todo) > 0 {
+		part := batch{claim: b.claim, jobs: todo[0]}
+		split, settled := once(ctx, part)
+		todo = todo[1:]
+		if len(split) > 0 {
+			middle := (len(split) + 1) / 2
+			todo = append(todo, split[:middle], split[middle:])
+		}
+		done = done && settled && len(split) == 0 && len(part.jobs) == len(b.jobs)
+	}
+	if !done {
+		p.release(ctx, b)
+	}
+}
+
+func (p *pipeline) whoisOnce(ctx context.Context, b batch) (split []store.ClaimedJob, settled bool) {
+	fates, call, ok := p.check(ctx, b, store.OpWhois)
+	if !ok {
+		return nil, false
+	}
+	luck := p.options.Luck()
+	transitions := make([]store.Transition, 0, len(b.jobs))
+	for i, j := range b.jobs {
+		switch f := fates[i]; {
+		case f.course == courseDone && f.taken:
+			transitions = append(transitions, store.Succeed(j.ID, store.Taken))
+		case f.course == courseDone:
+			transitions = append(transitions, store.Succeed(j.ID, store.Available))
+		case f.course == courseSplit && len(b.jobs) > 1:
+			split = append(split, j)
+		case f.course == courseSplit, f.course == courseReject:
+			transitions = append(transitions, store.Fail(j.ID, store.Rejected, f.words))
+		default:
+			transitions = append(transitions, p.retryOrEnd(j, f, luck))
+		}
+	}
+	return split, p.settle(ctx, b, func(ctx context.Context) (int, error) {
+		return p.options.Store.Settle(ctx, b.claim, call, transitions)
+	})
+}
+
+// check makes one bulk WHOIS call for a batch and returns each job's fate, in the order of the jobs. Settling is the
+// caller's. It returns false when the call was not started: the claim has ended, or Postgres is away.
+func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, store.CallResult, bool) {
+	domains := make([]string, len(b.jobs))
+	for i, j := range b.jobs {
+		domains[i] = j.Domain
+	}
+	call := newID()
+	if !p.startCall(ctx, b, call, op) {
+		return nil, store.CallResult{}, false
+	}
+	var (
+		reply registrar.CheckReply
+		err   error
+	)
+	if p.slots.do(ctx, func() {
+		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+		defer cancel()
+		reply, err = p.upstream.CheckBulk(calling, domains)
+	}) != nil {
+		return nil, store.CallResult{}, false
+	}
+	fates := fatesOfChecks(domains, reply, err)
+	p.reauthorize(fates, reply.Answer)
+	return fates, callResult(call, reply.Answer, err), true
+}
+
+func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op store.Op) bool {
+	starting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	err := p.options.Store.StartCall(starting, store.NewCall{
+		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+	})
+	if err != nil {
+		p.log.Warn().Err(err).Stringer("claim", b.claim).Str("op", string(op)).Msg("call not started")
+		return false
+	}
+	return true
+}
+
+// reauthorize drops the token that was refused, once for however many calls it was refused in.
+func (p *pipeline) reauthorize(fates []fate, a registrar.Answer) {
+	for _, f := range fates {
+		if f.course == courseReauth {
+			p.upstream.Invalidate(a.TokenGeneration)
+			return
+		}
+	}
+}
+
+// release gives a batch back that was not called for.
+func (p *pipeline) release(ctx context.Context, b batch) {
+	p.settle(ctx, b, func(ctx context.Context) (int, error) {
+		_, err := p.options.Store.Release(ctx, b.claim, p.backoff.delay(1, p.options.Luck()), "")
+		return len(b.jobs), err
+	})
+}
+
+func callResult(id uuid.UUID, a registrar.Answer, err error) store.CallResult {
+	res := store.CallResult{ID: id, Status: a.Status, Duration: a.Duration, Error: a.Message}
+	if err != nil && res.Error == "" {
+		res.Error = err.Error()
+	}
+	return res
+}

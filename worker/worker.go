@@ -1,0 +1,151 @@
+// Package worker is what happens: chunks of jobs come from Asynq, are coalesced into full batches, claimed in
+// Postgres, called for upstream in bulk, and settled in bulk.
+//
+// One Asynq server per kind, one pipeline per kind and account, one dispatcher and one rescuer make a Worker;
+// any number of Workers may share the work.
+//
+// A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
+// timeout or crash may lead to a blind second register call: what was sent and not answered waits for
+// evidence. Nothing here may retry a paid call by itself.
+//
+// How the times relate: a claim's lease (UpstreamTimeout + 15 s) is renewed when a call starts, and so outlasts it; a
+// statement to Postgres may take 15 s; a delivery that nobody claims within 30 s is made again; on shutdown
+// a batch under way has the time of its check, its registration and one statement to end.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+)
+
+// Worker works on jobs until its context ends.
+type Worker struct {
+	options    Options
+	redis      redis.UniversalClient
+	producer   *queue.Producer
+	dispatcher *dispatcher
+	rescuer    *rescuer
+	servers    []server
+	pipelines  []*pipeline
+	log        zerolog.Logger
+}
+
+type server struct {
+	*asynq.Server
+	handler *handler
+}
+
+// New checks the options and connects the parts. It sends nothing; Run does.
+func New(o Options) (*Worker, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := asynq.ParseRedisURI(o.RedisURL)
+	if err != nil {
+		// The parser's own text quotes the address with its password.
+		return nil, fmt.Errorf("parse REDIS_URL: not a Redis address of the form redis://user:password@host:port/db")
+	}
+	producer, err := queue.NewProducer(o.RedisURL)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{options: o, producer: producer, log: o.Log}
+	w.redis = conn.MakeRedisClient().(redis.UniversalClient)
+	w.dispatcher = newDispatcher(o, producer, queue.NewGauge(w.redis))
+	w.rescuer = &rescuer{
+		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge,
+		log: o.Log.With().Str("role", "rescuer").Logger(),
+	}
+	for _, kind := range o.Kinds {
+		h := &handler{
+			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge,
+			log: o.Log.With().Str("kind", string(kind)).Logger(),
+		}
+		for _, a := range o.Accounts {
+			p := newPipeline(kind, a, o)
+			h.pipelines[a.Name] = p
+			w.pipelines = append(w.pipelines, p)
+		}
+		w.servers = append(w.servers, server{serverOf(kind, conn, o), h})
+	}
+	return w, nil
+}
+
+// Run works until ctx ends. Then it takes nothing more, gives back what it has not called for, sees the calls in flight
+// through and settles them, and returns. It fails only when it could not begin.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.close()
+	work, hardStop := context.WithCancel(context.WithoutCancel(ctx))
+	defer hardStop()
+	var pipelines sync.WaitGroup
+	for _, p := range w.pipelines {
+		pipelines.Go(func() { p.run(work) })
+	}
+	roles, stopRoles := context.WithCancel(ctx)
+	defer stopRoles()
+	var background sync.WaitGroup
+	for _, role := range []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run} {
+		background.Go(func() { role(roles) })
+	}
+	err := w.serve(ctx)
+	stopRoles()
+	background.Wait()
+	w.drain(work, hardStop, &pipelines)
+	return err
+}
+
+// serve takes tasks until ctx ends.
+func (w *Worker) serve(ctx context.Context) error {
+	for i, s := range w.servers {
+		if err := s.Start(s.handler); err != nil {
+			for _, started := range w.servers[:i] {
+				started.Stop()
+			}
+			return fmt.Errorf("start asynq server: %w", err)
+		}
+	}
+	w.log.Info().Str("worker", w.options.Name).Msg("working")
+	<-ctx.Done()
+	for _, s := range w.servers {
+		s.Stop()
+	}
+	return nil
+}
+
+// drain ends the pipelines, within the time that a batch under way may take, and then the servers.
+func (w *Worker) drain(work context.Context, hardStop func(), pipelines *sync.WaitGroup) {
+	w.log.Info().Msg("stopping: giving back what was not sent, waiting for calls in flight")
+	for _, p := range w.pipelines {
+		p.drain(work)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		pipelines.Wait()
+	}()
+	if sleep(work, w.options.drainTime(), ended) {
+		hardStop()
+	}
+	<-ended
+	for _, s := range w.servers {
+		s.Shutdown()
+	}
+	w.log.Info().Msg("stopped")
+}
+
+func (w *Worker) close() {
+	if err := w.producer.Close(); err != nil {
+		w.log.Warn().Err(err).Msg("closing producer failed")
+	}
+	if err := w.redis.Close(); err != nil {
+		w.log.Warn().Err(err).Msg("closing redis connection failed")
+	}
+}
