@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 
@@ -161,25 +162,46 @@ const patience = 60 * time.Second
 
 func (b *bench) until(reached func(store.Summary) bool, orders ...store.Order) []store.Summary {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		sums := make([]store.Summary, len(orders))
+	sums := make([]store.Summary, len(orders))
+	b.eventually(func() bool {
 		for i, o := range orders {
 			var err error
-			if sums[i], err = b.store.Summarize(ctx, o); err != nil {
-				b.t.Fatalf("not settled: %v", err)
+			if sums[i], err = b.store.Summarize(b.t.Context(), o); err != nil {
+				b.t.Fatal(err)
 			}
 		}
-		if !slices.ContainsFunc(sums, func(s store.Summary) bool { return !reached(s) }) {
-			return sums
-		}
+		return !slices.ContainsFunc(sums, func(s store.Summary) bool { return !reached(s) })
+	})
+	return sums
+}
+
+// eventually waits until something holds that no signal tells of.
+func (b *bench) eventually(holds func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for timeout := time.After(patience); !holds(); {
 		select {
-		case <-ctx.Done():
-			b.t.Fatalf("not settled within %v: %+v", patience, sums)
+		case <-timeout:
+			b.dump()
+			b.t.Fatalf("not so within %v", patience)
 		case <-tick.C:
+		}
+	}
+}
+
+// dump logs where every unfinished job stands.
+func (b *bench) dump() {
+	orders, err := b.store.ListOrders(b.t.Context(), "", 10)
+	if err != nil {
+		b.t.Error(err)
+	}
+	for _, o := range orders {
+		b.t.Logf("order %s: %v %v", o.Reference, o.Counts, o.Outcomes)
+		for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{Limit: 200}) {
+			if err == nil && !j.State.Final() {
+				b.t.Logf("  %s %s attempts %d: %s", j.Domain, j.State, j.Attempts, j.LastError)
+			}
 		}
 	}
 }
@@ -261,6 +283,8 @@ func (b *bench) invariants() {
 		}
 	}
 }
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // names makes n domains with the given label in front.
 func names(label string, n int) []string {
