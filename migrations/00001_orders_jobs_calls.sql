@@ -63,7 +63,7 @@ CREATE TABLE jobs (
         ELSE wake_at IS NULL END),
     CONSTRAINT jobs_running_claimed CHECK (state <> 'running' OR claim_id IS NOT NULL),
     CONSTRAINT jobs_unconfirmed_kind CHECK (state <> 'unconfirmed' OR kind = 'register')
-) WITH (fillfactor = 45);
+) WITH (fillfactor = 30);
 CREATE UNIQUE INDEX jobs_order_seq ON jobs (order_id, seq);
 -- The dispatcher's: jobs that wake one by one (a retry, a rescue, a job given back).
 CREATE INDEX jobs_due ON jobs (kind, lane, account, wake_at) WHERE wake_at IS NOT NULL;
