@@ -26,6 +26,7 @@ type Claim struct {
 // ClaimedJob is what a worker needs to know to carry a job out.
 type ClaimedJob struct {
 	ID           uuid.UUID
+	OrderID      int64
 	Domain       string
 	HolderID     string
 	PeriodMonths int
@@ -50,14 +51,14 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 			SELECT $1, $2, $3, $4, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
 			FROM taken HAVING count(*) > 0
 		)
-		SELECT id, domain, holder_id, period_months, nameservers, attempts FROM taken`,
+		SELECT id, order_id, domain, holder_id, period_months, nameservers, attempts FROM taken`,
 		c.ID, c.Kind, c.Account, c.Worker, ids, epochs, seconds(c.Lease))
 	if err != nil {
 		return nil, failure("claim jobs", err)
 	}
 	claimed := make([]ClaimedJob, 0, len(jobs))
 	var j ClaimedJob
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.Domain, &j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
 		claimed = append(claimed, j)
 		j.Nameservers = nil
 		return nil
@@ -84,20 +85,30 @@ type NewCall struct {
 	Size    int           // jobs in it
 	Timeout time.Duration // from now to its deadline
 	Lease   time.Duration // to which the claim is renewed; longer than Timeout
+	Probe   uuid.UUID     // of the hold that this call may pass; zero for all others
 }
 
 // StartCall records a call that costs nothing, and renews the claim's lease so that it outlasts the call. It
-// fails with ErrFenced when the claim has ended.
+// fails with ErrFenced when the claim has ended, and with ErrHeld when a hold forbids it.
 func (s *Store) StartCall(ctx context.Context, c NewCall) error {
-	tag, err := s.pool.Exec(ctx, `
-		WITH claim AS (`+renewClaim+`)
-		INSERT INTO calls (id, claim_id, op, size, deadline)
-		SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6) FROM claim`,
-		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout))
-	if err != nil {
+	var started, held bool
+	err := s.pool.QueryRow(ctx, `
+		WITH hold AS (
+			SELECT FROM claims c JOIN holds h ON h.account = c.account
+			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind) AND h.probe_id IS DISTINCT FROM $7 LIMIT 1
+		), claim AS (`+renewClaim+` AND NOT EXISTS (SELECT FROM hold) RETURNING id), call AS (
+			INSERT INTO calls (id, claim_id, op, size, deadline)
+			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6) FROM claim
+			RETURNING id
+		)
+		SELECT EXISTS (SELECT FROM call), EXISTS (SELECT FROM hold)`,
+		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout), orNull(c.Probe)).Scan(&started, &held)
+	switch {
+	case err != nil:
 		return failure("start call", err)
-	}
-	if tag.RowsAffected() == 0 {
+	case held:
+		return ErrHeld
+	case !started:
 		return ErrFenced
 	}
 	return nil
@@ -107,8 +118,7 @@ func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 // may be looking at the same row, then sees that it has changed.
 const renewClaim = `
 	UPDATE claims SET lease_until = greatest(lease_until, now() + make_interval(secs => $2))
-	WHERE id = $1 AND closed_at IS NULL AND lease_until > now()
-	RETURNING id`
+	WHERE id = $1 AND closed_at IS NULL AND lease_until > now()`
 
 // Expired counts what ExpireClaims found.
 type Expired struct {

@@ -90,20 +90,26 @@ type Intent struct {
 }
 
 // Intend commits the intent to pay and returns the jobs that may be sent: nothing else may. It re-checks the
-// claim and renews its lease, so that the rescuer stays away until the call is over; resolves the unknown
-// attempts that readings have cleared; and opens one attempt per job. A job that is not running under
+// claim and renews its lease, so that the rescuer stays away until the call is over; reads the account's holds;
+// resolves the unknown attempts that readings have cleared; and opens one attempt per job. A job that is not running under
 // the claim any more, or whose domain has another unresolved attempt, is not among those returned. It
-// fails with ErrFenced when the claim has ended. After any other error the intent may or may not have been
+// fails with ErrFenced when the claim has ended, with ErrHeld when the account is on hold. After any other error the intent may or may not have been
 // committed: send nothing, and settle the call as not sent.
 func (s *Store) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 	var sent []uuid.UUID
 	err := s.inTx(ctx, "record intent", func(tx pgx.Tx) error {
-		var claim uuid.UUID
-		err := tx.QueryRow(ctx, renewClaim, in.Call.ClaimID, seconds(in.Call.Lease)).Scan(&claim)
+		var (
+			account string
+			kind    Kind
+		)
+		err := tx.QueryRow(ctx, renewClaim+` RETURNING account, kind`, in.Call.ClaimID, seconds(in.Call.Lease)).Scan(&account, &kind)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return &callbackError{ErrFenced}
 		}
 		if err != nil {
+			return err
+		}
+		if err := refuseHeld(ctx, tx, account, kind, in.Call.Probe); err != nil {
 			return err
 		}
 		if err := clearAttempts(ctx, tx, in); err != nil {

@@ -46,6 +46,11 @@ func RetryFree(job uuid.UUID, delay time.Duration, text string) Transition {
 	return Transition{job: job, state: Retrying, delay: delay, text: clip(text), refund: true}
 }
 
+// Hold lets a running job wait until the hold on its account is lifted. The attempt is not counted.
+func Hold(job uuid.UUID, text string) Transition {
+	return Transition{job: job, state: Held, text: clip(text), refund: true}
+}
+
 // Unconfirm leaves a running job to a person: it was perhaps paid for, and its domain is taken.
 func Unconfirm(job uuid.UUID, text string) Transition {
 	return Transition{job: job, state: Unconfirmed, text: clip(text)}

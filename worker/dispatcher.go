@@ -41,6 +41,8 @@ const (
 	plainWindow = 500
 	// windowPerSlot is how many chunks of the bulk lane wait in Redis for each call slot.
 	windowPerSlot = 16
+	// holdAtOnce bounds the due jobs that become held in one look.
+	holdAtOnce = 5000
 	// producers is how many chunks are enqueued at once.
 	producers = 4
 )
@@ -94,8 +96,18 @@ func (d *dispatcher) run(ctx context.Context) {
 
 // dispatch delivers once for each lot, and returns how many chunks that were.
 func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
+	stopped, err := d.store.Stopped(ctx)
+	if err != nil {
+		return 0, err
+	}
 	total := 0
 	for _, l := range d.lots {
+		if stopped[l.Account].Stops(l.Kind) {
+			if _, err := d.store.HoldDue(ctx, l.Lot, holdAtOnce); err != nil {
+				return total, err
+			}
+			continue
+		}
 		n, err := d.deliver(ctx, l)
 		if err != nil {
 			return total, err

@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"golang.org/x/net/idna"
 
+	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -33,19 +35,11 @@ const (
 	courseUnknown course = "unknown"
 )
 
-// holdReason is why an account stands still.
-type holdReason string
-
-const (
-	holdPayment  holdReason = "payment"  // 402: no direct debit, or no funds
-	holdContract holdReason = "contract" // 405: our idea of the API is wrong
-)
-
 // fate is what becomes of one job, and what is known of its item.
 type fate struct {
 	course   course
 	taken    bool // with courseDone of a check: taken rather than available
-	hold     holdReason
+	hold     store.HoldReason
 	after    time.Duration // with courseWait: what the upstream asked for; 0 where it did not
 	sent     bool          // whether a byte of the request left
 	definite bool          // the item was answered for itself: that answer is final for it
@@ -143,7 +137,11 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 	if f.words == "" {
 		f.words = err.Error()
 	}
+	var unauthenticated *registrar.AuthError
 	switch {
+	case errors.As(err, &unauthenticated):
+		f.course, f.hold = courseOfAuthentication(unauthenticated.Answer)
+		f.status, f.words = unauthenticated.Answer.Status, unauthenticated.Error()
 	case !a.Sent:
 		f.course = courseRetry
 	case a.Status == 0, a.Status < http.StatusMultipleChoices:
@@ -153,23 +151,41 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 		if a.Status == http.StatusServiceUnavailable && a.RetryAfter > 0 {
 			f.course = courseWait
 		}
+	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
+		f.course, f.hold = courseHold, store.HoldContract // nobody there knows the operation
 	default:
 		f.course, f.hold = courseOfStatus(a.Status)
 	}
 	return f
 }
 
+// courseOfAuthentication decides when no token could be got.
+func courseOfAuthentication(a registrar.Answer) (course, store.HoldReason) {
+	switch a.Status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity:
+		return courseHold, store.HoldAuth
+	case http.StatusPaymentRequired:
+		return courseHold, store.HoldPayment
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return courseHold, store.HoldContract
+	case http.StatusTooManyRequests:
+		return courseWait, ""
+	default:
+		return courseRetry, ""
+	}
+}
+
 // courseOfStatus is the error table of the contract, for a status that is no success.
-func courseOfStatus(status int) (course, holdReason) {
+func courseOfStatus(status int) (course, store.HoldReason) {
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 		return courseSplit, ""
 	case http.StatusUnauthorized:
 		return courseReauth, ""
 	case http.StatusPaymentRequired:
-		return courseHold, holdPayment
+		return courseHold, store.HoldPayment
 	case http.StatusMethodNotAllowed:
-		return courseHold, holdContract
+		return courseHold, store.HoldContract
 	case http.StatusTooManyRequests:
 		return courseWait, ""
 	default:

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -15,12 +16,15 @@ var errAny = errors.New("broken")
 // the call is paid.
 func TestFateOfAWholeCall(t *testing.T) {
 	t.Parallel()
-	sent := func(status int) registrar.Answer { return registrar.Answer{Sent: true, Status: status} }
+	sent := func(status int) registrar.Answer {
+		return registrar.Answer{Sent: true, Status: status, Documented: true}
+	}
+	bare := func(status int) registrar.Answer { return registrar.Answer{Sent: true, Status: status} }
 	for _, c := range []struct {
 		name       string
 		answer     registrar.Answer
 		free, paid course
-		hold       holdReason
+		hold       store.HoldReason
 	}{
 		{"not sent", registrar.Answer{}, courseRetry, courseRetry, ""},
 		{"no status", sent(0), courseRetry, courseUnknown, ""},
@@ -29,10 +33,12 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"redirect", sent(302), courseRetry, courseRetry, ""},
 		{"bad request", sent(400), courseSplit, courseSplit, ""},
 		{"unauthorized", sent(401), courseReauth, courseReauth, ""},
-		{"payment required", sent(402), courseHold, courseHold, holdPayment},
+		{"payment required", sent(402), courseHold, courseHold, store.HoldPayment},
 		{"forbidden", sent(403), courseRetry, courseRetry, ""},
 		{"not found", sent(404), courseSplit, courseSplit, ""},
-		{"method not allowed", sent(405), courseHold, courseHold, holdContract},
+		{"method not allowed", sent(405), courseHold, courseHold, store.HoldContract},
+		{"not found, in a web page", bare(404), courseHold, courseHold, store.HoldContract},
+		{"method not allowed, in a web page", bare(405), courseHold, courseHold, store.HoldContract},
 		{"unprocessable", sent(422), courseSplit, courseSplit, ""},
 		{"too many requests", sent(429), courseWait, courseWait, ""},
 		{"internal error", sent(500), courseRetry, courseUnknown, ""},

@@ -57,8 +57,11 @@ const (
 // lease is how long a claim lasts from each call that is started under it.
 func (o Options) lease() time.Duration { return o.UpstreamTimeout + leaseMargin }
 
-// drainTime is how long a call that has begun may take to end: a check, then a registration, then the settling.
-func (o Options) drainTime() time.Duration { return 2*o.UpstreamTimeout + databaseTime }
+// DrainTime is how long a worker with this UPSTREAM_TIMEOUT may take to stop: a batch under way ends with its check, its
+// registration and the settling.
+func DrainTime(upstreamTimeout time.Duration) time.Duration { return 2*upstreamTimeout + databaseTime }
+
+func (o Options) drainTime() time.Duration { return DrainTime(o.UpstreamTimeout) }
 
 func (o Options) withDefaults() (Options, error) {
 	var problems []error
@@ -82,6 +85,7 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.ReconcileAfter >= 0 && o.ReconcileEvery >= 0, "a reconcile time is negative")
 	check(o.ReconcileChecks > 0, "reconcile checks %d is not positive", o.ReconcileChecks)
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
+	check(o.HoldInterval > 0, "hold interval is not positive")
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
 	if err := errors.Join(problems...); err != nil {
 		return o, fmt.Errorf("configure worker: %w", err)

@@ -26,7 +26,9 @@ type pipeline struct {
 	batches  *coalescer
 	slots    *slots
 	backoff  backoff
-	log      zerolog.Logger
+	// authority is shared by the account's pipelines.
+	authority *authority
+	log       zerolog.Logger
 	// process carries out one claimed batch. It must settle or release every job of it.
 	process func(ctx context.Context, b batch)
 }
@@ -35,16 +37,22 @@ type pipeline struct {
 type batch struct {
 	claim uuid.UUID
 	jobs  []store.ClaimedJob
+	probe *probing // nil unless the batch is the probe of a hold
 }
 
-func newPipeline(kind queue.Kind, a Account, o Options) *pipeline {
+// of is a part of the batch.
+func (b batch) of(jobs []store.ClaimedJob) batch {
+	return batch{claim: b.claim, jobs: jobs, probe: b.probe}
+}
+
+func newPipeline(kind queue.Kind, a Account, auth *authority, o Options) *pipeline {
 	p := &pipeline{
 		kind:     store.Kind(kind),
 		account:  a.Name,
 		options:  o,
-		upstream: a.Upstream,
-		backoff:  backoff{base: o.RetryBase, ceiling: o.RetryMax},
-		log:      o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
+		upstream: a.Upstream, authority: auth,
+		backoff: backoff{base: o.RetryBase, ceiling: o.RetryMax},
+		log:     o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
 	}
 	switch kind {
 	case queue.Register:
@@ -89,7 +97,11 @@ func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
 	for i, t := range tickets {
 		jobs[i] = t.job
 	}
-	b := batch{claim: newID()}
+	p.claimAndProcess(ctx, jobs, nil)
+}
+
+func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJob, probe *probing) {
+	b := batch{claim: newID(), probe: probe}
 	claiming, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	var err error
@@ -142,7 +154,11 @@ func (p *pipeline) retry(j store.ClaimedJob, f fate, luck float64) store.Transit
 	case courseReauth:
 		return store.RetryFree(j.ID, 0, f.words)
 	case courseHold:
-		return store.RetryFree(j.ID, p.options.HoldInterval, f.words)
+		if scopeOf(f.hold, "") == store.ScopeRegister && p.kind != store.Register {
+			// A hold for want of money never stops WHOIS.
+			return store.RetryFree(j.ID, p.backoff.delay(1, luck), f.words)
+		}
+		return store.Hold(j.ID, f.words)
 	case courseWait:
 		return store.RetryFree(j.ID, max(f.after, p.backoff.delay(1, luck)), f.words)
 	default:

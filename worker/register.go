@@ -37,7 +37,7 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) (split []store.Cla
 	if len(plan.split) > 0 || len(plan.send) == 0 {
 		return plan.split, true
 	}
-	return p.pay(ctx, batch{claim: b.claim, jobs: plan.send}, plan.cleared, histories)
+	return p.pay(ctx, b.of(plan.send), plan.cleared, histories)
 }
 
 // registrationPlan is what a fresh WHOIS check makes of a batch.
@@ -130,7 +130,12 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		return nil, false
 	}
 	fates := fatesOfRegistrations(domainsOf(sent), reply, err)
-	p.reauthorize(fates, reply.Answer)
+	if alike(sent, fates) {
+		for i := range fates {
+			fates[i].course, fates[i].hold = courseHold, store.HoldContract
+		}
+	}
+	p.heed(ctx, b, store.OpRegister, fates, reply.Answer)
 	transitions, split := p.paidTransitions(sent, fates, histories)
 	ok := p.settle(ctx, batch{claim: b.claim, jobs: sent}, func(ctx context.Context) (int, error) {
 		n, err := p.options.Store.SettlePaid(ctx, b.claim, callResult(call, reply.Answer, err), transitions)
@@ -150,13 +155,12 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 	allowed, err := p.options.Store.Intend(intending, store.Intent{
 		Call: store.NewCall{
 			ID: call, ClaimID: b.claim, Op: store.OpRegister, Size: len(b.jobs),
-			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(), Probe: b.probe.permission(),
 		},
 		Jobs: idsOf(b.jobs), Cleared: cleared,
 	})
 	if err != nil {
-		p.log.Warn().Err(err).Stringer("claim", b.claim).Msg("no intent; nothing was sent")
-		if !errors.Is(err, store.ErrFenced) {
+		if !p.refused(ctx, b, err) && !errors.Is(err, store.ErrFenced) {
 			p.withdraw(ctx, b, call, "the intent could not be recorded")
 		}
 		return nil
@@ -230,6 +234,9 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 			split = append(split, j)
 		case f.course == courseSplit, f.course == courseReject:
 			t.Attempt, t.Transition = attemptOf(f), store.RetryFree(j.ID, p.options.ReconcileEvery, f.words)
+		case f.course == courseHold:
+			// Not the job's own refusal: the call's row has the status.
+			t.StatusCode, t.Attempt, t.Transition = 0, attemptOf(f), p.retry(j, f, luck)
 		default:
 			t.Attempt, t.Transition = attemptOf(f), p.retry(j, f, luck)
 		}

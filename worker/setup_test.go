@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/migrations"
@@ -123,12 +124,28 @@ func (b *bench) work(o worker.Options) (stop func()) {
 // submit takes in an order of these domains, in chunks as large as the worker's batches.
 func (b *bench) submit(kind queue.Kind, reference string, domains []string) store.Order {
 	b.t.Helper()
-	return b.submitChunked(kind, reference, domains, intake.Chunks{Whois: 100, Register: 50})
+	return b.submitFor("default", kind, reference, domains)
+}
+
+func (b *bench) submitFor(account string, kind queue.Kind, reference string, domains []string) store.Order {
+	b.t.Helper()
+	return b.submitWith(account, "H-1", kind, reference, domains)
+}
+
+func (b *bench) submitWith(account, holder string, kind queue.Kind, reference string, domains []string) store.Order {
+	b.t.Helper()
+	order := intake.Order{Source: "test", Reference: reference, Kind: kind, Account: account}
+	return b.submitOrder(order, holder, domains, intake.Chunks{Whois: 100, Register: 50})
 }
 
 func (b *bench) submitChunked(kind queue.Kind, reference string, domains []string, chunks intake.Chunks) store.Order {
 	b.t.Helper()
-	r, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: "H-1"})
+	return b.submitOrder(intake.Order{Source: "test", Reference: reference, Kind: kind, Account: "default"}, "H-1", domains, chunks)
+}
+
+func (b *bench) submitOrder(order intake.Order, holder string, domains []string, chunks intake.Chunks) store.Order {
+	b.t.Helper()
+	r, err := input.FromArgs(domains, input.Options{Kind: string(order.Kind), DefaultHolderID: holder})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -145,11 +162,29 @@ func (b *bench) submitChunked(kind queue.Kind, reference string, domains []strin
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	res, err := in.Submit(b.t.Context(), intake.Order{Source: "test", Reference: reference, Kind: kind, Account: "default"}, spool)
+	res, err := in.Submit(b.t.Context(), order, spool)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return res.Order
+}
+
+// flushRedis empties the Redis of this test.
+func (b *bench) flushRedis() {
+	b.t.Helper()
+	options, err := redis.ParseURL(b.redis)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	defer func() {
+		if err := client.Close(); err != nil {
+			b.t.Error(err)
+		}
+	}()
+	if err := client.FlushDB(b.t.Context()).Err(); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // settled waits until nothing more will happen to the orders by itself, and returns how they ended.

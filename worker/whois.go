@@ -21,7 +21,7 @@ func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Contex
 	todo := [][]store.ClaimedJob{b.jobs}
 	done := true
 	for len(todo) > 0 {
-		part := batch{claim: b.claim, jobs: todo[0]}
+		part := b.of(todo[0])
 		split, settled := once(ctx, part)
 		todo = todo[1:]
 		if len(split) > 0 {
@@ -69,7 +69,8 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 		domains[i] = j.Domain
 	}
 	call := newID()
-	if !p.startCall(ctx, b, call, op) {
+	if err := p.startCall(ctx, b, call, op); err != nil {
+		p.refused(ctx, b, err)
 		return nil, store.CallResult{}, false
 	}
 	var (
@@ -84,31 +85,17 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 		return nil, store.CallResult{}, false
 	}
 	fates := fatesOfChecks(domains, reply, err)
-	p.reauthorize(fates, reply.Answer)
+	p.heed(ctx, b, op, fates, reply.Answer)
 	return fates, callResult(call, reply.Answer, err), true
 }
 
-func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op store.Op) bool {
+func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op store.Op) error {
 	starting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	err := p.options.Store.StartCall(starting, store.NewCall{
-		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+	return p.options.Store.StartCall(starting, store.NewCall{
+		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Probe: b.probe.permission(),
+		Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
 	})
-	if err != nil {
-		p.log.Warn().Err(err).Stringer("claim", b.claim).Str("op", string(op)).Msg("call not started")
-		return false
-	}
-	return true
-}
-
-// reauthorize drops the token that was refused, once for however many calls it was refused in.
-func (p *pipeline) reauthorize(fates []fate, a registrar.Answer) {
-	for _, f := range fates {
-		if f.course == courseReauth {
-			p.upstream.Invalidate(a.TokenGeneration)
-			return
-		}
-	}
 }
 
 // release gives a batch back that was not called for.

@@ -23,6 +23,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
 )
 
 // Worker works on jobs until its context ends.
@@ -32,6 +33,7 @@ type Worker struct {
 	producer   *queue.Producer
 	dispatcher *dispatcher
 	rescuer    *rescuer
+	probers    []*prober
 	servers    []server
 	pipelines  []*pipeline
 	log        zerolog.Logger
@@ -64,19 +66,40 @@ func New(o Options) (*Worker, error) {
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge,
 		log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
+	w.addPipelines()
 	for _, kind := range o.Kinds {
 		h := &handler{
 			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge,
 			log: o.Log.With().Str("kind", string(kind)).Logger(),
 		}
-		for _, a := range o.Accounts {
-			p := newPipeline(kind, a, o)
-			h.pipelines[a.Name] = p
-			w.pipelines = append(w.pipelines, p)
+		for _, p := range w.pipelines {
+			if p.kind == store.Kind(kind) {
+				h.pipelines[p.account] = p
+			}
 		}
 		w.servers = append(w.servers, server{serverOf(kind, conn, o), h})
 	}
 	return w, nil
+}
+
+// addPipelines makes each account's pipelines, and the prober that looks after its holds.
+func (w *Worker) addPipelines() {
+	o := w.options
+	for _, a := range o.Accounts {
+		auth := &authority{}
+		prober := &prober{
+			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
+			ceiling: probeCeiling * o.HoldInterval, woken: w.dispatcher.nudge,
+			log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
+		}
+		for _, kind := range o.Kinds {
+			p := newPipeline(kind, a, auth, o)
+			prober.kinds = append(prober.kinds, p.kind)
+			prober.pipelines[p.kind] = p
+			w.pipelines = append(w.pipelines, p)
+		}
+		w.probers = append(w.probers, prober)
+	}
 }
 
 // Run works until ctx ends. Then it takes nothing more, gives back what it has not called for, sees the calls in flight
@@ -92,7 +115,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
 	var background sync.WaitGroup
-	for _, role := range []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run} {
+	all := []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run}
+	for _, p := range w.probers {
+		all = append(all, p.run)
+	}
+	for _, role := range all {
 		background.Go(func() { role(roles) })
 	}
 	err := w.serve(ctx)

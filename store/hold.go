@@ -1,0 +1,292 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// HoldReason is why an account stands still.
+type HoldReason string
+
+// The reasons.
+const (
+	HoldPayment  HoldReason = "payment"  // the upstream wants money first
+	HoldAuth     HoldReason = "auth"     // it does not accept our credentials
+	HoldContract HoldReason = "contract" // our idea of its API is wrong
+)
+
+// Scope is what a hold stops.
+type Scope string
+
+// The scopes. A hold on registrations never stops WHOIS.
+const (
+	ScopeRegister Scope = "register"
+	ScopeAll      Scope = "all"
+)
+
+// ErrHeld says that a hold on the account forbids the call.
+var ErrHeld = errors.New("the account is on hold")
+
+// NewHold is a hold about to be laid on an account.
+type NewHold struct {
+	Account    string
+	Reason     HoldReason
+	Scope      Scope
+	Words      string // the upstream's
+	Status     int
+	ProbeEvery time.Duration // from now to the first probe
+}
+
+// Hold lays a hold on an account, or notes what the upstream says now of one that stands. The scope only widens, and
+// the time of the next probe stays.
+func (s *Store) Hold(ctx context.Context, h NewHold) (laid bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		INSERT INTO holds AS h (account, reason, scope, words, status, probe_every, next_probe_at)
+		VALUES ($1, $2, $3, $4, nullif($5, 0), make_interval(secs => $6), now() + make_interval(secs => $6))
+		ON CONFLICT (account, reason) DO UPDATE SET words = excluded.words, status = excluded.status,
+			scope = CASE WHEN 'all' IN (h.scope, excluded.scope) THEN 'all' ELSE h.scope END
+		RETURNING xmax = 0`,
+		h.Account, h.Reason, h.Scope, clip(h.Words), h.Status, seconds(h.ProbeEvery)).Scan(&laid)
+	return laid, failure("hold account", err)
+}
+
+// Lift ends a hold. It returns false when there was none. WakeHeld sets its jobs free.
+func (s *Store) Lift(ctx context.Context, account string, reason HoldReason) (bool, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM holds WHERE account = $1 AND reason = $2`, account, reason)
+	return tag.RowsAffected() > 0, failure("lift hold", err)
+}
+
+// Resume ends every hold of an account, or ("") of all accounts, and wakes dispatchers. It returns those it ended.
+func (s *Store) Resume(ctx context.Context, account string) ([]HoldView, error) {
+	holds, err := s.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.pool.Exec(ctx, `
+		WITH ended AS (DELETE FROM holds WHERE $1 = '' OR account = $1 RETURNING account)
+		SELECT pg_notify($2, '') FROM ended`, account, wakeChannel)
+	if err != nil {
+		return nil, failure("resume", err)
+	}
+	ended := holds[:0]
+	for _, h := range holds {
+		if account == "" || h.Account == account {
+			ended = append(ended, h)
+		}
+	}
+	return ended, nil
+}
+
+// Stopped says what of an account stands still. Its zero value is nothing.
+type Stopped struct{ Register, All bool }
+
+// Stops says whether jobs of a kind stand still.
+func (s Stopped) Stops(k Kind) bool { return s.All || s.Register && k == Register }
+
+// Stopped returns what stands still, by account. Accounts without a hold are left out.
+func (s *Store) Stopped(ctx context.Context) (map[string]Stopped, error) {
+	rows, err := s.pool.Query(ctx, `SELECT account, bool_or(scope = 'register'), bool_or(scope = 'all') FROM holds GROUP BY account`)
+	if err != nil {
+		return nil, failure("read holds", err)
+	}
+	stopped := map[string]Stopped{}
+	var (
+		account string
+		st      Stopped
+	)
+	_, err = pgx.ForEachRow(rows, []any{&account, &st.Register, &st.All}, func() error {
+		stopped[account] = st
+		return nil
+	})
+	return stopped, failure("read holds", err)
+}
+
+// HoldDue makes at most limit jobs of a lot that stands still held: those whose own time has come. It returns how many.
+func (s *Store) HoldDue(ctx context.Context, lot Lot, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH due AS (
+			SELECT id FROM jobs
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now()
+			ORDER BY wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
+		)
+		UPDATE jobs j SET state = 'held', wake_at = NULL FROM due WHERE j.id = due.id`,
+		lot.Kind, lot.Lane, lot.Account, limit)
+	return int(tag.RowsAffected()), failure("hold due jobs", err)
+}
+
+// WakeHeld makes at most limit held jobs of an account due that no hold covers any more, oldest first. It returns how
+// many.
+func (s *Store) WakeHeld(ctx context.Context, account string, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH free AS (
+			SELECT j.id FROM jobs j
+			WHERE j.held_account = $1
+			AND NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND (h.scope = 'all' OR j.kind = h.scope))
+			ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT $2 FOR UPDATE OF j SKIP LOCKED
+		)
+		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
+	return int(tag.RowsAffected()), failure("wake held jobs", err)
+}
+
+// Probe is the permission to make one call for an account on hold.
+type Probe struct {
+	ID      uuid.UUID
+	Account string
+	Reason  HoldReason
+	Kind    Kind
+	Job     DeliveredJob
+	kinds   []Kind // of jobs that it may be made with
+}
+
+// probeGrowth is by how much the time between two probes grows with each.
+const probeGrowth = 1.5
+
+// TakeProbe takes the probe of an account whose time has come, with the job to make it with: the one that waits longest.
+// It returns false when no probe is due or no job of these kinds waits. In the whole fleet only one gets it, and the
+// next is due after an interval that grows to ceiling.
+func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, ceiling, redeliver time.Duration) (Probe, bool, error) {
+	p := Probe{ID: uuid.New(), Account: account, kinds: kinds}
+	err := s.inTx(ctx, "take probe", func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `
+			SELECT reason FROM holds WHERE account = $1 AND next_probe_at <= now()
+			ORDER BY next_probe_at LIMIT 1 FOR UPDATE SKIP LOCKED`, account).Scan(&p.Reason)
+		if err != nil {
+			return err
+		}
+		if err := takeProbeJob(ctx, tx, &p, redeliver); err != nil {
+			return err
+		}
+		// Every hold of the account lets this one call through: a second one would forbid it otherwise.
+		_, err = tx.Exec(ctx, `
+			UPDATE holds SET probe_id = $2, probes = probes + 1, next_probe_at = now() + probe_every,
+				probe_every = greatest(probe_every, least(probe_every * $3, make_interval(secs => $4)))
+			WHERE account = $1`, account, p.ID, probeGrowth, seconds(ceiling))
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		return Probe{}, false, nil
+	}
+	return p, err == nil, err
+}
+
+// NextProbeJob gives a probe another job, when the last one ended before there was anything to call for.
+func (s *Store) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Duration) (bool, error) {
+	err := s.inTx(ctx, "take job for probe", func(tx pgx.Tx) error {
+		var account string
+		err := tx.QueryRow(ctx, `SELECT account FROM holds WHERE account = $1 AND probe_id = $2 AND reason = $3 FOR UPDATE`,
+			p.Account, p.ID, p.Reason).Scan(&account)
+		if err != nil {
+			return err
+		}
+		return takeProbeJob(ctx, tx, p, redeliver)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// takeProbeJob prefers a held job. If there is none, one that was never delivered serves: a hold may be older than all
+// jobs that wait for it.
+func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Duration) error {
+	const take = `
+		UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $3)
+		FROM chosen WHERE j.id = chosen.id
+		RETURNING j.id, j.domain, j.epoch, j.kind`
+	const held = `
+		WITH chosen AS (
+			SELECT j.id FROM jobs j JOIN holds h ON h.account = $1 AND h.reason = $4 AND (h.scope = 'all' OR h.scope = j.kind)
+			WHERE j.held_account = $1 AND j.kind = ANY($2)
+			ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+		)`
+	const fresh = `
+		WITH chosen AS (
+			SELECT j.id FROM unnest(ARRAY['plain', 'bulk']) AS l (lane), unnest($2::text[]) AS k (kind)
+				JOIN holds h ON h.account = $1 AND h.reason = $4 AND (h.scope = 'all' OR h.scope = k.kind)
+				CROSS JOIN LATERAL (SELECT order_id, first_seq, last_seq FROM chunks
+					WHERE kind = k.kind AND lane = l.lane AND account = $1 AND wake_at IS NULL
+					ORDER BY order_id, first_seq LIMIT 1) AS t
+				CROSS JOIN LATERAL (` + jobsOfChunk + ` LIMIT 1) AS waiting
+			JOIN jobs j ON j.id = waiting.id
+			LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+		)`
+	for _, chosen := range []string{held, fresh} {
+		err := tx.QueryRow(ctx, chosen+take, p.Account, p.kinds, seconds(redeliver), p.Reason).
+			Scan(bytesOf(&p.Job.ID), &p.Job.Domain, &p.Job.Epoch, &p.Kind)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+	}
+	return pgx.ErrNoRows
+}
+
+// refuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.
+// It locks the holds that it finds until the transaction ends.
+func refuseHeld(ctx context.Context, tx pgx.Tx, account string, kind Kind, probe uuid.UUID) error {
+	rows, err := tx.Query(ctx, `
+		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) FOR SHARE`, account, kind)
+	if err != nil {
+		return err
+	}
+	allowed, err := pgx.CollectRows(rows, pgx.RowTo[uuid.NullUUID])
+	if err != nil {
+		return err
+	}
+	for _, a := range allowed {
+		if probe == uuid.Nil || a.UUID != probe {
+			return &callbackError{ErrHeld}
+		}
+	}
+	return nil
+}
+
+// HoldView is a hold as an operator sees it.
+type HoldView struct {
+	Account     string
+	Reason      HoldReason
+	Scope       Scope
+	Since       time.Time
+	Words       string
+	Status      int
+	Probes      int
+	NextProbeAt time.Time
+	Jobs        int      // that wait for it
+	Orders      []string // the references of the orders these belong to, oldest first, at most maxHoldOrders
+}
+
+const maxHoldOrders = 10
+
+// Holds lists every hold, oldest first, with what waits for it.
+func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at,
+			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
+		FROM holds h
+		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
+		GROUP BY h.account, h.reason
+		ORDER BY h.since, h.account, h.reason`, maxHoldOrders)
+	if err != nil {
+		return nil, failure("list holds", err)
+	}
+	holds, err := pgx.CollectRows(rows, pgx.RowToStructByPos[HoldView])
+	return holds, failure("list holds", err)
+}
+
+// waitingFor counts, by order, the jobs that wait for hold h: those that are held, and those never delivered.
+const waitingFor = `
+	SELECT o.id, o.reference, sum(n) AS jobs FROM (
+		SELECT order_id, count(*) AS n FROM jobs
+		WHERE held_account = h.account AND (h.scope = 'all' OR kind = h.scope) GROUP BY order_id
+		UNION ALL
+		SELECT order_id, sum(last_seq - first_seq + 1) FROM chunks
+		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
+	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
+	GROUP BY o.id, o.reference`
+
+// String is for logs and errors.
+func (p Probe) String() string { return fmt.Sprintf("%s probe of account %s", p.Reason, p.Account) }

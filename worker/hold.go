@@ -1,0 +1,150 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// authority follows what the upstream says of an account's tokens, over all its pipelines. A token may be refused
+// because it grew old; a fresh one that is refused too means that our credentials are.
+type authority struct {
+	mu      sync.Mutex
+	refused uint64 // generation of the newest token that was refused; 0 after a success
+}
+
+// refuse notes that a token was refused, and says whether the one before it was, too.
+func (a *authority) refuse(generation uint64) (again bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	again = a.refused != 0 && generation > a.refused
+	a.refused = max(a.refused, generation)
+	return again
+}
+
+func (a *authority) accept() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refused = 0
+}
+
+// account for what an answer says of the account rather than of its jobs: a refused token is dropped, once for however
+// many calls it was refused in, and refused again after that it is a hold; each hold that the fates ask for is
+// laid before they are settled, so that no job waits for one that is not there.
+func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
+	if fates[0].course == courseReauth {
+		p.upstream.Invalidate(a.TokenGeneration)
+		if p.authority.refuse(a.TokenGeneration) {
+			for i := range fates {
+				fates[i].course, fates[i].hold = courseHold, store.HoldAuth
+			}
+		}
+	} else if a.Complete {
+		p.authority.accept()
+	}
+	laid := map[store.HoldReason]bool{}
+	for _, f := range fates {
+		if f.course == courseHold && !laid[f.hold] {
+			laid[f.hold] = true
+			p.lay(ctx, b, op, f)
+		}
+	}
+	b.probe.note(fates)
+}
+
+// lay lays a hold on the account.
+func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
+	h := store.NewHold{
+		Account: p.account, Reason: f.hold, Scope: scopeOf(f.hold, op),
+		Words: f.words, Status: f.status, ProbeEvery: p.options.HoldInterval,
+	}
+	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		laid, err := p.options.Store.Hold(ctx, h)
+		if laid {
+			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).Str("upstream", h.Words).
+				Msg("the account is on hold; `bulkreg holds` says what waits, `bulkreg resume` tries at once")
+		}
+		return 0, err
+	})
+}
+
+// scopeOf says what a hold stops: without money, registrations; without credentials, everything; where the API is not as
+// we think, whatever needs the operation.
+func scopeOf(reason store.HoldReason, op store.Op) store.Scope {
+	if reason == store.HoldPayment || reason == store.HoldContract && op == store.OpRegister {
+		return store.ScopeRegister
+	}
+	return store.ScopeAll
+}
+
+// holdBack makes a batch wait for a hold that forbade its call.
+func (p *pipeline) holdBack(ctx context.Context, b batch) {
+	transitions := make([]store.Transition, len(b.jobs))
+	for i, j := range b.jobs {
+		transitions[i] = store.Hold(j.ID, "")
+	}
+	p.settle(ctx, b, func(ctx context.Context) (int, error) {
+		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
+	})
+}
+
+// refused handles the refusal of a call before it was made. It reports whether the batch has been dealt with.
+func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
+	if errors.Is(err, store.ErrHeld) {
+		p.holdBack(ctx, b)
+		return true
+	}
+	p.log.Warn().Err(err).Stringer("claim", b.claim).Int("jobs", len(b.jobs)).Msg("call not started")
+	return false
+}
+
+// alike says whether a whole batch failed for a reason that is not its items': ten or more, from several orders and
+// holders, each refused by itself in the same words.
+func alike(jobs []store.ClaimedJob, fates []fate) bool {
+	const enough = 10
+	if len(jobs) < enough {
+		return false
+	}
+	orders, holders := map[int64]bool{}, map[string]bool{}
+	for i, j := range jobs {
+		if fates[i].course != courseReject || fates[i].status != fates[0].status || fates[i].words != fates[0].words {
+			return false
+		}
+		orders[j.OrderID], holders[j.HolderID] = true, true
+	}
+	return len(orders) > 1 && len(holders) > 1
+}
+
+// probing is the state of a batch that is a probe; nil for all others.
+type probing struct {
+	id     uuid.UUID
+	called bool // the upstream was asked
+	passed bool // and answered as if there were no reason to hold
+}
+
+func (p *probing) note(fates []fate) {
+	if p == nil {
+		return
+	}
+	p.called, p.passed = true, true
+	for _, f := range fates {
+		switch f.course {
+		case courseDone, courseReject, courseSplit:
+		default:
+			p.passed = false
+		}
+	}
+}
+
+// permission is the probe's id, or zero for a batch that is none.
+func (p *probing) permission() uuid.UUID {
+	if p == nil {
+		return uuid.Nil
+	}
+	return p.id
+}

@@ -1,0 +1,223 @@
+package worker_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+func (b *bench) holds() []store.HoldView {
+	b.t.Helper()
+	holds, err := b.store.Holds(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return holds
+}
+
+func poor(balance int) sandbox.Options {
+	return sandbox.Options{ChargeTwice: true, Accounts: map[string]sandbox.Account{
+		sandbox.DefaultClientID: {Secret: sandbox.DefaultClientSecret, Balance: balance, DirectDebit: true},
+	}}
+}
+
+// The money runs out. The fleet asks once per interval, uses nothing up, and goes on when there is money again.
+func TestPaymentHold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, poor(0))
+	for i := range 2 {
+		o := b.options()
+		o.Name = fmt.Sprint("worker ", i)
+		o.HoldInterval = 2 * time.Second
+		b.work(o)
+	}
+	order := b.submit(queue.Register, "r", names("shop", 1000))
+	b.eventually(func() bool { return len(b.holds()) == 1 })
+	begun := time.Now()
+	h := b.holds()[0]
+	if h.Reason != store.HoldPayment || h.Scope != store.ScopeRegister || h.Status != http.StatusPaymentRequired || h.Words == "" {
+		t.Errorf("hold %+v", h)
+	}
+	// WHOIS goes on meanwhile.
+	b.settled(b.submit(queue.Whois, "w", names("free", 200)))
+	b.eventually(func() bool { return b.holds()[0].Probes >= 2 })
+	if h := b.holds()[0]; h.Jobs < 900 || len(h.Orders) != 1 || h.Orders[0] != "r" {
+		t.Errorf("hold says that %d jobs of %v wait, want nearly 1,000 of r", h.Jobs, h.Orders)
+	}
+	b.eventually(func() bool { return time.Since(begun) > 10*time.Second })
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > 8 {
+		t.Errorf("%d register calls in the first 10 s, want at most 8", n)
+	}
+	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, sandbox.Unlimited); err != nil {
+		t.Fatal(err)
+	}
+	returned := time.Now()
+	sum := b.settled(order)[0]
+	if took := time.Since(returned); took > 10*time.Second {
+		t.Errorf("the jobs took %v from the money's return, want at most 10 s", took)
+	}
+	if sum.Outcomes[store.Registered] != 1000 {
+		t.Errorf("ended as %v", sum.Outcomes)
+	}
+	if n := b.sql(`SELECT max(attempts) FROM jobs`); n > 1 {
+		t.Errorf("a job used up %d attempts", n)
+	}
+	b.invariants()
+}
+
+// There is money for some. They are registered, and the hold comes back for the rest.
+func TestPaymentHoldWithSomeMoney(t *testing.T) {
+	t.Parallel()
+	b := setup(t, poor(50))
+	o := b.options()
+	b.work(o)
+	order := b.submit(queue.Register, "r", names("shop", 120))
+	b.eventually(func() bool {
+		return len(b.holds()) == 1 && b.sql(`SELECT count(*) FROM jobs WHERE outcome = 'registered'`) == 50
+	})
+	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, 1); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually(func() bool { return b.sql(`SELECT count(*) FROM jobs WHERE outcome = 'registered'`) == 51 })
+	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, 200); err != nil {
+		t.Fatal(err)
+	}
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 120 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	b.invariants()
+}
+
+// A hold outlives the workers and the Redis.
+func TestHoldIsInPostgres(t *testing.T) {
+	t.Parallel()
+	b := setup(t, poor(0))
+	o := b.options()
+	o.HoldInterval = time.Hour
+	stop := b.work(o)
+	order := b.submit(queue.Register, "r", names("shop", 150))
+	b.eventually(func() bool { return len(b.holds()) == 1 })
+	stop()
+	b.flushRedis()
+	before := calls(b.sandbox.Ledger(), sandbox.OpRegister)
+	b.work(o)
+	b.settled(b.submit(queue.Whois, "w", names("free", 10)))
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n != before {
+		t.Errorf("%d register calls after restart and flush", n-before)
+	}
+	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, sandbox.Unlimited); err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := b.store.Resume(t.Context(), "default"); err != nil || len(ended) != 1 {
+		t.Fatalf("resumed %d, %v", len(ended), err)
+	}
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 150 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	b.invariants()
+}
+
+func TestHoldsForOtherReasons(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault  sandbox.Fault
+		reason store.HoldReason
+		scope  store.Scope
+	}{
+		"credentials refused":        {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 401}, store.HoldAuth, store.ScopeAll},
+		"fresh tokens refused":       {sandbox.Fault{Op: sandbox.OpWhois, Status: 401}, store.HoldAuth, store.ScopeAll},
+		"wrong method for register":  {sandbox.Fault{Op: sandbox.OpRegister, Status: 405}, store.HoldContract, store.ScopeRegister},
+		"unknown path of WHOIS":      {sandbox.Fault{Op: sandbox.OpWhois, Status: 404, Bare: true}, store.HoldContract, store.ScopeAll},
+		"unknown path of register":   {sandbox.Fault{Op: sandbox.OpRegister, Status: 404, Bare: true}, store.HoldContract, store.ScopeRegister},
+		"no direct debit, says auth": {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 402}, store.HoldPayment, store.ScopeRegister},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{ChargeTwice: true})
+			c.fault.Kind, c.fault.Count = sandbox.KindStatus, sandbox.Always
+			fault, err := b.sandbox.Inject(c.fault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.work(b.options())
+			order := b.submit(queue.Register, "r", names("shop", 60))
+			b.eventually(func() bool { return len(b.holds()) == 1 && b.holds()[0].Probes > 1 })
+			if h := b.holds()[0]; h.Reason != c.reason || h.Scope != c.scope {
+				t.Errorf("hold for %s on %s (%s), want %s on %s", h.Reason, h.Scope, h.Words, c.reason, c.scope)
+			}
+			if fault.Fired() == 0 {
+				t.Fatal("the fault did not happen")
+			}
+			if n := b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL`); n > 0 {
+				t.Errorf("%d jobs ended for a reason that was not theirs", n)
+			}
+			fault.Remove()
+			if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 60 {
+				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+			}
+			b.invariants()
+		})
+	}
+}
+
+// One account cannot pay. The other does not notice.
+func TestHoldOfOneAccountLeavesTheOtherAlone(t *testing.T) {
+	t.Parallel()
+	options := poor(0)
+	options.Accounts["rich"] = sandbox.Account{Secret: "rich-secret", Balance: sandbox.Unlimited, DirectDebit: true}
+	b := setup(t, options)
+	rich, err := registrar.New(registrar.Config{BaseURL: b.server.URL, ClientID: "rich", ClientSecret: "rich-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rich.Close)
+	o := b.options()
+	o.HoldInterval = time.Hour
+	o.Accounts = append(o.Accounts, worker.Account{Name: "rich", Upstream: rich})
+	b.work(o)
+	held := b.submit(queue.Register, "held", names("poor", 2000))
+	b.eventually(func() bool { return len(b.holds()) == 1 })
+	paid := b.submitFor("rich", queue.Register, "paid", names("rich", 500))
+	if sum := b.settled(paid)[0]; sum.Outcomes[store.Registered] != 500 {
+		t.Errorf("the other account's order ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	if sum, err := b.store.Summarize(t.Context(), held); err != nil || sum.Settled() {
+		t.Errorf("the held order: %v, %v", sum.Counts, err)
+	}
+	for _, r := range b.sandbox.Ledger().Received(sandbox.OpRegister) {
+		if (r.Account == "rich") != labelled("rich")(r.Domain) {
+			t.Fatalf("%s was sent for account %s", r.Domain, r.Account)
+		}
+	}
+	b.invariants()
+}
+
+// Every item of a mixed batch fails alike: it is not the items.
+func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	o := b.options()
+	o.HoldInterval = time.Hour
+	var orders []store.Order
+	for i := range 3 {
+		orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint("refused-", i), 5)))
+	}
+	b.work(o)
+	b.eventually(func() bool { return len(b.holds()) == 1 })
+	if h := b.holds()[0]; h.Reason != store.HoldContract || h.Scope != store.ScopeRegister {
+		t.Errorf("hold for %s on %s", h.Reason, h.Scope)
+	}
+	b.eventually(func() bool { return b.sql(`SELECT count(*) FROM jobs WHERE state = 'held'`) == 15 })
+	for _, order := range orders {
+		if sum, err := b.store.Summarize(t.Context(), order); err != nil || sum.Counts[store.Failed] > 0 {
+			t.Errorf("%v, %v", sum.Counts, err)
+		}
+	}
+}
