@@ -39,12 +39,12 @@ func (p *passage) leave() {
 // leaves when its oldest job has waited for the linger and a call slot is free: while none is, waiting
 // costs nothing and fills it further.
 type coalescer struct {
-	size   int
 	linger time.Duration
 	clock  func() time.Time
 	idle   func() bool // is a call slot free?
 
 	mu      sync.Mutex
+	size    int
 	waiting map[queue.Lane][]ticket
 	closed  bool
 	changed chan struct{} // closed, and made anew, whenever a waiting taker should look again
@@ -149,6 +149,20 @@ func rest(line []ticket, taken int) []ticket {
 		return nil
 	}
 	return line[taken:]
+}
+
+// shrink lowers the size of batches to what the upstream has been found to take.
+func (c *coalescer) shrink(size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.size = min(c.size, size)
+}
+
+// backlog is how many jobs wait.
+func (c *coalescer) backlog() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting[queue.Plain]) + len(c.waiting[queue.Bulk])
 }
 
 // poke makes waiting takers look again: a call slot has become free.

@@ -32,6 +32,9 @@ type lot struct {
 	queue     string
 	chunkSize int
 	window    int // tasks in Redis at most
+	// backlog is how many jobs this worker has waiting for this kind and account; at full it wants no more.
+	backlog func() int
+	full    int
 }
 
 const (
@@ -41,33 +44,35 @@ const (
 	plainWindow = 500
 	// windowPerSlot is how many chunks of the bulk lane wait in Redis for each call slot.
 	windowPerSlot = 16
+	// fullPerSlot is how many batches per call slot an account may have waiting in a worker.
+	fullPerSlot = 8
 	// holdAtOnce bounds the due jobs that become held in one look.
 	holdAtOnce = 5000
 	// producers is how many chunks are enqueued at once.
 	producers = 4
 )
 
-func newDispatcher(o Options, producer *queue.Producer, gauge *queue.Gauge) *dispatcher {
+func newDispatcher(o Options, pipelines []*pipeline, producer *queue.Producer, gauge *queue.Gauge) *dispatcher {
 	d := &dispatcher{
 		store: o.Store, producer: producer, gauge: gauge,
 		wake: make(chan struct{}, 1),
 		log:  o.Log.With().Str("role", "dispatcher").Logger(),
 	}
-	for _, kind := range o.Kinds {
+	for _, p := range pipelines {
 		for _, lane := range queue.Lanes() {
-			for _, a := range o.Accounts {
-				t := o.tuning(kind)
-				l := lot{
-					Lot:       store.Lot{Kind: store.Kind(kind), Lane: store.Lane(lane), Account: a.Name},
-					queue:     queue.Queue(kind, lane),
-					chunkSize: t.BatchSize,
-					window:    plainWindow,
-				}
-				if lane == queue.Bulk {
-					l.window = windowPerSlot * t.Concurrency
-				}
-				d.lots = append(d.lots, l)
+			l := lot{
+				Lot:       store.Lot{Kind: p.kind, Lane: store.Lane(lane), Account: p.account},
+				queue:     queue.Queue(queue.Kind(p.kind), lane),
+				chunkSize: p.tuning.BatchSize,
+				window:    plainWindow,
+				backlog:   p.batches.backlog,
+				full:      fullPerSlot * p.tuning.Concurrency * p.tuning.BatchSize,
 			}
+			if lane == queue.Bulk {
+				// Accounts share the queue: a slow one must not use up the others' window.
+				l.window = windowPerSlot * p.tuning.Concurrency * len(o.Accounts)
+			}
+			d.lots = append(d.lots, l)
 		}
 	}
 	return d
@@ -119,6 +124,9 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 
 // deliver fills the window of one lot. Redis is asked first: while it is away, nothing is taken.
 func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
+	if l.backlog() >= l.full {
+		return 0, nil // a slow account: its jobs wait in Postgres, not where the others' do
+	}
 	depth, err := d.gauge.Depth(ctx, l.queue)
 	if err != nil {
 		return 0, err

@@ -111,7 +111,7 @@ func serverOf(kind queue.Kind, redis asynq.RedisConnOpt, o Options) *asynq.Serve
 	return asynq.NewServer(redis, asynq.Config{
 		// Handlers wait for their jobs: there must be enough of them to fill the calls in flight and the
 		// next ones from chunks of a single job.
-		Concurrency: 2 * t.Concurrency * t.BatchSize,
+		Concurrency: 2 * t.Concurrency * t.BatchSize * len(o.Accounts),
 		Queues:      queue.Weights(kind),
 		// The coalescer is drained first; by then handlers return at once.
 		ShutdownTimeout: o.drainTime(),

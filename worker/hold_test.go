@@ -221,3 +221,66 @@ func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
 		}
 	}
 }
+
+// A batch limit that nobody documented is found once and kept.
+func TestBatchLimitIsLearned(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{MaxBatch: 30})
+	o := b.options()
+	o.Kinds = []queue.Kind{queue.Whois}
+	b.work(o)
+	b.settled(b.submit(queue.Whois, "first", names("a", 100)))
+	before := b.sandbox.Ledger()
+	sum := b.settled(b.submit(queue.Whois, "second", names("b", 1000)))[0]
+	if sum.Outcomes[store.Available] != 1000 {
+		t.Errorf("ended as %v", sum.Outcomes)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpWhois) - calls(before, sandbox.OpWhois); n > 1000/25+4 {
+		t.Errorf("the second order took %d calls although the limit was known", n)
+	}
+	b.invariants()
+}
+
+// Three bad items in a batch of fifty are found in a bounded number of calls.
+func TestBisectionIsCheap(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.work(b.options())
+	domains := names("shop", 50)
+	for i, at := range []int{3, 24, 49} {
+		domains[at] = fmt.Sprintf("poison-%d.nl", i)
+	}
+	sum := b.settled(b.submit(queue.Register, "r", domains))[0]
+	if sum.Outcomes[store.Registered] != 47 || sum.Outcomes[store.Rejected] != 3 {
+		t.Errorf("ended as %v", sum.Outcomes)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > 36 {
+		t.Errorf("%d register calls, want at most 36", n)
+	}
+	b.invariants()
+}
+
+// One account is slow. The other goes at its own speed.
+func TestSlowAccountDoesNotSlowTheOther(t *testing.T) {
+	t.Parallel()
+	options := poor(sandbox.Unlimited)
+	options.Accounts["fast"] = sandbox.Account{Secret: "fast-secret", Balance: sandbox.Unlimited, DirectDebit: true}
+	b := setup(t, options)
+	if _, err := b.sandbox.Inject(sandbox.Fault{Op: sandbox.OpWhois, Account: sandbox.DefaultClientID, Kind: sandbox.KindSlow, Delay: 2 * time.Second, Count: sandbox.Always}); err != nil {
+		t.Fatal(err)
+	}
+	fast, err := registrar.New(registrar.Config{BaseURL: b.server.URL, ClientID: "fast", ClientSecret: "fast-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fast.Close)
+	o := b.options()
+	o.Accounts = append(o.Accounts, worker.Account{Name: "fast", Upstream: fast})
+	b.work(o)
+	slow := b.submit(queue.Whois, "slow", names("slow", 30_000))
+	b.eventually(func() bool { return calls(b.sandbox.Ledger(), sandbox.OpWhois) >= 4 })
+	b.settled(b.submitFor("fast", queue.Whois, "fast", names("fast", 10_000)))
+	if sum, err := b.store.Summarize(t.Context(), slow); err != nil || sum.Counts[store.Succeeded] > 15_000 {
+		t.Errorf("the slow order stands at %v, %v: nothing was proven", sum.Counts, err)
+	}
+}

@@ -18,24 +18,24 @@ func (p *pipeline) register(ctx context.Context, b batch) {
 	p.bisect(ctx, b, p.registerOnce)
 }
 
-func (p *pipeline) registerOnce(ctx context.Context, b batch) (split []store.ClaimedJob, settled bool) {
+func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	histories, err := p.options.Store.Histories(reading, b.claim)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
-		return nil, false
+		return part{}
 	}
 	fates, call, ok := p.check(ctx, b, store.OpCheck)
 	if !ok {
-		return nil, false
+		return part{}
 	}
 	plan := p.planRegistration(b.jobs, fates, histories)
 	if !p.settleCheck(ctx, b, call, plan) {
-		return nil, false
+		return part{}
 	}
 	if len(plan.split) > 0 || len(plan.send) == 0 {
-		return plan.split, true
+		return part{split: plan.split, bad: plan.bad, settled: true}
 	}
 	return p.pay(ctx, b.of(plan.send), plan.cleared, histories)
 }
@@ -45,6 +45,7 @@ type registrationPlan struct {
 	send     []store.ClaimedJob // available, and free to be paid for
 	cleared  []uuid.UUID        // those of them whose unknown attempt the readings have cleared
 	split    []store.ClaimedJob // the check itself was refused: look for the bad one
+	bad      bool               // this is the bad one
 	ended    []store.Transition // the rest
 	readings []store.Reading    // evidence about domains with an unanswered call
 }
@@ -67,6 +68,7 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 		case f.course == courseSplit && len(jobs) > 1:
 			plan.split = append(plan.split, j)
 		case f.course == courseSplit && h.Clean():
+			plan.bad = true
 			plan.ended = append(plan.ended, store.Fail(j.ID, store.Rejected, f.words))
 		case f.course == courseSplit:
 			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before, and WHOIS refuses to say whether it is taken: "+f.words))
@@ -114,7 +116,7 @@ func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResu
 // pay commits the intent, sends what it returns, and settles what came back. The slot is held for the intent
 // as well: it belongs right before the call, and a call that waits for a slot must not look as if it
 // had been sent.
-func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]store.History) (split []store.ClaimedJob, settled bool) {
+func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]store.History) part {
 	call := newID()
 	var (
 		sent  []store.ClaimedJob
@@ -127,7 +129,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 			reply, err = p.callRegister(ctx, sent, begun)
 		}
 	}) != nil || len(sent) == 0 {
-		return nil, false
+		return part{}
 	}
 	fates := fatesOfRegistrations(domainsOf(sent), reply, err)
 	if alike(sent, fates) {
@@ -136,15 +138,12 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		}
 	}
 	p.heed(ctx, b, store.OpRegister, fates, reply.Answer)
-	transitions, split := p.paidTransitions(sent, fates, histories)
-	ok := p.settle(ctx, batch{claim: b.claim, jobs: sent}, func(ctx context.Context) (int, error) {
+	transitions, res := p.paidTransitions(sent, fates, histories)
+	res.settled = p.settle(ctx, batch{claim: b.claim, jobs: sent}, func(ctx context.Context) (int, error) {
 		n, err := p.options.Store.SettlePaid(ctx, b.claim, callResult(call, reply.Answer, err), transitions)
-		return n + len(split), err
-	})
-	if !ok {
-		return nil, false
-	}
-	return split, len(sent) == len(b.jobs)
+		return n + len(res.split), err
+	}) && len(sent) == len(b.jobs)
+	return res
 }
 
 // intend returns the jobs that may be sent. When it cannot tell whether the intent was committed, it
@@ -216,7 +215,7 @@ func (p *pipeline) withdraw(ctx context.Context, b batch, call uuid.UUID, why st
 // paidTransitions turns the fates of a register call into what is written. A job ends badly here only if the upstream
 // refused it by itself and no earlier call for its domain may have had an effect. Others pass one more
 // fresh WHOIS check, which may show that they were registered all the same.
-func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) (transitions []store.PaidTransition, split []store.ClaimedJob) {
+func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) (transitions []store.PaidTransition, res part) {
 	luck := p.options.Luck()
 	for i, j := range jobs {
 		f := fates[i]
@@ -231,8 +230,9 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 			t.Attempt, t.Transition = store.AttemptFailed, store.Fail(j.ID, store.Rejected, f.words)
 		case f.course == courseSplit && len(jobs) > 1:
 			t.Attempt, t.Transition = store.AttemptRefused, store.Stay(j.ID)
-			split = append(split, j)
+			res.split = append(res.split, j)
 		case f.course == courseSplit, f.course == courseReject:
+			res.bad = true
 			t.Attempt, t.Transition = attemptOf(f), store.RetryFree(j.ID, p.options.ReconcileEvery, f.words)
 		case f.course == courseHold:
 			// Not the job's own refusal: the call's row has the status.
@@ -242,7 +242,7 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 		}
 		transitions = append(transitions, t)
 	}
-	return transitions, split
+	return transitions, res
 }
 
 func attemptOf(f fate) store.AttemptState {

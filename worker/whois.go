@@ -15,30 +15,47 @@ func (p *pipeline) whois(ctx context.Context, b batch) {
 	p.bisect(ctx, b, p.whoisOnce)
 }
 
-// bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
-// until the bad jobs stand alone. Whatever is still running under the claim afterwards is given back.
-func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) (split []store.ClaimedJob, settled bool)) {
-	todo := [][]store.ClaimedJob{b.jobs}
-	done := true
-	for len(todo) > 0 {
-		part := b.of(todo[0])
-		split, settled := once(ctx, part)
-		todo = todo[1:]
-		if len(split) > 0 {
-			middle := (len(split) + 1) / 2
-			todo = append(todo, split[:middle], split[middle:])
-		}
-		done = done && settled && len(split) == 0 && len(part.jobs) == len(b.jobs)
-	}
-	if !done {
-		p.release(ctx, b)
-	}
+// part is what became of a part of a batch.
+type part struct {
+	split   []store.ClaimedJob // refused together: look for the bad ones
+	bad     bool               // refused alone: a bad one was found
+	settled bool               // every job of the part but those in split has been settled
 }
 
-func (p *pipeline) whoisOnce(ctx context.Context, b batch) (split []store.ClaimedJob, settled bool) {
+// bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
+// until the bad jobs stand alone. Whatever is still running under the claim afterwards is given back.
+//
+// A batch that was refused although all its parts are good was too large. The upstream does not document how many it
+// takes, so the size that went through is remembered while the process lives.
+func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) part) {
+	todo := [][]store.ClaimedJob{b.jobs}
+	whole, bad, taken := true, false, 0
+	for len(todo) > 0 {
+		jobs := todo[0]
+		res := once(ctx, b.of(jobs))
+		todo = todo[1:]
+		if n := len(res.split); n > 0 {
+			todo = append(todo, res.split[:(n+1)/2], res.split[(n+1)/2:])
+		} else if res.settled && !res.bad {
+			taken = max(taken, len(jobs))
+		}
+		bad = bad || res.bad
+		whole = whole && res.settled && len(res.split) == 0
+	}
+	if whole {
+		return
+	}
+	if !bad && taken > 0 && taken < len(b.jobs) {
+		p.log.Warn().Int("refused", len(b.jobs)).Int("taken", taken).Msg("the upstream takes smaller batches: using those from now on")
+		p.batches.shrink(taken)
+	}
+	p.release(ctx, b)
+}
+
+func (p *pipeline) whoisOnce(ctx context.Context, b batch) (res part) {
 	fates, call, ok := p.check(ctx, b, store.OpWhois)
 	if !ok {
-		return nil, false
+		return part{}
 	}
 	luck := p.options.Luck()
 	transitions := make([]store.Transition, 0, len(b.jobs))
@@ -49,16 +66,19 @@ func (p *pipeline) whoisOnce(ctx context.Context, b batch) (split []store.Claime
 		case f.course == courseDone:
 			transitions = append(transitions, store.Succeed(j.ID, store.Available))
 		case f.course == courseSplit && len(b.jobs) > 1:
-			split = append(split, j)
+			res.split = append(res.split, j)
 		case f.course == courseSplit, f.course == courseReject:
+			res.bad = true
 			transitions = append(transitions, store.Fail(j.ID, store.Rejected, f.words))
 		default:
 			transitions = append(transitions, p.retryOrEnd(j, f, luck))
 		}
 	}
-	return split, p.settle(ctx, b, func(ctx context.Context) (int, error) {
-		return p.options.Store.Settle(ctx, b.claim, call, transitions)
+	res.settled = p.settle(ctx, b, func(ctx context.Context) (int, error) {
+		n, err := p.options.Store.Settle(ctx, b.claim, call, transitions)
+		return n + len(res.split), err
 	})
+	return res
 }
 
 // check makes one bulk WHOIS call for a batch and returns each job's fate, in the order of the jobs. Settling is the

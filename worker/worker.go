@@ -61,12 +61,12 @@ func New(o Options) (*Worker, error) {
 	}
 	w := &Worker{options: o, producer: producer, log: o.Log}
 	w.redis = conn.MakeRedisClient().(redis.UniversalClient)
-	w.dispatcher = newDispatcher(o, producer, queue.NewGauge(w.redis))
+	w.addPipelines()
+	w.dispatcher = newDispatcher(o, w.pipelines, producer, queue.NewGauge(w.redis))
 	w.rescuer = &rescuer{
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge,
 		log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
-	w.addPipelines()
 	for _, kind := range o.Kinds {
 		h := &handler{
 			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge,
@@ -89,7 +89,7 @@ func (w *Worker) addPipelines() {
 		auth := &authority{}
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
-			ceiling: probeCeiling * o.HoldInterval, woken: w.dispatcher.nudge,
+			ceiling: probeCeiling * o.HoldInterval, woken: func() { w.dispatcher.nudge() },
 			log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.Kinds {
