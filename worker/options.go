@@ -36,7 +36,8 @@ type Options struct {
 	RetryBase       time.Duration
 	RetryMax        time.Duration
 	MaxAttempts     int
-	HoldInterval    time.Duration // how long jobs wait after a 402 or 405
+	HoldInterval    time.Duration // from a hold to its first probe
+	Rate            float64       // requests a second, per account, over the whole fleet; 0: no limit
 
 	Name  string           // of this process, for claims; default host and pid
 	Log   zerolog.Logger   // default: nothing
@@ -85,6 +86,7 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.ReconcileAfter >= 0 && o.ReconcileEvery >= 0, "a reconcile time is negative")
 	check(o.ReconcileChecks > 0, "reconcile checks %d is not positive", o.ReconcileChecks)
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
+	check(o.Rate >= 0, "rate %v is negative", o.Rate)
 	check(o.HoldInterval > 0, "hold interval is not positive")
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
 	if err := errors.Join(problems...); err != nil {

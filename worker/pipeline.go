@@ -45,7 +45,7 @@ func (b batch) of(jobs []store.ClaimedJob) batch {
 	return batch{claim: b.claim, jobs: jobs, probe: b.probe}
 }
 
-func newPipeline(kind queue.Kind, a Account, auth *authority, o Options) *pipeline {
+func newPipeline(kind queue.Kind, a Account, auth *authority, pacer *pacer, o Options) *pipeline {
 	p := &pipeline{
 		kind:     store.Kind(kind),
 		account:  a.Name,
@@ -60,7 +60,7 @@ func newPipeline(kind queue.Kind, a Account, auth *authority, o Options) *pipeli
 	default:
 		p.tuning, p.process = o.Whois, p.whois
 	}
-	p.slots = newSlots(p.tuning.Concurrency, func() { p.batches.poke() })
+	p.slots = newSlots(p.tuning.Concurrency, pacer, func() { p.batches.poke() })
 	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, p.slots.idle)
 	return p
 }

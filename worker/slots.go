@@ -6,18 +6,19 @@ import "context"
 // while talking to Postgres.
 type slots struct {
 	free    chan struct{}
+	pacer   *pacer // nil: no limit but the slots
 	release func() // told after each release
 }
 
-func newSlots(n int, release func()) *slots {
-	s := &slots{free: make(chan struct{}, n), release: release}
+func newSlots(n int, pacer *pacer, release func()) *slots {
+	s := &slots{free: make(chan struct{}, n), pacer: pacer, release: release}
 	for range n {
 		s.free <- struct{}{}
 	}
 	return s
 }
 
-// do runs call while holding a slot. It fails only when ctx ends before there is one.
+// do runs call while holding a slot, when the rate limit allows it. It fails only when ctx ends before that.
 func (s *slots) do(ctx context.Context, call func()) error {
 	select {
 	case <-ctx.Done():
@@ -30,6 +31,9 @@ func (s *slots) do(ctx context.Context, call func()) error {
 			s.release()
 		}
 	}()
+	if err := s.pacer.wait(ctx); err != nil {
+		return err
+	}
 	call()
 	return nil
 }

@@ -86,14 +86,14 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) addPipelines() {
 	o := w.options
 	for _, a := range o.Accounts {
-		auth := &authority{}
+		auth, pacer := &authority{}, newPacer(w.redis, a.Name, o)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
 			ceiling: probeCeiling * o.HoldInterval, woken: func() { w.dispatcher.nudge() },
 			log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.Kinds {
-			p := newPipeline(kind, a, auth, o)
+			p := newPipeline(kind, a, auth, pacer, o)
 			prober.kinds = append(prober.kinds, p.kind)
 			prober.pipelines[p.kind] = p
 			w.pipelines = append(w.pipelines, p)
