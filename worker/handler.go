@@ -34,20 +34,19 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		h.log.Error().Err(err).Int("bytes", len(t.Payload())).Msg("dropped a task that no worker can read")
 		return nil
 	}
-	p := h.pipelines[chunk.Account]
-	if p == nil {
-		h.log.Error().Str("account", chunk.Account).Str("order", chunk.Order).Msg("dropped a chunk of an account that is not configured")
-		return nil
-	}
 	jobs, err := h.jobs(ctx, chunk)
 	if err != nil {
 		return err
+	}
+	p := h.pipelines[chunk.Account]
+	if p == nil {
+		return h.turnAway(ctx, chunk, jobs)
 	}
 	queueName, _ := asynq.GetQueueName(ctx)
 	passage := p.batches.add(queue.LaneOf(queueName), jobs)
 	if passage == nil {
 		// This worker is shutting down: another one gets the jobs.
-		return p.options.Store.Undeliver(ctx, jobs, 0)
+		return h.store.Undeliver(ctx, jobs, 0)
 	}
 	select {
 	case <-passage.done:
@@ -55,6 +54,16 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		// Asynq has given the task up. The jobs stay in line; who claims them first calls.
 	}
 	return nil
+}
+
+// turnAway deals with a chunk of an account that this worker does not know. A producer's own chunk is refused, as an order
+// for it would have been; what was taken in goes back, for a worker that knows the account.
+func (h *handler) turnAway(ctx context.Context, c queue.Chunk, jobs []store.DeliveredJob) error {
+	h.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(jobs)).Msg("this worker does not know the account of a chunk")
+	if c.Fresh() {
+		return h.store.Refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
+	}
+	return h.store.Undeliver(ctx, jobs, redeliverAfter)
 }
 
 // jobs are the chunk's, under the epoch that they were delivered with. The rows of a producer's own chunk are

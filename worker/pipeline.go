@@ -156,7 +156,7 @@ func (p *pipeline) retry(j store.ClaimedJob, f fate, luck float64) store.Transit
 	case courseHold:
 		if scopeOf(f.hold, "") == store.ScopeRegister && p.kind != store.Register {
 			// A hold for want of money never stops WHOIS.
-			return store.RetryFree(j.ID, p.backoff.delay(1, luck), f.words)
+			return store.RetryFree(j.ID, p.options.HoldInterval, f.words)
 		}
 		return store.Hold(j.ID, f.words)
 	case courseWait:

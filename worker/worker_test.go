@@ -213,6 +213,17 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 	if sum.Total != 40 || sum.Counts[store.Succeeded] != 40 {
 		t.Errorf("total %d, %v; want 40 registered", sum.Total, sum.Counts)
 	}
+	stranger := queue.Chunk{Order: "stranger", Source: "shop", Account: "nobody", Jobs: []queue.Job{{Domain: "example.nl", HolderID: "H-1"}}}
+	if err := producer.Enqueue(t.Context(), queue.Register, queue.Plain, stranger); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually(func() bool {
+		order, err = b.store.FindOrder(t.Context(), "shop", "stranger")
+		return err == nil
+	})
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Rejected] != 1 {
+		t.Errorf("a chunk for an unknown account ended as %v", sum.Outcomes)
+	}
 	b.invariants()
 }
 
