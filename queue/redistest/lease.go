@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/queue/redisserver"
 )
 
 // A lease on database N of a given server is the key leasePrefix+N in its database 0.
@@ -49,15 +51,14 @@ func lease(t testing.TB, given string) string {
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	flush := func(ctx context.Context, client *redis.Client) error { return client.FlushDB(ctx).Err() }
 	t.Cleanup(func() {
 		ctx := context.Background()
-		err := withClient(ctx, fresh, flush)
+		err := redisserver.Flush(ctx, fresh)
 		if err := errors.Join(err, giveBack(ctx, leases, database, token)); err != nil {
 			t.Errorf("redistest: %v", err)
 		}
 	})
-	if err := withClient(t.Context(), fresh, flush); err != nil {
+	if err := redisserver.Flush(t.Context(), fresh); err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
 	return fresh
@@ -75,7 +76,7 @@ func leaseFor(t testing.TB) time.Duration {
 
 // claim tries the databases from a random one on, until one is free.
 func claim(ctx context.Context, leases, token string, duration time.Duration) (database int, err error) {
-	err = withClient(ctx, leases, func(ctx context.Context, client *redis.Client) error {
+	err = redisserver.Exchange(ctx, leases, func(ctx context.Context, client *redis.Client) error {
 		count, err := countDatabases(ctx, client)
 		if err != nil {
 			return err
@@ -117,7 +118,7 @@ func countDatabases(ctx context.Context, client *redis.Client) (int, error) {
 }
 
 func giveBack(ctx context.Context, leases string, database int, token string) error {
-	return withClient(ctx, leases, func(ctx context.Context, client *redis.Client) error {
+	return redisserver.Exchange(ctx, leases, func(ctx context.Context, client *redis.Client) error {
 		return unlease.Run(ctx, client, []string{leaseKey(database)}, token).Err()
 	})
 }

@@ -10,23 +10,18 @@ package redistest
 
 import (
 	"context"
-	"net/url"
 	"os"
-	"strconv"
 	"sync"
 	"testing"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/bulkreg/bulkreg/queue/redisserver"
 )
-
-// databases is how many databases a server of ours has. Database 0 stays empty.
-const databases = 1024
 
 // The tests of a package share nothing but their process, so the server that they share can only hang on the
 // process. It is there while a test holds it.
 var shared struct {
 	mu      sync.Mutex
-	process *Process
+	server  *redisserver.Server
 	holders int
 	next    int // database to hand out next
 }
@@ -37,7 +32,7 @@ func New(t testing.TB) string {
 	if given := os.Getenv("TEST_REDIS_URL"); given != "" {
 		return lease(t, given)
 	}
-	process, database, err := hold(t.Context())
+	url, err := hold(t.Context())
 	if err != nil {
 		t.Fatalf("redistest: %v (or set TEST_REDIS_URL to a server that tests may use)", err)
 	}
@@ -46,27 +41,27 @@ func New(t testing.TB) string {
 			t.Errorf("redistest: %v", err)
 		}
 	})
-	if err := process.flush(t.Context(), database); err != nil {
+	if err := redisserver.Flush(t.Context(), url); err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	return process.url(database)
+	return url
 }
 
-// hold starts the shared server unless it runs, and takes one of its databases. A database comes round again after
-// 1,023 others. That many tests do not run at once.
-func hold(ctx context.Context) (*Process, int, error) {
+// hold starts the shared server unless it runs, and takes one of its databases; database 0 stays empty. A database
+// comes round again after 1,023 others. That many tests do not run at once.
+func hold(ctx context.Context) (url string, err error) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if shared.process == nil {
-		process, err := startProcess(ctx, "")
+	if shared.server == nil {
+		server, err := redisserver.Start(ctx, redisserver.Options{})
 		if err != nil {
-			return nil, 0, err
+			return "", err
 		}
-		shared.process = process
+		shared.server = server
 	}
 	shared.holders++
-	shared.next = shared.next%(databases-1) + 1
-	return shared.process, shared.next, nil
+	shared.next = shared.next%(redisserver.Databases-1) + 1
+	return shared.server.DatabaseURL(shared.next), nil
 }
 
 func release() error {
@@ -76,37 +71,22 @@ func release() error {
 	if shared.holders > 0 {
 		return nil
 	}
-	process := shared.process
-	shared.process = nil
-	return process.Kill()
+	server := shared.server
+	shared.server = nil
+	return server.Kill()
 }
 
 // Server starts a redis-server for this test alone, which the test may kill, pause, restart and empty.
-func Server(t testing.TB) *Process {
+func Server(t testing.TB) *redisserver.Server {
 	t.Helper()
-	process, err := startProcess(t.Context(), "")
+	server, err := redisserver.Start(t.Context(), redisserver.Options{})
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := process.Kill(); err != nil {
+		if err := server.Kill(); err != nil {
 			t.Errorf("redistest: %v", err)
 		}
 	})
-	return process
-}
-
-// flush empties one database.
-func (p *Process) flush(ctx context.Context, database int) error {
-	return withClient(ctx, p.url(database), func(ctx context.Context, client *redis.Client) error {
-		return client.FlushDB(ctx).Err()
-	})
-}
-
-func (p *Process) url(database int) string {
-	u := url.URL{
-		Scheme: "redis", User: url.UserPassword("", p.password),
-		Host: "127.0.0.1:" + strconv.Itoa(p.port), Path: "/" + strconv.Itoa(database),
-	}
-	return u.String()
+	return server
 }

@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/queue/redisserver"
 )
 
 func connect(t *testing.T, url string) *redis.Client {
@@ -85,152 +86,6 @@ func TestAsynqReadsTheURL(t *testing.T) {
 	}
 }
 
-func TestServerIsSetUpAsDocumented(t *testing.T) {
-	t.Parallel()
-	client := connect(t, Server(t).URL())
-	for name, want := range map[string]string{
-		"save": "", "appendonly": "no", "maxmemory-policy": "noeviction", "bind": "127.0.0.1", "databases": "1024",
-	} {
-		if got, err := client.ConfigGet(t.Context(), name).Result(); err != nil || got[name] != want {
-			t.Errorf("%s = %q, %v; want %q", name, got[name], err, want)
-		}
-	}
-}
-
-func TestServerWantsThePassword(t *testing.T) {
-	t.Parallel()
-	s := Server(t)
-	err := connect(t, strings.Replace(s.URL(), s.password, "guess", 1)).Ping(t.Context()).Err()
-	if err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
-		t.Errorf("with a wrong password: %v", err)
-	}
-}
-
-func TestKillLosesEverythingAndRestartKeepsTheURL(t *testing.T) {
-	t.Parallel()
-	s := Server(t)
-	useAlone(t, s.URL())
-	if err := s.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-s.Done():
-	default:
-		t.Error("Done is open after Kill")
-	}
-	if err := s.knock(t.Context()); err == nil {
-		t.Error("a killed server answers")
-	}
-	if err := s.Pause(); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("pausing a dead server: %v", err)
-	}
-	if err := s.Kill(); err != nil {
-		t.Errorf("second kill: %v", err)
-	}
-	for range 2 { // of a dead server, then of a living one
-		if err := s.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		useAlone(t, s.URL())
-	}
-}
-
-func TestPausedServerAnswersAfterResume(t *testing.T) {
-	t.Parallel()
-	s := Server(t)
-	client := connect(t, s.URL())
-	wantSize(t, client, 0)
-	if err := s.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	answer := make(chan error)
-	go func() { answer <- client.Ping(t.Context()).Err() }()
-	select {
-	case err := <-answer:
-		t.Errorf("a paused server answered: %v", err)
-		return
-	case <-time.After(50 * time.Millisecond):
-	}
-	if err := s.Resume(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-answer; err != nil {
-		t.Errorf("after Resume: %v", err)
-	}
-}
-
-func TestPausedServerCanBeKilled(t *testing.T) {
-	t.Parallel()
-	s := Server(t)
-	if err := s.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Kill(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestFlushAllEmptiesEveryDatabase(t *testing.T) {
-	t.Parallel()
-	s := Server(t)
-	useAlone(t, s.url(0))
-	useAlone(t, s.url(1023))
-	if err := s.FlushAll(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantSize(t, connect(t, s.url(0)), 0)
-	wantSize(t, connect(t, s.url(1023)), 0)
-}
-
-func TestMissingBinary(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	_, err := startProcess(t.Context(), dir)
-	for _, want := range []string{"redis-server", "valkey-server", dir, "apt-get install redis-server", "brew install redis"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not say %q", err, want)
-		}
-	}
-}
-
-func TestFailedStartSaysWhatRedisSaid(t *testing.T) {
-	t.Parallel()
-	dir := openDir(t)
-	script := "#!/bin/sh\necho no memory for you\nexit 3\n"
-	// A process that another test forks meanwhile would hold the script open for writing: "text file busy".
-	syscall.ForkLock.RLock()
-	// Under its other name, which is tried when there is no redis-server.
-	err := os.WriteFile(dir+"/valkey-server", []byte(script), 0o755)
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = startProcess(t.Context(), dir)
-	for _, want := range []string{"redis ended: exit status 3", "it said: no memory for you"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not say %q", err, want)
-		}
-	}
-}
-
-// openDir is a temporary folder that other users can enter; t.TempDir is not.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "redistest-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // TestProgramsShareAServer runs tests of this package three times at once on one server with a few databases less
 // than they would like to have.
 func TestProgramsShareAServer(t *testing.T) {
@@ -241,7 +96,7 @@ func TestProgramsShareAServer(t *testing.T) {
 	s := Server(t)
 	leases := connect(t, s.URL())
 	// Somebody else has all databases but four.
-	for database := 1; database < databases-4; database++ {
+	for database := 1; database < redisserver.Databases-4; database++ {
 		if err := leases.Set(t.Context(), leaseKey(database), "somebody", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -257,9 +112,9 @@ func TestProgramsShareAServer(t *testing.T) {
 		})
 	}
 	programs.Wait()
-	wantSize(t, leases, databases-5)
-	for database := databases - 4; database < databases; database++ {
-		wantSize(t, connect(t, s.url(database)), 0)
+	wantSize(t, leases, redisserver.Databases-5)
+	for database := redisserver.Databases - 4; database < redisserver.Databases; database++ {
+		wantSize(t, connect(t, s.DatabaseURL(database)), 0)
 	}
 }
 
@@ -289,7 +144,7 @@ func TestClaimEndsWhenNothingIsFree(t *testing.T) {
 	t.Parallel()
 	s := Server(t)
 	client := connect(t, s.URL())
-	for database := 1; database < databases; database++ {
+	for database := 1; database < redisserver.Databases; database++ {
 		if err := client.Set(t.Context(), leaseKey(database), strconv.Itoa(database), 0).Err(); err != nil {
 			t.Fatal(err)
 		}

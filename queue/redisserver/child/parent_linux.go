@@ -1,6 +1,6 @@
-package redistest
+package child
 
 import "syscall"
 
-// endWithParent kills the server when the test program dies without having done so.
+// endWithParent has the child killed when this program dies without having done so.
 func endWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }

@@ -1,4 +1,4 @@
-package redistest
+package redisserver
 
 import (
 	"errors"
@@ -6,15 +6,19 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
+
+// ErrNotInstalled says that no Redis server was found. Its message names what was looked for and what to install.
+var ErrNotInstalled = errors.New("no Redis server is installed")
 
 // find prefers Redis, which Asynq is made for, to Valkey.
 func find(binDir string) (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if binDir != "" {
-			name = binDir + "/" + name
+			name = filepath.Join(binDir, name)
 		}
 		if path, err := exec.LookPath(name); err == nil {
 			return path, nil
@@ -24,11 +28,12 @@ func find(binDir string) (string, error) {
 	if binDir != "" {
 		where = "in " + binDir
 	}
-	return "", fmt.Errorf("neither redis-server nor valkey-server is %s; install it with: "+
-		"apt-get install redis-server (Debian, Ubuntu), dnf install valkey (Fedora), brew install redis (Homebrew)", where)
+	return "", fmt.Errorf("%w: neither redis-server nor valkey-server is %s; install it with: "+
+		"apt-get install redis-server (Debian, Ubuntu), dnf install valkey (Fedora), brew install redis (Homebrew)",
+		ErrNotInstalled, where)
 }
 
-// unprivileged is whom Redis runs as when the tests run as root: a Redis of root could be made to write anywhere.
+// unprivileged is whom Redis runs as when this program runs as root: a Redis of root could be made to write anywhere.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// asProgram is the environment variable that makes the test program be bulkreg. Its value tells the children of one
+// test from those of another.
+const asProgram = "BULKREG_TEST_AS_PROGRAM"
+
+// bench starts its own program with other arguments, and in a test that is the test program.
+func init() { //nolint:gochecknoinits // it must come before the tests, and TestMain is every test's
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+}
+
+// programEnviron is the environment of a bench, with settings that it must not heed.
+func programEnviron(t *testing.T) []string {
+	t.Helper()
+	return append(os.Environ(), asProgram+"="+t.Name(),
+		"DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "REDIS_URL_FILE=/nowhere", "WHOIS_BATCH_SIZE=7", "REGISTER_CONCURRENCY=0",
+		"REGISTRAR_CLIENT_SECRET=hunter2", "REGISTRAR_ACCOUNTS_1_NAME=real")
+}
+
+func TestBenchMeasuresEveryRow(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "figures.json")
+	r := runCommand(t, programEnviron(t), "bench", "--domains", "300", "--seconds", "0.5", "--json", file)
+	if r.status != exitDone {
+		t.Fatalf("status %d: %s", r.status, r.stderr)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report benchReport
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatal(err)
+	}
+	if m := report.Machine; m.Fsync != "on" || m.SynchronousCommit != "on" || m.SharedBuffers != "256MB" || m.Cores < 1 || m.Redis == "" {
+		t.Errorf("machine: %+v", m)
+	}
+	domains := map[string]int{"whois-0ms": 300, "whois-50ms": 4000, "whois-200ms": 1000, "register-50ms": 1000, "one-domain": 6300}
+	if len(report.Rows) != len(domains) {
+		t.Errorf("%d rows, want %d", len(report.Rows), len(domains))
+	}
+	for _, f := range report.Rows {
+		if !strings.Contains(r.stdout, f.Row) {
+			t.Errorf("%s is not in the table", f.Row)
+		}
+		if f.Domains != domains[f.Row] {
+			t.Errorf("%s: %d domains, want %d", f.Row, f.Domains, domains[f.Row])
+		}
+		checkFigures(t, f)
+	}
+	if !strings.Contains(r.stdout, "under 1.00 s") || !strings.Contains(r.stdout, report.Machine.Go) {
+		t.Errorf("printed:\n%s", r.stdout)
+	}
+	noChildren(t)
+}
+
+// checkFigures checks what must hold on any machine.
+func checkFigures(t *testing.T, f benchFigures) {
+	t.Helper()
+	if f.WorkerPeak < 1<<20 || f.WorkerPeak > 1<<30 || f.RedisPeak < 0 || f.RedisPeak > 1<<30 {
+		t.Errorf("%s: the worker had %d bytes, Redis %d", f.Row, f.WorkerPeak, f.RedisPeak)
+	}
+	if a := f.Alone; a != nil {
+		if len(a.Seconds) == 0 || a.Median <= f.LatencyMS/1000 || a.Worst < a.Median {
+			t.Errorf("%s: %+v", f.Row, a)
+		}
+		return
+	}
+	o := f.Order
+	batch := 100.0
+	if f.Kind == "register" {
+		batch = 50
+	}
+	// A call that is not full is a matter of luck, one of another size is not.
+	if calls := float64(f.Domains) / batch; float64(o.Calls) < calls || o.PerCall > batch || o.PerCall*float64(o.Calls) != float64(f.Domains) {
+		t.Errorf("%s: %d calls of %g domains", f.Row, o.Calls, o.PerCall)
+	}
+	if (o.Checks > 0) != (f.Kind == "register") {
+		t.Errorf("%s: %d checks", f.Row, o.Checks)
+	}
+	if o.Seconds <= o.SubmitSeconds || o.SubmitSeconds <= 0 || o.Rate <= 0 {
+		t.Errorf("%s: %g s, submitted in %g s, %g a second", f.Row, o.Seconds, o.SubmitSeconds, o.Rate)
+	}
+	if (f.Limit > 0) != (f.LatencyMS > 0) || o.Share > 1 || (o.Share > 0) != (f.Limit > 0) {
+		t.Errorf("%s: %g of the limit of %g", f.Row, o.Share, f.Limit)
+	}
+}
+
+// noChildren checks that nothing runs any more that the bench of this test has started. Where the system does not tell,
+// it cannot.
+func noChildren(t *testing.T) {
+	t.Helper()
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range environs {
+		environ, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(environ)+"\x00", asProgram+"="+t.Name()+"\x00") {
+			t.Errorf("%s still runs", filepath.Dir(path))
+		}
+	}
+}
+
+func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
+	bench := startCommand(t, programEnviron(t), "bench", "--rows", "whois-50ms", "--seconds", "60")
+	bench.stderr.await(t, "whois-50ms:", bench.ended)
+	r := bench.stop()
+	if r.status != exitInterrupted || r.stdout != "" {
+		t.Errorf("status %d, %s%s", r.status, r.stdout, r.stderr)
+	}
+	noChildren(t)
+}
+
+func TestBenchRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no domains":       {[]string{"--domains", "0"}, "--domains 0: give 1 to 1,000,000"},
+		"too many domains": {[]string{"--domains", "1000001"}, "give 1 to 1,000,000"},
+		"no time":          {[]string{"--seconds", "0"}, "--seconds 0: give more than 0"},
+		"no number":        {[]string{"--seconds", "NaN"}, "--seconds NaN: give more than 0"},
+		"too long":         {[]string{"--seconds", "61"}, "at most 60"},
+		"unknown row":      {[]string{"--rows", "whois-0ms,whois-1ms"}, `there is no row "whois-1ms": give some of whois-0ms, whois-50ms`},
+		"no folder":        {[]string{"--json", "/nowhere/figures.json"}, "there is no folder /nowhere"},
+		"an argument":      {[]string{"whois-0ms"}, "Usage: bulkreg bench"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCommand(t, nil, append([]string{"bench"}, tc.args...)...)
+			if r.status != exitUsage || !strings.Contains(r.stderr, tc.want) {
+				t.Errorf("status %d, %q, want %q", r.status, r.stderr, tc.want)
+			}
+		})
+	}
+}
+
+func TestBenchRows(t *testing.T) {
+	t.Parallel()
+	want := []struct {
+		name    string
+		domains int
+		limit   float64
+		about   string
+	}{
+		{"whois-0ms", 200_000, 0, "200,000 WHOIS checks, 0s a call"},
+		{"whois-50ms", 64_000, 8000, "64,000 WHOIS checks, 50ms a call"},
+		{"whois-200ms", 16_000, 2000, "16,000 WHOIS checks, 200ms a call"},
+		{"register-50ms", 2000, 2000, "2,000 registrations, 50ms a call"},
+		{"one-domain", 100_000, 8000, "10 orders of one domain, among 100,000 WHOIS checks, 50ms a call"},
+	}
+	rows := benchRows(benchOptions{domains: 200_000, seconds: 8})
+	if len(rows) != len(want) {
+		t.Fatalf("%d rows, want %d", len(rows), len(want))
+	}
+	for i, w := range want {
+		r := rows[i]
+		if r.name != w.name || r.domains != w.domains || r.limit() != w.limit || r.about() != w.about {
+			t.Errorf("%s: %d domains, limit %g, %q; want %+v", r.name, r.domains, r.limit(), r.about(), w)
+		}
+	}
+	for _, r := range benchRows(benchOptions{domains: 1, seconds: 0.0001}) {
+		if batch, _ := r.calls(); r.latency > 0 && r.domains != batch {
+			t.Errorf("%s: %d domains at the least, want a full call of %d", r.name, r.domains, batch)
+		}
+	}
+}
+
+func TestWithoutSettings(t *testing.T) {
+	t.Parallel()
+	got := withoutSettings([]string{"PATH=/bin", "DATABASE_URL=a", "REDIS_URL_FILE=b", "WHOIS_LINGER=1s", "REGISTRAR_ACCOUNTS_7_NAME=x", "GOMAXPROCS=1"})
+	if strings.Join(got, " ") != "PATH=/bin GOMAXPROCS=1" {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// A program that ends although it should run is found out, with its own words.
+func TestBenchProgramThatEnds(t *testing.T) {
+	t.Parallel()
+	rig := &benchRig{program: "/bin/sh"}
+	p, err := rig.start(nil, "-c", "echo first; echo no database >&2; exit 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.awaitLine(t.Context(), "second")
+	for _, want := range []string{"ended by itself", "exit status 3", "no database"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if err := p.stop(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("stop: %v", err)
+	}
+	if err := p.stop(); err != nil {
+		t.Errorf("second stop: %v", err)
+	}
+}
+
+func TestBenchProgramPeak(t *testing.T) {
+	t.Parallel()
+	rig := &benchRig{program: "/bin/sh"}
+	p, err := rig.start([]string{"WORD=set"}, "-c", `trap 'exit 0' TERM; echo "word $WORD"; while :; do sleep 0.01; done`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if word, err := p.awaitLine(t.Context(), "word "); word != "set" || err != nil {
+		t.Errorf("it said %q, %v", word, err)
+	}
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+	if p.peak < 100<<10 || p.peak > 100<<20 {
+		t.Errorf("a shell had %d bytes", p.peak)
+	}
+	if after := residentPeakOf(p.State()); after < 100<<10 {
+		t.Errorf("a shell had %d bytes at its end", after)
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// benchFigures is what was measured in a row. Times are in seconds, from before the input of an order is read until its
+// last job is final.
+type benchFigures struct {
+	Row       string  `json:"row"`
+	Kind      string  `json:"kind"`
+	Domains   int     `json:"domains"`
+	LatencyMS float64 `json:"latency_ms"` // of a call
+	Limit     float64 `json:"limit_per_second,omitempty"`
+
+	Order *orderFigures `json:"order,omitempty"` // of the rows that measure one order
+	Alone *aloneFigures `json:"alone,omitempty"` // of the row that measures orders of one domain
+
+	RedisPeak  int64 `json:"redis_peak_bytes"`  // above an idle one
+	WorkerPeak int64 `json:"worker_peak_bytes"` // resident
+}
+
+// orderFigures is how fast one order went.
+type orderFigures struct {
+	Seconds       float64 `json:"seconds"`
+	SubmitSeconds float64 `json:"submit_seconds"` // the part until the order was stored
+	Rate          float64 `json:"domains_per_second"`
+	Share         float64 `json:"share_of_limit,omitempty"`
+	Calls         int     `json:"calls"`
+	Checks        int     `json:"checks_before_registration,omitempty"` // WHOIS calls
+	PerCall       float64 `json:"domains_per_call"`
+}
+
+// aloneFigures is how long orders of one domain took while the row's domains were worked on.
+type aloneFigures struct {
+	Seconds []float64 `json:"seconds"`
+	Median  float64   `json:"median_seconds"`
+	Worst   float64   `json:"worst_seconds"`
+}
+
+// figures measures a row that is prepared, and ends its worker.
+func (b *benchBed) figures(ctx context.Context) (benchFigures, error) {
+	f := benchFigures{
+		Row: b.row.name, Kind: string(b.row.kind), Domains: b.row.domains,
+		LatencyMS: float64(b.row.latency) / float64(time.Millisecond), Limit: b.row.limit(),
+	}
+	watch, err := watchRedis(ctx, b.redis.URL())
+	if err != nil {
+		return f, err
+	}
+	if b.row.alone > 0 {
+		f.Alone, err = b.alone(ctx)
+	} else {
+		f.Order, err = b.throughput(ctx)
+	}
+	var watchErr error
+	f.RedisPeak, watchErr = watch.end()
+	if err := errors.Join(err, watchErr, b.worker.stop()); err != nil {
+		return f, err
+	}
+	f.WorkerPeak = b.worker.peak
+	return f, nil
+}
+
+func (b *benchBed) throughput(ctx context.Context) (*orderFigures, error) {
+	before, err := b.ledgers.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	order, err := b.submit(ctx, "order", b.row.domains)
+	submitted := time.Since(began)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := b.await(ctx, order)
+	if err != nil {
+		return nil, err
+	}
+	after, err := b.ledgers.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	took := sum.FinishedAt.Sub(began).Seconds()
+	t := &orderFigures{Seconds: took, SubmitSeconds: submitted.Seconds(), Rate: float64(sum.Total) / took}
+	if limit := b.row.limit(); limit > 0 {
+		t.Share = t.Rate / limit
+	}
+	var domains int
+	t.Calls, domains = callsBetween(before, after, b.row.op())
+	if b.row.op() == sandbox.OpRegister {
+		t.Checks, _ = callsBetween(before, after, sandbox.OpWhois)
+	}
+	if t.Calls > 0 {
+		t.PerCall = float64(domains) / float64(t.Calls)
+	}
+	return t, nil
+}
+
+// callsBetween counts the bulk calls that one ledger has more than another, and the domains in them.
+func callsBetween(before, after *sandbox.Ledger, op sandbox.Op) (calls, domains int) {
+	for size, n := range after.BatchSizes[op] {
+		n -= before.BatchSizes[op][size]
+		calls += n
+		domains += n * size
+	}
+	return calls, domains
+}
+
+// alone submits a large order and then, once it is being worked on, orders of one domain.
+func (b *benchBed) alone(ctx context.Context) (*aloneFigures, error) {
+	large, err := b.submit(ctx, "large", b.row.domains)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.awaitFirst(ctx, large); err != nil {
+		return nil, err
+	}
+	f := &aloneFigures{}
+	for i := range b.row.alone {
+		began := time.Now()
+		order, err := b.submit(ctx, fmt.Sprintf("alone-%d", i+1), 1)
+		if err != nil {
+			return nil, err
+		}
+		sum, err := b.await(ctx, order)
+		if err != nil {
+			return nil, err
+		}
+		over, err := b.lastEnded(ctx, large)
+		if err != nil {
+			return nil, err
+		}
+		if over {
+			break
+		}
+		f.Seconds = append(f.Seconds, sum.FinishedAt.Sub(began).Seconds())
+	}
+	if len(f.Seconds) == 0 {
+		return nil, fmt.Errorf("the order of %s domains was done before one of one domain was: give more --seconds", thousands(large.Total))
+	}
+	f.Median, f.Worst = medianOf(f.Seconds), slices.Max(f.Seconds)
+	return f, nil
+}
+
+// awaitFirst waits until the first job of an order has ended.
+func (b *benchBed) awaitFirst(ctx context.Context, o store.Order) error {
+	const look = 20 * time.Millisecond
+	for {
+		for job, err := range b.store.Jobs(ctx, o.ID, store.JobFilter{Limit: 1}) {
+			if err != nil || !job.FinishedAt.IsZero() {
+				return err
+			}
+		}
+		if err := b.pause(ctx, look); err != nil {
+			return fmt.Errorf("wait for the first job of order %s: %w", o.Reference, err)
+		}
+	}
+}
+
+// medianOf is the lower one of the two in the middle where there are two. It needs one value at least.
+func medianOf(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(len(sorted)-1)/2]
+}

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// graceMargin is what is suggested on top of the time that a worker takes to stop.
+const graceMargin = 15 * time.Second
+
+// relations checks settings against each other.
+func (p *problems) relations(c Config) {
+	if c.RetryBase > c.RetryMax {
+		p.add("RETRY_BASE=%s is longer than RETRY_MAX=%s: lower the first or raise the second", c.RetryBase, c.RetryMax)
+	}
+	if drain := worker.DrainTime(c.UpstreamTimeout); c.TerminationGracePeriod <= drain {
+		p.add("TERMINATION_GRACE_PERIOD=%s is too short: with UPSTREAM_TIMEOUT=%s a worker takes up to %s to stop; give more, "+
+			"such as %s (and Kubernetes' terminationGracePeriodSeconds the same), or lower UPSTREAM_TIMEOUT",
+			c.TerminationGracePeriod, c.UpstreamTimeout, drain, drain+graceMargin)
+	}
+}
+
+// addresses checks what must have a certain form. The values may hold passwords, so none is quoted.
+func (p *problems) addresses(c Config) {
+	if c.DatabaseURL != "" {
+		if _, err := pgx.ParseConfig(string(c.DatabaseURL)); err != nil {
+			p.add("DATABASE_URL is no Postgres address: write it as %s", exampleOf("DATABASE_URL"))
+		}
+	}
+	if c.RedisURL != "" {
+		if _, err := asynq.ParseRedisURI(string(c.RedisURL)); err != nil {
+			p.add("REDIS_URL is no Redis address: write it as %s", exampleOf("REDIS_URL"))
+		}
+	}
+	p.client("REGISTRAR_CLIENT_ID", registrar.Config{ClientID: c.RegistrarClientID})
+	p.client("REGISTRAR_CLIENT_SECRET", registrar.Config{ClientSecret: c.RegistrarClientSecret})
+	p.client("REGISTRAR_BASE_URL", registrar.Config{BaseURL: c.RegistrarBaseURL})
+	for _, one := range []struct {
+		variable string
+		paths    registrar.Paths
+	}{
+		{"REGISTRAR_PATH_AUTHENTICATE", registrar.Paths{Authenticate: c.RegistrarPathAuthenticate}},
+		{"REGISTRAR_PATH_CHECK", registrar.Paths{Check: c.RegistrarPathCheck}},
+		{"REGISTRAR_PATH_CHECK_BULK", registrar.Paths{CheckBulk: c.RegistrarPathCheckBulk}},
+		{"REGISTRAR_PATH_REGISTER", registrar.Paths{Register: c.RegistrarPathRegister}},
+		{"REGISTRAR_PATH_REGISTER_BULK", registrar.Paths{RegisterBulk: c.RegistrarPathRegisterBulk}},
+		{"REGISTRAR_PATH_HOLDER", registrar.Paths{Holder: c.RegistrarPathHolder}},
+		{"REGISTRAR_PATH_HOLDER_BY_ID", registrar.Paths{HolderByID: c.RegistrarPathHolderByID}},
+	} {
+		p.client(one.variable, registrar.Config{Paths: one.paths})
+	}
+}
+
+// client lets the registrar's client judge one setting of its own; what is left empty counts as good.
+func (p *problems) client(variable string, one registrar.Config) {
+	if one.BaseURL == "" {
+		one.BaseURL = "http://registrar.invalid"
+	}
+	if one.ClientID == "" {
+		one.ClientID = "id"
+	}
+	if one.ClientSecret == "" {
+		one.ClientSecret = "secret"
+	}
+	client, err := registrar.New(one)
+	if err == nil {
+		client.Close()
+		return
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = cause
+	}
+	p.add("%s: %s", variable, strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// Warnings are settings that are allowed and seldom meant.
+func (c Config) Warnings() []string {
+	var warnings []string
+	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
+	if c.ReconcileAfter < time.Minute {
+		warn("RECONCILE_AFTER=%s is short: where WHOIS lags longer than that behind a registration, a domain whose "+
+			"registration was not answered may be paid for twice", c.ReconcileAfter)
+	}
+	if c.PaymentProbeInterval < c.UpstreamTimeout {
+		warn("PAYMENT_PROBE_INTERVAL=%s is shorter than UPSTREAM_TIMEOUT=%s: an account that cannot pay is tried more often "+
+			"than a call may take", c.PaymentProbeInterval, c.UpstreamTimeout)
+	}
+	return warnings
+}
+
+func exampleOf(variable string) string {
+	for _, f := range Fields() {
+		if f.Variable == variable {
+			return f.example
+		}
+	}
+	return ""
+}
+
+// The tags are constants of this program, and a test reads all of them.
+
+func mustInt(tag string) int {
+	n, err := strconv.Atoi(tag)
+	if err != nil {
+		panic(fmt.Sprintf("config: tag %q is no number", tag))
+	}
+	return n
+}
+
+func mustDuration(tag string) time.Duration {
+	d, err := time.ParseDuration(tag)
+	if err != nil {
+		panic(fmt.Sprintf("config: tag %q is no duration", tag))
+	}
+	return d
+}

@@ -1,0 +1,81 @@
+// Package config is every setting of bulkreg: read from environment variables, checked as a whole, and listed from one
+// place, the struct Config.
+//
+// Load reports everything that is wrong at once, one line for each problem, with what to write instead. What only some
+// commands need may be missing; Database, Redis and Accounts ask for it. The package must never let a secret into
+// an error, a list or a print of Config, and reads nothing but the environment it is given and the files that
+// this names.
+package config
+
+import (
+	"time"
+
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// Config is every setting. The tags are the documentation: Fields makes a list of them, and Load checks by them.
+//
+//	env, envDefault  the variable and its default
+//	unit, reason     what it counts, and what it is for
+//	min, max         bounds, both allowed
+//	oneof            the words allowed
+//	example          for errors; the default, where there is no example
+//	file             also read from the file that <variable>_FILE names
+//
+// Values of the type Secret are never shown.
+type Config struct {
+	DatabaseURL      registrar.Secret `env:"DATABASE_URL" unit:"address" file:"true" example:"postgres://bulkreg:PASSWORD@localhost:5432/bulkreg" reason:"the Postgres that keeps orders, jobs and calls"`
+	DatabaseMaxConns int              `env:"DATABASE_MAX_CONNS" envDefault:"20" min:"4" max:"1000" unit:"connections" reason:"at most so many per process; 20 keep a worker of one account busy"`
+	RedisURL         registrar.Secret `env:"REDIS_URL" unit:"address" file:"true" example:"redis://:PASSWORD@localhost:6379/0" reason:"the Redis that delivers work to workers"`
+
+	RegistrarBaseURL      string           `env:"REGISTRAR_BASE_URL" unit:"URL" example:"https://api.example.com/v1" reason:"root of the registrar's API"`
+	RegistrarClientID     string           `env:"REGISTRAR_CLIENT_ID" unit:"text" file:"true" example:"my-client-id" reason:"credentials of the account named default"`
+	RegistrarClientSecret registrar.Secret `env:"REGISTRAR_CLIENT_SECRET" unit:"text" file:"true" example:"my-client-secret" reason:"credentials of the account named default"`
+
+	RegistrarPathAuthenticate string `env:"REGISTRAR_PATH_AUTHENTICATE" envDefault:"/authenticate" unit:"path" reason:"POST: get a token"`
+	RegistrarPathCheck        string `env:"REGISTRAR_PATH_CHECK" envDefault:"/whois/{domain}" unit:"path" reason:"GET: check one domain"`
+	RegistrarPathCheckBulk    string `env:"REGISTRAR_PATH_CHECK_BULK" envDefault:"/whois" unit:"path" reason:"POST: check many domains"`
+	RegistrarPathRegister     string `env:"REGISTRAR_PATH_REGISTER" envDefault:"/domain" unit:"path" reason:"POST: register one domain"`
+	RegistrarPathRegisterBulk string `env:"REGISTRAR_PATH_REGISTER_BULK" envDefault:"/domain/bulk" unit:"path" reason:"POST: register many domains"`
+	RegistrarPathHolder       string `env:"REGISTRAR_PATH_HOLDER" envDefault:"/domainholder" unit:"path" reason:"PUT creates a holder, POST finds one"`
+	RegistrarPathHolderByID   string `env:"REGISTRAR_PATH_HOLDER_BY_ID" envDefault:"/domainholder/{id}" unit:"path" reason:"PATCH updates a holder, DELETE deletes one"`
+
+	WhoisBatchSize   int           `env:"WHOIS_BATCH_SIZE" envDefault:"100" min:"1" max:"1000" unit:"domains" reason:"in one bulk WHOIS call at most"`
+	WhoisLinger      time.Duration `env:"WHOIS_LINGER" envDefault:"100ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
+	WhoisConcurrency int           `env:"WHOIS_CONCURRENCY" envDefault:"4" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
+
+	RegisterBatchSize   int           `env:"REGISTER_BATCH_SIZE" envDefault:"50" min:"1" max:"1000" unit:"domains" reason:"in one bulk registration at most"`
+	RegisterLinger      time.Duration `env:"REGISTER_LINGER" envDefault:"500ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
+	RegisterConcurrency int           `env:"REGISTER_CONCURRENCY" envDefault:"2" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
+
+	RegistrarRate float64 `env:"REGISTRAR_RATE" envDefault:"0" example:"5" min:"0" max:"100000" unit:"requests/s" reason:"per account, over all workers together; 0 is no limit"`
+
+	UpstreamTimeout      time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"30s" min:"10ms" max:"10m" unit:"duration" reason:"how long one upstream call may take"`
+	ReconcileAfter       time.Duration `env:"RECONCILE_AFTER" envDefault:"10m" min:"0s" max:"168h" unit:"duration" reason:"from an unanswered registration to the first WHOIS reading; WHOIS may lag"`
+	ReconcileEvery       time.Duration `env:"RECONCILE_EVERY" envDefault:"1m" min:"0s" max:"24h" unit:"duration" reason:"between two of these readings"`
+	ReconcileChecks      int           `env:"RECONCILE_CHECKS" envDefault:"2" min:"1" max:"100" unit:"readings" reason:"that must all say available before a domain is sent again"`
+	RetryBase            time.Duration `env:"RETRY_BASE" envDefault:"2s" min:"1ms" max:"1h" unit:"duration" reason:"first wait before a retry; each further one is up to twice as long"`
+	RetryMax             time.Duration `env:"RETRY_MAX" envDefault:"10m" min:"1ms" max:"24h" unit:"duration" reason:"longest wait before a retry"`
+	MaxAttempts          int           `env:"MAX_ATTEMPTS" envDefault:"12" min:"1" max:"1000" unit:"attempts" reason:"then a job that never got an answer fails as exhausted"`
+	PaymentProbeInterval time.Duration `env:"PAYMENT_PROBE_INTERVAL" envDefault:"5m" min:"1ms" max:"24h" unit:"duration" reason:"from a hold on an account to its first probe; the next ones are up to 6 times as far apart"`
+
+	TerminationGracePeriod time.Duration `env:"TERMINATION_GRACE_PERIOD" envDefault:"90s" min:"1s" max:"1h" unit:"duration" reason:"what a worker gets to stop; Kubernetes' terminationGracePeriodSeconds is the same"`
+
+	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
+	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
+
+	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets
+}
+
+// Paths are the paths of the registrar's API.
+func (c Config) Paths() registrar.Paths {
+	return registrar.Paths{
+		Authenticate: c.RegistrarPathAuthenticate,
+		Check:        c.RegistrarPathCheck,
+		CheckBulk:    c.RegistrarPathCheckBulk,
+		Register:     c.RegistrarPathRegister,
+		RegisterBulk: c.RegistrarPathRegisterBulk,
+		Holder:       c.RegistrarPathHolder,
+		HolderByID:   c.RegistrarPathHolderByID,
+	}
+}

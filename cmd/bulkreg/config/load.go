@@ -1,0 +1,173 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Error is everything that is wrong with an environment.
+type Error struct {
+	Problems []string // one line each
+}
+
+func (e *Error) Error() string {
+	if len(e.Problems) == 1 {
+		return "a setting is wrong: " + e.Problems[0]
+	}
+	return fmt.Sprintf("%d settings are wrong:\n  %s", len(e.Problems), strings.Join(e.Problems, "\n  "))
+}
+
+// problems collects what is wrong.
+type problems []string
+
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
+
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return &Error{Problems: p}
+}
+
+// Load reads the settings from an environment of the form of os.Environ and checks them. An empty variable counts as
+// unset. Its error is an *Error.
+func Load(environ []string) (Config, error) {
+	var (
+		c     Config
+		wrong problems
+	)
+	vars := variables(environ)
+	wrong.unknown(vars)
+	wrong.parse(&c, vars, "")
+	c.Further = wrong.accounts(vars, c)
+	if len(wrong) == 0 { // what could not be read cannot be compared
+		wrong.addresses(c)
+		wrong.relations(c)
+	}
+	return c, wrong.err()
+}
+
+func variables(environ []string) map[string]string {
+	vars := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok && value != "" {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+// parse fills a struct from variables whose names begin with prefix.
+func (p *problems) parse(into any, vars map[string]string, prefix string) {
+	fields := fieldsOf(reflect.TypeOf(into).Elem())
+	vars = maps.Clone(vars)
+	for _, f := range fields {
+		if f.File {
+			p.readFile(vars, prefix+f.Variable)
+		}
+	}
+	bad := map[string]bool{}
+	var all env.AggregateError
+	err := env.ParseWithOptions(into, env.Options{Environment: vars, Prefix: prefix})
+	if errors.As(err, &all) {
+		for _, err := range all.Errors {
+			var of env.ParseError
+			if !errors.As(err, &of) {
+				p.add("%v", err)
+				continue
+			}
+			bad[of.Name] = true
+		}
+	}
+	for _, f := range fields {
+		variable := prefix + f.Variable
+		value := reflect.ValueOf(into).Elem().FieldByName(f.name)
+		switch {
+		case bad[f.name] && f.Unit == "duration":
+			p.add("%s=%s is not a duration: %s", variable, shown(vars[variable]), f.wanted())
+		case bad[f.name] && value.Kind() == reflect.Float64:
+			p.add("%s=%s is not a number: %s", variable, shown(vars[variable]), f.wanted())
+		case bad[f.name]:
+			p.add("%s=%s is not a whole number: %s", variable, shown(vars[variable]), f.wanted())
+		case !f.admits(value) && len(f.oneof) > 0:
+			p.add("%s=%s is not known: %s", variable, shown(vars[variable]), f.wanted())
+		case !f.admits(value):
+			p.add("%s=%s is out of range: %s", variable, shown(vars[variable]), f.wanted())
+		}
+	}
+}
+
+// admits says whether a value is within the field's bounds.
+func (f Field) admits(v reflect.Value) bool {
+	switch v := v.Interface().(type) {
+	case int:
+		return f.Min == "" || v >= mustInt(f.Min) && v <= mustInt(f.Max)
+	case float64: // NaN compares with nothing, and so is refused
+		return f.Min == "" || v >= float64(mustInt(f.Min)) && v <= float64(mustInt(f.Max))
+	case time.Duration:
+		return f.Min == "" || v >= mustDuration(f.Min) && v <= mustDuration(f.Max)
+	case string:
+		return len(f.oneof) == 0 || v == "" || slices.Contains(f.oneof, v)
+	}
+	return true
+}
+
+// maxFile bounds a file with a secret in it, in bytes.
+const maxFile = 64 << 10
+
+// readFile sets a variable from the file that its twin names.
+func (p *problems) readFile(vars map[string]string, variable string) {
+	path, ok := vars[variable+"_FILE"]
+	if !ok {
+		return
+	}
+	if _, both := vars[variable]; both {
+		p.add("%s and %s_FILE are both set: keep one of them", variable, variable)
+		return
+	}
+	content, err := readBounded(path)
+	if err != nil {
+		p.add("%s_FILE: %v", variable, err)
+		return
+	}
+	value := strings.TrimRight(content, "\r\n")
+	if value == "" {
+		p.add("%s_FILE: %s is empty: put the value of %s into it", variable, path, variable)
+		return
+	}
+	vars[variable] = value
+}
+
+func readBounded(path string) (content string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return "", err
+	}
+	if len(data) > maxFile {
+		return "", fmt.Errorf("%s is larger than %d bytes: is it the right file?", path, maxFile)
+	}
+	return string(data), nil
+}
+
+// shown quotes a value, or the beginning of one that is long.
+func shown(value string) string {
+	const most = 60
+	if len(value) > most {
+		value = value[:most] + "..."
+	}
+	return fmt.Sprintf("%q", value)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+)
+
+func TestConfigListsEverySetting(t *testing.T) {
+	t.Parallel()
+	r := runCommand(t, nil, "config")
+	if r.status != exitDone || r.stderr != "" {
+		t.Fatalf("status %d: %s", r.status, r.stderr)
+	}
+	for _, f := range config.Fields() {
+		if !strings.Contains(r.stdout, "\n"+f.Variable+" ") || !strings.Contains(r.stdout, f.Reason) {
+			t.Errorf("%s is not in the list, or not why", f.Variable)
+		}
+	}
+	if !strings.Contains(r.stdout, "DATABASE_URL *") || strings.Contains(r.stdout, "WHOIS_LINGER *") {
+		t.Error("the list does not tell which settings come from a file, too")
+	}
+}
+
+func TestConfigAsJSON(t *testing.T) {
+	t.Parallel()
+	r := runCommand(t, nil, "config", "-o", "json")
+	var fields []struct {
+		Variable, Default, Unit, Reason string
+		Secret, File                    bool
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &fields); err != nil {
+		t.Fatalf("%v in %s", err, r.stdout)
+	}
+	if len(fields) != len(config.Fields()) {
+		t.Fatalf("%d settings, want %d", len(fields), len(config.Fields()))
+	}
+	for _, f := range fields {
+		if f.Variable == "WHOIS_BATCH_SIZE" && (f.Default != "100" || f.Unit != "domains" || f.Reason == "" || f.Secret) {
+			t.Errorf("got %+v", f)
+		}
+		if f.Variable == "REDIS_URL" && (!f.Secret || !f.File) {
+			t.Errorf("got %+v", f)
+		}
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ []string
+		status  int
+		stdout  string
+		stderr  []string
+	}{
+		"all there": {[]string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h:1/0", "REGISTRAR_BASE_URL=http://h",
+			"REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}, exitDone, "no setting is wrong", nil},
+		"some missing": {nil, exitDone, "no setting is wrong",
+			[]string{"some commands need more", "DATABASE_URL is not set", "REDIS_URL is not set", "REGISTRAR_CLIENT_SECRET are not set"}},
+		"a warning": {[]string{"RECONCILE_AFTER=1s"}, exitDone, "no setting is wrong", []string{"warning: RECONCILE_AFTER=1s is short"}},
+		"two wrong": {[]string{"WHOIS_BATCH_SIZE=0", "RETRY_BASE=2"}, exitUsage, "",
+			[]string{"bulkreg: 2 settings are wrong:\n  WHOIS_BATCH_SIZE=", "\n  RETRY_BASE="}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCommand(t, tc.environ, "config", "--check")
+			if r.status != tc.status || strings.TrimSpace(r.stdout) != tc.stdout {
+				t.Errorf("status %d, %q: want %d, %q", r.status, r.stdout, tc.status, tc.stdout)
+			}
+			for _, want := range tc.stderr {
+				if !strings.Contains(r.stderr, want) {
+					t.Errorf("%q is not in %q", want, r.stderr)
+				}
+			}
+			if tc.stderr == nil && r.stderr != "" {
+				t.Errorf("it complains: %s", r.stderr)
+			}
+		})
+	}
+}
+
+// Whatever is wrong with the settings is told before anything is done, as wrong usage.
+func TestCommandsSayWhatTheyLack(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/d"
+	for name, tc := range map[string]struct {
+		environ, args []string
+		want          string
+	}{
+		"migrate without database": {nil, []string{"migrate"}, "DATABASE_URL is not set: give the address of your Postgres, such as postgres://"},
+		"migrate, bad setting":     {[]string{database, "LOG_LEVEL=loud"}, []string{"migrate"}, "LOG_LEVEL="},
+		"worker without all":       {nil, []string{"worker"}, "DATABASE_URL is not set"},
+		"worker without Redis":     {[]string{database}, []string{"worker"}, "REDIS_URL is not set"},
+		"worker without registrar": {[]string{database, "REDIS_URL=redis://127.0.0.1:1/0"}, []string{"worker"}, "REGISTRAR_BASE_URL, REGISTRAR_CLIENT_ID and REGISTRAR_CLIENT_SECRET are not set"},
+		"worker on tokens":         {nil, []string{"worker", "--kinds", "whois,token"}, `cannot work on "token"`},
+		"worker on nothing":        {nil, []string{"worker", "--kinds", ""}, "--kinds is empty"},
+		"worker with argument":     {nil, []string{"worker", "whois"}, "Usage: bulkreg worker"},
+		"whois without registrar":  {nil, []string{"whois", "example.nl"}, "REGISTRAR_BASE_URL, "},
+		"whois without domain":     {nil, []string{"whois"}, "Usage: bulkreg whois"},
+		"whois of no domains":      {nil, []string{"whois", "example", "a..nl"}, `"example" has no dot`},
+		"whois as a picture":       {nil, []string{"whois", "example.nl", "-o", "png"}, "table, json"},
+		"sandbox in the past":      {nil, []string{"sandbox", "--latency", "-1s"}, "--latency is negative"},
+		"sandbox, unknown flag":    {nil, []string{"sandbox", "--speed", "1"}, "unknown flag: --speed"},
+		"keep without demo":        {nil, []string{"dev", "--keep"}, "--keep goes with --demo"},
+		"dev, bad setting":         {[]string{"RETRY_BASE=2"}, []string{"dev"}, "RETRY_BASE="},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := runCommand(t, tc.environ, tc.args...)
+			if r.status != exitUsage || !strings.Contains(r.stderr, tc.want) || r.stdout != "" {
+				t.Errorf("status %d, %q, %q: want %d and %q", r.status, r.stdout, r.stderr, exitUsage, tc.want)
+			}
+			if strings.Contains(r.stderr, "hunter2") {
+				t.Errorf("the password is in %q", r.stderr)
+			}
+		})
+	}
+}

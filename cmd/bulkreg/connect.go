@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// loadConfig reads the settings from the environment. What is wrong with them is the caller's to mend.
+func (a *app) loadConfig() (config.Config, error) {
+	cfg, err := config.Load(a.environ)
+	if err != nil {
+		return cfg, usageError(err)
+	}
+	return cfg, nil
+}
+
+// openStore connects to the database that the settings name, which must have this program's schema. The caller closes it.
+func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	url, err := cfg.Database()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return store.Open(ctx, url, store.Options{MaxConns: cfg.DatabaseMaxConns})
+}
+
+// newClient makes the registrar's client of one account, for so many calls at once. The caller closes it.
+func newClient(cfg config.Config, account config.Account, calls int) (*registrar.Client, error) {
+	client, err := registrar.New(registrar.Config{
+		BaseURL: account.BaseURL, ClientID: account.ClientID, ClientSecret: account.ClientSecret,
+		Timeout: cfg.UpstreamTimeout, Paths: cfg.Paths(),
+		MaxConns: calls + 1, // one more for the token
+	})
+	if err != nil {
+		return nil, usagef("account %s: %w", account.Name, err)
+	}
+	return client, nil
+}
+
+// clients are the registrar's clients of all accounts.
+type clients []*registrar.Client
+
+func (c clients) close() {
+	for _, client := range c {
+		client.Close()
+	}
+}
+
+// connectAccounts makes a client for every account that the settings name. The caller closes them.
+func connectAccounts(cfg config.Config) ([]worker.Account, clients, error) {
+	accounts, err := cfg.Accounts()
+	if err != nil {
+		return nil, nil, usageError(err)
+	}
+	var (
+		connected []worker.Account
+		opened    clients
+	)
+	for _, account := range accounts {
+		client, err := newClient(cfg, account, cfg.WhoisConcurrency+cfg.RegisterConcurrency)
+		if err != nil {
+			opened.close()
+			return nil, nil, fmt.Errorf("connect accounts: %w", err)
+		}
+		opened = append(opened, client)
+		connected = append(connected, worker.Account{Name: account.Name, Upstream: client})
+	}
+	return connected, opened, nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// demoJob is one domain of the demo and what must become of it.
+type demoJob struct {
+	domain  string
+	outcome store.Outcome
+}
+
+// demoPlan is what the demo asks for: WHOIS checks, and registrations of the first of the same domains.
+type demoPlan struct {
+	whois, register []demoJob
+}
+
+const (
+	demoChecks        = 2000
+	demoRegistrations = 500
+)
+
+// newDemoPlan makes the plan of one run. Two runs have no domain in common, because a domain is registered once only.
+func newDemoPlan(run int) demoPlan {
+	var plan demoPlan
+	for i := range demoChecks {
+		label := ""
+		checked, registered := store.Available, store.Registered
+		switch {
+		case slices.Contains([]int{3, 10, 17}, i%20):
+			label, checked, registered = "taken-", store.Taken, store.Taken
+		case i%50 == 25:
+			label, registered = "refused-", store.Rejected
+		}
+		domain := label + demoName(i, run)
+		plan.whois = append(plan.whois, demoJob{domain, checked})
+		if i < demoRegistrations {
+			plan.register = append(plan.register, demoJob{domain, registered})
+		}
+	}
+	return plan
+}
+
+// demoName is the ith of at most 2,500 names of Dutch businesses.
+func demoName(i, run int) string {
+	trades := [...]string{"bakkerij", "fietsenwinkel", "tandarts", "hovenier", "schilder", "loodgieter", "kapsalon", "bloemist",
+		"notaris", "makelaar", "dakdekker", "installateur", "slagerij", "boekhouder", "fotograaf", "autobedrijf", "rijschool",
+		"cateraar", "tegelzetter", "boekwinkel"}
+	places := [...]string{"amsterdam", "rotterdam", "utrecht", "eindhoven", "groningen", "tilburg", "almere", "breda", "nijmegen",
+		"arnhem", "haarlem", "enschede", "zwolle", "leiden", "maastricht", "dordrecht", "deventer", "delft", "alkmaar", "venlo",
+		"leeuwarden", "hilversum", "roosendaal", "oss", "zaandam"}
+	zones := [...]string{"nl", "com", "eu", "be", "org"}
+	name := trades[i%len(trades)] + "-" + places[i/len(trades)%len(places)]
+	if run > 1 {
+		name += "-" + strconv.Itoa(run)
+	}
+	return name + "." + zones[i/len(trades)/len(places)]
+}
+
+// mostDifferences bounds how many differences are told one by one.
+const mostDifferences = 10
+
+// differences collects what is not as it must be.
+type differences struct {
+	told []error
+	more int
+}
+
+func (d *differences) add(format string, args ...any) {
+	if len(d.told) == mostDifferences {
+		d.more++
+		return
+	}
+	d.told = append(d.told, fmt.Errorf(format, args...))
+}
+
+func (d *differences) err() error {
+	if d.more > 0 {
+		return errors.Join(errors.Join(d.told...), fmt.Errorf("and %d differences more", d.more))
+	}
+	return errors.Join(d.told...)
+}
+
+// compareOrder checks that every job of a followed order ended as the plan says, and that the counts add up.
+func compareOrder(ctx context.Context, st *store.Store, sum store.Summary, plan []demoJob) error {
+	var jobs []demoJob
+	for job, err := range st.Jobs(ctx, sum.ID, store.JobFilter{}) {
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, demoJob{job.Domain, job.Outcome})
+	}
+	return compareJobs(sum, jobs, plan)
+}
+
+func compareJobs(sum store.Summary, jobs, plan []demoJob) error {
+	var d differences
+	if sum.Total != len(plan) || len(jobs) != len(plan) {
+		d.add("order %s has %d jobs and counts %d: want %d", sum.Reference, len(jobs), sum.Total, len(plan))
+	}
+	expected := map[string]store.Outcome{}
+	counts := map[store.Outcome]int{}
+	for _, job := range plan {
+		expected[job.domain] = job.outcome
+		counts[job.outcome]++
+	}
+	for _, job := range jobs {
+		if want := expected[job.domain]; job.outcome != want {
+			d.add("order %s: %s ended as %q: want %q", sum.Reference, job.domain, job.outcome, want)
+		}
+	}
+	for outcome, want := range counts {
+		if got := sum.Outcomes[outcome]; got != want {
+			d.add("order %s counts %d jobs as %s: want %d", sum.Reference, got, outcome, want)
+		}
+	}
+	return d.err()
+}
+
+// compareLedger checks that the domains that are to be registered were paid for, each once, and no other.
+func compareLedger(ledger *sandbox.Ledger, plan []demoJob) error {
+	var d differences
+	for _, domain := range ledger.AllPaidTwice() {
+		d.add("%s was paid for %d times", domain, ledger.Paid(domain))
+	}
+	for _, sent := range ledger.Resends() {
+		d.add("%s was sent again after it had been paid for", sent.Domain)
+	}
+	expected := map[string]store.Outcome{}
+	for _, job := range plan {
+		expected[job.domain] = job.outcome
+		if job.outcome == store.Registered && ledger.Paid(job.domain) == 0 {
+			d.add("%s is called registered and was never paid for", job.domain)
+		}
+	}
+	for _, domain := range ledger.PaidDomains() {
+		if expected[domain] != store.Registered {
+			d.add("%s was paid for and should not have been", domain)
+		}
+	}
+	for _, sent := range ledger.Received(sandbox.OpRegister) {
+		if expected[sent.Domain] == store.Taken {
+			d.add("%s was sent although WHOIS calls it taken", sent.Domain)
+		}
+	}
+	return d.err()
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// rehearsal is the result of a dry run as programs read it. Its names are part of the interface.
+type rehearsal struct {
+	Reference  string `json:"reference"`
+	Account    string `json:"account"`
+	Exists     bool   `json:"exists"` // the same order is there already; nothing was checked
+	Total      int    `json:"total"`
+	New        int    `json:"new"`
+	Registered int    `json:"registered"`
+	InProgress int    `json:"in_progress"`
+	Invalid    int    `json:"invalid"`
+	Duplicates int    `json:"duplicates"`
+	Available  int    `json:"available"` // of the new ones, by WHOIS
+	Taken      int    `json:"taken"`
+	Unknown    int    `json:"unknown"`
+}
+
+// rehearse checks by WHOIS what the plan calls new, and prints what it found.
+func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
+	result := rehearsal{
+		Reference: p.reference, Account: p.account, Exists: p.exists, Total: p.Total, New: p.New,
+		Registered: p.Registered, InProgress: p.Live, Invalid: p.invalid, Duplicates: p.duplicates,
+	}
+	if p.New > 0 {
+		client, err := newClient(r.cfg, r.accountSettings, r.cfg.WhoisConcurrency)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		c := checks{upstream: client, batch: r.cfg.WhoisBatchSize, calls: r.cfg.WhoisConcurrency, notes: r.stderr}
+		if err := c.run(ctx, freshDomains(ctx, in.store, in.spool)); err != nil {
+			return refused(ctx, err)
+		}
+		result.Available, result.Taken, result.Unknown = c.found[registrar.Available], c.found[registrar.Taken], c.found[registrar.Unknown]
+	}
+	return r.printRehearsal(result)
+}
+
+func (r *registering) printRehearsal(result rehearsal) error {
+	fmt.Fprintln(r.stderr, "This was a dry run: nothing was stored.")
+	if r.out.json() {
+		return printJSON(r.stdout, result)
+	}
+	t := newTable(r.stdout)
+	t.row("New", strconv.Itoa(result.New))
+	t.row("Available", strconv.Itoa(result.Available))
+	t.row("Taken", strconv.Itoa(result.Taken))
+	t.row("Unknown", strconv.Itoa(result.Unknown))
+	return t.end()
+}
+
+// freshDomains yields the domains of an order that no other job has.
+func freshDomains(ctx context.Context, st *store.Store, spool *intake.Spool) iter.Seq2[string, error] {
+	const batch = 5000
+	return func(yield func(string, error) bool) {
+		for domains, err := range batches(spool.Domains(), batch) {
+			var claimed []store.Claimant
+			if err == nil {
+				claimed, err = st.Claimants(ctx, domains)
+			}
+			if err != nil {
+				yield("", err)
+				return
+			}
+			others := make(map[string]bool, len(claimed))
+			for _, c := range claimed {
+				others[c.Domain] = true
+			}
+			for _, d := range domains {
+				if !others[d] && !yield(d, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// batches gathers what comes one by one. A batch is the receiver's to keep.
+func batches(domains iter.Seq2[string, error], size int) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		batch := make([]string, 0, size)
+		for d, err := range domains {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if batch = append(batch, d); len(batch) == size {
+				if !yield(batch, nil) {
+					return
+				}
+				batch = make([]string, 0, size)
+			}
+		}
+		if len(batch) > 0 {
+			yield(batch, nil)
+		}
+	}
+}
+
+// checker is what a dry run asks of the registrar.
+type checker interface {
+	CheckBulk(ctx context.Context, domains []string) (registrar.CheckReply, error)
+}
+
+var _ checker = (*registrar.Client)(nil)
+
+// shownFailures is how many failed calls of a dry run are printed.
+const shownFailures = 3
+
+// checks are the WHOIS calls of a dry run. A call that fails is not repeated: its domains are unknown.
+type checks struct {
+	upstream checker
+	batch    int // domains in a call
+	calls    int // at once
+	notes    io.Writer
+
+	mu     sync.Mutex // guards what follows
+	found  map[registrar.Availability]int
+	failed int
+}
+
+// run checks all domains. It fails when ctx ends or the domains cannot be read.
+func (c *checks) run(ctx context.Context, domains iter.Seq2[string, error]) error {
+	c.found = map[registrar.Availability]int{}
+	var group errgroup.Group
+	group.SetLimit(c.calls)
+	err := func() error {
+		for batch, err := range batches(domains, c.batch) {
+			if err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			group.Go(func() error {
+				reply, err := c.upstream.CheckBulk(ctx, batch)
+				c.take(batch, reply, err)
+				return ctx.Err()
+			})
+		}
+		return nil
+	}()
+	if failed := group.Wait(); err == nil {
+		err = failed
+	}
+	if more := c.failed - shownFailures; err == nil && more > 0 {
+		fmt.Fprintf(c.notes, "... and %s that failed\n", counted(more, "more WHOIS call", "more WHOIS calls"))
+	}
+	return err
+}
+
+// take counts what a call brought.
+func (c *checks) take(asked []string, reply registrar.CheckReply, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.found[registrar.Unknown] += len(asked)
+		if c.failed++; c.failed <= shownFailures {
+			fmt.Fprintf(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), err)
+		}
+		return
+	}
+	names := make([]domainname.Name, len(asked))
+	for i, d := range asked {
+		names[i] = domainname.Name{ASCII: d, Unicode: d}
+	}
+	for _, answer := range matchChecks(names, reply.Checks) {
+		c.found[answer.Availability]++
+	}
+}

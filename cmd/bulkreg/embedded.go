@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgserver"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// embedded is all that runs in the process of `bulkreg dev`. What was started last is stopped first: the worker gives
+// back and settles while everything that it needs is still there.
+type embedded struct {
+	environ []string // the settings of everything that runs
+	exports []string // those of them that another terminal lacks
+	config  config.Config
+	store   *store.Store
+	sandbox *sandboxServer
+	// postgres is nil where the database was given.
+	postgres *pgserver.Server
+
+	worker  chan error // what the worker ended with
+	closers []func() error
+}
+
+// How long the calls of the played registrar take.
+const (
+	devWhoisTime    = 50 * time.Millisecond
+	devRegisterTime = 150 * time.Millisecond
+)
+
+func (e *embedded) push(closer func() error) { e.closers = append(e.closers, closer) }
+
+// stop ends everything. What start did not get to was not started.
+func (e *embedded) stop() error {
+	var errs []error
+	for _, closer := range slices.Backward(e.closers) {
+		errs = append(errs, closer())
+	}
+	e.closers = nil
+	return errors.Join(errs...)
+}
+
+func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) error {
+	e.environ = slices.DeleteFunc(slices.Clone(a.environ), func(entry string) bool {
+		return strings.HasPrefix(entry, "REGISTRAR_") // somebody may have exported the real registrar's
+	})
+	if quiet && a.variable("LOG_LEVEL") == "" {
+		e.environ = append(e.environ, "LOG_LEVEL=warn")
+	}
+	given, err := config.Load(e.environ)
+	if err != nil {
+		return usageError(err)
+	}
+	if given.DatabaseURL == "" {
+		fmt.Fprintln(a.stderr, "Starting a throwaway Postgres ...")
+		if err := e.startPostgres(ctx); err != nil {
+			return err
+		}
+	}
+	if given.RedisURL == "" {
+		fmt.Fprintln(a.stderr, "Starting a Redis in memory ...")
+		if err := e.startRedis(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.stderr, "Starting a sandbox that plays the registrar, and a worker ...")
+	if e.sandbox, err = startSandbox(ctx, addr, sandboxOptions(devWhoisTime, devRegisterTime, sandbox.Unlimited, "")); err != nil {
+		return err
+	}
+	e.push(e.sandbox.close)
+	e.export(e.sandbox.environ()...)
+	return e.startWorker(ctx, a)
+}
+
+// export adds settings to those of this process and to those that other terminals need.
+func (e *embedded) export(entries ...string) {
+	e.environ = append(e.environ, entries...)
+	e.exports = append(e.exports, entries...)
+}
+
+func (e *embedded) startPostgres(ctx context.Context) error {
+	server, err := pgserver.Start(ctx, pgserver.Options{})
+	if errors.Is(err, pgserver.ErrNotInstalled) {
+		return fmt.Errorf("%w; or set DATABASE_URL to a Postgres that runs already", err)
+	}
+	if err != nil {
+		return err
+	}
+	e.postgres = server
+	e.push(server.Stop)
+	e.export("DATABASE_URL=" + server.URL(""))
+	return nil
+}
+
+func (e *embedded) startRedis() error {
+	server := miniredis.NewMiniRedis()
+	password := rand.Text() // other users of this machine reach the loopback address too
+	server.RequireAuth(password)
+	server.ClockTTL(true) // without it, nothing in it ever expires
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("start redis in memory: %w", err)
+	}
+	e.push(func() error { server.Close(); return nil })
+	address := url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: server.Addr(), Path: "/0"}
+	e.export("REDIS_URL=" + address.String())
+	return nil
+}
+
+// goWorker runs the worker until it is stopped.
+func (e *embedded) goWorker(w *worker.Worker) {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.worker = make(chan error, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.worker <- w.Run(ctx)
+	}()
+	e.push(func() error {
+		cancel()
+		<-ended
+		select {
+		case err := <-e.worker:
+			return err
+		default:
+			return nil // wait has told it already
+		}
+	})
+}
+
+// wait waits until ctx ends, which is how it should be, or until something ends by itself.
+func (e *embedded) wait(ctx context.Context) error {
+	var postgres <-chan struct{}
+	if e.postgres != nil {
+		postgres = e.postgres.Done()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-postgres:
+		return errors.New("the throwaway Postgres ended by itself")
+	case <-e.sandbox.ended:
+		return errors.New("the sandbox ended by itself")
+	case err := <-e.worker:
+		return errors.Join(errors.New("the worker ended by itself"), err)
+	}
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (a *app) enqueueCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "enqueue",
+		Short: "Give an order of WHOIS checks or registrations",
+		Long: `enqueue takes an order in, whole or not at all. It is known by its reference: the same order under the same
+reference again changes nothing, so that it is safe to repeat whenever in doubt, and another order under that
+reference is refused.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.enqueueRegisterCommand())
+	cmd.AddCommand(a.enqueueWhoisCommand())
+	return cmd
+}
+
+// aboutLines is said of every order that is read from lines.
+const aboutLines = `Domains are brought into their ASCII form; one that stands there twice counts once. An order with a line that
+cannot be used is refused as a whole. --skip-invalid leaves such lines out instead, and --rejects writes them
+to a file in the form of the input, each with what is wrong, to be mended and sent again under another reference.`
+
+// enqueuing is one order on its way in from the command line.
+type enqueuing struct {
+	*app
+	order       intake.Order
+	skipInvalid bool
+	rejects     string // the file for invalid lines, "" for none
+	wait        bool
+	out         output
+	cfg         config.Config
+}
+
+// flags adds what all orders share.
+func (e *enqueuing) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&e.order.Reference, "order", "", "your own `REF` for the order (required)")
+	f.StringVar(&e.order.Account, "account", config.DefaultAccount, "the registrar's `account` to use")
+	addSource(cmd, &e.order.Source)
+	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
+	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to `FILE`")
+	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
+	e.out.add(cmd)
+}
+
+// check refuses what needs no reading to be refused, and loads the settings.
+func (e *enqueuing) check() error {
+	if e.order.Reference == "" {
+		return usagef("--order is missing: give the order a reference of your own, which also makes it safe to repeat")
+	}
+	if err := e.order.Check(); err != nil {
+		return usageError(err)
+	}
+	var err error
+	if e.cfg, err = e.loadConfig(); err != nil {
+		return err
+	}
+	var missing *config.MissingError
+	if _, err := e.cfg.Account(e.order.Account); err != nil && !errors.As(err, &missing) {
+		// A worker elsewhere may know it.
+		fmt.Fprintf(e.stderr, "%v, as far as the settings here tell; the order waits for a worker that has it\n", err)
+	}
+	return nil
+}
+
+// read spools the order's jobs, says what it found, and refuses an order with invalid lines. The caller closes the spool.
+func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, err error) {
+	bad, err := newRejects(e.stderr, e.rejects, in)
+	if err != nil {
+		return nil, err
+	}
+	spool, err := intake.ReadSpool(in.reader, bad.add)
+	if err := bad.end(); err != nil {
+		return nil, errors.Join(err, closeSpool(spool))
+	}
+	if err != nil {
+		return nil, in.refusal(ctx, err)
+	}
+	stats := in.reader.Stats()
+	e.reportLines(in, stats)
+	switch {
+	case bad.count > 0 && !e.skipInvalid:
+		err = e.refuseLines(in, stats)
+	case spool.Len() == 0:
+		err = usagef("%s: %w", in.name, intake.ErrEmpty)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeSpool(spool))
+	}
+	return spool, nil
+}
+
+func closeSpool(spool *intake.Spool) error {
+	if spool == nil {
+		return nil
+	}
+	return spool.Close()
+}
+
+// reportLines says what reading has left out or passed over.
+func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
+	if n := stats.Duplicates; n > 0 {
+		first := stats.FirstDuplicates[0]
+		fmt.Fprintf(e.stderr, "%s counted once, the first being %s %d: %s\n",
+			counted(n, "repeated domain", "repeated domains"), in.unit, first.Line, first.Domain)
+	}
+	for _, column := range stats.IgnoredColumns {
+		fmt.Fprintf(e.stderr, "column %q means nothing here and is left out\n", column)
+	}
+	if e.skipInvalid && stats.Rejects > 0 {
+		fmt.Fprintf(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
+	}
+}
+
+func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
+	all := stats.Records + stats.Duplicates + stats.Rejects
+	hint := "mend them, or leave them out with --skip-invalid"
+	if e.rejects == "" {
+		hint += "; --rejects FILE writes them to a file"
+	}
+	return usagef("%d of %s cannot be used, and nothing was stored: %s", stats.Rejects, counted(all, in.unit, in.unit+"s"), hint)
+}
+
+// take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
+// typed a long order.
+func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), approve approval) (err error) {
+	st, err := openStore(ctx, e.cfg)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	in, err := open()
+	if err != nil {
+		return err
+	}
+	spool, err := e.read(ctx, in)
+	if err := errors.Join(err, in.close()); err != nil {
+		return errors.Join(err, closeSpool(spool))
+	}
+	defer func() { err = errors.Join(err, spool.Close()) }()
+	return e.takeSpool(ctx, st, spool, in.reader.Stats(), approve)
+}
+
+func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intake.Spool, stats input.Stats, approve approval) error {
+	taker, err := intake.New(st, intake.Chunks{Whois: e.cfg.WhoisBatchSize, Register: e.cfg.RegisterBatchSize})
+	if err != nil {
+		return err
+	}
+	o, found, err := taker.Find(ctx, e.order, spool)
+	if err != nil {
+		return refused(ctx, err)
+	}
+	proceed, err := approve(ctx, incoming{store: st, intake: taker, spool: spool, stats: stats, found: found})
+	if err != nil || !proceed {
+		return err
+	}
+	if found {
+		e.reportRepeat()
+	} else if o, err = e.submit(ctx, taker, spool); err != nil {
+		return err
+	}
+	if e.wait {
+		return e.waitFor(ctx, st, o, e.out)
+	}
+	sum, err := st.Summarize(ctx, o)
+	if err != nil {
+		return err
+	}
+	return e.printOrder(e.out, sum)
+}
+
+// incoming is an order that was read, and not yet stored.
+type incoming struct {
+	store  *store.Store
+	intake *intake.Intake
+	spool  *intake.Spool
+	stats  input.Stats
+	found  bool // the same order is there already
+}
+
+// approval decides whether an order is stored.
+type approval func(ctx context.Context, in incoming) (bool, error)
+
+func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *intake.Spool) (store.Order, error) {
+	res, err := taker.Submit(ctx, e.order, spool)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return res.Order, &exitErr{exitInterrupted, fmt.Errorf("interrupted while the order was being stored: "+
+			"`bulkreg order %s` tells whether it is there, and to repeat the same command is safe", shellWord(e.order.Reference))}
+	case errors.Is(err, store.ErrUnavailable):
+		return res.Order, fmt.Errorf("%w; the order may be there all the same, and to repeat the same command is safe", err)
+	case err != nil:
+		return res.Order, refused(ctx, err)
+	case !res.Created: // somebody else was quicker since we looked
+		e.reportRepeat()
+	default:
+		fmt.Fprintf(e.stderr, "order %s is taken in: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
+	}
+	if res.Duplicates > 0 {
+		fmt.Fprintf(e.stderr, "%s ended at once as duplicates: another order has the domain\n", counted(res.Duplicates, "job", "jobs"))
+	}
+	return res.Order, nil
+}
+
+func (e *enqueuing) reportRepeat() {
+	fmt.Fprintf(e.stderr, "order %s is there already, with the same content: nothing was changed\n", e.order.Reference)
+}
+
+// refused is an order that the store does not take.
+func refused(ctx context.Context, err error) error {
+	var conflict *store.ReferenceConflictError
+	switch {
+	case ctx.Err() != nil:
+		return nothingStored()
+	case errors.As(err, &conflict), errors.Is(err, intake.ErrEmpty):
+		return usageError(err)
+	}
+	return err
+}
+
+func nothingStored() error {
+	return &exitErr{exitInterrupted, errors.New("interrupted: nothing was stored")}
+}
+
+// inputOptions say how the lines of an order are read.
+func inputOptions(kind queue.Kind, holder string) input.Options {
+	return input.Options{Kind: string(kind), DefaultHolderID: holder}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
+)
+
+// registering is a registration order on its way in.
+type registering struct {
+	enqueuing
+	holder string
+	yes    bool
+	dryRun bool
+
+	accountSettings config.Account // of a dry run
+}
+
+func (a *app) enqueueRegisterCommand() *cobra.Command {
+	r := &registering{enqueuing: enqueuing{app: a}}
+	r.order.Kind = queue.Register
+	cmd := &cobra.Command{
+		Use:   "register [FILE|-] --order REF",
+		Short: "Order registrations, which cost money: CSV with a header, or NDJSON",
+		Long: `register orders the registration of every domain in a file or on standard input: CSV with a header, or NDJSON.
+The columns are domain, holder_id, period (months, 12 unless given) and nameservers (none, or two to thirteen,
+separated by spaces). --holder is for lines that name no holder; with it, one domain a line will do.
+
+A registration costs money and cannot be undone. So the plan is shown first, and it is asked for on a terminal;
+elsewhere it needs --yes. A domain that another order has registered, or is about to, is not sent again: that job
+ends as a duplicate. --dry-run also checks by WHOIS what would be sent, prints how many domains are available, taken
+and unknown, and stores nothing.
+
+` + aboutLines,
+		Example: `  bulkreg enqueue register domains.csv --order order-1042 --dry-run
+  bulkreg enqueue register domains.csv --order order-1042 --yes --wait
+  echo example.nl | bulkreg enqueue register - --order order-1043 --holder H-1 --yes`,
+		RunE: func(cmd *cobra.Command, args []string) error { return r.register(cmd.Context(), args) },
+	}
+	r.flags(cmd)
+	cmd.Flags().StringVar(&r.holder, "holder", "", "the holder's `ID` for lines that name none")
+	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "check the plan by WHOIS and store nothing")
+	return cmd
+}
+
+func (r *registering) register(ctx context.Context, args []string) error {
+	path, err := onlyFile(args)
+	if err != nil {
+		return err
+	}
+	if r.dryRun && r.wait {
+		return usagef("--dry-run stores nothing, so that there is nothing to --wait for: leave one of them out")
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	if r.dryRun {
+		if r.accountSettings, err = r.cfg.Account(r.order.Account); err != nil {
+			return usageError(err)
+		}
+	}
+	open := func() (*orderInput, error) { return r.openInput(ctx, path, inputOptions(r.order.Kind, r.holder)) }
+	return r.take(ctx, open, func(ctx context.Context, in incoming) (bool, error) { return r.approve(ctx, in, path) })
+}
+
+// approve shows the plan and, unless it is a dry run, asks whether to go on.
+func (r *registering) approve(ctx context.Context, in incoming, path string) (bool, error) {
+	if in.found && !r.dryRun {
+		return true, nil // it changes nothing
+	}
+	p, err := r.plan(ctx, in)
+	if err != nil {
+		return false, refused(ctx, err)
+	}
+	p.print(r.stderr)
+	switch {
+	case r.dryRun:
+		return false, r.rehearse(ctx, in, p)
+	case r.yes:
+		return true, nil
+	case path == standardInput:
+		return false, usagef("standard input is the order itself, so that nobody can be asked: " +
+			"add --yes to go on, or --dry-run to try; nothing was stored")
+	case !r.canAsk():
+		return false, usagef("there is no terminal to ask on: add --yes to go on, or --dry-run to try; nothing was stored")
+	}
+	yes, err := r.ask(ctx, fmt.Sprintf("Register %s? It costs money and cannot be undone.", counted(p.New, "domain", "domains")))
+	switch {
+	case ctx.Err() != nil:
+		return false, nothingStored()
+	case err != nil:
+		return false, err
+	case !yes:
+		return false, usagef("nothing was stored")
+	}
+	return true, nil
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+const registrations = `domain,holder_id,period,note
+new.nl,H1,12,x
+old.nl,H1,,
+live.nl,H1,,
+new.nl,H1,12,y
+www.bad.nl,H1,,
+`
+
+// registrationDesk has old.nl registered and live.nl in progress.
+func registrationDesk(t *testing.T) *desk {
+	t.Helper()
+	d := newDesk(t)
+	for reference, domain := range map[string]string{"first": "old.nl", "second": "live.nl"} {
+		d.must(exitDone, "enqueue", "register", d.file(reference, domain), "--holder", "H0", "--order", reference, "--yes")
+	}
+	d.work(store.Register, fates{"old.nl": succeeds(store.Registered)})
+	return d
+}
+
+const registrationPlan = `line 6: domain "www.bad.nl" is a host under bad.nl: give bad.nl
+1 repeated domain counted once, the first being line 5: new.nl
+column "note" means nothing here and is left out
+1 invalid line left out
+The plan of order one, for account default:
+new          1  to be registered, unless WHOIS calls them taken
+registered   1  by an earlier order: they end as duplicates and cost nothing
+in progress  1  in another order: they end as duplicates and cost nothing
+invalid      1  lines left out
+repeated     1  lines that count once
+  old.nl is registered by order first
+  live.nl is in progress in order second
+`
+
+func TestEnqueueRegister(t *testing.T) {
+	t.Parallel()
+	d := registrationDesk(t)
+	file := d.file("list.csv", registrations)
+
+	r := d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--skip-invalid")
+	if diff := cmp.Diff(sortedPlan(registrationPlan)+"bulkreg: there is no terminal to ask on: add --yes to go on, "+
+		"or --dry-run to try; nothing was stored\n", sortedPlan(r.stderr)); diff != "" {
+		t.Error(diff)
+	}
+	d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--yes") // for its invalid line
+	if r := d.must(exitError, "order", "one"); !strings.Contains(r.stderr, `no order "one"`) {
+		t.Errorf("refused, and stored: %s", r.stderr)
+	}
+
+	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--yes", "-o", "json")
+	if diff := cmp.Diff(sortedPlan(registrationPlan)+"order one is taken in: 3 jobs\n"+
+		"2 jobs ended at once as duplicates: another order has the domain\n", sortedPlan(r.stderr)); diff != "" {
+		t.Error(diff)
+	}
+	order := parsed[orderJSON](t, r.stdout)
+	want := orderJSON{
+		Reference: "one", Source: "cli", Kind: store.Register, Account: "default", Total: 3,
+		Counts:   map[store.State]int{store.Queued: 1, store.Failed: 2},
+		Outcomes: map[store.Outcome]int{store.Duplicate: 2}, CreatedAt: order.CreatedAt,
+	}
+	if diff := cmp.Diff(want, order); diff != "" {
+		t.Error(diff)
+	}
+
+	// A repeat costs nothing, so nobody has to agree.
+	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid")
+	if !strings.HasSuffix(r.stderr, "order one is there already, with the same content: nothing was changed\n") || strings.Contains(r.stderr, "plan") {
+		t.Errorf("the same again: %s", r.stderr)
+	}
+	d.must(exitUsage, "enqueue", "register", d.file("other.csv", "domain,holder_id\nnew.nl,H2\n"), "--order", "one", "--yes")
+}
+
+// sortedPlan brings the domains that others have into one order: the database gives them in any.
+func sortedPlan(text string) string {
+	const old, live = "  old.nl is registered by order first\n", "  live.nl is in progress in order second\n"
+	return strings.Replace(text, live+old, old+live, 1)
+}
+
+func TestEnqueueRegisterRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	file := d.file("list.csv", "domain,holder_id\na.nl,H1\n")
+	for name, tc := range map[string]struct {
+		stdin string
+		args  []string
+		want  string
+	}{
+		"nothing":           {"", []string{"--order", "x", "--yes"}, "nothing to read"},
+		"two files":         {"", []string{file, file, "--order", "x", "--yes"}, "2 arguments where one file is wanted"},
+		"domain":            {"", []string{"a.nl", "--order", "x", "--yes"}, `there is no file "a.nl": registrations are read from a file`},
+		"folder":            {"", []string{d.folder, "--order", "x", "--yes"}, "is a folder"},
+		"missing file":      {"", []string{"missing.csv", "--order", "x", "--yes"}, "open missing.csv: no such file"},
+		"no holder":         {"", []string{d.file("names", "a.nl\n"), "--order", "x", "--yes"}, "give --holder ID"},
+		"holder's address":  {"", []string{file, "--holder", "jan@example.nl", "--order", "x", "--yes"}, "is an e-mail address"},
+		"wait for no order": {"", []string{file, "--order", "x", "--dry-run", "--wait"}, "nothing to --wait for"},
+		"dry run alone":     {"", []string{file, "--order", "x", "--dry-run"}, "REGISTRAR_BASE_URL"},
+		"piped":             {"domain,holder_id\na.nl,H1\n", []string{"-", "--order", "x"}, "standard input is the order itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := d.runWith(tc.stdin, append([]string{"enqueue", "register"}, tc.args...)...)
+			if r.status != exitUsage || !strings.Contains(r.stderr, tc.want) || r.stdout != "" {
+				t.Errorf("status %d, %q, %q, want %q", r.status, r.stderr, r.stdout, tc.want)
+			}
+			if strings.Contains(r.stderr, "jan@") {
+				t.Errorf("it shows an address: %s", r.stderr)
+			}
+		})
+	}
+	d.empty()
+}
+
+// The exit status tells how a followed order went.
+func TestEnqueueRegisterWait(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		ends   fates
+		status int
+		stderr []string
+	}{
+		"all registered": {
+			fates{"a.nl": succeeds(store.Registered), "b.nl": succeeds(store.Registered)}, exitDone,
+			[]string{"one: 2/2, registered 2, 1 call\n"},
+		},
+		"one rejected": {
+			fates{"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "no")}, exitNotAll,
+			[]string{"one: 2/2, registered 1, rejected 1, 1 call\n",
+				"bulkreg: order one: 1 of 2 jobs did not succeed; `bulkreg jobs one --state failed` tells why\n"},
+		},
+		"one unconfirmed": {
+			fates{"a.nl": fails(store.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
+			[]string{"one: 2/2, rejected 1, unconfirmed 1, 1 call\n", "1 of 2 jobs may have been paid for", "`bulkreg jobs one --state unconfirmed`"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			file := d.file("list", "a.nl\nb.nl\n")
+			c := startCommand(t, d.environ, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--yes", "--wait", "-o", "json")
+			c.stderr.await(t, "one: 0/2, queued 2, 0 calls\n", c.ended)
+			d.work(store.Register, tc.ends)
+			<-c.ended
+			r := c.result()
+			if r.status != tc.status {
+				t.Errorf("status %d, want %d", r.status, tc.status)
+			}
+			for _, want := range tc.stderr {
+				if !strings.Contains(r.stderr, want) {
+					t.Errorf("%q is not in\n%s", want, r.stderr)
+				}
+			}
+			if got := parsed[orderJSON](t, r.stdout); got.Total != 2 || got.Done != (tc.status != exitUnconfirmed) {
+				t.Errorf("got %+v", got)
+			}
+			if watched := d.run("watch", "one", "-o", "json"); watched.status != tc.status || watched.stdout != r.stdout {
+				t.Errorf("watch ends with %d, %s", watched.status, watched.stdout)
+			}
+		})
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	d := registrationDesk(t)
+	upstream, err := startSandbox(t.Context(), "127.0.0.1:0", sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := upstream.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	d.environ = append(append(d.environ, upstream.environ()...), "WHOIS_BATCH_SIZE=2")
+	file := d.file("list", "free-1.nl\nold.nl\ntaken-1.nl\nfree-2.nl\nunknown-1.nl\nlive.nl\nwhoispoison-1.nl\nfree-2.nl\n")
+	r := d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run", "-o", "json")
+	want := rehearsal{
+		Reference: "one", Account: "default", Total: 7, New: 5, Registered: 1, InProgress: 1, Duplicates: 1,
+		Available: 2, Taken: 1, Unknown: 2,
+	}
+	if diff := cmp.Diff(want, parsed[rehearsal](t, r.stdout)); diff != "" {
+		t.Error(diff)
+	}
+	for _, want := range []string{"The plan of order one", "WHOIS call for 1 domain: ", "422", "This was a dry run: nothing was stored.\n"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("%q is not in\n%s", want, r.stderr)
+		}
+	}
+	r = d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run")
+	if diff := cmp.Diff("New        5\nAvailable  2\nTaken      1\nUnknown    2\n", r.stdout); diff != "" {
+		t.Error(diff)
+	}
+	if r := d.must(exitError, "order", "one"); !strings.Contains(r.stderr, "no order") {
+		t.Errorf("it is stored: %s", r.stderr)
+	}
+	if book := upstream.Ledger(); len(book.PaidDomains()) > 0 {
+		t.Errorf("it paid for %q", book.PaidDomains())
+	}
+
+	d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--yes")
+	r = d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run", "-o", "json")
+	if diff := cmp.Diff(rehearsal{Reference: "one", Account: "default", Exists: true, Total: 7, Duplicates: 1}, parsed[rehearsal](t, r.stdout)); diff != "" {
+		t.Errorf("of an order that is there: %s", diff)
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// How often a followed order is looked at: soon at first, then less often, and never so often that counting its jobs
+// would keep the database busy for more than a tenth of the time.
+const (
+	firstLook = 50 * time.Millisecond
+	lastLook  = 500 * time.Millisecond
+	lookShare = 10
+)
+
+// patience is how long following goes on while the database is not reachable.
+const patience = time.Minute
+
+// summarizer counts an order's jobs.
+type summarizer interface {
+	Summarize(ctx context.Context, o store.Order) (store.Summary, error)
+}
+
+var _ summarizer = (*store.Store)(nil)
+
+// follow shows on stderr how an order comes along, until each of its jobs is final or waits for a person, and returns
+// how it stands then. When ctx ends before, the order goes on, and the error says so.
+func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store.Summary, error) {
+	p := a.newProgress(o.Reference)
+	defer p.end()
+	return followOrder(ctx, st, o, p.show, a.stderr)
+}
+
+// followOrder looks at an order again and again, shows what it sees, and ends when it is settled.
+func followOrder(ctx context.Context, st summarizer, o store.Order, show func(store.Summary), notes io.Writer) (store.Summary, error) {
+	seen := store.Summary{Order: o}
+	var away time.Time // since when the database is
+	for interval := firstLook; ; interval = min(interval*3/2, lastLook) {
+		began := time.Now()
+		sum, err := st.Summarize(ctx, o)
+		wait := interval
+		switch {
+		case ctx.Err() != nil:
+			return seen, leftAlone(o)
+		case errors.Is(err, store.ErrUnavailable) && (away.IsZero() || time.Since(away) < patience):
+			if away.IsZero() {
+				away = began
+				fmt.Fprintf(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
+			}
+		case err != nil:
+			return seen, err
+		default:
+			away, seen = time.Time{}, sum
+			wait = max(interval, lookShare*time.Since(began))
+			show(sum)
+			if sum.Settled() {
+				return sum, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return seen, leftAlone(o)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// leftAlone is how an interrupted watch ends.
+func leftAlone(o store.Order) error {
+	return &exitErr{exitInterrupted, fmt.Errorf("interrupted: the order goes on; `bulkreg watch %s` looks again", named(o))}
+}
+
+// named is an order as a command takes it.
+func named(o store.Order) string {
+	if o.Source == cliSource {
+		return shellWord(o.Reference)
+	}
+	return shellWord(o.Reference) + " --source " + shellWord(o.Source)
+}
+
+// verdict tells by its exit status how a settled order went; nil when every job succeeded.
+func verdict(s store.Summary) error {
+	failed, lost := s.Counts[store.Failed], s.Counts[store.Failed]+s.Counts[store.Canceled]
+	switch unconfirmed := s.Counts[store.Unconfirmed]; {
+	case unconfirmed > 0:
+		return &exitErr{exitUnconfirmed, fmt.Errorf("order %s: %d of %s may have been paid for, and nobody knows: "+
+			"ask the registrar, then settle them with `bulkreg confirm`; `bulkreg jobs %s --state unconfirmed` lists them",
+			s.Reference, unconfirmed, counted(s.Total, "job", "jobs"), named(s.Order))}
+	case lost > 0:
+		state := store.Canceled
+		if failed > 0 {
+			state = store.Failed
+		}
+		return &exitErr{exitNotAll, fmt.Errorf("order %s: %d of %s did not succeed; `bulkreg jobs %s --state %s` tells why",
+			s.Reference, lost, counted(s.Total, "job", "jobs"), named(s.Order), state)}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func TestHoldsAndResume(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if r := d.must(exitDone, "holds"); r.stdout != "" || !strings.Contains(r.stderr, "No account is on hold") {
+		t.Errorf("without a hold: %q %q", r.stdout, r.stderr)
+	}
+	d.must(exitDone, "enqueue", "register", d.file("two.txt", "one.nl\ntwo.nl\n"), "--order", "waits", "--holder", "H-1", "--yes")
+	laid, err := d.st.Hold(t.Context(), store.NewHold{
+		Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister,
+		Words: "insufficient funds", Status: 402, ProbeEvery: time.Hour,
+	})
+	if err != nil || !laid {
+		t.Fatal(laid, err)
+	}
+	table := d.must(exitDone, "holds").stdout
+	for _, want := range []string{"default", "payment", "registrations", "402 insufficient funds", "waits", " 2 "} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the table lacks %q:\n%s", want, table)
+		}
+	}
+	var holds []holdJSON
+	if err := json.Unmarshal([]byte(d.must(exitDone, "holds", "-o", "json").stdout), &holds); err != nil {
+		t.Fatal(err)
+	}
+	if len(holds) != 1 || holds[0].Jobs != 2 || holds[0].Reason != store.HoldPayment || holds[0].Orders[0] != "waits" {
+		t.Errorf("JSON: %+v", holds)
+	}
+	if r := d.must(exitDone, "resume", "another"); !strings.Contains(r.stderr, "no hold to lift") {
+		t.Errorf("resuming another account: %q", r.stderr)
+	}
+	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stdout, "payment") {
+		t.Errorf("resuming: %q", r.stdout)
+	}
+	if left, err := d.st.Holds(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("%d holds left, %v", len(left), err)
+	}
+	d.must(exitUsage, "resume", "one", "two")
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (a *app) jobCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "job ID",
+		Short: "Show one job and every call it was in",
+		Long: `job shows all that is known of one job: where it stands, when it needs attention next, and every upstream
+call it was in with time, status, duration and what the registrar said. Of a paid call it also says how the
+job fared in it: open, registered, failed, refused, not_sent, unknown or cleared.`,
+		Example: `  bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d
+  bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d -o json | jq '.calls[-1]'`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := uuid.Parse(args[0])
+			if err != nil {
+				return usagef("%q is no job ID: `bulkreg jobs REF` lists them", args[0])
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				return a.showJob(ctx, st, id, out)
+			})
+		},
+	}
+	out.add(cmd)
+	return cmd
+}
+
+func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out output) error {
+	j, calls, err := st.FindJob(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("there is no job %s", id)
+	case err != nil:
+		return err
+	case out.json():
+		return printJSON(a.stdout, jobDetailOut(j, calls))
+	}
+	if err := a.printJob(j); err != nil || len(calls) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	return a.printCalls(calls)
+}
+
+func (a *app) printJob(j store.Job) error {
+	t := newTable(a.stdout)
+	t.row("Job", j.ID.String())
+	t.row("Domain", domainCell(j))
+	t.row("Order", fmt.Sprintf("%s (source %s, place %d)", j.Reference, j.Source, j.Seq))
+	t.row("Kind", string(j.Kind))
+	t.row("Account", j.Account)
+	if j.Kind == store.Register {
+		t.row("Holder", j.HolderID)
+		if j.PeriodMonths > 0 {
+			t.row("Period", counted(j.PeriodMonths, "month", "months"))
+		}
+		t.row("Name servers", strings.Join(j.Nameservers, ", "))
+	}
+	t.row("State", string(j.State))
+	t.row("Outcome", string(j.Outcome))
+	t.row("Attempts", strconv.Itoa(j.Attempts))
+	t.row("Error", j.LastError)
+	t.row("Created", timeCell(j.CreatedAt))
+	if j.State.Final() {
+		t.row("Finished", timeCell(j.FinishedAt))
+	} else {
+		t.row("Next", nextAttention(j))
+	}
+	return t.end()
+}
+
+// nextAttention says when something happens to a job that is not final, and what.
+func nextAttention(j store.Job) string {
+	at := timeCell(j.WakeAt)
+	switch j.State {
+	case store.Queued:
+		if at == "" {
+			return "now: it is about to be delivered to a worker"
+		}
+		return at + ": delivered again, unless a worker has it by then"
+	case store.Running:
+		return at + ": taken back, unless its worker settles it before"
+	case store.Retrying:
+		return at + ": next attempt"
+	case store.Held:
+		return fmt.Sprintf("when the hold on account %s is lifted: `bulkreg holds`", j.Account)
+	case store.Unconfirmed:
+		return fmt.Sprintf("a person must say whether it was registered: `bulkreg confirm %s`", j.ID)
+	default:
+		return "never: it is final"
+	}
+}
+
+func (a *app) printCalls(calls []store.Call) error {
+	t := newTable(a.stdout, "CALLED", "OP", "JOBS", "STATUS", "DURATION", "ATTEMPT", "WORKER", "UPSTREAM SAID")
+	for _, c := range calls {
+		status, duration := "no reply", ""
+		switch {
+		case c.FinishedAt.IsZero():
+			status = "under way"
+		case c.Status != 0:
+			status = strconv.Itoa(c.Status)
+		}
+		if !c.FinishedAt.IsZero() {
+			duration = c.Duration.Round(time.Millisecond).String()
+		}
+		t.row(timeCell(c.StartedAt), string(c.Op), strconv.Itoa(c.Size), status, duration, string(c.Attempt), c.Worker, said(c))
+	}
+	return t.end()
+}
+
+// said is what the upstream said of the job, or else of the whole call.
+func said(c store.Call) string {
+	if c.Message != "" {
+		return c.Message
+	}
+	return c.Error
+}
+
+// jobDetailJSON is a job with its calls as programs read it. Its names are part of the interface.
+type jobDetailJSON struct {
+	jobJSON
+
+	Source    string     `json:"source"`
+	Reference string     `json:"reference"`
+	Account   string     `json:"account"`
+	WakeAt    *time.Time `json:"wake_at"` // when it needs attention next; null where nothing is planned
+	Calls     []callJSON `json:"calls"`   // oldest first
+}
+
+type callJSON struct {
+	ID         uuid.UUID          `json:"call_id"`
+	Op         store.Op           `json:"op"`
+	Size       int                `json:"size"` // jobs in it
+	Worker     string             `json:"worker"`
+	StartedAt  time.Time          `json:"started_at"`
+	FinishedAt *time.Time         `json:"finished_at"`           // null: under way
+	Status     int                `json:"status,omitempty"`      // HTTP; left out when no reply came
+	DurationMS int64              `json:"duration_ms,omitempty"` // left out when no reply came
+	Attempt    store.AttemptState `json:"attempt,omitempty"`     // of a paid call
+	Error      string             `json:"error,omitempty"`       // of the whole call
+	Message    string             `json:"message,omitempty"`     // of this job
+}
+
+func jobDetailOut(j store.Job, calls []store.Call) jobDetailJSON {
+	detail := jobDetailJSON{
+		jobJSON: jobOut(j), Source: j.Source, Reference: j.Reference, Account: j.Account,
+		WakeAt: timeJSON(j.WakeAt), Calls: make([]callJSON, len(calls)),
+	}
+	for i, c := range calls {
+		detail.Calls[i] = callJSON{
+			ID: c.ID, Op: c.Op, Size: c.Size, Worker: c.Worker, StartedAt: c.StartedAt.UTC(), FinishedAt: timeJSON(c.FinishedAt),
+			Status: c.Status, DurationMS: c.Duration.Milliseconds(), Attempt: c.Attempt, Error: c.Error, Message: c.Message,
+		}
+	}
+	return detail
+}

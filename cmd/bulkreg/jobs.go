@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (a *app) jobsCommand() *cobra.Command {
+	var (
+		source string
+		state  choice
+		limit  int
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "jobs REF",
+		Short: "List the jobs of an order",
+		Long: `jobs lists the jobs of an order as they were given: what became of each, after how many attempts, and what
+the registrar said last.`,
+		Example: `  bulkreg jobs order-1042
+  bulkreg jobs order-1042 --state failed
+  bulkreg jobs order-1042 --limit 0 -o json | jq -r '.[] | select(.outcome == "available") | .domain'`,
+		Args:              usageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if limit < 0 {
+				return usagef("--limit %d: give how many jobs to list at most, or 0 for all", limit)
+			}
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
+				return a.listJobs(ctx, st, o, store.State(state.value), limit, out)
+			})
+		},
+	}
+	addSource(cmd, &source)
+	addState(cmd, &state)
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most `N` jobs; 0 for all")
+	out.add(cmd)
+	return cmd
+}
+
+func addState(cmd *cobra.Command, state *choice) {
+	var words []string
+	for _, s := range store.States() {
+		words = append(words, string(s))
+	}
+	addChoice(cmd, state, "state", "", "only jobs in this `STATE`, such as failed or unconfirmed", "", words...)
+}
+
+// listJobs prints the jobs as they come, and says when there are more than it was asked for.
+func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, state store.State, limit int, out output) error {
+	filter := store.JobFilter{State: state}
+	if limit > 0 {
+		filter.Limit = limit + 1
+	}
+	list := a.jobTable
+	if out.json() {
+		list = a.jobArray
+	}
+	print, end := list()
+	n := 0
+	for j, err := range st.Jobs(ctx, o.ID, filter) {
+		if err != nil {
+			return err
+		}
+		if n++; limit > 0 && n > limit {
+			break
+		}
+		if err := print(j); err != nil {
+			return err
+		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if limit > 0 && n > limit {
+		fmt.Fprintf(a.stderr, "There are more than %s: --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
+			counted(limit, "job", "jobs"), shellWord(o.Reference))
+	}
+	return nil
+}
+
+func (a *app) jobTable() (print func(store.Job) error, end func() error) {
+	buffered := bufio.NewWriter(a.stdout)
+	t := newTable(buffered, "JOB", "DOMAIN", "STATE", "OUTCOME", "ATTEMPTS", "ERROR")
+	print = func(j store.Job) error {
+		t.row(j.ID.String(), domainCell(j), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), short(j.LastError))
+		return t.err
+	}
+	return print, func() error { return errors.Join(t.end(), buffered.Flush()) }
+}
+
+func (a *app) jobArray() (print func(store.Job) error, end func() error) {
+	array := newJSONArray(a.stdout)
+	return func(j store.Job) error { return array.add(jobOut(j)) }, array.end
+}
+
+// domainCell is a domain for people: the ASCII form, which rules, and how it reads where that differs.
+func domainCell(j store.Job) string {
+	if j.DomainUnicode == "" {
+		return j.Domain
+	}
+	return j.Domain + " (" + j.DomainUnicode + ")"
+}
+
+// jobJSON is a job as programs read it, here and in an export. Its names are part of the interface.
+type jobJSON struct {
+	ID            uuid.UUID     `json:"job_id"`
+	Domain        string        `json:"domain"`
+	Kind          store.Kind    `json:"kind"`
+	State         store.State   `json:"state"`
+	Outcome       store.Outcome `json:"outcome"` // "" until final, and for canceled jobs
+	Attempts      int           `json:"attempts"`
+	Error         string        `json:"error"` // the last one, in the upstream's words where it had any
+	DomainUnicode string        `json:"domain_unicode,omitempty"`
+	HolderID      string        `json:"holder_id,omitempty"`
+	PeriodMonths  int           `json:"period_months,omitempty"`
+	Nameservers   []string      `json:"nameservers,omitempty"`
+	CreatedAt     time.Time     `json:"created_at"`
+	FinishedAt    *time.Time    `json:"finished_at"`
+}
+
+func jobOut(j store.Job) jobJSON {
+	return jobJSON{
+		ID: j.ID, Domain: j.Domain, Kind: j.Kind, State: j.State, Outcome: j.Outcome, Attempts: j.Attempts, Error: j.LastError,
+		DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
+		CreatedAt: j.CreatedAt.UTC(), FinishedAt: timeJSON(j.FinishedAt),
+	}
+}

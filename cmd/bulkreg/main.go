@@ -1,0 +1,30 @@
+// Command bulkreg registers domains in bulk: it takes orders in, works on them, and says what happened to every
+// single domain. Its files hold one command each, wiring and printing and no logic.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once: whatever it was doing, the leases decide.
+	context.AfterFunc(ctx, stop)
+	redis.SetLogger(quiet{})
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(report(os.Stderr, err))
+}
+
+// quiet keeps the Redis client from writing past our log. What it has to say comes back as errors, too.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/migrations"
+)
+
+func (a *app) migrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database up to the schema of this program",
+		Long: `Bring the database at DATABASE_URL up to the schema of this program.
+
+Run it before a new version starts. It may run any number of times, and on several machines at once.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context()) },
+	}
+}
+
+func (a *app) migrate(ctx context.Context) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	url, err := cfg.Database()
+	if err != nil {
+		return usageError(err)
+	}
+	applied, err := migrations.Up(ctx, url)
+	if err != nil {
+		return err
+	}
+	for _, m := range applied {
+		fmt.Fprintln(a.stdout, "applied", m.Name)
+	}
+	st, err := openStore(ctx, cfg) // knows whether the schema is newer than this program
+	if err != nil {
+		return err
+	}
+	st.Close()
+	if len(applied) == 0 {
+		fmt.Fprintln(a.stdout, "the database is up to date")
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/store/pgtest"
+)
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	environ := []string{"DATABASE_URL=" + url}
+
+	first := runCommand(t, environ, "migrate")
+	if first.status != exitDone || !strings.HasPrefix(first.stdout, "applied 00001_") {
+		t.Fatalf("status %d, %q, %s", first.status, first.stdout, first.stderr)
+	}
+	again := runCommand(t, environ, "migrate")
+	if again.status != exitDone || again.stdout != "the database is up to date\n" {
+		t.Errorf("again: status %d, %q, %s", again.status, again.stdout, again.stderr)
+	}
+
+	setVersion(t, url, 99)
+	newer := runCommand(t, environ, "migrate")
+	if newer.status != exitError || !strings.Contains(newer.stderr, "version 99, newer than this bulkreg knows") || newer.stdout != "" {
+		t.Errorf("on a newer schema: status %d, %q, %s", newer.status, newer.stdout, newer.stderr)
+	}
+}
+
+func TestMigrateWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	r := runCommand(t, []string{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/d"}, "migrate")
+	if r.status != exitError || !strings.Contains(r.stderr, "127.0.0.1:1") || strings.Contains(r.stderr, "hunter2") {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+}
+
+func TestWorkerRefusesAnotherSchema(t *testing.T) {
+	t.Parallel()
+	latest, err := migrations.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		prepare func(t *testing.T) string
+		want    string
+	}{
+		"none": {func(t *testing.T) string { return pgtest.New(t) }, "the database has no bulkreg schema: run `bulkreg migrate`"},
+		"newer": {func(t *testing.T) string {
+			url := pgtest.New(t, migrated)
+			setVersion(t, url, latest+1)
+			return url
+		}, "newer than this bulkreg knows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			environ := []string{"DATABASE_URL=" + tc.prepare(t), "REDIS_URL=redis://127.0.0.1:1/0",
+				"REGISTRAR_BASE_URL=http://127.0.0.1:1", "REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}
+			r := runCommand(t, environ, "worker")
+			if r.status != exitError || !strings.Contains(r.stderr, tc.want) || strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("status %d, %q: want one line with %q", r.status, r.stderr, tc.want)
+			}
+		})
+	}
+}
+
+// setVersion makes a database one that a newer bulkreg has migrated.
+func setVersion(t *testing.T, url string, version int64) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), `INSERT INTO `+migrations.VersionTable+` (version_id, is_applied) VALUES ($1, true)`, version)
+	if cerr := conn.Close(t.Context()); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// cliSource is the source of orders that are typed here.
+const cliSource = "cli"
+
+func (a *app) orderCommand() *cobra.Command {
+	var (
+		source string
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "order REF",
+		Short: "Show one order and how far it has come",
+		Long: `order shows what was asked for under a reference, how many of its jobs stand where, and how those ended
+that have ended.`,
+		Example: `  bulkreg order order-1042
+  bulkreg order order-1042 -o json | jq .counts
+  bulkreg order 2026-000123 --source shop`,
+		Args:              usageArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
+				sum, err := st.Summarize(ctx, o)
+				if err != nil {
+					return err
+				}
+				return a.printOrder(out, sum)
+			})
+		},
+	}
+	addSource(cmd, &source)
+	out.add(cmd)
+	return cmd
+}
+
+func addSource(cmd *cobra.Command, source *string) {
+	cmd.Flags().StringVar(source, "source", cliSource, "who gave the order: `NAME` of an order system, or cli")
+}
+
+// withStore runs fn on the database that the settings name.
+func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Store) error) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	st, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	return fn(ctx, st)
+}
+
+// withOrder runs fn on the order of that source and reference.
+func (a *app) withOrder(ctx context.Context, source, reference string, fn func(context.Context, *store.Store, store.Order) error) error {
+	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		o, err := st.FindOrder(ctx, source, reference)
+		if errors.Is(err, store.ErrNotFound) {
+			return noOrder(source, reference)
+		}
+		if err != nil {
+			return err
+		}
+		return fn(ctx, st, o)
+	})
+}
+
+// noOrder says that there is no such order, and what to look at.
+func noOrder(source, reference string) error {
+	return fmt.Errorf("there is no order %q of source %q: `bulkreg orders` lists what there is, and --source says whose it is",
+		reference, source)
+}
+
+// orderJSON is an order as programs read it. Its names are part of the interface.
+type orderJSON struct {
+	Reference  string                `json:"reference"`
+	Source     string                `json:"source"`
+	Kind       store.Kind            `json:"kind"`
+	Account    string                `json:"account"`
+	Total      int                   `json:"total"`
+	Counts     map[store.State]int   `json:"counts"`   // states with none are left out
+	Outcomes   map[store.Outcome]int `json:"outcomes"` // of final jobs
+	Done       bool                  `json:"done"`     // every job is final
+	Calls      int                   `json:"calls"`
+	CreatedAt  time.Time             `json:"created_at"`
+	FinishedAt *time.Time            `json:"finished_at"`
+}
+
+func orderOut(s store.Summary) orderJSON {
+	return orderJSON{
+		Reference: s.Reference, Source: s.Source, Kind: s.Kind, Account: s.Account, Total: s.Total,
+		Counts: s.Counts, Outcomes: s.Outcomes, Done: s.Done(), Calls: s.Calls,
+		CreatedAt: s.CreatedAt.UTC(), FinishedAt: timeJSON(s.FinishedAt),
+	}
+}
+
+// printOrder prints one order as a result.
+func (a *app) printOrder(out output, s store.Summary) error {
+	if out.json() {
+		return printJSON(a.stdout, orderOut(s))
+	}
+	finished := timeCell(s.FinishedAt)
+	if finished == "" {
+		finished = "not yet"
+	}
+	t := newTable(a.stdout)
+	t.row("Order", s.Reference)
+	t.row("Source", s.Source)
+	t.row("Kind", string(s.Kind))
+	t.row("Account", s.Account)
+	t.row("Jobs", strconv.Itoa(s.Total))
+	t.row("States", stateCounts(s))
+	t.row("Outcomes", outcomeCounts(s))
+	t.row("Calls", strconv.Itoa(s.Calls))
+	t.row("Created", timeCell(s.CreatedAt))
+	t.row("Finished", finished)
+	return t.end()
+}
+
+// stateCounts lists how many jobs are in which state.
+func stateCounts(s store.Summary) string {
+	return counts(s.Counts, store.States())
+}
+
+// outcomeCounts lists how the final jobs ended, but for the canceled ones, which have no outcome.
+func outcomeCounts(s store.Summary) string {
+	return counts(s.Outcomes, []store.Outcome{
+		store.Registered, store.Issued, store.Available, store.Taken, store.Rejected, store.Duplicate, store.Exhausted,
+	})
+}
+
+// standing lists every job once: the final ones by outcome, the others by state.
+func standing(s store.Summary) string {
+	parts := []string{outcomeCounts(s), counts(s.Counts, []store.State{
+		store.Canceled, store.Unconfirmed, store.Held, store.Retrying, store.Running, store.Queued,
+	})}
+	return strings.Trim(strings.Join(parts, ", "), ", ")
+}
+
+func counts[T ~string](of map[T]int, order []T) string {
+	var parts []string
+	for _, word := range order {
+		if n := of[word]; n > 0 {
+			parts = append(parts, string(word)+" "+thousands(n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

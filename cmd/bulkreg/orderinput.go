@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
+)
+
+// orderInput is where an order's lines come from.
+type orderInput struct {
+	reader *input.Reader
+	name   string   // for messages
+	unit   string   // what it is counted in
+	file   *os.File // nil: standard input or arguments
+	stop   func()
+}
+
+const standardInput = "-"
+
+// openInput opens a file or, for "-", standard input.
+func (a *app) openInput(ctx context.Context, path string, opts input.Options) (*orderInput, error) {
+	in := &orderInput{name: path, unit: "line"}
+	from := a.stdin
+	if path == standardInput {
+		in.name = "standard input"
+		if isTerminal(a.stdin) {
+			fmt.Fprintln(a.stderr, "Reading from the terminal; end with Ctrl-D.")
+		}
+	} else {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, usageError(err) // it names the file and what was tried
+		}
+		in.file, from = file, file
+	}
+	from, in.stop = interruptible(ctx, from)
+	var err error
+	if in.reader, err = input.NewReader(from, opts); err != nil {
+		return nil, errors.Join(in.refusal(ctx, err), in.close())
+	}
+	return in, nil
+}
+
+// inputOfArguments reads each argument as a line.
+func inputOfArguments(domains []string, opts input.Options) (*orderInput, error) {
+	reader, err := input.FromArgs(domains, opts)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return &orderInput{reader: reader, name: "arguments", unit: "argument", stop: func() {}}, nil
+}
+
+func (in *orderInput) close() error {
+	in.stop()
+	if in.file == nil {
+		return nil
+	}
+	if err := in.file.Close(); err != nil {
+		return fmt.Errorf("close input: %w", err)
+	}
+	return nil
+}
+
+// isFile says whether the file at path is the one that is read.
+func (in *orderInput) isFile(path string) bool {
+	if in.file == nil {
+		return false
+	}
+	other, err := os.Stat(path)
+	if err != nil {
+		return false // it does not exist yet; other reasons are found when it is opened
+	}
+	own, err := in.file.Stat()
+	return err == nil && os.SameFile(own, other)
+}
+
+// refusal is how reading ends that could not go on. Nothing is stored by then.
+func (in *orderInput) refusal(ctx context.Context, err error) error {
+	var (
+		failed *fs.PathError
+		file   *input.FileError
+	)
+	switch {
+	case ctx.Err() != nil:
+		return nothingStored()
+	case errors.As(err, &failed):
+		return err
+	case errors.As(err, &file):
+		return usagef("%s: %w; nothing was stored", in.name, file)
+	}
+	return usageError(err)
+}
+
+// sortArguments tells the file among the arguments of a WHOIS order from the domains, and refuses what can be read in
+// two ways.
+func sortArguments(args []string) (path string, domains []string, err error) {
+	var paths []string
+	for _, arg := range args {
+		_, noDomain := domainname.Parse(arg)
+		switch file := isInputFile(arg); {
+		case file && noDomain == nil:
+			return "", nil, usagef("%q is a domain and also a file in this folder: write ./%s for the file, "+
+				"or give the domain on standard input, with - as the file", arg, arg)
+		case file:
+			paths = append(paths, arg)
+		default:
+			domains = append(domains, arg)
+		}
+	}
+	switch {
+	case len(args) == 0:
+		return "", nil, usagef("nothing to check: give a file with one domain a line, - for standard input, or domains")
+	case len(paths) > 1:
+		return "", nil, usagef("%q and %q are two files: an order is read from one; give - and send both to standard input", paths[0], paths[1])
+	case len(paths) == 1 && len(domains) > 0:
+		return "", nil, usagef("%q is a file and %q is not: give one file, or domains", paths[0], domains[0])
+	case len(paths) == 1:
+		return paths[0], nil, nil
+	}
+	return "", domains, aDomainOrFile(domains)
+}
+
+// aDomainOrFile explains a single argument that is neither.
+func aDomainOrFile(domains []string) error {
+	var bad *domainname.Error
+	if _, err := domainname.Parse(domains[0]); len(domains) == 1 && errors.As(err, &bad) {
+		return usagef("%q is no file, and as a domain it %s", bad.Raw, bad.Text)
+	}
+	return nil
+}
+
+// isInputFile says whether an argument names something to read from. A folder is none: whoever hosts example.nl may well
+// have a folder of that name.
+func isInputFile(arg string) bool {
+	if arg == standardInput {
+		return true
+	}
+	info, err := os.Stat(arg)
+	return err == nil && !info.IsDir()
+}
+
+// onlyFile is the argument of an order that is read from a file alone.
+func onlyFile(args []string) (string, error) {
+	switch {
+	case len(args) == 0:
+		return "", usagef("nothing to read: give a file, CSV with a header or NDJSON, or - for standard input")
+	case len(args) > 1:
+		return "", usagef("%d arguments where one file is wanted: %q", len(args), slices.Clip(args))
+	}
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+		return "", usagef("%s is a folder: give a file", args[0])
+	}
+	if _, err := domainname.Parse(args[0]); err == nil && !isInputFile(args[0]) {
+		return "", usagef("there is no file %q: registrations are read from a file, or from standard input: "+
+			"echo %s | bulkreg enqueue register - --holder ID", args[0], args[0])
+	}
+	return args[0], nil
+}

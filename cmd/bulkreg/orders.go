@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// maxOrders bounds a list of orders: each is counted anew.
+const maxOrders = 1000
+
+func (a *app) ordersCommand() *cobra.Command {
+	var (
+		source string
+		limit  int
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "orders",
+		Short: "List the newest orders",
+		Long:  `orders lists the newest orders, newest first, and how far each has come.`,
+		Example: `  bulkreg orders
+  bulkreg orders --source shop --limit 5
+  bulkreg orders -o json | jq -r '.[] | select(.done | not) | .reference'`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 || limit > maxOrders {
+				return usagef("--limit %d: give a number from 1 to %d", limit, maxOrders)
+			}
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				orders, err := st.ListOrders(ctx, source, limit)
+				if err != nil {
+					return err
+				}
+				return a.printOrders(out, orders)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&source, "source", "", "only orders of this `NAME` (default: of all)")
+	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` orders")
+	out.add(cmd)
+	return cmd
+}
+
+func (a *app) printOrders(out output, orders []store.Summary) error {
+	if out.json() {
+		array := newJSONArray(a.stdout)
+		for _, o := range orders {
+			if err := array.add(orderOut(o)); err != nil {
+				return err
+			}
+		}
+		return array.end()
+	}
+	t := newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
+	for _, o := range orders {
+		t.row(o.Reference, o.Source, string(o.Kind), o.Account, strconv.Itoa(o.Total), timeCell(o.CreatedAt), standing(o))
+	}
+	return t.end()
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+)
+
+// choice is a flag that takes one of some words.
+type choice struct {
+	value string
+	words []string
+}
+
+func (c *choice) String() string { return c.value }
+func (c *choice) Type() string   { return "string" }
+
+// Set refuses every word but those it was made with.
+func (c *choice) Set(word string) error {
+	if !slices.Contains(c.words, word) {
+		return fmt.Errorf("want one of %s", strings.Join(c.words, ", "))
+	}
+	c.value = word
+	return nil
+}
+
+// addChoice gives a command a flag that takes one of words; byDefault may be none of them.
+func addChoice(cmd *cobra.Command, c *choice, name, shorthand, usage, byDefault string, words ...string) {
+	c.value, c.words = byDefault, words
+	cmd.Flags().VarP(c, name, shorthand, usage)
+	// It fails only for a flag that was not defined, and this one was.
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
+// output is how results are printed: a table for people, JSON for programs.
+type output struct{ choice }
+
+func (o *output) add(cmd *cobra.Command) {
+	addChoice(cmd, &o.choice, "output", "o", "print the result as `table` or json", "table", "table", "json")
+}
+
+func (o *output) json() bool { return o.value == "json" }
+
+// printJSON prints one value, indented.
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+// jsonArray prints a JSON array element by element, one a line, in the memory of one.
+type jsonArray struct {
+	w       *bufio.Writer
+	element bytes.Buffer
+	encoder *json.Encoder // into element
+	begun   bool
+}
+
+func newJSONArray(w io.Writer) *jsonArray {
+	a := &jsonArray{w: bufio.NewWriter(w)}
+	a.encoder = json.NewEncoder(&a.element)
+	a.encoder.SetEscapeHTML(false)
+	return a
+}
+
+func (a *jsonArray) add(value any) error {
+	a.element.Reset()
+	a.element.WriteString(",\n")
+	if !a.begun {
+		a.element.Reset()
+		a.element.WriteString("[\n")
+		a.begun = true
+	}
+	if err := a.encoder.Encode(value); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	if _, err := a.w.Write(bytes.TrimSuffix(a.element.Bytes(), []byte("\n"))); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+// end closes the array. Where it is not called, after an error, what was printed is no JSON, on purpose.
+func (a *jsonArray) end() error {
+	closing := "\n]\n"
+	if !a.begun {
+		closing = "[]\n"
+	}
+	if _, err := a.w.WriteString(closing); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	if err := a.w.Flush(); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+// tablePage is after how many rows a table is printed so far. The rows of a page line up; between two pages the columns
+// may shift, which is the price of printing a million rows without holding them.
+const tablePage = 500
+
+// table prints rows in columns.
+type table struct {
+	w    *tabwriter.Writer
+	rows int
+	err  error // the first one; nothing is printed after it
+}
+
+func newTable(w io.Writer, header ...string) *table {
+	t := &table{w: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+	if len(header) > 0 {
+		t.row(header...)
+	}
+	return t
+}
+
+// row prints one row. A cell without text is shown as a dash, and none can break out of its place.
+func (t *table) row(cells ...string) {
+	if t.err != nil {
+		return
+	}
+	shown := make([]string, len(cells))
+	for i, c := range cells {
+		shown[i] = cell(c)
+	}
+	if _, t.err = io.WriteString(t.w, strings.Join(shown, "\t")+"\n"); t.err != nil {
+		return
+	}
+	if t.rows++; t.rows%tablePage == 0 {
+		t.err = t.w.Flush()
+	}
+}
+
+func (t *table) end() error {
+	if t.err == nil {
+		t.err = t.w.Flush()
+	}
+	if t.err != nil {
+		return fmt.Errorf("print result: %w", t.err)
+	}
+	return nil
+}
+
+func cell(text string) string {
+	text = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// short cuts a text for a column of a table.
+func short(text string) string {
+	const most = 60
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	return string(runes[:most-1]) + "…"
+}
+
+// timeCell is a time for people, in UTC; "" for none.
+func timeCell(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// timeJSON is a time for programs, in UTC; nil for none.
+func timeJSON(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// thousands writes a number with a comma after every three digits.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// counted is a number and what it counts, one or several.
+func counted(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + several
+}
+
+// shellWord writes a text so that it can be pasted into a command line.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._/:@%+=-", r))
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

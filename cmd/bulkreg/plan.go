@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/bulkreg/bulkreg/queue/intake"
+)
+
+// plan is what a registration order would do.
+type plan struct {
+	intake.Plan
+	reference  string
+	account    string
+	invalid    int  // lines left out
+	duplicates int  // lines that repeat a domain
+	exists     bool // the same order is there already
+}
+
+func (r *registering) plan(ctx context.Context, in incoming) (plan, error) {
+	p := plan{
+		reference: r.order.Reference, account: r.order.Account,
+		invalid: in.stats.Rejects, duplicates: in.stats.Duplicates, exists: in.found,
+	}
+	if in.found {
+		p.Total = in.spool.Len()
+		return p, nil
+	}
+	var err error
+	p.Plan, err = in.intake.Plan(ctx, in.spool)
+	return p, err
+}
+
+// print shows the plan to people.
+func (p plan) print(w io.Writer) {
+	if p.exists {
+		fmt.Fprintf(w, "order %s is there already, with the same content: it would change nothing\n", p.reference)
+		return
+	}
+	fmt.Fprintf(w, "The plan of order %s, for account %s:\n", p.reference, p.account)
+	t := newTable(w)
+	t.row("  new", strconv.Itoa(p.New), "to be registered, unless WHOIS calls them taken")
+	t.row("  registered", strconv.Itoa(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
+	t.row("  in progress", strconv.Itoa(p.Live), "in another order: they end as duplicates and cost nothing")
+	t.row("  invalid", strconv.Itoa(p.invalid), "lines left out")
+	t.row("  repeated", strconv.Itoa(p.duplicates), "lines that count once")
+	if err := t.end(); err != nil {
+		return // stderr is gone, and with it whoever could be told
+	}
+	for _, c := range p.Claimed {
+		how := "in progress in"
+		if c.Registered {
+			how = "registered by"
+		}
+		fmt.Fprintf(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
+	}
+	if more := p.Registered + p.Live - len(p.Claimed); more > 0 {
+		fmt.Fprintf(w, "  ... and %s\n", counted(more, "more", "more"))
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func summaryOf(total, calls int, counts map[store.State]int, outcomes map[store.Outcome]int) store.Summary {
+	return store.Summary{Order: store.Order{Total: total}, Calls: calls, Counts: counts, Outcomes: outcomes}
+}
+
+// Without a terminal there is a line at first, then one every two seconds if something has changed, and one at the end.
+func TestProgressLines(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	p := &progress{out: &out, reference: "one", clock: func() time.Time { return now }, style: noBar}
+	available := func(n int) store.Summary {
+		return summaryOf(4000, n/100, map[store.State]int{store.Succeeded: n, store.Queued: 4000 - n}, map[store.Outcome]int{store.Available: n})
+	}
+	for _, step := range []struct {
+		at time.Duration
+		n  int
+	}{{0, 0}, {time.Second, 500}, {2 * time.Second, 1000}, {3 * time.Second, 1000}, {5 * time.Second, 1000}, {6 * time.Second, 1500}, {6*time.Second + 1, 4000}} {
+		now = time.Unix(0, 0).Add(step.at)
+		p.show(available(step.n))
+	}
+	p.end()
+	want := `one: 0/4,000, queued 4,000, 0 calls
+one: 1,000/4,000, 500/s, 6s left, available 1,000, queued 3,000, 10 calls
+one: 1,500/4,000, 250/s, 10s left, available 1,500, queued 2,500, 15 calls
+one: 4,000/4,000, available 4,000, 40 calls
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProgressText(t *testing.T) {
+	t.Parallel()
+	p := &progress{}
+	s := summaryOf(10, 1, map[store.State]int{store.Held: 3, store.Unconfirmed: 1, store.Canceled: 1, store.Succeeded: 2, store.Failed: 3},
+		map[store.Outcome]int{store.Registered: 2, store.Exhausted: 1, store.Duplicate: 2})
+	want := "7/10, registered 2, duplicate 2, exhausted 1, canceled 1, unconfirmed 1, held 3, `bulkreg holds` tells why, 1 call"
+	if got := p.text(s); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// On a terminal there is a bar; its colors can be turned off, and a bar of nothing draws nothing.
+func TestProgressBar(t *testing.T) {
+	t.Parallel()
+	for style, colors := range map[barStyle]bool{plainBar: false, colorfulBar: true} {
+		var out bytes.Buffer
+		p := &progress{out: &out, reference: "one", clock: time.Now, style: style}
+		p.show(summaryOf(0, 0, nil, nil))
+		if out.Len() > 0 {
+			t.Errorf("%s: of nothing it shows %q", style, out.String())
+		}
+		p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
+		p.show(summaryOf(4, 1, map[store.State]int{store.Queued: 3, store.Succeeded: 1}, map[store.Outcome]int{store.Taken: 1}))
+		p.show(summaryOf(4, 2, map[store.State]int{store.Unconfirmed: 1, store.Succeeded: 3}, map[store.Outcome]int{store.Taken: 3}))
+		p.end()
+		shown := out.String()
+		if got := strings.Contains(shown, "\x1b[32m"); got != colors {
+			t.Errorf("%s: colors %v in %q", style, got, shown)
+		}
+		for _, want := range []string{"0%", "25%", "1/4, ", "100%", "4/4, taken 3, unconfirmed 1, 2 calls"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("%s: %q is not in %q", style, want, shown)
+			}
+		}
+		if !strings.HasSuffix(shown, "\n") || strings.Count(shown, "\n") != 1 {
+			t.Errorf("%s: more than one line in %q", style, shown)
+		}
+	}
+}
+
+func TestSpeed(t *testing.T) {
+	t.Parallel()
+	var s speed
+	if s.rate() != 0 {
+		t.Error("a rate of nothing")
+	}
+	at := time.Unix(0, 0)
+	s.add(at, 900_000) // what was done before it was watched does not count
+	s.add(at, 900_000)
+	if s.rate() != 0 {
+		t.Errorf("a rate of %f in no time", s.rate())
+	}
+	s.add(at.Add(2*time.Second), 900_100)
+	if s.rate() != 50 {
+		t.Errorf("a rate of %f, want 50", s.rate())
+	}
+	for i := range 1000 {
+		s.add(at.Add(time.Minute+time.Duration(i)*firstLook), 900_100+10*i)
+	}
+	if got := s.rate(); got < 199 || got > 201 || len(s.samples) > 300 {
+		t.Errorf("a rate of %f from %d samples, want 200 from the last 10 s", got, len(s.samples))
+	}
+}
+
+func TestLeftText(t *testing.T) {
+	t.Parallel()
+	for want, seconds := range map[string]float64{
+		"0s left": 0.2, "59s left": 59.2, "1m00s left": 60, "59m59s left": 3599.9, "2h05m left": 7500, "more than 100 days left": 1e18,
+	} {
+		if got := leftText(seconds); got != want {
+			t.Errorf("%f: got %q, want %q", seconds, got, want)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// canAsk says whether a person sits there: at both ends, to read the question and to type the answer.
+func (a *app) canAsk() bool { return isTerminal(a.stdin) && isTerminal(a.stderr) }
+
+// ask puts a question to a person. Only a plain yes counts as one.
+func (a *app) ask(ctx context.Context, question string) (bool, error) {
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	typed, stop := interruptible(ctx, a.stdin)
+	defer stop()
+	answer, err := bufio.NewReader(typed).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(a.stderr) // the cursor still stands behind the question
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("read answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true, nil
+	}
+	return false, nil
+}
+
+// interruptible reads from r until ctx ends; reading then fails with the context's error. A read that waits for a
+// terminal or a pipe cannot be broken off, so that its goroutine may outlive stop: until r gives
+// something, or the process ends.
+func interruptible(ctx context.Context, r io.Reader) (_ io.Reader, stop func()) {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err) //nolint:errcheck // it never fails
+	}()
+	unhook := context.AfterFunc(ctx, func() {
+		in.CloseWithError(ctx.Err()) //nolint:errcheck // it never fails
+	})
+	return out, func() {
+		unhook()
+		out.CloseWithError(io.ErrClosedPipe) //nolint:errcheck // it never fails
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// app is what every command works with. Commands touch nothing of the process beyond it.
+type app struct {
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run carries out one command line. Results go to stdout, everything else to stderr. Its error says how the
+// process should end: see report.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bulkreg",
+		Short: "Register domains in bulk, without ever paying twice",
+		Long: `bulkreg takes orders of WHOIS checks and domain registrations, carries them out against the
+registrar in as few bulk calls as possible, and can always say what happened to every domain.
+
+Start with:  bulkreg dev --demo`,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(a.benchCommand())
+	root.AddCommand(a.configCommand())
+	root.AddCommand(a.devCommand())
+	root.AddCommand(a.enqueueCommand())
+	root.AddCommand(a.exportCommand())
+	root.AddCommand(a.holdsCommand())
+	root.AddCommand(a.jobCommand())
+	root.AddCommand(a.jobsCommand())
+	root.AddCommand(a.migrateCommand())
+	root.AddCommand(a.orderCommand())
+	root.AddCommand(a.ordersCommand())
+	root.AddCommand(a.resumeCommand())
+	root.AddCommand(a.sandboxCommand())
+	root.AddCommand(a.watchCommand())
+	root.AddCommand(a.whoisCommand())
+	root.AddCommand(a.workerCommand())
+	return root
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// typist is a person at a terminal.
+type typist struct {
+	*running
+	keyboard io.Writer
+}
+
+// openTerminal makes a pseudo terminal: what is written to keys appears as typed on screen.
+func openTerminal(t *testing.T) (keys, screen *os.File) {
+	t.Helper()
+	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { keys.Close() })
+	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120}); err != nil {
+		t.Fatal(err)
+	}
+	return keys, screen
+}
+
+// startOnTerminal runs a command with a terminal for standard input and error; stderr is what is on its screen.
+func startOnTerminal(t *testing.T, environ []string, args ...string) *typist {
+	t.Helper()
+	keys, screen := openTerminal(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &running{interrupt: cancel, ended: make(chan struct{})}
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		io.Copy(&c.stderr, keys) // it ends with an error when the screen is closed
+	}()
+	go func() {
+		defer close(c.ended)
+		c.status = report(screen, run(ctx, args, environ, screen, &c.stdout, screen))
+		screen.Close()
+		<-shown
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-c.ended
+	})
+	return &typist{running: c, keyboard: keys}
+}
+
+func (p *typist) types(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.Copy(p.keyboard, bytes.NewBufferString(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Money is spent on a plain yes alone.
+func TestRegisterAsks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		answer string // "" for Ctrl-C
+		status int
+		stored bool
+	}{
+		"yes":       {"Yes\n", exitDone, true},
+		"no":        {"n\n", exitUsage, false},
+		"just so":   {"\n", exitUsage, false},
+		"end":       {"\x04", exitUsage, false},
+		"interrupt": {"", exitInterrupted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			file := d.file("list", "a.nl\nb.nl\n")
+			p := startOnTerminal(t, d.environ, "enqueue", "register", file, "--holder", "H1", "--order", "one")
+			p.stderr.await(t, "Register 2 domains? It costs money and cannot be undone. [y/N] ", p.ended)
+			if !strings.Contains(p.stderr.String(), "The plan of order one") {
+				t.Errorf("it asks without a plan: %s", p.stderr.String())
+			}
+			if tc.answer == "" {
+				p.interrupt()
+			} else {
+				p.types(t, tc.answer)
+			}
+			<-p.ended
+			if r := p.result(); r.status != tc.status || !tc.stored && !strings.Contains(r.stderr, "nothing was stored") {
+				t.Errorf("status %d, %s", r.status, r.stderr)
+			}
+			if tc.stored {
+				d.order("one")
+			} else {
+				d.empty()
+			}
+		})
+	}
+}
+
+// A bar on a terminal, with colors or without; lines on one that can do nothing else.
+func TestWatchOnTerminal(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		environ     []string
+		bar, colors bool
+	}{
+		"as it is":  {[]string{"TERM=xterm"}, true, true},
+		"no colors": {[]string{"TERM=xterm", "NO_COLOR=1"}, true, false},
+		"dumb":      {[]string{"TERM=dumb"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
+			p := startOnTerminal(t, append(d.environ, tc.environ...), "watch", "one")
+			p.stderr.await(t, "0/2, queued 2, 0 calls", p.ended)
+			d.work(store.Whois, fates{"a.nl": succeeds(store.Available), "b.nl": succeeds(store.Taken)})
+			<-p.ended
+			r := p.result()
+			if r.status != exitDone || !strings.Contains(r.stderr, "2/2, available 1, taken 1, 1 call") {
+				t.Errorf("status %d, %q", r.status, r.stderr)
+			}
+			if got := strings.Contains(r.stderr, "100%"); got != tc.bar {
+				t.Errorf("bar %v in %q", got, r.stderr)
+			}
+			if got := strings.Contains(r.stderr, "\x1b[32m"); got != tc.colors {
+				t.Errorf("colors %v in %q", got, r.stderr)
+			}
+			if !strings.HasPrefix(r.stdout, "Order     one\n") {
+				t.Errorf("stdout %q", r.stdout)
+			}
+		})
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+)
+
+func (a *app) workerCommand() *cobra.Command {
+	var names []string
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Work on what was ordered, until it is stopped",
+		Long: `Work on what was ordered: deliver jobs, call the registrar in bulk, and write down what came of it.
+
+Any number of workers may run. Ctrl-C or SIGTERM stops one in an orderly way: it gives back what it has not sent and
+sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 15 seconds.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			kinds, err := parseKinds(names)
+			if err != nil {
+				return err
+			}
+			return a.work(cmd.Context(), kinds)
+		},
+	}
+	cmd.Flags().StringSliceVar(&names, "kinds", []string{"whois", "register"}, "the `kinds` of jobs to work on")
+	return cmd
+}
+
+// parseKinds reads the kinds that a worker can work on.
+func parseKinds(names []string) ([]queue.Kind, error) {
+	var kinds []queue.Kind
+	for _, name := range names {
+		kind := queue.Kind(strings.TrimSpace(name))
+		if kind != queue.Whois && kind != queue.Register {
+			return nil, usagef("--kinds: a worker cannot work on %q: one or both of whois and register", name)
+		}
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if len(kinds) == 0 {
+		return nil, usagef("--kinds is empty: give one or both of whois and register")
+	}
+	return kinds, nil
+}
+
+func (a *app) work(ctx context.Context, kinds []queue.Kind) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	if err := lacking(cfg); err != nil {
+		return usageError(err)
+	}
+	log, err := a.newLogger(cfg)
+	if err != nil {
+		return err
+	}
+	accounts, opened, err := connectAccounts(cfg)
+	if err != nil {
+		return err
+	}
+	defer opened.close()
+	st, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for _, warning := range cfg.Warnings() {
+		log.Warn().Msg(warning)
+	}
+	w, err := newWorker(cfg, st, accounts, kinds, log)
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+// lacking is everything that a worker needs and the settings do not have, nil if they have it all.
+func lacking(cfg config.Config) error {
+	_, database := cfg.Database()
+	_, redis := cfg.Redis()
+	_, accounts := cfg.Accounts()
+	return errors.Join(database, redis, accounts)
+}
+
+func newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, log zerolog.Logger) (*worker.Worker, error) {
+	redisURL, err := cfg.Redis()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return worker.New(worker.Options{
+		Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
+		Whois: worker.Tuning{
+			BatchSize: cfg.WhoisBatchSize, Linger: cfg.WhoisLinger, Concurrency: cfg.WhoisConcurrency,
+		},
+		Register: worker.Tuning{
+			BatchSize: cfg.RegisterBatchSize, Linger: cfg.RegisterLinger, Concurrency: cfg.RegisterConcurrency,
+		},
+		UpstreamTimeout: cfg.UpstreamTimeout,
+		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
+		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
+		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate,
+		Log: log,
+	})
+}
