@@ -20,7 +20,7 @@ demo: ## see it work: everything in one process, against an upstream in memory; 
 
 test: ## run all tests, with the race detector, in random order
 	@.ci/deps cc $(TEST_SERVERS)
-	go test -race -shuffle=on -timeout 15m ./...
+	go test -race -shuffle=on -parallel 8 -timeout 10m ./...
 
 bench: ## measure the throughput on this machine
 	@.ci/deps postgres redis

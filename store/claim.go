@@ -28,7 +28,8 @@ type ClaimedJob struct {
 	ID           uuid.UUID
 	OrderID      int64
 	Domain       string
-	HolderID     string
+	HolderID     string // "" while a holder that came with its details is not ready
+	HolderKey    int64  // of a holder that came with its details; 0: the order gave an id
 	PeriodMonths int
 	Nameservers  []string
 	Attempts     int // this one included
@@ -44,21 +45,22 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 			UPDATE jobs j SET state = 'running', claim_id = $1, attempts = j.attempts + 1, wake_at = NULL
 			FROM want w
 			WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND j.kind = $2 AND j.account = $3
-			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_id, '') AS holder_id,
+			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
+				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
 			SELECT $1, $2, $3, $4, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
 			FROM taken HAVING count(*) > 0
 		)
-		SELECT id, order_id, domain, holder_id, period_months, nameservers, attempts FROM taken`,
+		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, attempts FROM taken`,
 		c.ID, c.Kind, c.Account, c.Worker, ids, epochs, seconds(c.Lease))
 	if err != nil {
 		return nil, failure("claim jobs", err)
 	}
 	claimed := make([]ClaimedJob, 0, len(jobs))
 	var j ClaimedJob
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
 		claimed = append(claimed, j)
 		j.Nameservers = nil
 		return nil
@@ -69,12 +71,14 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 // Op is what a call asks the upstream.
 type Op string
 
-// The operations. OpCheck is the fresh WHOIS check before a registration, OpRegister is the one that costs money.
+// The operations. OpCheck is the fresh WHOIS check before a registration, OpRegister is the one that costs money, OpHolder
+// finds or creates a holder.
 const (
 	OpWhois    Op = "whois"
 	OpCheck    Op = "check"
 	OpRegister Op = "register"
 	OpToken    Op = "token"
+	OpHolder   Op = "holder"
 )
 
 // NewCall is a call about to be made.
@@ -82,7 +86,9 @@ type NewCall struct {
 	ID      uuid.UUID
 	ClaimID uuid.UUID
 	Op      Op
+	Holder  int64         // key of the one that an OpHolder call is about; 0 for all others
 	Size    int           // jobs in it
+	Jobs    []uuid.UUID   // those in it, where they are not all of the claim's
 	Timeout time.Duration // from now to its deadline
 	Lease   time.Duration // to which the claim is renewed; longer than Timeout
 	Probe   uuid.UUID     // of the hold that this call may pass; zero for all others
@@ -97,12 +103,12 @@ func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 			SELECT FROM claims c JOIN holds h ON h.account = c.account
 			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind) AND h.probe_id IS DISTINCT FROM $7 LIMIT 1
 		), claim AS (`+renewClaim+` AND NOT EXISTS (SELECT FROM hold) RETURNING id), call AS (
-			INSERT INTO calls (id, claim_id, op, size, deadline)
-			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6) FROM claim
+			INSERT INTO calls (id, claim_id, op, size, deadline, holder_key, job_ids)
+			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6), $8, $9 FROM claim
 			RETURNING id
 		)
 		SELECT EXISTS (SELECT FROM call), EXISTS (SELECT FROM hold)`,
-		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout), orNull(c.Probe)).Scan(&started, &held)
+		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout), orNull(c.Probe), orNull(c.Holder), c.someJobs()).Scan(&started, &held)
 	switch {
 	case err != nil:
 		return failure("start call", err)
@@ -112,6 +118,13 @@ func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 		return ErrFenced
 	}
 	return nil
+}
+
+func (c NewCall) someJobs() uuids {
+	if c.Jobs == nil {
+		return nil
+	}
+	return toUUIDs(c.Jobs, asIs)
 }
 
 // renewClaim renews claim $1 for $2 seconds, if it is still good. Renewing is a write on purpose: the rescuer, which

@@ -33,11 +33,15 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 			(SELECT count(*) FROM readings r WHERE r.job_id = j.id AND r.availability = 'available'
 				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown'))),
 			coalesce((array_agg(a.status_code IN (400, 404, 422) AND (a.state = 'failed' OR a.state = 'refused' AND call.size = 1)
-				ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id))[1], false),
-			coalesce((array_agg(a.message ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id))[1], '')
+				ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], false),
+			coalesce((array_agg(a.message ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], '')
 		FROM claims c
 		CROSS JOIN unnest(c.job_ids) AS member (id)
 		JOIN jobs j ON j.id = member.id AND j.claim_id = c.id AND j.state = 'running'
+		CROSS JOIN LATERAL (
+			-- What an operator gave another try is not refused for what it was refused for before.
+			SELECT coalesce(max(o.at), '-infinity') AS began FROM operator_acts o WHERE o.job_id = j.id
+		) AS life
 		JOIN attempts a ON a.domain = j.domain
 		JOIN calls call ON call.id = a.call_id
 		WHERE c.id = $1

@@ -10,7 +10,7 @@ import (
 )
 
 const jobColumns = `j.id, j.order_id, o.source, o.reference, j.seq, j.kind, j.account, j.domain, coalesce(j.domain_unicode, ''),
-	coalesce(j.holder_id, ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
+	coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
 	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at`
 
 func scanJob(row pgx.CollectableRow) (Job, error) {
@@ -123,7 +123,9 @@ func (s *Store) callsOf(ctx context.Context, j Job) ([]Call, error) {
 		JOIN calls c ON c.claim_id = cl.id
 		LEFT JOIN attempts a ON a.call_id = c.id AND a.job_id = $2
 		WHERE cl.order_ids @> ARRAY[$1::bigint] AND $2 = ANY(cl.job_ids)
+		AND (c.job_ids IS NULL OR $2 = ANY(c.job_ids))
 		AND (c.op <> 'register' OR a.job_id IS NOT NULL)
+		AND (c.op <> 'holder' OR c.holder_key = (SELECT j.holder_key FROM jobs j WHERE j.id = $2))
 		ORDER BY c.started_at, c.id`, j.OrderID, j.ID)
 	if err != nil {
 		return nil, failure("list calls of job", err)

@@ -113,7 +113,7 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 				resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
 				resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
 			FROM r WHERE a.call_id = $8 AND a.job_id = r.id
-			AND (a.state IN ('open', 'unknown') OR a.state = 'cleared' AND r.attempt = 'registered')
+			AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
 		), settled AS (
 			UPDATE jobs j SET `+setJob+` FROM r
 			WHERE j.id = r.id AND (`+mayChange+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,10 @@ type NewJob struct {
 	HolderID      string
 	PeriodMonths  int
 	Nameservers   []string
+	// Holder tells the holder of a registration by its details, where it has no HolderID. The first job of an order
+	// with that holder brings the details; the others may leave them out.
+	Holder        HolderDigest
+	HolderDetails []byte // JSON; personal data
 }
 
 // Submitted says what became of an order on its way in.
@@ -57,7 +62,7 @@ func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, e
 		if n.Kind == Register {
 			res.Order.Total, res.Duplicates, err = copyRegistrations(ctx, tx, res.Order, jobs)
 		} else {
-			res.Order.Total, err = copyJobs(ctx, tx, "jobs", res.Order, jobs)
+			res.Order.Total, err = copyJobs(ctx, tx, "jobs", copyColumns, res.Order, jobs)
 		}
 		if err != nil {
 			return err
@@ -112,13 +117,14 @@ func lookupOrder(ctx context.Context, q querier, n NewOrder) (o Order, found boo
 var copyColumns = []string{"id", "order_id", "seq", "kind", "lane", "account",
 	"domain", "domain_unicode", "holder_id", "period_months", "nameservers"}
 
-func copyJobs(ctx context.Context, tx pgx.Tx, table string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
+// copyJobs copies jobs into a table: all of copyColumns, or those with holderColumns after them.
+func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
 	next, stop := iter.Pull2(jobs)
 	defer stop()
 	seq := 0
-	row := make([]any, len(copyColumns))
+	row := make([]any, len(columns))
 	var failed error
-	n, err := tx.CopyFrom(ctx, pgx.Identifier{table}, copyColumns, pgx.CopyFromFunc(func() ([]any, error) {
+	n, err := tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromFunc(func() ([]any, error) {
 		j, err, ok := next()
 		if !ok {
 			return nil, nil
@@ -129,7 +135,8 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, o Order, jobs iter.S
 		}
 		seq++
 		copy(row, []any{toUUID(j.ID), o.ID, seq, string(o.Kind), string(o.Lane), o.Account,
-			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers})
+			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers,
+			j.Holder.orNull(), j.HolderDetails})
 		return row, nil
 	}))
 	if failed != nil {
@@ -143,16 +150,25 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
 			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
-			holder_id text, period_months integer, nameservers text[], wake_at timestamptz
+			holder_id text, period_months integer, nameservers text[], holder_digest bytea, holder_details jsonb,
+			wake_at timestamptz
 		) ON COMMIT DROP`)
 	if err != nil {
 		return 0, 0, err
 	}
-	total, err = copyJobs(ctx, tx, "incoming", o, jobs)
+	var named bool // by its details, a holder
+	total, err = copyJobs(ctx, tx, "incoming", slices.Concat(copyColumns, holderColumns), o, watchHolders(jobs, &named))
 	if err != nil {
 		return 0, 0, err
 	}
-	fresh, duplicates, err := insertIncoming(ctx, tx, "SELECT * FROM incoming")
+	incoming := "SELECT *, NULL::bigint AS holder_key FROM incoming"
+	if named {
+		if err := insertHolders(ctx, tx, o); err != nil {
+			return 0, 0, err
+		}
+		incoming = incomingWithHolders
+	}
+	fresh, duplicates, err := insertIncoming(ctx, tx, incoming)
 	if err == nil && fresh+duplicates != total {
 		// A live job ended between the two statements of insertIncoming.
 		err = &Error{Action: "submit order", Code: "40001", Message: "another order with the same domains changed meanwhile: submit it again"}
@@ -256,7 +272,7 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 	}
 	fresh, duplicates, err := insertIncoming(ctx, tx, `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, now() + make_interval(secs => $3) AS wake_at
+			r.period_months, r.nameservers, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[])
 		JOIN orders o ON o.id = $2
@@ -268,7 +284,7 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 // become final at once, as duplicates. Rows go in by domain, so that two orders with the same
 // domains cannot lock each other out.
 func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any) (fresh, duplicates int, err error) {
-	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers`
+	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, holder_key`
 	tag, err := tx.Exec(ctx, `
 		WITH i AS (`+incoming+`)
 		INSERT INTO jobs (`+columns+`, wake_at)
@@ -282,11 +298,15 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any
 		WITH i AS (`+incoming+`)
 		INSERT INTO jobs (`+columns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
-			i.period_months, i.nameservers, 'failed', 'duplicate', now(),
-			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || lo.reference
-		FROM i
-		JOIN jobs l ON l.live_domain = i.domain AND l.id <> i.id
-		JOIN orders lo ON lo.id = l.order_id
+			i.period_months, i.nameservers, i.holder_key, 'failed', 'duplicate', now(),
+			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
+		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)
 	return fresh, int(tag.RowsAffected()), err
 }
+
+// claimantOf finds the live or registered job that has the domain of incoming job i. Its LIMIT keeps the planner to one look
+// into the index per job: with statistics from a table of WHOIS jobs alone it would compare all with all.
+const claimantOf = `
+	SELECT jobs.outcome, orders.reference FROM jobs JOIN orders ON orders.id = jobs.order_id
+	WHERE jobs.live_domain = i.domain AND jobs.id <> i.id LIMIT 1`

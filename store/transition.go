@@ -66,7 +66,7 @@ const (
 	// AttemptOpen is an intent whose call has not come back. The worker resolves it, or the rescuer makes it
 	// unknown.
 	AttemptOpen AttemptState = "open"
-	// AttemptRegistered has a stored success reply for its item.
+	// AttemptRegistered has a stored success reply for its item, or an operator's word for it.
 	AttemptRegistered AttemptState = "registered"
 	// AttemptFailed was refused by itself in an otherwise good reply: it certainly had no effect.
 	AttemptFailed AttemptState = "failed"
@@ -79,6 +79,9 @@ const (
 	AttemptUnknown AttemptState = "unknown"
 	// AttemptCleared was unknown, and is held to have had no effect since.
 	AttemptCleared AttemptState = "cleared"
+	// AttemptDisowned left doubt behind, until an operator found out that it had no effect. It speaks neither for
+	// nor against its domain any more; only a late success would still count.
+	AttemptDisowned AttemptState = "disowned"
 )
 
 // PaidTransition is a Transition together with how the job's attempt ended.

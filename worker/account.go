@@ -10,6 +10,8 @@ import (
 type Upstream interface {
 	CheckBulk(ctx context.Context, domains []string) (registrar.CheckReply, error)
 	RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error)
+	FindHolder(ctx context.Context, search registrar.HolderSearch) (registrar.HolderReply, error)
+	CreateHolder(ctx context.Context, h registrar.Holder) (registrar.HolderReply, error)
 	Invalidate(generation uint64)
 }
 

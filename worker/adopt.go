@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -20,6 +21,9 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	if kind == queue.Register && j.HolderID == "" {
 		return store.NewJob{}, fmt.Errorf("%s: a registration needs a holder_id", name.ASCII)
 	}
+	if err := checkOwnJob(j); err != nil {
+		return store.NewJob{}, fmt.Errorf("%s: %w", name.ASCII, err)
+	}
 	n := store.NewJob{
 		ID: j.ID, Domain: name.ASCII, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
 	}
@@ -30,4 +34,29 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 		n.DomainUnicode = name.Unicode
 	}
 	return n, nil
+}
+
+// The bounds of what a producer's own job may ask for. They are those of an order's line.
+const (
+	maxPeriod      = 120
+	maxHolderID    = 128
+	maxNameservers = 13
+)
+
+func checkOwnJob(j queue.Job) error {
+	if j.PeriodMonths < 0 || j.PeriodMonths > maxPeriod {
+		return fmt.Errorf("a period is from 1 to %d months", maxPeriod)
+	}
+	if len(j.HolderID) > maxHolderID {
+		return fmt.Errorf("a holder_id has at most %d bytes", maxHolderID)
+	}
+	if len(j.Nameservers) > maxNameservers {
+		return fmt.Errorf("at most %d name servers", maxNameservers)
+	}
+	for _, ns := range j.Nameservers {
+		if _, err := domainname.ParseHost(ns); err != nil {
+			return errors.New("a name server is no host name")
+		}
+	}
+	return nil
 }

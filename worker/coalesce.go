@@ -165,6 +165,13 @@ func (c *coalescer) backlog() int {
 	return len(c.waiting[queue.Plain]) + len(c.waiting[queue.Bulk])
 }
 
+// isClosed says whether the worker is stopping.
+func (c *coalescer) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 // poke makes waiting takers look again: a call slot has become free.
 func (c *coalescer) poke() {
 	c.mu.Lock()

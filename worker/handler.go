@@ -85,8 +85,13 @@ func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJo
 	queueName, _ := asynq.GetQueueName(ctx)
 	added := make([]store.NewJob, 0, len(c.Jobs))
 	jobs := make([]store.DeliveredJob, 0, len(c.Jobs))
+	seen := make(map[string]bool, len(c.Jobs))
 	for _, j := range c.Jobs {
 		n, err := newJob(c, h.kind, j)
+		if err == nil && seen[n.Domain] {
+			continue
+		}
+		seen[n.Domain] = true
 		if err != nil {
 			h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a job that a producer enqueued by itself")
 			continue
@@ -106,6 +111,11 @@ func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJo
 	var conflict *store.ReferenceConflictError
 	if errors.As(err, &conflict) {
 		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")
+		return nil, nil
+	}
+	var refused *store.Error
+	if errors.As(err, &refused) {
+		h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a chunk that the database refuses")
 		return nil, nil
 	}
 	if err != nil {

@@ -76,7 +76,7 @@ func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
 // scopeOf says what a hold stops: without money, registrations; without credentials, everything; where the API is not as
 // we think, whatever needs the operation.
 func scopeOf(reason store.HoldReason, op store.Op) store.Scope {
-	if reason == store.HoldPayment || reason == store.HoldContract && op == store.OpRegister {
+	if reason == store.HoldPayment || reason == store.HoldContract && (op == store.OpRegister || op == store.OpHolder) {
 		return store.ScopeRegister
 	}
 	return store.ScopeAll

@@ -25,9 +25,11 @@ type pipeline struct {
 	upstream Upstream
 	batches  *coalescer
 	slots    *slots
+	checks   *slots // of WHOIS calls: the fresh check before a registration takes none of its slots
 	backoff  backoff
 	// authority is shared by the account's pipelines.
 	authority *authority
+	holders   *holderDesk // of registrations; nil for other kinds
 	log       zerolog.Logger
 	// process carries out one claimed batch. It must settle or release every job of it.
 	process func(ctx context.Context, b batch)
@@ -38,11 +40,20 @@ type batch struct {
 	claim uuid.UUID
 	jobs  []store.ClaimedJob
 	probe *probing // nil unless the batch is the probe of a hold
+	part  bool     // these are not all of the claim's
 }
 
-// of is a part of the batch.
+// of is a part of the batch, or all of it.
 func (b batch) of(jobs []store.ClaimedJob) batch {
-	return batch{claim: b.claim, jobs: jobs, probe: b.probe}
+	return batch{claim: b.claim, jobs: jobs, probe: b.probe, part: b.part || len(jobs) < len(b.jobs)}
+}
+
+// some is the jobs of a batch that is a part, and nil for a whole one.
+func (b batch) some() []uuid.UUID {
+	if !b.part {
+		return nil
+	}
+	return idsOf(b.jobs)
 }
 
 func newPipeline(kind queue.Kind, a Account, auth *authority, pacer *pacer, o Options) *pipeline {
@@ -61,6 +72,7 @@ func newPipeline(kind queue.Kind, a Account, auth *authority, pacer *pacer, o Op
 		p.tuning, p.process = o.Whois, p.whois
 	}
 	p.slots = newSlots(p.tuning.Concurrency, pacer, func() { p.batches.poke() })
+	p.checks = p.slots
 	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, p.slots.idle)
 	return p
 }

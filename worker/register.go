@@ -11,11 +11,11 @@ import (
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
-// register carries out a batch of registrations: what earlier calls left behind is read, a fresh bulk WHOIS check is
-// made, the intent to pay is committed, and only what it returns is sent. Where something in the batch is
-// bad, its halves follow, each by the same way.
+// register carries out a batch of registrations: holders that came with their details are found or created, what earlier
+// calls left behind is read, a fresh bulk WHOIS check is made, the intent to pay is committed, and only what it
+// returns is sent. Where something in the batch is bad, its halves follow, each by the same way.
 func (p *pipeline) register(ctx context.Context, b batch) {
-	p.bisect(ctx, b, p.registerOnce)
+	p.bisect(ctx, b, p.registerResolved)
 }
 
 func (p *pipeline) registerOnce(ctx context.Context, b batch) part {

@@ -61,7 +61,8 @@ func randomFaults(t *testing.T, rng *rand.Rand) {
 	if n := len(b.sandbox.Ledger().Resends()); n > 0 {
 		t.Errorf("%d domains were sent again after they had been registered", n)
 	}
-	if sums[1].Counts[store.Succeeded] != 500 {
+	// A fault that refuses a call of one domain refuses that domain: there may be a few.
+	if refused := sums[1].Outcomes[store.Rejected]; sums[1].Counts[store.Succeeded]+refused != 500 || refused > 5 {
 		t.Errorf("WHOIS checks ended as %v", sums[1].Outcomes)
 	}
 	t.Logf("%d faults; registrations ended as %v %v", fired, sums[0].Counts, sums[0].Outcomes)

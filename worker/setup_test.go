@@ -292,9 +292,10 @@ func (b *bench) invariants() {
 				WHEN 'running' THEN EXISTS (SELECT FROM claims c WHERE c.id = j.claim_id AND c.closed_at IS NULL)
 				ELSE j.wake_at IS NOT NULL OR EXISTS (SELECT FROM chunks c
 					WHERE c.order_id = j.order_id AND j.seq BETWEEN c.first_seq AND c.last_seq) END`,
-		"I7 registered without a success reply": `
+		"I7 registered without a success reply, and without an operator's word": `
 			SELECT count(*) FROM jobs j WHERE outcome = 'registered'
-			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'registered')`,
+			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'registered' AND a.resolved_by = 'reply')
+			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act = 'confirm registered')`,
 		"I8 taken or rejected with an unresolved attempt": `
 			SELECT count(*) FROM jobs j JOIN attempts a ON a.domain = j.domain
 			WHERE j.kind = 'register' AND j.outcome IN ('taken', 'rejected') AND a.state IN ('open', 'unknown')`,

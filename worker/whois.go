@@ -97,7 +97,7 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 		reply registrar.CheckReply
 		err   error
 	)
-	if p.slots.do(ctx, func() {
+	if p.checks.do(ctx, func() {
 		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 		defer cancel()
 		reply, err = p.upstream.CheckBulk(calling, domains)
@@ -113,7 +113,7 @@ func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op st
 	starting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	return p.options.Store.StartCall(starting, store.NewCall{
-		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Probe: b.probe.permission(),
+		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Jobs: b.some(), Probe: b.probe.permission(),
 		Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
 	})
 }

@@ -98,6 +98,7 @@ func (w *Worker) addPipelines() {
 			prober.pipelines[p.kind] = p
 			w.pipelines = append(w.pipelines, p)
 		}
+		openHolderDesk(prober.pipelines, pacer, o)
 		w.probers = append(w.probers, prober)
 	}
 }

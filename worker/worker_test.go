@@ -198,7 +198,9 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 	for _, d := range names("own", 40) {
 		chunk.Jobs = append(chunk.Jobs, queue.Job{Domain: strings.ToUpper(d), HolderID: "H-1"})
 	}
-	chunk.Jobs = append(chunk.Jobs, queue.Job{Domain: "not a domain", HolderID: "H-1"}, queue.Job{Domain: "no-holder.nl"})
+	chunk.Jobs = append(chunk.Jobs, queue.Job{Domain: "not a domain", HolderID: "H-1"}, queue.Job{Domain: "no-holder.nl"},
+		queue.Job{Domain: "own-0001.nl", HolderID: "H-1"}, queue.Job{Domain: "period.nl", HolderID: "H-1", PeriodMonths: -1},
+		queue.Job{Domain: "ns.nl", HolderID: "H-1", Nameservers: []string{"not a host"}})
 	for range 3 { // a producer that lost the reply sends it again
 		if err := producer.Enqueue(t.Context(), queue.Register, queue.Plain, chunk); err != nil {
 			t.Fatal(err)

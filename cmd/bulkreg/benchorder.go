@@ -95,10 +95,10 @@ func (b *benchBed) await(ctx context.Context, o store.Order) (store.Summary, err
 	}
 }
 
-// lastEnded says whether the last job of an order has ended, which tells next to nothing and costs next to nothing:
-// jobs go out in their order, so that it will be one of the last.
+// lastEnded says whether the last job of an order has ended. That tells next to nothing and costs next to nothing: jobs
+// go out in their order, so that it will be one of the last.
 func (b *benchBed) lastEnded(ctx context.Context, o store.Order) (bool, error) {
-	for job, err := range b.store.Jobs(ctx, o.ID, store.JobFilter{AfterSeq: o.Total - 1}) {
+	for job, err := range b.store.Jobs(ctx, o.ID, store.JobFilter{AfterSeq: o.Total - 1, Limit: 1}) {
 		return !job.FinishedAt.IsZero(), err
 	}
 	return false, fmt.Errorf("order %s has lost its last job", o.Reference)

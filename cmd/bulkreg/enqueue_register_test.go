@@ -108,6 +108,7 @@ func TestEnqueueRegisterRefuses(t *testing.T) {
 		"piped":             {"domain,holder_id\na.nl,H1\n", []string{"-", "--order", "x"}, "standard input is the order itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := d.runWith(tc.stdin, append([]string{"enqueue", "register"}, tc.args...)...)
 			if r.status != exitUsage || !strings.Contains(r.stderr, tc.want) || r.stdout != "" {
 				t.Errorf("status %d, %q, %q, want %q", r.status, r.stderr, r.stdout, tc.want)
@@ -115,9 +116,9 @@ func TestEnqueueRegisterRefuses(t *testing.T) {
 			if strings.Contains(r.stderr, "jan@") {
 				t.Errorf("it shows an address: %s", r.stderr)
 			}
+			d.empty()
 		})
 	}
-	d.empty()
 }
 
 // The exit status tells how a followed order went.
@@ -130,16 +131,16 @@ func TestEnqueueRegisterWait(t *testing.T) {
 	}{
 		"all registered": {
 			fates{"a.nl": succeeds(store.Registered), "b.nl": succeeds(store.Registered)}, exitDone,
-			[]string{"one: 2/2, registered 2, 1 call\n"},
+			[]string{"one: 2/2, 1 call, registered 2\n"},
 		},
 		"one rejected": {
 			fates{"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "no")}, exitNotAll,
-			[]string{"one: 2/2, registered 1, rejected 1, 1 call\n",
+			[]string{"one: 2/2, 1 call, registered 1, rejected 1\n",
 				"bulkreg: order one: 1 of 2 jobs did not succeed; `bulkreg jobs one --state failed` tells why\n"},
 		},
 		"one unconfirmed": {
 			fates{"a.nl": fails(store.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
-			[]string{"one: 2/2, rejected 1, unconfirmed 1, 1 call\n", "1 of 2 jobs may have been paid for", "`bulkreg jobs one --state unconfirmed`"},
+			[]string{"one: 2/2, 1 call, rejected 1, unconfirmed 1\n", "1 of 2 jobs may have been paid for", "`bulkreg jobs one --state unconfirmed`"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 			d := newDesk(t)
 			file := d.file("list", "a.nl\nb.nl\n")
 			c := startCommand(t, d.environ, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--yes", "--wait", "-o", "json")
-			c.stderr.await(t, "one: 0/2, queued 2, 0 calls\n", c.ended)
+			c.stderr.await(t, "one: 0/2, 0 calls, queued 2\n", c.ended)
 			d.work(store.Register, tc.ends)
 			<-c.ended
 			r := c.result()

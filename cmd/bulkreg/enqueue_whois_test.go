@@ -168,13 +168,14 @@ func TestEnqueueWhoisRefuses(t *testing.T) {
 		"rejects folder":  {[]string{list, "--order", "x", "--rejects", d.folder}, "--rejects: open"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := d.run(append([]string{"enqueue", "whois"}, tc.args...)...)
 			if r.status != exitUsage || !strings.Contains(r.stderr, tc.want) || r.stdout != "" {
 				t.Errorf("status %d, %q, %q, want %q", r.status, r.stderr, r.stdout, tc.want)
 			}
+			d.empty()
 		})
 	}
-	d.empty()
 }
 
 // What can be read in two ways is refused. It is about the folder that a process stands in, of which there is one.
@@ -232,11 +233,11 @@ func TestEnqueueWait(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	c := startCommand(t, d.environ, "enqueue", "whois", "a.nl", "b.nl", "--order", "one", "--wait", "-o", "json")
-	c.stderr.await(t, "one: 0/2, queued 2, 0 calls\n", c.ended)
+	c.stderr.await(t, "one: 0/2, 0 calls, queued 2\n", c.ended)
 	d.work(store.Whois, fates{"a.nl": succeeds(store.Available), "b.nl": succeeds(store.Taken)})
 	<-c.ended
 	r := c.result()
-	if r.status != exitDone || !strings.HasSuffix(r.stderr, "one: 2/2, available 1, taken 1, 1 call\n") {
+	if r.status != exitDone || !strings.HasSuffix(r.stderr, "one: 2/2, 1 call, available 1, taken 1\n") {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
 	order := parsed[orderJSON](t, r.stdout)

@@ -17,14 +17,14 @@ import (
 func TestInterruptedWatch(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	for name, args := range map[string][]string{
+	for want, args := range map[string][]string{
 		"the order goes on; `bulkreg watch one` looks again": {"enqueue", "whois", "a.nl", "--order", "one", "--wait"},
-		"`bulkreg watch 'no 2' --source shop` looks again":   {"enqueue", "whois", "a.nl", "--order", "no 2", "--source", "shop", "--wait"},
+		"`bulkreg watch 'no 2' --source shop` looks again":   {"enqueue", "whois", "b.nl", "--order", "no 2", "--source", "shop", "--wait"},
 	} {
 		c := startCommand(t, d.environ, args...)
-		c.stderr.await(t, "0/1, queued 1", c.ended)
+		c.stderr.await(t, "0/1, 0 calls, queued 1", c.ended)
 		r := c.stop()
-		if r.status != exitInterrupted || !strings.Contains(r.stderr, name) || r.stdout != "" {
+		if r.status != exitInterrupted || !strings.Contains(r.stderr, want) || r.stdout != "" {
 			t.Errorf("%q: status %d, %q, %q", args, r.status, r.stderr, r.stdout)
 		}
 	}
@@ -74,7 +74,7 @@ func TestFollowPace(t *testing.T) {
 		if err != nil || !sum.Done() || shown != 6 {
 			t.Fatalf("%+v, %v, shown %d times", sum, err, shown)
 		}
-		want := []time.Duration{50, 75, 112, 11_000, 252}
+		want := []time.Duration{50, 75, 112, 11_000, 253}
 		for i, ms := range want {
 			if got := s.looks[i+1].Sub(s.looks[i]).Truncate(time.Millisecond); got != ms*time.Millisecond {
 				t.Errorf("look %d came after %s, want %s", i+1, got, ms*time.Millisecond)

@@ -61,8 +61,14 @@ If the reason is still there, the first call brings the hold back.`,
 				if err != nil {
 					return err
 				}
+				for _, h := range ended {
+					fmt.Fprintf(a.stderr, "Lifted the %s hold of account %s, since %s: %d jobs go on.\n", h.Reason, h.Account, timeCell(h.Since), h.Jobs)
+				}
 				if len(ended) == 0 {
 					fmt.Fprintln(a.stderr, "There was no hold to lift.")
+				}
+				if !out.json() {
+					return nil
 				}
 				return a.printHolds(out, ended)
 			})

@@ -39,7 +39,7 @@ func TestHoldsAndResume(t *testing.T) {
 	if r := d.must(exitDone, "resume", "another"); !strings.Contains(r.stderr, "no hold to lift") {
 		t.Errorf("resuming another account: %q", r.stderr)
 	}
-	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stdout, "payment") {
+	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stderr, "Lifted the payment hold of account default") {
 		t.Errorf("resuming: %q", r.stdout)
 	}
 	if left, err := d.st.Holds(t.Context()); err != nil || len(left) != 0 {

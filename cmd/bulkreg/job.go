@@ -21,7 +21,8 @@ func (a *app) jobCommand() *cobra.Command {
 		Short: "Show one job and every call it was in",
 		Long: `job shows all that is known of one job: where it stands, when it needs attention next, and every upstream
 call it was in with time, status, duration and what the registrar said. Of a paid call it also says how the
-job fared in it: open, registered, failed, refused, not_sent, unknown or cleared.`,
+job fared in it: open, registered, failed, refused, not_sent, unknown, cleared or disowned. Where a paid call had no
+definite answer, it shows what WHOIS said of the domain since, and when; and what a person did to the job.`,
 		Example: `  bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d
   bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d -o json | jq '.calls[-1]'`,
 		Args: usageArgs(cobra.ExactArgs(1)),
@@ -46,14 +47,24 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 		return fmt.Errorf("there is no job %s", id)
 	case err != nil:
 		return err
-	case out.json():
-		return printJSON(a.stdout, jobDetailOut(j, calls))
 	}
-	if err := a.printJob(j); err != nil || len(calls) == 0 {
+	e, err := findEvidence(ctx, st, id)
+	switch {
+	case err != nil:
+		return err
+	case out.json():
+		return printJSON(a.stdout, jobDetailOut(j, calls, e))
+	}
+	if err := a.printJob(j); err != nil {
 		return err
 	}
-	fmt.Fprintln(a.stdout)
-	return a.printCalls(calls)
+	if len(calls) > 0 {
+		fmt.Fprintln(a.stdout)
+		if err := a.printCalls(calls); err != nil {
+			return err
+		}
+	}
+	return a.printEvidence(e)
 }
 
 func (a *app) printJob(j store.Job) error {
@@ -99,7 +110,7 @@ func nextAttention(j store.Job) string {
 	case store.Held:
 		return fmt.Sprintf("when the hold on account %s is lifted: `bulkreg holds`", j.Account)
 	case store.Unconfirmed:
-		return fmt.Sprintf("a person must say whether it was registered: `bulkreg confirm %s`", j.ID)
+		return fmt.Sprintf("a person must say whether it was registered: `bulkreg confirm %s --registered|--not-registered --reason TEXT`", j.ID)
 	default:
 		return "never: it is final"
 	}
@@ -140,6 +151,8 @@ type jobDetailJSON struct {
 	Account   string     `json:"account"`
 	WakeAt    *time.Time `json:"wake_at"` // when it needs attention next; null where nothing is planned
 	Calls     []callJSON `json:"calls"`   // oldest first
+
+	evidenceJSON
 }
 
 type callJSON struct {
@@ -156,10 +169,10 @@ type callJSON struct {
 	Message    string             `json:"message,omitempty"`     // of this job
 }
 
-func jobDetailOut(j store.Job, calls []store.Call) jobDetailJSON {
+func jobDetailOut(j store.Job, calls []store.Call, e evidence) jobDetailJSON {
 	detail := jobDetailJSON{
 		jobJSON: jobOut(j), Source: j.Source, Reference: j.Reference, Account: j.Account,
-		WakeAt: timeJSON(j.WakeAt), Calls: make([]callJSON, len(calls)),
+		WakeAt: timeJSON(j.WakeAt), Calls: make([]callJSON, len(calls)), evidenceJSON: e.out(),
 	}
 	for i, c := range calls {
 		detail.Calls[i] = callJSON{

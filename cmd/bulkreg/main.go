@@ -7,17 +7,22 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// secondSignal is how long after the first signal a second one counts.
+const secondSignal = time.Second
 
 // version is set by the linker.
 var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the process at once: whatever it was doing, the leases decide.
-	context.AfterFunc(ctx, stop)
+	// A second signal ends the process at once: whatever it was doing, the leases decide. Not one that comes right
+	// after the first, though: timeout(1) and some supervisors signal the process and then its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
 	redis.SetLogger(quiet{})
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	stop()

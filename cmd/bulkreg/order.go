@@ -97,13 +97,15 @@ type orderJSON struct {
 	Calls      int                   `json:"calls"`
 	CreatedAt  time.Time             `json:"created_at"`
 	FinishedAt *time.Time            `json:"finished_at"`
+	// NeedsPerson is left out when nobody has to do anything.
+	NeedsPerson *needsPersonJSON `json:"needs_person,omitempty"`
 }
 
 func orderOut(s store.Summary) orderJSON {
 	return orderJSON{
 		Reference: s.Reference, Source: s.Source, Kind: s.Kind, Account: s.Account, Total: s.Total,
 		Counts: s.Counts, Outcomes: s.Outcomes, Done: s.Done(), Calls: s.Calls,
-		CreatedAt: s.CreatedAt.UTC(), FinishedAt: timeJSON(s.FinishedAt),
+		CreatedAt: s.CreatedAt.UTC(), FinishedAt: timeJSON(s.FinishedAt), NeedsPerson: needsPersonOut(s),
 	}
 }
 
@@ -127,7 +129,10 @@ func (a *app) printOrder(out output, s store.Summary) error {
 	t.row("Calls", strconv.Itoa(s.Calls))
 	t.row("Created", timeCell(s.CreatedAt))
 	t.row("Finished", finished)
-	return t.end()
+	if err := t.end(); err != nil {
+		return err
+	}
+	return a.printNeedsPerson(s)
 }
 
 // stateCounts lists how many jobs are in which state.

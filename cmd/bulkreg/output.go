@@ -173,11 +173,7 @@ func cell(text string) string {
 // short cuts a text for a column of a table.
 func short(text string) string {
 	const most = 60
-	runes := []rune(text)
-	if len(runes) <= most {
-		return text
-	}
-	return string(runes[:most-1]) + "…"
+	return fit(text, most)
 }
 
 // timeCell is a time for people, in UTC; "" for none.

@@ -26,9 +26,9 @@ func TestTable(t *testing.T) {
 func TestTableStreams(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	table := newTable(&out, "A")
+	table := newTable(&out, "A", "B")
 	for range tablePage {
-		table.row("x")
+		table.row("x", "y")
 	}
 	if got := strings.Count(out.String(), "\n"); got != tablePage {
 		t.Errorf("%d lines are out before the end", got)

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -78,7 +80,7 @@ func (p *progress) show(s store.Summary) {
 		p.bar.ChangeMax(s.Total)
 	}
 	// The text first: a full bar is drawn for the last time. A terminal that cannot be written to has nobody before it.
-	p.bar.Describe(p.text(s))
+	p.bar.Describe(fit(p.text(s), p.columns()))
 	p.bar.Set(settled) //nolint:errcheck // see above
 }
 
@@ -117,20 +119,45 @@ func (p *progress) line(now time.Time, s store.Summary) {
 	fmt.Fprintf(p.out, "%s: %s\n", p.reference, p.text(s))
 }
 
-// text says in one line how the order stands, how fast it goes and how long it will take.
+// besidesText is what a bar takes of a line at least, in columns: the percentage and the spaces.
+const besidesText = 10
+
+// columns is how long a text beside the bar may be; 0 where nobody can say.
+func (p *progress) columns() int {
+	file, ok := p.out.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		return 0
+	}
+	return max(width-besidesText, 1)
+}
+
+// fit cuts a text to a number of columns: a line that wraps is not drawn over, but again and again.
+func fit(text string, columns int) string {
+	if runes := []rune(text); columns > 0 && len(runes) > columns {
+		return string(runes[:columns-1]) + "…"
+	}
+	return text
+}
+
+// text says in one line how the order stands, how fast it goes and how long it will take. What matters most stands first.
 func (p *progress) text(s store.Summary) string {
 	settled := settledJobs(s)
 	parts := []string{thousands(settled) + "/" + thousands(s.Total)}
 	if rate := p.speed.rate(); rate > 0 && !s.Settled() {
 		parts = append(parts, rateText(rate), leftText(float64(s.Total-settled)/rate))
 	}
+	parts = append(parts, counted(s.Calls, "call", "calls"))
+	if s.Counts[store.Held] > 0 {
+		parts = append(parts, "on hold (`bulkreg holds` tells why)")
+	}
 	if all := standing(s); all != "" {
 		parts = append(parts, all)
 	}
-	if s.Counts[store.Held] > 0 {
-		parts = append(parts, "`bulkreg holds` tells why")
-	}
-	return strings.Join(append(parts, counted(s.Calls, "call", "calls")), ", ")
+	return strings.Join(parts, ", ")
 }
 
 // settledJobs is how many jobs of an order will not change by themselves any more.

@@ -32,10 +32,10 @@ func TestProgressLines(t *testing.T) {
 		p.show(available(step.n))
 	}
 	p.end()
-	want := `one: 0/4,000, queued 4,000, 0 calls
-one: 1,000/4,000, 500/s, 6s left, available 1,000, queued 3,000, 10 calls
-one: 1,500/4,000, 250/s, 10s left, available 1,500, queued 2,500, 15 calls
-one: 4,000/4,000, available 4,000, 40 calls
+	want := `one: 0/4,000, 0 calls, queued 4,000
+one: 1,000/4,000, 500/s, 6s left, 10 calls, available 1,000, queued 3,000
+one: 1,500/4,000, 250/s, 10s left, 15 calls, available 1,500, queued 2,500
+one: 4,000/4,000, 40 calls, available 4,000
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
@@ -47,7 +47,7 @@ func TestProgressText(t *testing.T) {
 	p := &progress{}
 	s := summaryOf(10, 1, map[store.State]int{store.Held: 3, store.Unconfirmed: 1, store.Canceled: 1, store.Succeeded: 2, store.Failed: 3},
 		map[store.Outcome]int{store.Registered: 2, store.Exhausted: 1, store.Duplicate: 2})
-	want := "7/10, registered 2, duplicate 2, exhausted 1, canceled 1, unconfirmed 1, held 3, `bulkreg holds` tells why, 1 call"
+	want := "7/10, 1 call, on hold (`bulkreg holds` tells why), registered 2, duplicate 2, exhausted 1, canceled 1, unconfirmed 1, held 3"
 	if got := p.text(s); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -71,7 +71,7 @@ func TestProgressBar(t *testing.T) {
 		if got := strings.Contains(shown, "\x1b[32m"); got != colors {
 			t.Errorf("%s: colors %v in %q", style, got, shown)
 		}
-		for _, want := range []string{"0%", "25%", "1/4, ", "100%", "4/4, taken 3, unconfirmed 1, 2 calls"} {
+		for _, want := range []string{"0%", "25%", "1/4, ", "100%", "4/4, 2 calls, taken 3, unconfirmed 1"} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%s: %q is not in %q", style, want, shown)
 			}
@@ -114,5 +114,17 @@ func TestLeftText(t *testing.T) {
 		if got := leftText(seconds); got != want {
 			t.Errorf("%f: got %q, want %q", seconds, got, want)
 		}
+	}
+}
+
+func TestFit(t *testing.T) {
+	t.Parallel()
+	for want, columns := range map[string]int{"éééé": 0, "éé…": 3, "…": 1} {
+		if got := fit("éééé", columns); got != want {
+			t.Errorf("in %d columns: %q, want %q", columns, got, want)
+		}
+	}
+	if got := fit("éééé", 4); got != "éééé" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -20,30 +20,47 @@ type typist struct {
 	keyboard io.Writer
 }
 
-// openTerminal makes a pseudo terminal: what is written to keys appears as typed on screen.
+// openTerminal makes a pseudo terminal: what is written to keys is typed, and what is written to screen is read from keys.
 func openTerminal(t *testing.T) (keys, screen *os.File) {
 	t.Helper()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { keys.Close() })
-	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var n int
+	control(t, keys, func(fd int) error {
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+			return err
+		}
+		var err error
+		n, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		return err
+	})
 	screen, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120}); err != nil {
-		t.Fatal(err)
-	}
+	control(t, screen, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120})
+	})
 	return keys, screen
 }
+
+// control works on a file without making its reads uninterruptible, as File.Fd does.
+func control(t *testing.T, file *os.File, do func(fd int) error) {
+	t.Helper()
+	conn, err := file.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) { failed = do(int(fd)) }); err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+}
+
+// endOfScreen is written when a command has ended, so that its screen has been read to the end.
+const endOfScreen = "<end>"
 
 // startOnTerminal runs a command with a terminal for standard input and error; stderr is what is on its screen.
 func startOnTerminal(t *testing.T, environ []string, args ...string) *typist {
@@ -54,13 +71,21 @@ func startOnTerminal(t *testing.T, environ []string, args ...string) *typist {
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
-		io.Copy(&c.stderr, keys) // it ends with an error when the screen is closed
+		for part := make([]byte, 4096); !strings.HasSuffix(c.stderr.String(), endOfScreen); {
+			n, err := keys.Read(part)
+			c.stderr.Write(part[:n])
+			if err != nil {
+				return
+			}
+		}
 	}()
 	go func() {
 		defer close(c.ended)
 		c.status = report(screen, run(ctx, args, environ, screen, &c.stdout, screen))
-		screen.Close()
+		io.WriteString(screen, endOfScreen)
 		<-shown
+		keys.Close() // hangs up, which ends a read that still waits for the keyboard
+		screen.Close()
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -133,11 +158,11 @@ func TestWatchOnTerminal(t *testing.T) {
 			d := newDesk(t)
 			d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
 			p := startOnTerminal(t, append(d.environ, tc.environ...), "watch", "one")
-			p.stderr.await(t, "0/2, queued 2, 0 calls", p.ended)
+			p.stderr.await(t, "0/2, 0 calls, queued 2", p.ended)
 			d.work(store.Whois, fates{"a.nl": succeeds(store.Available), "b.nl": succeeds(store.Taken)})
 			<-p.ended
 			r := p.result()
-			if r.status != exitDone || !strings.Contains(r.stderr, "2/2, available 1, taken 1, 1 call") {
+			if r.status != exitDone || !strings.Contains(r.stderr, "2/2, 1 call, available 1, taken 1") {
 				t.Errorf("status %d, %q", r.status, r.stderr)
 			}
 			if got := strings.Contains(r.stderr, "100%"); got != tc.bar {

@@ -12,15 +12,17 @@ import (
 	"os"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // Spool holds an order's jobs in a temporary file. It can be read any number of times, by one goroutine at once.
 type Spool struct {
-	file   *os.File
-	len    int
-	digest digest
+	file    *os.File
+	len     int
+	digest  digest
+	holders knownHolders
 }
 
 // entry is one job in the file.
@@ -30,6 +32,9 @@ type entry struct {
 	HolderID     string   `json:"h,omitempty"`
 	PeriodMonths int      `json:"p,omitempty"`
 	Nameservers  []string `json:"n,omitempty"`
+	Holder       []byte   `json:"k,omitempty"` // digest of its details, where it names no id
+	// Details are no part of the order's digest, which has theirs. They stand with the first jobs of a holder only.
+	Details json.RawMessage `json:"o,omitempty"`
 }
 
 // ReadSpool reads every record of r. Each line that cannot be used goes to reject, and reading goes on; an error of
@@ -39,7 +44,7 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}
-	s := &Spool{file: file}
+	s := &Spool{file: file, holders: knownHolders{most: maxKnown}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -63,7 +68,7 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 		case err != nil:
 			return nil, fmt.Errorf("read input: %w", err)
 		}
-		if err := s.add(buffered, entryOf(record)); err != nil {
+		if err := s.add(buffered, entryOf(record), record.Holder); err != nil {
 			return nil, err
 		}
 	}
@@ -77,13 +82,19 @@ func entryOf(r input.Record) entry {
 	return e
 }
 
-func (s *Spool) add(w io.Writer, e entry) error {
+func (s *Spool) add(w io.Writer, e entry, details *holder.Details) error {
+	known := s.holders.name(&e, details)
 	line, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode job: %w", err)
 	}
 	s.digest.add(line)
 	s.len++
+	if !known {
+		if line, err = withDetails(e, details); err != nil {
+			return err
+		}
+	}
 	if _, err := w.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("write spool file: %w", err)
 	}
@@ -147,7 +158,9 @@ func (s *Spool) jobs(o Order) iter.Seq2[store.NewJob, error] {
 				ID:     queue.JobID(o.Source, o.Reference, o.Kind, e.Domain),
 				Domain: e.Domain, DomainUnicode: e.Unicode,
 				HolderID: e.HolderID, PeriodMonths: e.PeriodMonths, Nameservers: e.Nameservers,
+				HolderDetails: e.Details,
 			}
+			copy(job.Holder[:], e.Holder)
 			if !yield(job, nil) {
 				return
 			}

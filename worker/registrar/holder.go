@@ -35,8 +35,12 @@ func (h Holder) personal() []string {
 	}
 }
 
-// HolderSearch names a holder by one of the two.
-type HolderSearch struct{ ID, Email string }
+// HolderSearch names a holder by ID or Email, one of the two.
+type HolderSearch struct {
+	ID, Email string
+	// Known is what the caller knows of the holder already. It is not sent; it is hidden in the upstream's words.
+	Known Holder
+}
 
 // Format prints the id alone, whatever the verb.
 func (s HolderSearch) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "holder search(%s)", s.ID) }
@@ -70,7 +74,7 @@ func (c *Client) FindHolder(ctx context.Context, s HolderSearch) (HolderReply, e
 	}
 	return c.doHolder(ctx, request{
 		op: OpHolderFind, method: http.MethodPost, path: c.paths.Holder, body: body,
-		success: isOK, personal: []string{s.Email},
+		success: isOK, personal: append(s.Known.personal(), s.Email),
 	}, s.ID)
 }
 

@@ -259,7 +259,9 @@ type wireHolderSearch struct {
 	Email string `json:"email,omitempty"`
 }
 
-func encodeHolderSearch(s HolderSearch) ([]byte, error) { return json.Marshal(wireHolderSearch(s)) }
+func encodeHolderSearch(s HolderSearch) ([]byte, error) {
+	return json.Marshal(wireHolderSearch{ID: s.ID, Email: s.Email})
+}
 
 // decodeResults reads {"results":[...]}. One item of the wrong shape must not take the answers about its
 // neighbours, which may have been paid for, with it: it alone comes back as unreadable.

@@ -36,6 +36,7 @@ func (f *numbered) Read(p []byte) (int, error) {
 var largeFiles = map[string]numbered{
 	"lines":  {line: "hosting-klant-%d.nl\n"},
 	"csv":    {header: "domain,holder_id,period,nameservers\n", line: "klant-%d.nl,H1,12,ns1.example.nl|ns2.example.nl\n"},
+	"holder": {header: janHeader + "\n", line: "klant-%d.nl," + janCells + "\n"},
 	"quoted": {header: "\"domain\",\"holder_id\"\n", line: "\"klant-%d.nl\",\"H1\"\n"},
 	"ndjson": {line: "{\"domain\":\"klant-%d.nl\",\"holder_id\":\"H1\"}\n"},
 }

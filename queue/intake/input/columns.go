@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
 
 // column is a CSV column or JSON field that a kind of order knows.
@@ -22,20 +24,25 @@ const (
 	columnHolderID
 	columnPeriod
 	columnNameservers
+	columnDetails // the first of the holder's details, in the order of holder.Fields
 )
 
 // errorColumn is what RejectsWriter adds. It is known and means nothing, so that its file can be read again.
 const errorColumn = "error"
 
 func columnsOf(kind string) columns {
+	domain := column{name: "domain", aliases: []string{"domain_name", "domainname"}}
+	if kind == kindWhois {
+		return columns{domain}
+	}
 	all := columns{
-		columnDomain:      {name: "domain", aliases: []string{"domain_name", "domainname"}},
+		columnDomain:      domain,
 		columnHolderID:    {name: "holder_id", aliases: []string{"holder", "holderid", "domainholder_id", "domainholder"}},
 		columnPeriod:      {name: "period", aliases: []string{"period_months"}},
 		columnNameservers: {name: "nameservers", aliases: []string{"name_servers"}},
 	}
-	if kind == kindWhois {
-		return all[:columnDomain+1]
+	for _, field := range holder.Fields() {
+		all = append(all, column{name: field, aliases: detailAliases(field)})
 	}
 	return all
 }
@@ -46,6 +53,16 @@ func (c columns) index(header string) int {
 		return at
 	}
 	name := normaliseHeader(header)
+	at := c.find(name)
+	if rest, found := strings.CutPrefix(name, "holder_"); at < 0 && found {
+		if of := c.find(rest); of >= columnDetails {
+			return of
+		}
+	}
+	return at
+}
+
+func (c columns) find(name string) int {
 	return slices.IndexFunc(c, func(col column) bool {
 		return col.name == name || slices.Contains(col.aliases, name)
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -82,6 +83,11 @@ func (s *csvSource) has(position int) bool {
 		}
 	}
 	return false
+}
+
+// hasDetails reports whether the file has a column with a detail of holders. Which ones are missing is said line by line.
+func (s *csvSource) hasDetails() bool {
+	return slices.ContainsFunc(s.fields, func(at int) bool { return at >= columnDetails })
 }
 
 func noDomainColumn(header []string, cols columns) string {

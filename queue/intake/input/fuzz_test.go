@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
 
 // FuzzReader reads any bytes. Whatever they are: no panic, only good domains, each of them once, lines in rising order,
@@ -17,6 +18,7 @@ func FuzzReader(f *testing.F) {
 		"a.nl\nb.nl\na.nl\nwww.c.nl\n", "domain\na.nl\n", "# x\n\na.nl\r\n", "\ufeffdomain;holder_id\r\nb.nl;\"H;\r\n1\"\r\n;;\r\n",
 		"domain,holder_id,period,nameservers\na.nl,H1,12,\"ns1.x.nl,ns2.x.nl\"\na.nl,H2,13,\nb.nl,\"H\"1,,\nc.nl,H\n",
 		"domain,error,holder_id\nwww.a.nl,\"x\ny\",H1\nb.nl,\n", "{\"domain\":\"a.nl\",\"nameservers\":[\"ns1.x.nl\",\"ns2.x.nl\"],\"x\":1}\n{\n",
+		janHeader + "\na.nl," + janCells + "\nb.nl,,,,,,,,,\nc.nl,Jan\n", "{\"domain\":\"a.nl\",\"holder\":{\"email\":\"a@b.nl\",\"id\":1}}\n{\"domain\":\"b.nl\",\"holder\":{\"holder\":{}}}\n",
 		"\xff\xfea\x00.\x00n\x00l\x00", "[\n", "note\tdomain\n#\ta.nl\n", "domain,x\n#,\"\na.nl,\"\"\"\n\"\n", strings.Repeat("a", 300) + "\nb.nl\n", strings.Repeat(" ", 300), "#" + strings.Repeat(" ", 300) + "\na.nl",
 	} {
 		f.Add([]byte(seed), true, uint8(0))
@@ -99,7 +101,12 @@ func checkRecord(t *testing.T, record Record, domains map[string]bool) {
 	if n := len(record.Nameservers); n == 1 || n > maxNameservers {
 		t.Errorf("%d name servers", n)
 	}
-	if record.HolderID != "" && (record.PeriodMonths < 1 || record.PeriodMonths > maxPeriodMonths) {
+	if h := record.Holder; h != nil {
+		if again, err := holder.Check(*h); err != nil || again != *h || record.HolderID != "" {
+			t.Errorf("holder checks as another one, %v, or has an id too: %q", err, record.HolderID)
+		}
+	}
+	if (record.HolderID != "" || record.Holder != nil) && (record.PeriodMonths < 1 || record.PeriodMonths > maxPeriodMonths) {
 		t.Errorf("period %d", record.PeriodMonths)
 	}
 }

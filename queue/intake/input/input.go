@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
 
 // Format is the form of a file.
@@ -84,9 +85,10 @@ type Record struct {
 	Domain domainname.Name
 
 	// The rest is for registrations and zero otherwise.
-	HolderID     string
-	PeriodMonths int      // 1 to 120, never 0: the default is filled in
-	Nameservers  []string // none, or 2 to 13 distinct ASCII host names
+	HolderID     string          // "" where the line carries the holder's details
+	Holder       *holder.Details // nil where it names an id
+	PeriodMonths int             // 1 to 120, never 0: the default is filled in
+	Nameservers  []string        // none, or 2 to 13 distinct ASCII host names
 }
 
 // Stats says what was read so far.

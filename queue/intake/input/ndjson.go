@@ -59,36 +59,58 @@ func (s *ndjsonSource) cells(text []byte) ([]cell, *fault) {
 	}
 	clear(s.found)
 	clear(s.given)
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return nil, jsonFault(text)
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, jsonFault(text)
-		}
-		name, _ := key.(string) // a key is always a string
-		at := s.columns.index(name)
-		if at < 0 {
-			s.skipped.add(name)
-			continue
-		}
-		if s.given[at] {
-			return nil, &fault{field: s.columns[at].name, reason: "is given twice: keep one"}
-		}
-		s.given[at] = true
-		if s.found[at], err = cellOf(value); err != nil {
-			return nil, &fault{field: s.columns[at].name, reason: err.Error()}
-		}
-	}
-	if _, err := decoder.Token(); err != nil { // the closing brace
-		return nil, jsonFault(text)
+	if bad := s.fields(decoder, text, s.columns.index); bad != nil {
+		return nil, bad
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, rowFault("the line goes on after its JSON object: write one object a line")
 	}
 	return s.found, nil
+}
+
+// fields reads the fields of an object, whose opening brace was read, to its closing one.
+func (s *ndjsonSource) fields(decoder *json.Decoder, text []byte, index func(string) int) *fault {
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return jsonFault(text)
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return jsonFault(text)
+		}
+		name, _ := key.(string) // a key is always a string
+		at := index(name)
+		switch {
+		case at < 0:
+			s.skipped.add(name)
+			continue
+		case at == columnHolderID && value[0] == '{' && normaliseHeader(name) != "id":
+			if bad := s.holder(value); bad != nil {
+				return bad
+			}
+			continue
+		case s.given[at]:
+			return &fault{field: s.columns[at].name, reason: "is given twice: keep one"}
+		}
+		s.given[at] = true
+		if s.found[at], err = cellOf(value); err != nil {
+			return &fault{field: s.columns[at].name, reason: err.Error()}
+		}
+	}
+	if _, err := decoder.Token(); err != nil { // the closing brace
+		return jsonFault(text)
+	}
+	return nil
+}
+
+// holder reads an object that is the holder: its details stand there as they may stand in the line itself.
+func (s *ndjsonSource) holder(object json.RawMessage) *fault {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if _, err := decoder.Token(); err != nil { // the opening brace
+		return jsonFault(object)
+	}
+	return s.fields(decoder, object, s.columns.indexInHolder)
 }
 
 // cellOf takes a string, a whole number, a list of strings, or null for no value.

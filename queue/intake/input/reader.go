@@ -61,7 +61,7 @@ func (r *Reader) open(scanner *lineScanner, empty bool) error {
 			return err
 		}
 		r.source, r.form.csv = table, table
-		namesHolders = table.has(columnHolderID)
+		namesHolders = table.has(columnHolderID) || table.hasDetails()
 	default:
 		r.source = &linesSource{scanner: scanner, cells: make([]cell, len(cols))}
 	}
@@ -73,7 +73,7 @@ func (r *Reader) wantHolders(named bool) error {
 	if r.opts.Kind != kindRegister || named || r.opts.DefaultHolderID != "" {
 		return nil
 	}
-	return &FileError{Reason: "names no holder for any domain: give --holder ID, or CSV with the columns domain and holder_id"}
+	return &FileError{Reason: "names no holder for any domain: give --holder ID, or CSV with the columns domain and holder_id, or domain and the holder's details"}
 }
 
 // FromArgs reads each argument as a line of its own. Record.Line and Reject.Line count arguments from 1.

@@ -37,6 +37,13 @@ func everything(t *testing.T, r *Reader) []string {
 
 func describe(r Record) string {
 	s := fmt.Sprintf("%d %s", r.Line, r.Domain.ASCII)
+	if h := r.Holder; h != nil {
+		var values []string
+		for _, value := range h.Values() {
+			values = append(values, *value)
+		}
+		s += " (" + strings.Trim(strings.Join(values, ","), ",") + ")"
+	}
 	if r.PeriodMonths != 0 {
 		s += fmt.Sprintf(" %s %d %s", r.HolderID, r.PeriodMonths, strings.Join(r.Nameservers, "+"))
 	}
@@ -113,7 +120,7 @@ func TestRegisterCSV(t *testing.T) {
 		{"comma before semicolon", "domain,a;b;c;d;e,holder_id\na.nl,x,H1\n", []string{"2 a.nl H1 12"}},
 		{"comment with a quote", "domain,holder_id\n#,\"\na.nl,H1\n", []string{"3 a.nl H1 12"}},
 		{"no holder", "domain,holder_id\na.nl,\nb.nl,jan@x.nl\nc.nl,two words\n", []string{
-			"line 2: holder_id is missing: give the holder's id here, or --holder ID for all lines without one",
+			"line 2: holder_id is missing: give the holder's id here, the holder's details in columns of their own, or --holder ID for all lines without one",
 			"line 3: holder_id is an e-mail address: give the holder's id, which `bulkreg holder get` finds by that address",
 			"line 4: holder_id has a space or an invisible character in it: give the holder's id",
 		}},

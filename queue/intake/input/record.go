@@ -18,7 +18,7 @@ func recordOf(found row, opts Options) (Record, *fault) {
 	if record.Domain, bad = domainOf(found.cells[columnDomain]); bad != nil || opts.Kind == kindWhois {
 		return record, bad
 	}
-	if record.HolderID, bad = holderIDOf(found.cells[columnHolderID], opts.DefaultHolderID); bad != nil {
+	if record.HolderID, record.Holder, bad = holderOf(found.cells, opts.DefaultHolderID); bad != nil {
 		return record, bad
 	}
 	if record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts.DefaultPeriodMonths); bad != nil {
@@ -52,7 +52,7 @@ func holderIDOf(c cell, byDefault string) (string, *fault) {
 	case c.list != nil:
 		return "", &fault{field: "holder_id", reason: "is a list: a domain has one holder"}
 	case c.text == "" && byDefault == "":
-		return "", &fault{field: "holder_id", reason: "is missing: give the holder's id here, or --holder ID for all lines without one"}
+		return "", &fault{field: "holder_id", reason: "is missing: give the holder's id here, the holder's details in columns of their own, or --holder ID for all lines without one"}
 	case c.text == "":
 		return byDefault, nil
 	}

@@ -39,6 +39,10 @@ func (s *seen) add(record Record) (repeat bool, differs string) {
 
 func (s *seen) detailsOf(record Record) details {
 	holder := maphash.String(s.seeds[0], record.HolderID) & hashMask
+	if record.Holder != nil {
+		digest := record.Holder.Digest()
+		holder = maphash.Bytes(s.seeds[1], digest[:]) & hashMask
+	}
 	var servers uint64
 	if len(record.Nameservers) > 0 {
 		servers = maphash.String(s.seeds[0], strings.Join(record.Nameservers, " ")) & hashMask

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// acting is what a person does to jobs: it is shown, asked for, carried out, and kept on record with their name.
+type acting struct {
+	*app
+	request store.ActRequest
+	source  string
+	yes     bool
+	out     output
+
+	becomes  string                                      // what the plan says of the jobs that change
+	done     string                                      // and the result
+	question func(plan store.ActReport, n string) string // n counts the jobs
+	note     func(plan store.ActReport) (warning string) // what else to say with the plan; nil for nothing
+}
+
+// aboutTargets is said of every act.
+const aboutTargets = `Name whole orders by their references, single jobs by their IDs, or both. The plan is shown first, and it is asked for
+on a terminal; elsewhere it needs --yes. Who did it, when and why stays on record: ` + "`bulkreg job`" + ` shows it.`
+
+// command makes the flags that all acts share, and runs them.
+func (c *acting) command(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = usageArgs(cobra.MinimumNArgs(1))
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	addSource(cmd, &c.source)
+	f := cmd.Flags()
+	f.StringVar(&c.request.Operator, "by", c.whoami(), "who does this, for the record: your `NAME`")
+	f.StringVar(&c.request.Reason, "reason", "", "why, for the record: `TEXT`")
+	f.BoolVar(&c.yes, "yes", false, "do not ask")
+	c.out.add(cmd)
+	return cmd
+}
+
+// whoami is who types this, as far as the environment tells: behind sudo, the person and not root.
+func (a *app) whoami() string {
+	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
+		if user := a.variable(name); user != "" {
+			return user
+		}
+	}
+	return ""
+}
+
+// run carries the act out on what the arguments name.
+func (c *acting) run(ctx context.Context, args []string) error {
+	if c.request.Operator == "" {
+		return usagef("say who does this, for the record: --by NAME")
+	}
+	if err := c.request.Check(); err != nil {
+		return usageError(err)
+	}
+	return c.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		if err := c.resolve(ctx, st, args); err != nil {
+			return err
+		}
+		plan, err := st.PlanAct(ctx, c.request)
+		if err != nil {
+			return unchanged(ctx, err)
+		}
+		c.printPlan(plan)
+		if plan.Changed() == 0 {
+			fmt.Fprintln(c.stderr, "There is nothing to change.")
+			return c.printResult(plan)
+		}
+		if err := c.approve(ctx, plan); err != nil {
+			return err
+		}
+		report, err := st.CarryOut(ctx, c.request)
+		if err != nil {
+			return broken(ctx, report, err)
+		}
+		if len(report.Claimed) > len(plan.Claimed) {
+			printClaimed(c.stderr, report)
+		}
+		return c.printResult(report)
+	})
+}
+
+// resolve finds the jobs and orders that the arguments name. A job of an order that is named as well counts once. Order
+// systems may use UUIDs for references: what is no job's ID may be one.
+func (c *acting) resolve(ctx context.Context, st *store.Store, args []string) error {
+	ids := map[string]uuid.UUID{}
+	for _, arg := range args {
+		if id, err := uuid.Parse(arg); err == nil {
+			ids[arg] = id
+		}
+	}
+	ordersOf, err := st.OrdersOf(ctx, slices.Collect(maps.Values(ids)))
+	if err != nil {
+		return unchanged(ctx, err)
+	}
+	orders := map[int64]store.Order{}
+	var jobs []uuid.UUID
+	for _, arg := range args {
+		id, isID := ids[arg]
+		if _, found := ordersOf[id]; isID && found {
+			jobs = append(jobs, id)
+			continue
+		}
+		o, err := st.FindOrder(ctx, c.source, arg)
+		switch {
+		case errors.Is(err, store.ErrNotFound) && isID:
+			return fmt.Errorf("there is neither a job %s nor an order of that reference and source %q", arg, c.source)
+		case errors.Is(err, store.ErrNotFound):
+			return noOrder(c.source, arg)
+		case err != nil:
+			return unchanged(ctx, err)
+		}
+		orders[o.ID] = o
+	}
+	for _, id := range slices.Sorted(maps.Keys(orders)) {
+		c.request.Orders = append(c.request.Orders, orders[id])
+	}
+	for _, id := range jobs {
+		if _, named := orders[ordersOf[id]]; !named && !slices.Contains(c.request.Jobs, id) {
+			c.request.Jobs = append(c.request.Jobs, id)
+		}
+	}
+	return nil
+}
+
+// approve asks whether to go on, where there is somebody to ask.
+func (c *acting) approve(ctx context.Context, plan store.ActReport) error {
+	switch {
+	case c.yes:
+		return nil
+	case !c.canAsk():
+		return usagef("there is no terminal to ask on: add --yes to go on; nothing was changed")
+	}
+	yes, err := c.ask(ctx, c.question(plan, counted(plan.Changed(), "job", "jobs")))
+	switch {
+	case ctx.Err() != nil:
+		return unchanged(ctx, ctx.Err())
+	case err != nil:
+		return err
+	case !yes:
+		return usagef("nothing was changed")
+	}
+	return nil
+}
+
+// unchanged is an error before anything was changed.
+func unchanged(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitErr{exitInterrupted, errors.New("interrupted: nothing was changed")}
+	}
+	return err
+}
+
+// broken is an error when something may have been changed.
+func broken(ctx context.Context, report store.ActReport, err error) error {
+	so := fmt.Sprintf("%s changed before that, and perhaps some more; the same command again does the rest",
+		counted(report.Changed(), "job was", "jobs were"))
+	if ctx.Err() != nil {
+		return &exitErr{exitInterrupted, errors.New("interrupted: " + so)}
+	}
+	return fmt.Errorf("%w; %s", err, so)
+}
+
+// why says of the jobs that an act leaves alone why it does.
+func why(s store.Skip) string {
+	switch s {
+	case store.SkipEnded:
+		return "have ended already"
+	case store.SkipRunning:
+		return "are being called for right now"
+	case store.SkipSent:
+		return "were sent and wait for their answer"
+	case store.SkipUnconfirmed:
+		return "may have been paid for: `bulkreg confirm` settles them"
+	case store.SkipSucceeded:
+		return "have succeeded"
+	case store.SkipUnfinished:
+		return "have not ended yet"
+	case store.SkipClaimed:
+		return "have a domain that another job has registered or is about to"
+	case store.SkipNotUnconfirmed:
+		return "do not wait for a person"
+	default:
+		return "changed at that very moment: the same command again looks at them anew"
+	}
+}
+
+// printPlan shows people what would change and what would not.
+func (c *acting) printPlan(plan store.ActReport) {
+	fmt.Fprintf(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
+	t := newTable(c.stderr)
+	for _, n := range plan.Counts {
+		what := strings.TrimSpace(fmt.Sprintf("%s, %s %s", n.Kind, n.State, n.Outcome))
+		fate := c.becomes
+		if n.Skip != "" {
+			fate = "stay as they are: they " + why(n.Skip)
+		}
+		t.row(thousands(n.Jobs), what, fate)
+	}
+	if t.end() != nil {
+		return // stderr is gone, and with it whoever could be told
+	}
+	printClaimed(c.stderr, plan)
+	if c.note == nil {
+		return
+	}
+	if warning := c.note(plan); warning != "" {
+		fmt.Fprintln(c.stderr, warning)
+	}
+}
+
+// printClaimed names the first domains that another job has, and who has them.
+func printClaimed(w io.Writer, r store.ActReport) {
+	for _, c := range r.Claimed {
+		how := "in progress in"
+		if c.Registered {
+			how = "registered by"
+		}
+		fmt.Fprintf(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
+	}
+	if more := r.Skipped()[store.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
+		fmt.Fprintf(w, "  ... and %s more\n", thousands(more))
+	}
+}
+
+// actJSON is what an act came to, as programs read it. Its names are part of the interface.
+type actJSON struct {
+	Act     store.Act          `json:"act"`
+	By      string             `json:"by"`
+	Reason  string             `json:"reason"`
+	Changed int                `json:"changed"`
+	Skipped map[store.Skip]int `json:"skipped"` // jobs left as they are, by reason; reasons with none are left out
+	Claimed []claimedJSON      `json:"claimed"` // the first domains that another job has
+}
+
+type claimedJSON struct {
+	Domain     string `json:"domain"`
+	Reference  string `json:"reference"`
+	Registered bool   `json:"registered"` // false: a live job wants it
+}
+
+func (c *acting) printResult(r store.ActReport) error {
+	if c.out.json() {
+		claimed := make([]claimedJSON, len(r.Claimed))
+		for i, claimant := range r.Claimed {
+			claimed[i] = claimedJSON(claimant)
+		}
+		return printJSON(c.stdout, actJSON{
+			Act: c.request.Act, By: c.request.Operator, Reason: c.request.Reason,
+			Changed: r.Changed(), Skipped: r.Skipped(), Claimed: claimed,
+		})
+	}
+	t := newTable(c.stdout, "JOBS", "RESULT", "WHY")
+	t.row(strconv.Itoa(r.Changed()), c.done, c.request.Reason)
+	skipped := r.Skipped()
+	for _, s := range slices.Sorted(maps.Keys(skipped)) {
+		t.row(strconv.Itoa(skipped[s]), "left alone", why(s))
+	}
+	return t.end()
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// On a terminal a plain yes is asked for.
+func TestActsAsk(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args     []string
+		question string
+		answer   string // "" for Ctrl-C
+		status   int
+		want     string // how d.nl, or c.nl, stands then
+	}{
+		"cancel, yes":       {[]string{"cancel", "one"}, "Cancel 1 job?", "y\n", exitDone, "succeeded registered, failed rejected, unconfirmed, canceled"},
+		"cancel, no":        {[]string{"cancel", "one"}, "Cancel 1 job?", "n\n", exitUsage, ""},
+		"cancel, interrupt": {[]string{"cancel", "one"}, "Cancel 1 job?", "", exitInterrupted, ""},
+		"retry": {[]string{"retry", "one"}, "Try 1 job again? A registration costs money and cannot be undone.", "yes\n", exitDone,
+			"succeeded registered, queued, unconfirmed, queued"},
+		"confirm": {[]string{"confirm", "one", "--registered", "--reason", "x"}, "Confirm 1 job as registered?", "\n", exitUsage, ""},
+		"disown": {[]string{"confirm", "one", "--not-registered", "--reason", "x"},
+			"Confirm 1 job as not registered? What is available is sent again, which costs money.", "\x04", exitUsage, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := doubtfulDesk(t)
+			if tc.want == "" {
+				tc.want = d.standings("one")
+			}
+			p := startOnTerminal(t, d.environ, tc.args...)
+			p.stderr.await(t, tc.question+" [y/N] ", p.ended)
+			if tc.answer == "" {
+				p.interrupt()
+			} else {
+				p.types(t, tc.answer)
+			}
+			<-p.ended
+			if r := p.result(); r.status != tc.status || tc.status != exitDone && !strings.Contains(r.stderr, "nothing was changed") {
+				t.Errorf("status %d, %s", r.status, r.stderr)
+			}
+			if got := d.standings("one"); got != tc.want {
+				t.Errorf("stands at %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// WHOIS checks cost nothing, and the question does not say that they do.
+func TestRetryOfChecksDoesNotSpeakOfMoney(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one")
+	d.work(store.Whois, fates{"a.nl": fails(store.Exhausted, "busy")})
+	p := startOnTerminal(t, append(d.environ, "USER=ann"), "retry", "one")
+	if shown := p.stderr.await(t, "[y/N]", p.ended); !strings.Contains(shown, "Try 1 job again? [y/N]") {
+		t.Errorf("it asks %q", shown)
+	}
+	p.interrupt()
+	<-p.ended
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (a *app) cancelCommand() *cobra.Command {
+	c := &acting{app: a, becomes: "are canceled", done: "canceled"}
+	c.request.Act = store.ActCancel
+	c.question = func(_ store.ActReport, n string) string { return "Cancel " + n + "?" }
+	c.note = func(plan store.ActReport) string {
+		n := plan.Doubtful()
+		if n == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s in a call before that was refused as a whole. If it had an effect all the same, only the registrar knows.",
+			counted(n, "of them was", "of them were"))
+	}
+	return c.command(&cobra.Command{
+		Use:   "cancel REF|JOB...",
+		Short: "Stop jobs that were not sent yet",
+		Long: `cancel ends jobs that wait: queued, retrying, or held. It stops nothing that is being called for right now, that
+was sent and has no answer yet, or that needs a person, and says how many those are. What was canceled can
+be given a new life with ` + "`bulkreg retry`" + `.
+
+` + aboutTargets,
+		Example: `  bulkreg cancel order-1042 --reason "wrong list"
+  bulkreg cancel 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d --yes`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
+	})
+}

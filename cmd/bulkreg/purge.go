@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// purging is the removal of holders' details.
+type purging struct {
+	*app
+	olderThan   age
+	dryRun, yes bool
+	out         output
+}
+
+func (a *app) purgeCommand() *cobra.Command {
+	p := &purging{app: a}
+	cmd := &cobra.Command{
+		Use:   "purge --older-than AGE",
+		Short: "Remove holders' details from orders that ended long ago",
+		Long: `purge removes names, addresses, e-mail addresses and telephone numbers that came with orders, from those orders whose last
+job ended longer ago than AGE, in days or hours. A holder that another order still needs stays.
+
+What is kept tells nobody apart: a digest of the details and the registrar's id, so that the same holder is still found
+when an order names it again. Jobs, calls and their outcomes stay as they are. The plan is shown first, and it is asked
+for on a terminal; elsewhere it needs --yes.`,
+		Example: `  bulkreg purge --older-than 90d --dry-run
+  bulkreg purge --older-than 90d --yes`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
+	}
+	cmd.Flags().Var(&p.olderThan, "older-than", "how long ago the last job must have ended: `AGE` such as 90d or 36h (required)")
+	cmd.Flags().BoolVar(&p.dryRun, "dry-run", false, "show the plan and remove nothing")
+	cmd.Flags().BoolVar(&p.yes, "yes", false, "do not ask")
+	p.out.add(cmd)
+	return cmd
+}
+
+func (p *purging) run(ctx context.Context) error {
+	if p.olderThan == 0 {
+		return usagef("--older-than is missing: say how long ago an order must have ended, such as 90d")
+	}
+	return p.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		plan, err := st.PlanPurge(ctx, time.Duration(p.olderThan))
+		if err != nil {
+			return unchanged(ctx, err)
+		}
+		fmt.Fprintf(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders.\n",
+			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"), counted(plan.Kept, "holder", "holders"))
+		switch {
+		case p.dryRun:
+			fmt.Fprintln(p.stderr, "This was a dry run: nothing was removed.")
+			return p.print(plan)
+		case plan.Holders == 0:
+			fmt.Fprintln(p.stderr, "There is nothing to remove.")
+			return p.print(plan)
+		}
+		question := fmt.Sprintf("Remove the details of %s? They cannot be brought back.", counted(plan.Holders, "holder", "holders"))
+		if err := p.consent(ctx, p.yes, question); err != nil {
+			return err
+		}
+		done, err := st.PurgeHolders(ctx, time.Duration(p.olderThan))
+		if err != nil {
+			return err // in one transaction: the same command again is safe
+		}
+		return p.print(done)
+	})
+}
+
+func (p *purging) print(result store.Purge) error {
+	if p.out.json() {
+		return printJSON(p.stdout, struct {
+			DryRun  bool `json:"dry_run"`
+			Orders  int  `json:"orders"`
+			Holders int  `json:"holders"`
+			Kept    int  `json:"kept"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept})
+	}
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT")
+	t.row(strconv.Itoa(result.Orders), strconv.Itoa(result.Holders), strconv.Itoa(result.Kept))
+	return t.end()
+}
+
+// age is a flag for a time in days and hours.
+type age time.Duration
+
+const day = 24 * time.Hour
+
+func (a *age) Type() string { return "age" }
+
+func (a *age) String() string {
+	d := time.Duration(*a)
+	text := ""
+	if days := d / day; days > 0 {
+		text = fmt.Sprintf("%dd", days)
+	}
+	if hours := d % day / time.Hour; hours > 0 {
+		text += fmt.Sprintf("%dh", hours)
+	}
+	return text
+}
+
+// maxAge is more than any order's age, and fits where it has to.
+const maxAge = 36500 * day
+
+// Set takes days, hours, or both: 90d, 36h, 1d12h.
+func (a *age) Set(text string) error {
+	const want = "want days or hours, such as 90d, 36h or 1d12h, from one hour to 36500d"
+	parts := regexp.MustCompile(`^(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?$`).FindStringSubmatch(text)
+	if parts == nil {
+		return errors.New(want)
+	}
+	var total time.Duration
+	for i, unit := range []time.Duration{day, time.Hour} {
+		if parts[i+1] == "" {
+			continue
+		}
+		n, err := strconv.Atoi(parts[i+1])
+		if err != nil {
+			return errors.New(want)
+		}
+		total += time.Duration(n) * unit
+	}
+	if total < time.Hour || total > maxAge {
+		return errors.New(want)
+	}
+	*a = age(total)
+	return nil
+}

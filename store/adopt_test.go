@@ -1,0 +1,189 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (b *bench) adopt(n store.NewOrder, jobs []store.NewJob) store.Order {
+	b.t.Helper()
+	o, err := b.store.AdoptJobs(b.t.Context(), n, jobs, time.Minute)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return o
+}
+
+// asDelivered is how a worker asks for jobs that a producer's own task names.
+func asDelivered(jobs []store.NewJob) []store.DeliveredJob {
+	out := make([]store.DeliveredJob, len(jobs))
+	for i, j := range jobs {
+		out[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain}
+	}
+	return out
+}
+
+func TestAdoptedOrderGrows(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []store.Kind{store.Whois, store.Register} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			n, all := newOrder(kind, "own"), everyField("a", 7)
+			first := b.adopt(n, all[:3])
+			last := b.adopt(n, all[3:])
+			want := store.Order{
+				ID: first.ID, Source: "test", Reference: "own", Kind: kind, Lane: store.Plain, Account: "default",
+				Total: 7, CreatedAt: first.CreatedAt,
+			}
+			if first.Total != 3 || !cmp.Equal(last, want) {
+				t.Errorf("grew from %+v to %+v", first, last)
+			}
+			jobs := b.jobs(first.ID, store.JobFilter{})
+			for _, j := range jobs {
+				b.wantWake(j.WakeAt, time.Minute)
+			}
+			if diff := cmp.Diff(asQueued(want, all), jobs, cmpopts.IgnoreFields(store.Job{}, "WakeAt", "CreatedAt")); diff != "" {
+				t.Errorf("jobs (-want +got):\n%s", diff)
+			}
+			if chunks := get[int](b, `SELECT count(*) FROM chunks`); chunks != 0 {
+				t.Errorf("%d chunks to deliver, although the producer did", chunks)
+			}
+			if h := b.claim(newClaim(kind), asDelivered(all)); len(h.jobs) != 7 {
+				t.Errorf("claimed %d of them", len(h.jobs))
+			}
+		})
+	}
+}
+
+func TestAdoptingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []store.Kind{store.Whois, store.Register} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			n, jobs := newOrder(kind, "own"), newJobs(names("a", 5)...)
+			first := b.adopt(n, jobs)
+			before := b.fingerprint()
+			slices.Reverse(jobs)
+			for _, repeat := range [][]store.NewJob{jobs, jobs[:2], jobs[3:], nil} {
+				if again := b.adopt(n, repeat); !cmp.Equal(again, first) {
+					t.Errorf("the repeat became %+v, want %+v", again, first)
+				}
+			}
+			if b.fingerprint() != before {
+				t.Error("a repeat changed something")
+			}
+		})
+	}
+}
+
+// A job that went on meanwhile stays where it is.
+func TestAdoptingAgainLeavesRunningJobsAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	n, jobs := newOrder(store.Register, "own"), newJobs(names("a", 3)...)
+	b.adopt(n, jobs)
+	h := b.claim(newClaim(store.Register), asDelivered(jobs))
+	b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"), store.Retry(h.jobs[1].ID, time.Hour, "later"))
+	before := b.fingerprint()
+	b.adopt(n, jobs)
+	if b.fingerprint() != before {
+		t.Error("the repeat changed something")
+	}
+}
+
+func TestAdoptConflicts(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.adopt(newOrder(store.Whois, "own"), newJobs("a.nl"))
+	whole := newJobs("b.nl", "c.nl")
+	if _, err := b.store.Submit(t.Context(), newOrder(store.Whois, "whole"), yielded(whole)); err != nil {
+		t.Fatal(err)
+	}
+	before := b.fingerprint()
+	partner := newOrder(store.Whois, "own")
+	partner.Account = "partner"
+	for name, c := range map[string]struct {
+		order store.NewOrder
+		jobs  []store.NewJob
+	}{
+		"other kind":                      {newOrder(store.Register, "own"), newJobs("d.nl")},
+		"other account":                   {partner, newJobs("d.nl")},
+		"new job of a whole order":        {newOrder(store.Whois, "whole"), newJobs("d.nl")},
+		"some of a whole order, some new": {newOrder(store.Whois, "whole"), append(newJobs("d.nl"), whole...)},
+		"a whole order of another kind":   {newOrder(store.Register, "whole"), whole},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := b.store.AdoptJobs(t.Context(), c.order, c.jobs, time.Minute)
+			var conflict *store.ReferenceConflictError
+			if !errors.As(err, &conflict) || conflict.Existing.Reference != c.order.Reference || conflict.Existing.Kind != store.Whois {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+	// A dispatcher's lost task that comes back without its epochs only repeats what is known.
+	if o := b.adopt(newOrder(store.Whois, "whole"), whole); o.Total != 2 {
+		t.Errorf("repeating jobs of a whole order: %+v", o)
+	}
+	if b.fingerprint() != before {
+		t.Error("a conflict changed something")
+	}
+	digest := newOrder(store.Whois, "own")
+	if _, err := b.store.Submit(t.Context(), digest, yielded(newJobs("a.nl"))); !errors.As(err, new(*store.ReferenceConflictError)) {
+		t.Errorf("a whole order under a growing one's reference: %v", err)
+	}
+}
+
+func TestAdoptedDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(store.Register, "first"), "live.nl")
+	o := b.adopt(newOrder(store.Register, "own"), newJobs("a.nl", "live.nl", "b.nl"))
+	var got []string
+	for _, j := range b.jobs(o.ID, store.JobFilter{}) {
+		got = append(got, fmt.Sprint(j.Seq, " ", j.Domain, " ", standing(j), " ", j.LastError))
+	}
+	want := []string{"1 a.nl queued ", "2 live.nl failed duplicate in progress in order first", "3 b.nl queued "}
+	if diff := cmp.Diff(want, got); diff != "" || o.Total != 3 {
+		t.Errorf("total %d, jobs (-want +got):\n%s", o.Total, diff)
+	}
+}
+
+func TestChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const chunks = 8
+	var g errgroup.Group
+	for i := range chunks {
+		g.Go(func() error {
+			_, err := b.store.AdoptJobs(t.Context(), newOrder(store.Register, "own"), newJobs(names(fmt.Sprint("chunk", i), 25)...), time.Minute)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.store.FindOrder(t.Context(), "test", "own")
+	if err != nil || o.Total != chunks*25 {
+		t.Fatalf("order is %+v, %v", o, err)
+	}
+	for i, j := range b.jobs(o.ID, store.JobFilter{}) {
+		if j.Seq != i+1 {
+			t.Fatalf("job %d has the place %d", i+1, j.Seq)
+		}
+		if i%25 != 0 && strings.SplitN(j.Domain, "-", 2)[0] != strings.SplitN(b.jobs(o.ID, store.JobFilter{AfterSeq: i - 1, Limit: 1})[0].Domain, "-", 2)[0] {
+			t.Fatalf("the chunks are mixed at place %d", j.Seq)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package store_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Rows that the cases below stand on. Ids are told by their last digits.
+const constraintRows = `
+	INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ('s', 'r', 'whois', 'plain', 'a', 1);
+	INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain) VALUES
+		('00000000-0000-0000-0000-000000000001', 1, 1, 'register', 'plain', 'a', 'live.nl'),
+		('00000000-0000-0000-0000-000000000002', 1, 2, 'register', 'plain', 'a', 'two.nl');
+	INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at) VALUES
+		('00000000-0000-0000-0000-000000000003', 1, 3, 'register', 'plain', 'a', 'registered.nl', 'succeeded', 'registered', now()),
+		('00000000-0000-0000-0000-000000000004', 1, 4, 'register', 'plain', 'a', 'failed.nl', 'failed', 'taken', now());
+	INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account) VALUES (1, 1, 2, 'register', 'plain', 'a');
+	INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until) VALUES
+		('00000000-0000-0000-0000-000000000011', 'register', 'a', 'w', '{}', '{1}', now());
+	INSERT INTO calls (id, claim_id, op, size, deadline) VALUES
+		('00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000011', 'register', 1, now()),
+		('00000000-0000-0000-0000-000000000022', '00000000-0000-0000-0000-000000000011', 'check', 1, now());
+	INSERT INTO attempts (call_id, job_id, domain) VALUES
+		('00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000001', 'live.nl');
+	INSERT INTO readings (job_id, call_id, availability) VALUES
+		('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000022', 'taken');
+	INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('a', 'auth', 'all', 'no', interval '1 minute', now())`
+
+// Shorthands of the cases: what stands before "..." is the table and its columns.
+var shorthands = strings.NewReplacer(
+	"order...", "INSERT INTO orders (source, reference, kind, lane, account, digest, total) VALUES",
+	"job...", "INSERT INTO jobs (id, order_id, seq, domain, lane, account, kind, state, outcome, finished_at, wake_at, claim_id) SELECT gen_random_uuid(), 1, 90, 'new.nl', 'plain', 'a',",
+	"live...", "INSERT INTO jobs (id, order_id, seq, lane, account, domain, kind, state, outcome, finished_at) SELECT gen_random_uuid(), 1, 91, 'plain', 'a',",
+	"field...", "UPDATE jobs SET",
+	"chunk...", "INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account) VALUES",
+	"call...", "INSERT INTO calls (id, claim_id, op, size, deadline) SELECT gen_random_uuid(),",
+	"attempt...", "INSERT INTO attempts (call_id, job_id, domain, state, resolved_at, resolved_by) SELECT",
+	"hold...", "INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) SELECT",
+	"reading...", "INSERT INTO readings (job_id, call_id, availability) SELECT",
+	"J1", "'00000000-0000-0000-0000-000000000001'::uuid",
+	"J2", "'00000000-0000-0000-0000-000000000002'::uuid",
+	"C1", "'00000000-0000-0000-0000-000000000011'::uuid",
+	"K1", "'00000000-0000-0000-0000-000000000021'::uuid",
+	"K2", "'00000000-0000-0000-0000-000000000022'::uuid",
+	"NOBODY", "'00000000-0000-0000-0000-000000000099'::uuid",
+)
+
+// constraintCases are statements and the constraint that must refuse each; "" where it must be taken.
+var constraintCases = []struct{ sql, constraint string }{
+	{`order... ('s', 'r2', 'whois', 'plain', 'a', NULL, 0)`, ""},
+	{`order... (repeat('s', 64), repeat('r', 128), 'token', 'bulk', repeat('a', 64), sha256('x'), 9)`, ""},
+	{`order... ('s2', 'r', 'register', 'bulk', 'a', NULL, 0)`, ""},
+	{`order... ('s', 'r', 'whois', 'plain', 'a', NULL, 0)`, "orders_source_reference_key"},
+	{`order... ('', 'x', 'whois', 'plain', 'a', NULL, 0)`, "orders_source_check"},
+	{`order... (repeat('s', 65), 'x', 'whois', 'plain', 'a', NULL, 0)`, "orders_source_check"},
+	{`order... ('s', '', 'whois', 'plain', 'a', NULL, 0)`, "orders_reference_check"},
+	{`order... ('s', repeat('x', 129), 'whois', 'plain', 'a', NULL, 0)`, "orders_reference_check"},
+	{`order... ('s', 'x', 'transfer', 'plain', 'a', NULL, 0)`, "orders_kind_check"},
+	{`order... ('s', 'x', 'whois', 'fast', 'a', NULL, 0)`, "orders_lane_check"},
+	{`order... ('s', 'x', 'whois', 'plain', '', NULL, 0)`, "orders_account_check"},
+	{`order... ('s', 'x', 'whois', 'plain', repeat('a', 65), NULL, 0)`, "orders_account_check"},
+	{`order... ('s', 'x', 'whois', 'plain', 'a', 'short', 0)`, "orders_digest_check"},
+	{`order... ('s', 'x', 'whois', 'plain', 'a', NULL, -1)`, "orders_total_check"},
+
+	{`field... kind = 'transfer' WHERE id = J1`, "jobs_kind_check"},
+	{`field... lane = 'fast' WHERE id = J1`, "jobs_lane_check"},
+	{`field... period_months = 0 WHERE id = J1`, "jobs_period_months_check"},
+	{`field... attempts = -1 WHERE id = J1`, "jobs_attempts_check"},
+	{`field... seq = 1 WHERE id = J2`, "jobs_order_seq"},
+	{`field... id = J1 WHERE id = J2`, "jobs_pkey"},
+
+	// kind, state, outcome, finished, wakes, claim
+	{`job... 'whois', 'queued', NULL, NULL, NULL, NULL`, ""},
+	{`job... 'whois', 'queued', NULL, NULL, now(), NULL`, ""},
+	{`job... 'whois', 'running', NULL, NULL, NULL, C1`, ""},
+	{`job... 'whois', 'retrying', NULL, NULL, now(), NULL`, ""},
+	{`job... 'whois', 'held', NULL, NULL, NULL, NULL`, ""},
+	{`job... 'register', 'unconfirmed', NULL, NULL, NULL, NULL`, ""},
+	{`job... 'whois', 'succeeded', 'available', now(), NULL, NULL`, ""},
+	{`job... 'whois', 'succeeded', 'taken', now(), NULL, NULL`, ""},
+	{`job... 'register', 'succeeded', 'registered', now(), NULL, NULL`, ""},
+	{`job... 'token', 'succeeded', 'issued', now(), NULL, NULL`, ""},
+	{`job... 'register', 'failed', 'taken', now(), NULL, NULL`, ""},
+	{`job... 'register', 'failed', 'rejected', now(), NULL, NULL`, ""},
+	{`job... 'register', 'failed', 'duplicate', now(), NULL, NULL`, ""},
+	{`job... 'whois', 'failed', 'exhausted', now(), NULL, NULL`, ""},
+	{`job... 'whois', 'canceled', NULL, now(), NULL, NULL`, ""},
+
+	{`job... 'whois', 'lost', NULL, NULL, NULL, NULL`, "jobs_state"},
+	{`job... 'whois', 'queued', NULL, now(), NULL, NULL`, "jobs_finished"},
+	{`job... 'whois', 'succeeded', 'taken', NULL, NULL, NULL`, "jobs_finished"},
+	{`job... 'whois', 'failed', 'rejected', NULL, NULL, NULL`, "jobs_finished"},
+	{`job... 'whois', 'canceled', NULL, NULL, NULL, NULL`, "jobs_finished"},
+	{`job... 'whois', 'succeeded', NULL, now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'succeeded', 'registered', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'succeeded', 'rejected', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'register', 'succeeded', 'available', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'register', 'succeeded', 'taken', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'token', 'succeeded', 'registered', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'failed', NULL, now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'register', 'failed', 'registered', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'failed', 'available', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'canceled', 'taken', now(), NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'queued', 'taken', NULL, NULL, NULL`, "jobs_outcome"},
+	{`job... 'whois', 'retrying', NULL, NULL, NULL, NULL`, "jobs_wake"},
+	{`job... 'whois', 'running', NULL, NULL, now(), C1`, "jobs_wake"},
+	{`job... 'whois', 'held', NULL, NULL, now(), NULL`, "jobs_wake"},
+	{`job... 'register', 'unconfirmed', NULL, NULL, now(), NULL`, "jobs_wake"},
+	{`job... 'whois', 'succeeded', 'taken', now(), now(), NULL`, "jobs_wake"},
+	{`job... 'whois', 'running', NULL, NULL, NULL, NULL`, "jobs_running_claimed"},
+	{`job... 'whois', 'unconfirmed', NULL, NULL, NULL, NULL`, "jobs_unconfirmed_kind"},
+
+	// domain, kind, state, outcome, finished
+	{`live... 'live.nl', 'register', 'queued', NULL, NULL`, "jobs_live_domain"},
+	{`live... 'registered.nl', 'register', 'queued', NULL, NULL`, "jobs_live_domain"},
+	{`live... 'registered.nl', 'register', 'succeeded', 'registered', now()`, "jobs_live_domain"},
+	{`live... 'live.nl', 'whois', 'queued', NULL, NULL`, ""},
+	{`live... 'live.nl', 'register', 'failed', 'duplicate', now()`, ""},
+	{`live... 'failed.nl', 'register', 'queued', NULL, NULL`, ""},
+	{`field... domain = 'two.nl' WHERE id = J1`, "jobs_live_domain"},
+
+	{`chunk... (1, 3, 3, 'whois', 'plain', 'a')`, ""},
+	{`chunk... (1, 3, 2, 'whois', 'plain', 'a')`, "chunks_check"},
+	{`chunk... (1, 1, 2, 'whois', 'plain', 'a')`, "chunks_pkey"},
+	{`chunk... (99, 1, 2, 'whois', 'plain', 'a')`, "chunks_order_id_fkey"},
+
+	{`call... C1, 'token', 1, now()`, ""},
+	{`call... C1, 'delete', 1, now()`, "calls_op_check"},
+	{`call... C1, 'whois', 0, now()`, "calls_size_check"},
+	{`call... NOBODY, 'whois', 1, now()`, "calls_claim_id_fkey"},
+
+	// call, job, domain, state, resolved at and by
+	{`attempt... K2, J1, 'x.nl', 'open', NULL, NULL`, ""},
+	{`attempt... K2, J1, 'live.nl', 'registered', now(), 'reply'`, ""},
+	{`attempt... K2, J1, 'live.nl', 'failed', now(), 'reply'`, ""},
+	{`attempt... K2, J1, 'live.nl', 'refused', now(), 'reply'`, ""},
+	{`attempt... K2, J1, 'live.nl', 'not_sent', now(), 'reply'`, ""},
+	{`attempt... K2, J1, 'live.nl', 'cleared', now(), 'readings'`, ""},
+	{`attempt... K2, J2, 'live.nl', 'open', NULL, NULL`, "attempts_unresolved"},
+	{`attempt... K2, J2, 'live.nl', 'unknown', NULL, NULL`, "attempts_unresolved"},
+	{`WITH u AS (UPDATE attempts SET state = 'unknown') attempt... K2, J2, 'live.nl', 'open', NULL, NULL`, "attempts_unresolved"},
+	{`attempt... K1, J1, 'x.nl', 'open', NULL, NULL`, "attempts_pkey"},
+	{`attempt... K2, J1, 'x.nl', 'paid', now(), 'reply'`, "attempts_state_check"},
+	{`attempt... K2, J1, 'x.nl', 'open', now(), 'reply'`, "attempts_resolved"},
+	{`attempt... K2, J1, 'x.nl', 'unknown', now(), 'reply'`, "attempts_resolved"},
+	{`attempt... K2, J1, 'x.nl', 'registered', NULL, NULL`, "attempts_resolved"},
+	{`attempt... K2, J1, 'x.nl', 'cleared', NULL, NULL`, "attempts_resolved"},
+	{`attempt... K2, J1, 'x.nl', 'failed', now(), NULL`, "attempts_resolver"},
+	{`attempt... K2, J1, 'x.nl', 'open', NULL, 'reply'`, "attempts_resolver"},
+	{`attempt... NOBODY, J1, 'x.nl', 'open', NULL, NULL`, "attempts_call_id_fkey"},
+	{`attempt... K2, NOBODY, 'x.nl', 'open', NULL, NULL`, "attempts_job_id_fkey"},
+
+	// account, reason, scope, words, interval, next probe
+	{`hold... 'b', 'payment', 'register', 'no funds', interval '1 minute', now()`, ""},
+	{`hold... 'a', 'contract', 'all', 'no such method', interval '1 minute', now()`, ""},
+	{`hold... 'a', 'auth', 'all', '', interval '1 minute', now()`, "holds_pkey"},
+	{`hold... 'b', 'weather', 'all', '', interval '1 minute', now()`, "holds_reason_check"},
+	{`hold... 'b', 'auth', 'whois', '', interval '1 minute', now()`, "holds_scope_check"},
+	{`hold... 'b', 'auth', 'all', '', interval '0', now()`, "holds_probe_every_check"},
+
+	{`reading... J1, K1, 'available'`, ""},
+	{`reading... J1, K1, 'unknown'`, "readings_availability_check"},
+	{`reading... J1, K2, 'available'`, "readings_pkey"},
+	{`reading... J1, NOBODY, 'available'`, "readings_call_id_fkey"},
+	{`reading... NOBODY, K1, 'available'`, "readings_job_id_fkey"},
+}
+
+// The database repeats the invariants, for the day on which a statement is wrong.
+func TestConstraints(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(constraintRows)
+	met := map[string]bool{}
+	for _, c := range constraintCases {
+		met[c.constraint] = true
+		tx, err := b.db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tx.Exec(t.Context(), shorthands.Replace(c.sql))
+		var refusal *pgconn.PgError
+		switch {
+		case c.constraint == "" && err != nil:
+			t.Errorf("%s: %v, want it taken", c.sql, err)
+		case c.constraint != "" && (!errors.As(err, &refusal) || refusal.ConstraintName != c.constraint):
+			t.Errorf("%s: %v, want it refused by %s", c.sql, err, c.constraint)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Every rule that these tables have is met by a case, but for primary keys that are random ids.
+	for _, name := range list[string](b, `
+		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
+		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
+		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds"}) {
+		if !met[name] && !slices.Contains(metElsewhere, name) {
+			t.Errorf("no case meets %s", name)
+		}
+	}
+}
+
+// metElsewhere are rules that no case here need meet: random ids, and what the tests of holders look at.
+var metElsewhere = []string{
+	"orders_pkey", "claims_pkey", "calls_pkey", "jobs_holder", "jobs_holder_key_fkey", "calls_holder", "calls_holder_key_fkey",
+}

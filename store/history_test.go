@@ -1,0 +1,210 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// past is one attempt of an earlier call on a job's domain.
+type past struct {
+	state store.AttemptState
+	other bool // it was another job's
+	code  int
+	size  int // of its call; 0: 1
+}
+
+// historyCase is what earlier calls left behind, oldest first, and what must be made of it. readings are given by
+// what WHOIS said; those marked "early" came before the newest attempt.
+type historyCase struct {
+	name     string
+	past     []past
+	readings []string
+	want     store.History
+}
+
+// singleAttempts is each state of one attempt, of this job's and of another one's.
+func singleAttempts() []historyCase {
+	wants := map[store.AttemptState]store.History{
+		store.AttemptOpen:       {Unknown: true},
+		store.AttemptUnknown:    {Unknown: true},
+		store.AttemptRefused:    {Doubtful: true},
+		store.AttemptCleared:    {Doubtful: true},
+		store.AttemptRegistered: {Registered: true},
+		store.AttemptFailed:     {},
+		store.AttemptNotSent:    {},
+	}
+	var cases []historyCase
+	for state, want := range wants {
+		other := want
+		other.Registered = false // somebody else's domain by now, not this job's success
+		want.Refusal = "said 0"
+		cases = append(cases,
+			historyCase{name: "one that is " + string(state), past: []past{{state: state}}, want: want},
+			historyCase{name: "another job's that is " + string(state), past: []past{{state: state, other: true}}, want: other})
+	}
+	return cases
+}
+
+// refusals is each way in which an upstream can refuse, alone and in company.
+func refusals() []historyCase {
+	var cases []historyCase
+	for _, code := range []int{0, 400, 401, 402, 404, 405, 422, 429, 500} {
+		for _, state := range []store.AttemptState{store.AttemptFailed, store.AttemptRefused, store.AttemptNotSent} {
+			for _, size := range []int{1, 2} {
+				bad := slices.Contains([]int{400, 404, 422}, code)
+				alone := state == store.AttemptFailed || state == store.AttemptRefused && size == 1
+				cases = append(cases, historyCase{
+					name: fmt.Sprintf("%s with %d in a call of %d", state, code, size),
+					past: []past{{state: state, code: code, size: size}},
+					want: store.History{Doubtful: state == store.AttemptRefused, Refused: bad && alone, Refusal: "said 0"},
+				})
+			}
+		}
+	}
+	return cases
+}
+
+var sequences = []historyCase{
+	{name: "never sent"},
+	{name: "never sent, but read", readings: []string{"available"}},
+	{name: "refused together, then alone",
+		past: []past{{state: store.AttemptRefused, code: 422, size: 4}, {state: store.AttemptRefused, code: 422}},
+		want: store.History{Doubtful: true, Refused: true, Refusal: "said 1"}},
+	{name: "refused alone, then not sent",
+		past: []past{{state: store.AttemptRefused, code: 422}, {state: store.AttemptNotSent}},
+		want: store.History{Doubtful: true, Refusal: "said 1"}},
+	{name: "refused alone, then unknown",
+		past: []past{{state: store.AttemptFailed, code: 422}, {state: store.AttemptUnknown}},
+		want: store.History{Unknown: true, Refusal: "said 1"}},
+	{name: "cleared, then refused alone",
+		past: []past{{state: store.AttemptCleared}, {state: store.AttemptFailed, code: 404}},
+		want: store.History{Doubtful: true, Refused: true, Refusal: "said 1"}},
+	{name: "cleared, then registered by its late reply, then taken",
+		past: []past{{state: store.AttemptRegistered}, {state: store.AttemptFailed, code: 422}},
+		want: store.History{Registered: true, Refused: true, Refusal: "said 1"}},
+	{name: "another job's refusal is not this one's",
+		past: []past{{state: store.AttemptFailed, code: 422, other: true}}},
+	{name: "another job's refusal after this one's trouble",
+		past: []past{{state: store.AttemptRefused, code: 402, size: 9}, {state: store.AttemptFailed, code: 422, other: true}},
+		want: store.History{Doubtful: true, Refusal: "said 0"}},
+	{name: "readings of an unknown one",
+		past: []past{{state: store.AttemptUnknown}}, readings: []string{"available", "available"},
+		want: store.History{Unknown: true, Readings: 2, Refusal: "said 0"}},
+	{name: "readings of another job's unknown one",
+		past: []past{{state: store.AttemptUnknown, other: true}}, readings: []string{"available"},
+		want: store.History{Unknown: true, Readings: 1}},
+	{name: "readings that say taken do not count",
+		past: []past{{state: store.AttemptUnknown}}, readings: []string{"available", "taken"},
+		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},
+	{name: "readings from before do not count",
+		past: []past{{state: store.AttemptUnknown}}, readings: []string{"early available", "early available", "available"},
+		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},
+	{name: "readings without an unknown one do not count",
+		past: []past{{state: store.AttemptCleared}}, readings: []string{"available", "available"},
+		want: store.History{Doubtful: true, Refusal: "said 0"}},
+}
+
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	cases := slices.Concat(singleAttempts(), refusals(), sequences)
+	domains := names("a", len(cases))
+	h := b.running(store.Register, domains...)
+	want := map[uuid.UUID]store.History{}
+	for i, c := range cases {
+		b.leave(h.jobs[i], c)
+		if len(c.past) > 0 {
+			want[h.jobs[i].ID] = c.want
+		}
+	}
+	// Those that do not run under the claim any more are left out.
+	gone := b.running(store.Register, "gone.nl")
+	b.leave(gone.jobs[0], historyCase{past: []past{{state: store.AttemptRefused}}})
+	b.exec(`UPDATE claims SET job_ids = job_ids || $2::uuid WHERE id = $1`, h.claim, gone.jobs[0].ID)
+
+	got, err := b.store.Histories(t.Context(), h.claim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases {
+		id := h.jobs[i].ID
+		if diff := cmp.Diff(want[id], got[id]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if _, there := got[id]; there != (len(c.past) > 0) {
+			t.Errorf("%s: listed is %v", c.name, there)
+		}
+		if clean := !c.want.Registered && !c.want.Unknown && !c.want.Doubtful; got[id].Clean() != clean {
+			t.Errorf("%s: clean is %v", c.name, !clean)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d histories, want %d", len(got), len(want))
+	}
+	if none, err := b.store.Histories(t.Context(), newID()); err != nil || len(none) != 0 {
+		t.Errorf("histories of no claim: %v, %v", none, err)
+	}
+}
+
+// leave writes a past behind a job.
+func (b *bench) leave(j store.ClaimedJob, c historyCase) {
+	b.t.Helper()
+	for i, p := range c.past {
+		job := j.ID
+		if p.other {
+			job = newID()
+			b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at)
+				SELECT $1, order_id, -seq - 1000 * $3, kind, lane, account, domain, 'failed', 'exhausted', now() FROM jobs WHERE id = $2`, job, j.ID, i)
+		}
+		b.exec(`
+			WITH call AS (
+				INSERT INTO calls (id, claim_id, op, size, deadline) SELECT $1, claim_id, 'register', $2, now() FROM jobs WHERE id = $3
+			)
+			INSERT INTO attempts (call_id, job_id, domain, state, status_code, message, opened_at, resolved_at, resolved_by)
+			SELECT $1, $4, $5, $6, nullif($7, 0), $8, now() - make_interval(mins => 100 - $9),
+				CASE WHEN $6 NOT IN ('open', 'unknown') THEN now() END, CASE WHEN $6 NOT IN ('open', 'unknown') THEN 'test' END`,
+			newID(), max(p.size, 1), j.ID, job, j.Domain, p.state, p.code, fmt.Sprint("said ", i), i)
+	}
+	for _, r := range c.readings {
+		said, early := strings.CutPrefix(r, "early ")
+		call := newCall(uuid.Nil, store.OpCheck)
+		b.exec(`INSERT INTO calls (id, claim_id, op, size, deadline) SELECT $1, claim_id, 'check', 1, now() FROM jobs WHERE id = $2`, call.ID, j.ID)
+		if err := b.store.RecordReadings(b.t.Context(), call.ID, []store.Reading{{Job: j.ID, Availability: store.Outcome(said), Status: r}}); err != nil {
+			b.t.Fatal(err)
+		}
+		if early {
+			b.exec(`UPDATE readings SET read_at = now() - interval '1 day' WHERE call_id = $1`, call.ID)
+		}
+	}
+}
+
+func TestReadingsAreKeptOncePerCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h := b.running(store.Register, "a.nl", "b.nl")
+	call := newCall(h.claim, store.OpCheck)
+	if err := b.store.StartCall(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 600)
+	readings := []store.Reading{
+		{Job: h.jobs[0].ID, Availability: store.Available},
+		{Job: h.jobs[1].ID, Availability: store.Taken, Status: long},
+	}
+	for _, again := range [][]store.Reading{readings, readings, nil} { // a settling that is repeated
+		if err := b.store.RecordReadings(t.Context(), call.ID, again); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := list[string](b, `SELECT availability || coalesce(' ' || status, '') FROM readings ORDER BY availability`)
+	if !slices.Equal(got, []string{"available", "taken " + long[:500]}) {
+		t.Errorf("readings: %v", got)
+	}
+}

@@ -1,0 +1,123 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// listener is a Listen under way, from its first wake on.
+type listener struct {
+	b      *bench
+	wakes  chan store.Kind
+	ended  chan error
+	cancel func()
+}
+
+func (b *bench) listen() *listener {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.t.Cleanup(cancel)
+	l := &listener{b: b, wakes: make(chan store.Kind, 100), ended: make(chan error, 1), cancel: cancel}
+	go func() { l.ended <- b.store.Listen(ctx, func(k store.Kind) { l.wakes <- k }) }()
+	if first := l.wake(); first != "" {
+		b.t.Errorf("the first wake is for %q, want one for all that came before", first)
+	}
+	return l
+}
+
+func (l *listener) wake() store.Kind {
+	l.b.t.Helper()
+	select {
+	case k := <-l.wakes:
+		return k
+	case err := <-l.ended:
+		l.b.t.Fatalf("ended: %v", err)
+	case <-time.After(patience):
+		l.b.t.Fatalf("no wake within %v", patience)
+	}
+	return ""
+}
+
+func (l *listener) end() error {
+	l.b.t.Helper()
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(patience):
+		l.b.t.Fatalf("goes on after %v", patience)
+	}
+	return nil
+}
+
+func TestListenWakesOnWork(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.listen()
+	second := b.listen() // every dispatcher is woken
+	wantWake := func(why string, want store.Kind) {
+		t.Helper()
+		for _, l := range []*listener{l, second} {
+			if got := l.wake(); got != want {
+				t.Errorf("%s: woken for %q, want %q", why, got, want)
+			}
+		}
+	}
+	b.submit(newOrder(store.Whois, "w"), "a.nl")
+	wantWake("an order of checks", store.Whois)
+	b.submit(newOrder(store.Whois, "w"), "a.nl") // wakes nobody, or the next wake would be for it
+	b.submit(newOrder(store.Register, "r"), "a.nl")
+	wantWake("an order of registrations", store.Register)
+	if err := b.store.Undeliver(t.Context(), b.fresh(store.Whois), 0); err != nil {
+		t.Fatal(err)
+	}
+	wantWake("jobs given back", store.Whois)
+}
+
+func TestListenWakesOnlyOnCommit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.listen()
+	if _, err := b.store.Submit(t.Context(), newOrder(store.Whois, "bad"), func(yield func(store.NewJob, error) bool) {
+		yield(store.NewJob{}, errors.New("bad line"))
+	}); err == nil {
+		t.Fatal("a bad order was taken in")
+	}
+	b.submit(newOrder(store.Register, "r"), "a.nl")
+	if got := l.wake(); got != store.Register {
+		t.Errorf("woken for %q, which was rolled back", got)
+	}
+}
+
+func TestListenEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.listen()
+	l.cancel()
+	if err := l.end(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	b.eventually(func() bool {
+		return get[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`) == 0
+	})
+}
+
+func TestListenEndsWithItsConnection(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.listen()
+	b.terminate()
+	err := l.end()
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ended with %v", err)
+	}
+	wantOurs(t, "Listen", err)
+	again := b.listen()
+	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	if got := again.wake(); got != store.Whois {
+		t.Errorf("woken for %q", got)
+	}
+}

@@ -1,0 +1,276 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Act is what an operator may do to jobs. Nothing else changes a final state.
+type Act string
+
+const (
+	// ActConfirmRegistered ends unconfirmed jobs: the registrar says that they are ours.
+	ActConfirmRegistered Act = "confirm registered"
+	// ActConfirmNotRegistered lets unconfirmed jobs go again, each after its own fresh check: the registrar says
+	// that the earlier calls had no effect.
+	ActConfirmNotRegistered Act = "confirm not registered"
+	// ActRetry gives failed and canceled jobs a new life.
+	ActRetry Act = "retry"
+	// ActCancel ends jobs that wait and were not sent, or were sent and refused.
+	ActCancel Act = "cancel"
+)
+
+// Skip says why an act leaves a job as it is.
+type Skip string
+
+// The reasons.
+const (
+	SkipEnded          Skip = "ended"           // cancel: it is final
+	SkipRunning        Skip = "running"         // cancel, confirm: it is being called for right now
+	SkipSent           Skip = "sent"            // cancel: it was sent, and has no answer yet
+	SkipUnconfirmed    Skip = "unconfirmed"     // cancel, retry: it must be confirmed first
+	SkipSucceeded      Skip = "succeeded"       // retry: there is nothing to try again
+	SkipUnfinished     Skip = "unfinished"      // retry: it has not ended
+	SkipClaimed        Skip = "claimed"         // retry: another live or registered job has the domain
+	SkipNotUnconfirmed Skip = "not_unconfirmed" // confirm: it does not wait for a person
+	SkipMoved          Skip = "moved"           // it changed at that very moment
+)
+
+// Bounds of what is kept of an operator's words, in characters.
+const (
+	maxOperator  = 64
+	maxActReason = 500
+)
+
+// ActRequest is what an operator wants done, to which jobs.
+type ActRequest struct {
+	Act      Act
+	Operator string      // who, on record with every job
+	Reason   string      // why; may be "" for retry and cancel
+	Orders   []Order     // all their jobs
+	Jobs     []uuid.UUID // and these, which belong to none of the orders
+	State    State       // only jobs in this state; "" for all
+	Outcome  Outcome     // only jobs with this outcome; "" for all
+}
+
+// Check says what is wrong with a request. CarryOut refuses it for the same.
+func (r ActRequest) Check() error {
+	switch r.Act {
+	case ActConfirmRegistered, ActConfirmNotRegistered, ActRetry, ActCancel:
+	default:
+		return fmt.Errorf("there is no act %q", r.Act)
+	}
+	switch {
+	case r.Operator == "":
+		return errors.New("say who does this: it goes on record")
+	case utf8.RuneCountInString(r.Operator) > maxOperator || !printable(r.Operator):
+		return fmt.Errorf("the operator's name must be at most %d printable characters", maxOperator)
+	case r.Operator == "reply" || r.Operator == "readings":
+		return fmt.Errorf("an operator cannot be named %q: in the records the word means something else", r.Operator)
+	case r.Reason == "" && (r.Act == ActConfirmRegistered || r.Act == ActConfirmNotRegistered):
+		return errors.New("say how you know: the reason goes on record")
+	case utf8.RuneCountInString(r.Reason) > maxActReason || !printable(r.Reason):
+		return fmt.Errorf("the reason must be one line of at most %d printable characters", maxActReason)
+	}
+	return nil
+}
+
+func printable(text string) bool {
+	for _, r := range text {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return false
+		}
+	}
+	return true
+}
+
+// ActCount counts jobs that stood alike before an act.
+type ActCount struct {
+	Kind    Kind
+	State   State
+	Outcome Outcome
+	Skip    Skip // "" for jobs that the act changes
+	Jobs    int
+	// Doubtful counts those of them that went down with a whole call, so that it is likely, but not proved, that
+	// nothing was paid for them.
+	Doubtful int
+}
+
+// ActReport says what an act changes, or has changed, and what it leaves as it is.
+type ActReport struct {
+	Counts  []ActCount
+	Claimed []Claimant // who has the domains of SkipClaimed: the first of them
+}
+
+// Changed is how many jobs the act changes.
+func (r ActReport) Changed() int {
+	n := 0
+	for _, c := range r.Counts {
+		if c.Skip == "" {
+			n += c.Jobs
+		}
+	}
+	return n
+}
+
+// Doubtful is how many of the changed jobs went down with a whole call.
+func (r ActReport) Doubtful() int {
+	n := 0
+	for _, c := range r.Counts {
+		if c.Skip == "" {
+			n += c.Doubtful
+		}
+	}
+	return n
+}
+
+// Skipped counts the jobs that stay as they are, by reason.
+func (r ActReport) Skipped() map[Skip]int {
+	skipped := map[Skip]int{}
+	for _, c := range r.Counts {
+		if c.Skip != "" {
+			skipped[c.Skip] += c.Jobs
+		}
+	}
+	return skipped
+}
+
+// add merges counts of another page.
+func (r *ActReport) add(counts []ActCount) {
+	for _, c := range counts {
+		merged := false
+		for i := range r.Counts {
+			have := &r.Counts[i]
+			if have.Kind == c.Kind && have.State == c.State && have.Outcome == c.Outcome && have.Skip == c.Skip {
+				have.Jobs, have.Doubtful, merged = have.Jobs+c.Jobs, have.Doubtful+c.Doubtful, true
+			}
+		}
+		if !merged {
+			r.Counts = append(r.Counts, c)
+		}
+	}
+}
+
+// PlanAct says what CarryOut would do now. It changes nothing.
+func (s *Store) PlanAct(ctx context.Context, r ActRequest) (ActReport, error) {
+	if err := r.Check(); err != nil {
+		return ActReport{}, fmt.Errorf("plan act: %w", err)
+	}
+	var b actBook
+	for p := range r.pages() {
+		res, err := s.judge(ctx, r, p)
+		if err != nil {
+			return ActReport{}, err
+		}
+		b.add(res)
+	}
+	return b.report, s.nameClaimants(ctx, &b)
+}
+
+// CarryOut does what an operator wants, page by page: the jobs of a page change in one statement together with the
+// record of who did it and why, and a page is short enough not to keep workers waiting. A job changes only
+// if it still stands as it was judged. After an error the report says what was done before it: the same request again
+// does the rest.
+func (s *Store) CarryOut(ctx context.Context, r ActRequest) (ActReport, error) {
+	if err := r.Check(); err != nil {
+		return ActReport{}, fmt.Errorf("carry out act: %w", err)
+	}
+	var b actBook
+	for p := range r.pages() {
+		if err := s.actOn(ctx, r, p, &b); err != nil {
+			return b.report, err
+		}
+	}
+	if r.Act == ActCancel {
+		if err := s.dropIdleChunks(ctx, r.Orders); err != nil {
+			return b.report, err
+		}
+	}
+	return b.report, s.nameClaimants(ctx, &b)
+}
+
+// actBook gathers the pages of an act.
+type actBook struct {
+	report  ActReport
+	claimed []string // the first domains of SkipClaimed
+}
+
+func (b *actBook) add(res actResult) {
+	b.report.add(res.counts)
+	b.claimed = append(b.claimed, res.claimed[:min(len(res.claimed), shownClaimed-len(b.claimed))]...)
+}
+
+// shownClaimed bounds how many domains of SkipClaimed a report names.
+const shownClaimed = 20
+
+func (s *Store) nameClaimants(ctx context.Context, b *actBook) (err error) {
+	if len(b.claimed) > 0 {
+		b.report.Claimed, err = s.Claimants(ctx, b.claimed)
+	}
+	return err
+}
+
+// Passes over one page. The first takes what nobody else has locked; the others wait for the few that were.
+const actPasses = 3
+
+func (s *Store) actOn(ctx context.Context, r ActRequest, p page, b *actBook) error {
+	for pass := 1; ; pass++ {
+		res, err := s.act(ctx, r, p, pass == 1)
+		if err != nil {
+			return err
+		}
+		if len(res.moved) == 0 || pass == actPasses {
+			b.add(res)
+			return nil
+		}
+		res.counts = withoutMoved(res.counts)
+		b.add(res)
+		p = pageOf(res.moved)
+	}
+}
+
+func withoutMoved(counts []ActCount) []ActCount {
+	var rest []ActCount
+	for _, c := range counts {
+		if c.Skip != SkipMoved {
+			rest = append(rest, c)
+		}
+	}
+	return rest
+}
+
+// jobsPerPage is how many jobs one statement judges and changes.
+const jobsPerPage = 10_000
+
+// page is a part of an act's jobs: a run of an order's, or some by their ids.
+type page struct {
+	order       int64 // 0: by ids
+	first, last int   // seq
+	ids         uuids
+}
+
+func pageOf(ids []uuid.UUID) page { return page{ids: toUUIDs(ids, asIs)} }
+
+// pages cuts what a request is about into pages.
+func (r ActRequest) pages() iter.Seq[page] {
+	return func(yield func(page) bool) {
+		for _, o := range r.Orders {
+			for first := 1; first <= o.Total; first += jobsPerPage {
+				if !yield(page{order: o.ID, first: first, last: first + jobsPerPage - 1}) {
+					return
+				}
+			}
+		}
+		for from := 0; from < len(r.Jobs); from += jobsPerPage {
+			if !yield(pageOf(r.Jobs[from:min(from+jobsPerPage, len(r.Jobs))])) {
+				return
+			}
+		}
+	}
+}

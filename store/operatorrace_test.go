@@ -1,0 +1,187 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// during runs an act while a transaction of somebody else's holds something that it must wait for, and lets that
+// transaction commit once the act waits.
+func (b *bench) during(r store.ActRequest, somebody func(tx pgx.Tx) error) store.ActReport {
+	b.t.Helper()
+	tx, err := b.db.Begin(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := somebody(tx); err != nil {
+		b.t.Fatal(err)
+	}
+	type outcome struct {
+		report store.ActReport
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		report, err := b.store.CarryOut(b.t.Context(), r)
+		done <- outcome{report, err}
+	}()
+	b.blocked(1)
+	if err := tx.Commit(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	got := <-done
+	if got.err != nil {
+		b.t.Fatal(got.err)
+	}
+	return got.report
+}
+
+// A job that a worker claims while an operator cancels it goes on; the others are canceled without waiting for it.
+func TestCancelWhileAWorkerClaims(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	o := b.submit(newOrder(store.Register, "r"), "a.nl", "b.nl", "c.nl").Order
+	id := get[uuid.UUID](b, `SELECT id FROM jobs WHERE domain = 'b.nl'`)
+	r := request(store.ActCancel)
+	r.Orders = []store.Order{o}
+	report := b.during(r, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE jobs SET state = 'running', claim_id = $2 WHERE id = $1`, id, newID())
+		return err
+	})
+	b.wantReport(report, 2, map[store.Skip]int{store.SkipRunning: 1})
+	b.wantState(id, "running")
+}
+
+// A job that was claimed, sent and lost while the operator's statement waited for its row is not canceled, although
+// it waits again by then.
+func TestCancelWhileAJobIsSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h := b.running(store.Register, "a.nl")
+	b.release(h.claim, time.Hour)
+	newer := newID()
+	report := b.during(request(store.ActCancel, h.ids()...), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			WITH claim AS (
+				INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
+				SELECT $1, kind, account, 'w', ARRAY[id], ARRAY[order_id], now() FROM jobs WHERE id = $2
+			), call AS (
+				INSERT INTO calls (id, claim_id, op, size, deadline) VALUES ($1, $1, 'register', 1, now())
+			), sent AS (
+				INSERT INTO attempts (call_id, job_id, domain, state) VALUES ($1, $2, 'a.nl', 'unknown')
+			)
+			UPDATE jobs SET claim_id = $1 WHERE id = $2`, newer, h.jobs[0].ID)
+		return err
+	})
+	b.wantReport(report, 0, map[store.Skip]int{store.SkipSent: 1})
+	b.wantState(h.jobs[0].ID, "retrying")
+}
+
+// A domain that somebody orders while its old job is retried goes to one of the two.
+func TestRetryWhileTheDomainIsOrdered(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, _ := b.rejected("a.nl")
+	other, _ := b.rejected("b.nl")
+	o := b.submit(newOrder(store.Register, "newer"), "c.nl").Order
+	report := b.during(request(store.ActRetry, append(h.ids(), other.ids()...)...), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain) VALUES ($1, $2, 99, 'register', 'plain', 'default', 'a.nl')`, newID(), o.ID)
+		return err
+	})
+	b.wantReport(report, 1, map[store.Skip]int{store.SkipClaimed: 1})
+	b.wantState(h.jobs[0].ID, "failed rejected")
+	b.wantState(other.jobs[0].ID, "queued")
+	if len(report.Claimed) != 1 || report.Claimed[0].Reference != "newer" {
+		t.Errorf("claimants %+v", report.Claimed)
+	}
+}
+
+// A success that arrives while the operator says otherwise wins.
+func TestConfirmWhileTheReplyArrives(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, call := b.unconfirmed("a.nl")
+	report := b.during(request(store.ActConfirmNotRegistered, h.ids()...), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+			WITH a AS (UPDATE attempts SET state = 'registered', resolved_at = now(), resolved_by = 'reply' WHERE call_id = $1)
+			UPDATE jobs SET state = 'succeeded', outcome = 'registered', finished_at = now() WHERE id = $2`, call, h.jobs[0].ID)
+		return err
+	})
+	b.wantReport(report, 0, map[store.Skip]int{store.SkipNotUnconfirmed: 1})
+	b.wantState(h.jobs[0].ID, "succeeded registered")
+	if len(b.acts(h.jobs[0].ID)) != 0 {
+		t.Error("an act that was not carried out is on record")
+	}
+}
+
+// Nothing is confirmed while a call for the domain is under way.
+func TestConfirmWaitsForAnOpenCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, call := b.unconfirmed("a.nl")
+	b.exec(`UPDATE attempts SET state = 'open' WHERE call_id = $1`, call)
+	for _, act := range []store.Act{store.ActConfirmRegistered, store.ActConfirmNotRegistered} {
+		b.wantReport(b.carryOut(request(act, h.ids()...)), 0, map[store.Skip]int{store.SkipRunning: 1})
+	}
+	b.wantState(h.jobs[0].ID, "unconfirmed")
+}
+
+// No change without its record.
+func TestActThatCannotBeRecordedChangesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, _ := b.unconfirmed("a.nl")
+	rejected, _ := b.rejected("b.nl")
+	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$`)
+	b.exec(`CREATE TRIGGER refuse BEFORE INSERT ON operator_acts EXECUTE FUNCTION refuse()`)
+	before := b.fingerprint()
+	for act, jobs := range map[store.Act][]uuid.UUID{
+		store.ActConfirmRegistered: h.ids(), store.ActConfirmNotRegistered: h.ids(), store.ActRetry: rejected.ids(),
+	} {
+		if report, err := b.store.CarryOut(t.Context(), request(act, jobs...)); err == nil || report.Changed() != 0 {
+			t.Errorf("%s: changed %d, %v", act, report.Changed(), err)
+		}
+	}
+	if b.fingerprint() != before {
+		t.Error("something changed")
+	}
+}
+
+// A large order goes page by page, and every page counts.
+func TestActOnALargeOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const n = 10_007
+	r := request(store.ActCancel)
+	r.Orders = []store.Order{b.submit(newOrder(store.Register, "r"), names("a", n)...).Order}
+	first := b.claim(newClaim(store.Register), b.fresh(store.Register)[:50])
+	plan, err := b.store.PlanAct(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[store.Skip]int{store.SkipRunning: 50}
+	b.wantReport(plan, n-50, left)
+	b.wantReport(b.carryOut(r), n-50, left)
+	if acts := get[int](b, `SELECT count(DISTINCT job_id) FROM operator_acts`); acts != n-50 {
+		t.Errorf("%d jobs have an act, want %d", acts, n-50)
+	}
+	r.Act = store.ActRetry
+	b.wantReport(b.carryOut(r), n-50, map[store.Skip]int{store.SkipUnfinished: 50})
+	if due := get[int](b, `SELECT count(*) FROM jobs WHERE wake_at <= now() AND state = 'queued'`); due != n-50 {
+		t.Errorf("%d jobs are due, want %d", due, n-50)
+	}
+	b.bring(first, "unconfirmed")
+	for i, act := range []store.Act{store.ActConfirmNotRegistered, store.ActConfirmRegistered} {
+		r.Act = act
+		want := []int{50, 0}[i]
+		if got := b.carryOut(r).Changed(); got != want {
+			t.Errorf("%s: %d changed, want %d", act, got, want)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// actResult is what one statement found and did.
+type actResult struct {
+	counts  []ActCount
+	claimed []string    // domains of SkipClaimed, the first of them
+	moved   []uuid.UUID // jobs of SkipMoved
+}
+
+// obstacle is SQL that says why job j cannot be changed: a Skip, or ”. It is judged before anything is locked, and
+// holds as long as the job's state and claim stay the same: only a claim leads to another attempt.
+func (a Act) obstacle() string {
+	switch a {
+	case ActConfirmRegistered, ActConfirmNotRegistered:
+		return `CASE
+			WHEN j.state <> 'unconfirmed' THEN 'not_unconfirmed'
+			WHEN EXISTS (SELECT FROM attempts a WHERE a.domain = j.domain AND a.state = 'open') THEN 'running'
+			ELSE '' END`
+	case ActRetry:
+		return `CASE
+			WHEN j.state IN ('succeeded', 'unconfirmed') THEN j.state
+			WHEN j.finished_at IS NULL THEN 'unfinished'
+			WHEN j.kind = 'register' AND EXISTS (SELECT FROM jobs live WHERE live.live_domain = j.domain) THEN 'claimed'
+			ELSE '' END`
+	default:
+		return `CASE
+			WHEN j.finished_at IS NOT NULL THEN 'ended'
+			WHEN j.state IN ('running', 'unconfirmed') THEN j.state
+			WHEN EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('open', 'unknown')) THEN 'sent'
+			ELSE '' END`
+	}
+}
+
+// change is what the act makes of a job's row.
+func (a Act) change() string {
+	switch a {
+	case ActConfirmRegistered:
+		return `state = 'succeeded', outcome = 'registered', last_error = NULL, finished_at = now()`
+	case ActCancel:
+		return `state = 'canceled', wake_at = NULL, finished_at = now(),
+			last_error = CASE WHEN m.doubtful THEN @doubtful_text ELSE @text END`
+	default:
+		// A new life. What still lies in Redis is stale by the epoch, and what an old claim has to say, but for a
+		// success, by the claim.
+		return `state = 'queued', outcome = NULL, last_error = NULL, finished_at = NULL, attempts = 0, wake_at = now(),
+			epoch = j.epoch + 1, claim_id = NULL`
+	}
+}
+
+// resolve is the part of the statement that resolves earlier attempts on the domains of changed jobs, by whatever job.
+func (a Act) resolve() string {
+	const resolved = `, resolved AS (
+		UPDATE attempts a SET resolved_at = now(), resolved_by = @operator, state = `
+	switch a {
+	case ActConfirmRegistered:
+		return resolved + `'registered' FROM changed c WHERE a.domain = c.domain AND a.state = 'unknown')`
+	case ActConfirmNotRegistered:
+		return resolved + `'disowned' FROM changed c WHERE a.domain = c.domain AND a.state IN ('unknown', 'refused', 'cleared'))`
+	default:
+		return ""
+	}
+}
+
+// judged reads the jobs of a page and judges each. A domain has one live registration: of several jobs that could have
+// it, the first gets it, and one that was only ever a duplicate comes last.
+func (r ActRequest) judged(p page) string {
+	where := `j.order_id = @order AND j.seq BETWEEN @first AND @last`
+	if p.order == 0 {
+		where = `j.id = ANY(@ids)`
+	}
+	return `
+		SELECT id, kind, state, outcome, domain, claim_id, last_error, doubtful, CASE
+			WHEN obstacle = '' AND kind = 'register' AND row_number() OVER
+				(PARTITION BY domain, kind, obstacle ORDER BY outcome = 'duplicate', order_id, seq) > 1 THEN 'claimed'
+			ELSE obstacle END AS skip
+		FROM (
+			SELECT j.id, j.order_id, j.seq, j.kind, j.state, coalesce(j.outcome, '') AS outcome, j.domain, j.claim_id, j.last_error,
+				j.kind = 'register' AND EXISTS (
+					SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('refused', 'cleared')) AS doubtful,
+				` + r.Act.obstacle() + ` AS obstacle
+			FROM jobs j
+			WHERE ` + where + ` AND (@state = '' OR j.state = @state) AND (@outcome = '' OR j.outcome = @outcome)
+		) AS standing`
+}
+
+// counted sums judged jobs up.
+const counted = `
+	SELECT kind, state, outcome, skip, count(*), count(*) FILTER (WHERE doubtful),
+		coalesce((array_agg(domain ORDER BY domain) FILTER (WHERE skip = 'claimed'))[1:@shown], '{}'),
+		coalesce(array_agg(id) FILTER (WHERE skip = 'moved'), '{}')`
+
+const countedGroups = ` GROUP BY kind, state, outcome, skip ORDER BY kind, state, outcome, skip`
+
+func (r ActRequest) args(p page) pgx.NamedArgs {
+	text := "canceled by " + r.Operator
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return pgx.NamedArgs{
+		"order": p.order, "first": p.first, "last": p.last, "ids": p.ids,
+		"state": string(r.State), "outcome": string(r.Outcome), "shown": shownClaimed,
+		"act": r.Act, "operator": r.Operator, "reason": r.Reason, "text": clip(text),
+		"doubtful_text": clip("canceled after a call that was refused as a whole, whose effect was not looked into; " + text),
+	}
+}
+
+// judge counts a page.
+func (s *Store) judge(ctx context.Context, r ActRequest, p page) (actResult, error) {
+	rows, err := s.pool.Query(ctx, counted+` FROM (`+r.judged(p)+`) AS judged`+countedGroups, r.args(p))
+	if err != nil {
+		return actResult{}, failure("plan act", err)
+	}
+	res, err := readAct(rows)
+	return res, failure("plan act", err)
+}
+
+// clashes is how often a page is tried again after another transaction was quicker.
+const clashes = 5
+
+// act changes a page. Two things make it clash with others, and both are over at once: a domain that a job takes
+// between the judging and the change, and a deadlock, which Postgres breaks.
+func (s *Store) act(ctx context.Context, r ActRequest, p page, skipLocked bool) (actResult, error) {
+	for try := 1; ; try++ {
+		res, err := s.actOnce(ctx, r, p, skipLocked)
+		if err == nil || try == clashes || !isClash(err) {
+			return res, failure(string(r.Act), err)
+		}
+	}
+}
+
+func isClash(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "23505" && pg.ConstraintName == "jobs_live_domain")
+}
+
+func (s *Store) actOnce(ctx context.Context, r ActRequest, p page, skipLocked bool) (res actResult, err error) {
+	lock := `FOR NO KEY UPDATE OF j`
+	if skipLocked {
+		lock += ` SKIP LOCKED`
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			WITH judged AS MATERIALIZED (`+r.judged(p)+`), mine AS MATERIALIZED (
+				SELECT g.* FROM judged g JOIN jobs j ON j.id = g.id
+				WHERE g.skip = '' AND j.state = g.state AND j.claim_id IS NOT DISTINCT FROM g.claim_id
+				`+lock+`
+			), changed AS (
+				UPDATE jobs j SET `+r.Act.change()+` FROM mine m WHERE j.id = m.id
+				RETURNING m.*
+			), recorded AS (
+				INSERT INTO operator_acts (job_id, act, operator, reason, state_before, outcome_before, error_before)
+				SELECT id, @act, @operator, nullif(@reason, ''), state, nullif(outcome, ''), last_error FROM changed
+			)`+r.Act.resolve()+counted+` FROM (
+				SELECT kind, state, outcome, doubtful, domain, id,
+					CASE WHEN skip = '' AND id NOT IN (SELECT id FROM changed) THEN 'moved' ELSE skip END AS skip
+				FROM judged
+			) AS seen`+countedGroups, r.args(p))
+		if err != nil {
+			return err
+		}
+		if res, err = readAct(rows); err != nil {
+			return err
+		}
+		return res.wake(ctx, tx, r.Act)
+	})
+	if err != nil {
+		return actResult{}, err // rolled back
+	}
+	return res, nil
+}
+
+// wake tells the dispatchers of jobs that are due now.
+func (res actResult) wake(ctx context.Context, tx pgx.Tx, a Act) error {
+	if a != ActRetry && a != ActConfirmNotRegistered {
+		return nil
+	}
+	for _, c := range res.counts {
+		if c.Skip != "" {
+			continue
+		}
+		if _, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, wakeChannel, string(c.Kind)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readAct(rows pgx.Rows) (actResult, error) {
+	var (
+		res     actResult
+		c       ActCount
+		claimed []string
+		moved   []uuid.UUID
+	)
+	_, err := pgx.ForEachRow(rows, []any{&c.Kind, &c.State, &c.Outcome, &c.Skip, &c.Jobs, &c.Doubtful, &claimed, &moved}, func() error {
+		res.counts = append(res.counts, c)
+		res.claimed = append(res.claimed, claimed...)
+		res.moved = append(res.moved, moved...)
+		return nil
+	})
+	return res, err
+}
+
+// dropIdleChunks removes chunks none of whose jobs wait for them any more: a dispatcher that has to pass over a
+// canceled order's empty chunks would be late for the orders behind it.
+func (s *Store) dropIdleChunks(ctx context.Context, orders []Order) error {
+	for _, o := range orders {
+		_, err := s.pool.Exec(ctx, `
+			WITH idle AS (
+				SELECT t.order_id, t.first_seq FROM chunks t
+				WHERE t.order_id = $1 AND NOT EXISTS (`+jobsOfChunk+`)
+				FOR UPDATE SKIP LOCKED
+			)
+			DELETE FROM chunks c USING idle i WHERE c.order_id = i.order_id AND c.first_seq = i.first_seq`, o.ID)
+		if err != nil {
+			return failure("drop chunks of canceled jobs", err)
+		}
+	}
+	return nil
+}

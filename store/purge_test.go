@@ -1,0 +1,137 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+const day = 24 * time.Hour
+
+// end ends jobs, so many days ago, as if the order had come a day earlier.
+func (b *bench) end(daysAgo int, domains ...string) {
+	b.t.Helper()
+	n := b.exec(`
+		UPDATE jobs SET state = 'failed', outcome = 'rejected', wake_at = NULL, finished_at = now() - make_interval(days => $1)
+		WHERE domain = ANY($2)`, daysAgo, domains)
+	if n != len(domains) {
+		b.t.Fatalf("ended %d jobs, want %d", n, len(domains))
+	}
+	b.exec(`UPDATE orders SET created_at = now() - make_interval(days => $1) WHERE id IN (SELECT order_id FROM jobs WHERE domain = ANY($2))`,
+		daysAgo+1, domains)
+}
+
+func (b *bench) named() []string {
+	b.t.Helper()
+	return list[string](b, `SELECT details->>'lastname' FROM holders WHERE details IS NOT NULL ORDER BY 1`)
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submitHolder("old", "ann", "old-1.nl", "old-2.nl")
+	b.submitHolder("half", "bob", "half-1.nl", "half-2.nl")
+	b.submitHolder("young", "cas", "young.nl")
+	b.submitHolder("shared, old", "dik", "shared-1.nl")
+	b.submitHolder("shared, new", "dik", "shared-2.nl")
+	b.submit(newOrder(store.Register, "by id"), "id.nl")
+	b.settleHolder(store.ReadyHolder(b.holderKey("ann"), "H-ann"))
+	b.end(100, "old-1.nl", "old-2.nl", "half-1.nl", "shared-1.nl", "id.nl")
+	b.end(10, "young.nl")
+	want := store.Purge{Orders: 2, Holders: 1, Kept: 1}
+	for range 2 { // a plan changes nothing
+		if got, err := b.store.PlanPurge(t.Context(), 90*day); err != nil || got != want {
+			t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"ann", "bob", "cas", "dik"}, b.named()); diff != "" {
+		t.Errorf("after the plan (-want +got):\n%s", diff)
+	}
+	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	if diff := cmp.Diff([]string{"bob", "cas", "dik"}, b.named()); diff != "" {
+		t.Errorf("after the purge (-want +got):\n%s", diff)
+	}
+	b.end(100, "shared-2.nl", "half-2.nl")
+	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{Orders: 3, Holders: 2}) {
+		t.Errorf("then purged %+v, %v", got, err)
+	}
+	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{}) {
+		t.Errorf("at last purged %+v, %v", got, err)
+	}
+	if h, _ := b.claimHolder(b.holderKey("bob")); h.Claimed || !h.Purged {
+		t.Errorf("without details it is %+v", claimed(h))
+	}
+}
+
+// The memory outlives the details, and a new order brings them back while it needs them.
+func TestHolderIsKnownAfterAPurge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submitHolder("r", "ann", "a.nl")
+	key := b.holderKey("ann")
+	b.settleHolder(store.ReadyHolder(key, "H-ann"))
+	b.end(2, "a.nl")
+	if _, err := b.store.PurgeHolders(t.Context(), day); err != nil {
+		t.Fatal(err)
+	}
+	b.submitHolder("s", "ann", "b.nl")
+	if b.holderKey("ann") != key {
+		t.Error("the same person became another holder")
+	}
+	h := b.claim(newClaim(store.Register), b.due(store.Register))
+	if len(h.jobs) == 0 {
+		h = b.claim(newClaim(store.Register), b.fresh(store.Register))
+	}
+	if h.jobs[0].HolderID != "H-ann" {
+		t.Errorf("claimed %+v", h.jobs[0])
+	}
+	if diff := cmp.Diff([]string{"ann"}, b.named()); diff != "" {
+		t.Errorf("details (-want +got):\n%s", diff)
+	}
+}
+
+// An order on its way in relies on details that a purge would take away: the purge waits for it.
+func TestPurgeWaitsForOrdersOnTheirWayIn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submitHolder("r", "ann", "a.nl")
+	b.end(2, "a.nl")
+	tx, err := b.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	// Holds the order up after it has looked at the holders.
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE order_holders IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	var both errgroup.Group
+	both.Go(func() error {
+		_, err := b.store.Submit(t.Context(), newOrder(store.Register, "s"), yielded(withHolders(newJobs("b.nl"), called("ann"))))
+		return err
+	})
+	b.blocked(1)
+	var purged store.Purge
+	both.Go(func() error {
+		var err error
+		purged, err = b.store.PurgeHolders(t.Context(), day)
+		return err
+	})
+	b.blocked(2)
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := both.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if purged != (store.Purge{Orders: 1, Kept: 1}) {
+		t.Errorf("purged %+v", purged)
+	}
+}

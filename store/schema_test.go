@@ -1,0 +1,94 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgtest"
+)
+
+func TestOpenRefusesAnotherSchema(t *testing.T) {
+	t.Parallel()
+	latest, err := migrations.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const versions = migrations.VersionTable
+	for name, c := range map[string]struct {
+		change string
+		have   int64
+		says   string
+	}{
+		"newer":       {`INSERT INTO ` + versions + ` (version_id, is_applied) VALUES (7001, true)`, 7001, "version 7001, newer than this bulkreg knows"},
+		"rolled back": {`DELETE FROM ` + versions + ` WHERE version_id > 0`, 0, "has no bulkreg schema: run `bulkreg migrate`"},
+		"not applied": {`UPDATE ` + versions + ` SET is_applied = false`, 0, "has no bulkreg schema: run `bulkreg migrate`"},
+		"emptied":     {`TRUNCATE ` + versions, 0, "has no bulkreg schema: run `bulkreg migrate`"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(c.change)
+			wantSchemaError(t, b.url, store.SchemaError{Have: c.have, Want: latest}, c.says)
+		})
+	}
+	t.Run("empty database", func(t *testing.T) {
+		t.Parallel()
+		wantSchemaError(t, pgtest.New(t), store.SchemaError{Want: latest}, "run `bulkreg migrate`")
+	})
+}
+
+func wantSchemaError(t *testing.T, url string, want store.SchemaError, says string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), url, store.Options{})
+	var got *store.SchemaError
+	if !errors.As(err, &got) || *got != want || s != nil {
+		t.Fatalf("opened %v, error %v; want %+v", s, err, want)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("error says %q, want %q in it", err, says)
+	}
+}
+
+func TestSchemaErrorTellsWhatToRun(t *testing.T) {
+	t.Parallel()
+	for e, want := range map[store.SchemaError]string{
+		{Have: 0, Want: 3}: "the database has no bulkreg schema: run `bulkreg migrate`",
+		{Have: 2, Want: 3}: "the database schema is at version 2, this bulkreg needs 3: run `bulkreg migrate`",
+		{Have: 4, Want: 3}: "the database schema is at version 4, newer than this bulkreg knows (3): run a newer bulkreg",
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("%+v says %q, want %q", e, got, want)
+		}
+	}
+}
+
+func TestOpenKeepsToItsBounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := b.open(store.Options{MaxConns: 2})
+	o := b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl").Order
+	var stops []func()
+	for range 2 { // a reader holds its connection until it is done
+		next, stop := iter.Pull2(s.Jobs(t.Context(), o.ID, store.JobFilter{}))
+		defer stop()
+		if _, err, ok := next(); err != nil || !ok {
+			t.Fatal(err)
+		}
+		stops = append(stops, stop)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with two connections in use: %v", err)
+	}
+	stops[0]()
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("with one in use: %v", err)
+	}
+}

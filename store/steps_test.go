@@ -1,0 +1,230 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// newOrder is an order whose content is told by its reference.
+func newOrder(kind store.Kind, reference string) store.NewOrder {
+	return store.NewOrder{
+		Source: "test", Reference: reference, Kind: kind, Lane: store.Plain, Account: "default",
+		Digest: sha256.Sum256([]byte(reference)), ChunkSize: 10,
+	}
+}
+
+func newJobs(domains ...string) []store.NewJob {
+	jobs := make([]store.NewJob, len(domains))
+	for i, d := range domains {
+		jobs[i] = store.NewJob{ID: newID(), Domain: d, HolderID: "H-1"}
+	}
+	return jobs
+}
+
+func yielded(jobs []store.NewJob) iter.Seq2[store.NewJob, error] {
+	return func(yield func(store.NewJob, error) bool) {
+		for _, j := range jobs {
+			if !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (b *bench) submit(n store.NewOrder, domains ...string) store.Submitted {
+	b.t.Helper()
+	res, err := b.store.Submit(b.t.Context(), n, yielded(newJobs(domains...)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res
+}
+
+func lotOf(kind store.Kind) store.Lot {
+	return store.Lot{Kind: kind, Lane: store.Plain, Account: "default"}
+}
+
+// fresh takes all fresh jobs of the plain lane.
+func (b *bench) fresh(kind store.Kind) []store.DeliveredJob {
+	b.t.Helper()
+	deliveries, err := b.store.TakeFresh(b.t.Context(), lotOf(kind), 1000, time.Hour)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return delivered(deliveries)
+}
+
+// due takes all due jobs of the plain lane.
+func (b *bench) due(kind store.Kind) []store.DeliveredJob {
+	b.t.Helper()
+	deliveries, err := b.store.TakeDue(b.t.Context(), lotOf(kind), 1000, 100, time.Hour)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return delivered(deliveries)
+}
+
+func delivered(deliveries []store.Delivery) []store.DeliveredJob {
+	var jobs []store.DeliveredJob
+	for _, d := range deliveries {
+		jobs = append(jobs, d.Jobs...)
+	}
+	return jobs
+}
+
+func domainsOf(jobs []store.DeliveredJob) []string {
+	domains := make([]string, len(jobs))
+	for i, j := range jobs {
+		domains[i] = j.Domain
+	}
+	return domains
+}
+
+// batch is a claim and the jobs it got, in the order of their domains.
+type batch struct {
+	claim uuid.UUID
+	jobs  []store.ClaimedJob
+}
+
+func (h batch) ids() []uuid.UUID {
+	ids := make([]uuid.UUID, len(h.jobs))
+	for i, j := range h.jobs {
+		ids[i] = j.ID
+	}
+	return ids
+}
+
+func newClaim(kind store.Kind) store.Claim {
+	return store.Claim{ID: newID(), Kind: kind, Account: "default", Worker: "host/1", Lease: time.Hour}
+}
+
+func (b *bench) claim(c store.Claim, jobs []store.DeliveredJob) batch {
+	b.t.Helper()
+	got, err := b.store.Claim(b.t.Context(), c, jobs)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	slices.SortFunc(got, func(x, y store.ClaimedJob) int { return strings.Compare(x.Domain, y.Domain) })
+	return batch{claim: c.ID, jobs: got}
+}
+
+// running submits, delivers and claims jobs with these domains.
+func (b *bench) running(kind store.Kind, domains ...string) batch {
+	b.t.Helper()
+	b.submit(newOrder(kind, "of "+domains[0]), domains...)
+	h := b.claim(newClaim(kind), b.fresh(kind))
+	if len(h.jobs) != len(domains) {
+		b.t.Fatalf("claimed %d jobs, want %d", len(h.jobs), len(domains))
+	}
+	return h
+}
+
+// again takes jobs that are due and claims them anew.
+func (b *bench) again(kind store.Kind, n int) batch {
+	b.t.Helper()
+	h := b.claim(newClaim(kind), b.due(kind))
+	if len(h.jobs) != n {
+		b.t.Fatalf("claimed %d jobs anew, want %d", len(h.jobs), n)
+	}
+	return h
+}
+
+func newCall(claim uuid.UUID, op store.Op) store.NewCall {
+	return store.NewCall{ID: newID(), ClaimID: claim, Op: op, Size: 1, Timeout: time.Minute, Lease: time.Hour}
+}
+
+// intend opens an attempt for every job of a batch, and returns the call.
+func (b *bench) intend(h batch, cleared ...uuid.UUID) uuid.UUID {
+	b.t.Helper()
+	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids(), Cleared: cleared}
+	sent, err := b.store.Intend(b.t.Context(), in)
+	if err != nil || len(sent) != len(h.jobs) {
+		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
+	}
+	return in.Call.ID
+}
+
+// passLease lets a claim's lease pass.
+func (b *bench) passLease(claim uuid.UUID) {
+	b.t.Helper()
+	if b.exec(`UPDATE claims SET lease_until = now() - interval '1 second' WHERE id = $1`, claim) != 1 {
+		b.t.Fatal("no such claim")
+	}
+}
+
+func (b *bench) job(id uuid.UUID) store.Job {
+	b.t.Helper()
+	j, _, err := b.store.FindJob(b.t.Context(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return j
+}
+
+// standing is a job's state and outcome, as in "failed taken".
+func standing(j store.Job) string {
+	if j.Outcome == "" {
+		return string(j.State)
+	}
+	return string(j.State) + " " + string(j.Outcome)
+}
+
+func (b *bench) wantState(id uuid.UUID, want string) {
+	b.t.Helper()
+	if j := b.job(id); standing(j) != want {
+		b.t.Errorf("%s is %s, want %s", j.Domain, standing(j), want)
+	}
+}
+
+func (b *bench) attempt(call, job uuid.UUID) store.AttemptState {
+	b.t.Helper()
+	return get[store.AttemptState](b, `SELECT state FROM attempts WHERE call_id = $1 AND job_id = $2`, call, job)
+}
+
+func (b *bench) closed(claim uuid.UUID) bool {
+	b.t.Helper()
+	return get[bool](b, `SELECT closed_at IS NOT NULL FROM claims WHERE id = $1`, claim)
+}
+
+// wantWake checks a wake-up against the database's clock.
+func (b *bench) wantWake(wake time.Time, in time.Duration) {
+	b.t.Helper()
+	now := get[time.Time](b, `SELECT clock_timestamp()`)
+	if off := wake.Sub(now.Add(in)); off < -patience || off > time.Second {
+		b.t.Errorf("wakes in %v, want %v", wake.Sub(now), in)
+	}
+}
+
+func (b *bench) settle(h batch, transitions ...store.Transition) int {
+	b.t.Helper()
+	n, err := b.store.Settle(b.t.Context(), h.claim, store.CallResult{ID: newID(), Status: 200}, transitions)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+func (b *bench) release(claim uuid.UUID, delay time.Duration) int {
+	b.t.Helper()
+	n, err := b.store.Release(b.t.Context(), claim, delay, "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+func (b *bench) expire(reconcileAfter time.Duration) store.Expired {
+	b.t.Helper()
+	e, err := b.store.ExpireClaims(b.t.Context(), 100, reconcileAfter)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return e
+}

@@ -1,0 +1,197 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// resolution is what became of a holder that its jobs need: it has an id, or it ends them, or they ask again later.
+type resolution struct {
+	id   string
+	end  store.Outcome // Rejected or Exhausted; "" for neither
+	fate fate          // why there is no id, and when to ask again
+}
+
+func later(after time.Duration, words string) resolution {
+	return resolution{fate: fate{course: courseWait, after: after, words: words}}
+}
+
+// resolutionOf reads a holder's row that is not the caller's to change.
+func resolutionOf(h store.Holder) resolution {
+	switch {
+	case h.State == store.HolderReady:
+		return resolution{id: h.UpstreamID}
+	case h.State == store.HolderRejected:
+		return resolution{end: store.Rejected, fate: fate{words: "the holder was refused: " + h.Words}}
+	case h.State == store.HolderExhausted:
+		return resolution{end: store.Exhausted, fate: fate{words: "the holder could not be had: " + h.Words}}
+	case h.Purged:
+		return resolution{end: store.Rejected, fate: fate{words: "the holder's details have been purged: order the domain anew"}}
+	case h.Busy:
+		return later(min(h.Wait, tick), waitsForOthers) // they will be done long before their lease ends
+	default:
+		return later(h.Wait, "waits until its holder can be looked up again")
+	}
+}
+
+const waitsForOthers = "waits for its holder, who is being looked up or created"
+
+// lookUp finds or creates the holder that all jobs of the batch need, unless somebody has, or does so now. The upstream is
+// always searched before it is asked to create: a creation whose answer got lost must not be repeated.
+func (p *pipeline) lookUp(ctx context.Context, b batch) (resolution, error) {
+	claim := store.HolderClaim{ID: newID(), Key: b.jobs[0].HolderKey, Jobs: idsOf(b.jobs), Lease: p.options.lease()}
+	claiming, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	h, err := p.options.Store.ClaimHolder(claiming, claim)
+	if err != nil || !h.Claimed {
+		return resolutionOf(h), err
+	}
+	res, err := p.findOrCreate(ctx, b, h, claim.ID)
+	if err != nil {
+		// No call was made; nobody needs to wait for the lease.
+		p.settleHolder(ctx, store.PostponeHolder(h.Key, claim.ID, 0, ""))
+	}
+	return res, err
+}
+
+func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, claim uuid.UUID) (resolution, error) {
+	var details holder.Details
+	if json.Unmarshal(h.Details, &details) != nil { // its error might quote them
+		return resolution{}, errors.New("read details of holder: they are no JSON of the expected form")
+	}
+	reply, f, err := p.callHolder(ctx, b, func(ctx context.Context) (registrar.HolderReply, error) {
+		return p.upstream.FindHolder(ctx, registrar.HolderSearch{Email: details.Email, Known: holderOf(details)})
+	})
+	if err != nil {
+		return resolution{}, err
+	}
+	missing := f.course == courseSplit && f.status == http.StatusNotFound
+	switch {
+	case f.course == courseDone && detailsOf(reply.Holder).Digest() == details.Digest():
+		return p.settleHolder(ctx, store.ReadyHolder(h.Key, reply.Holder.ID)), nil
+	case f.course != courseDone && !missing:
+		return p.withoutHolder(ctx, h, claim, f), nil
+	}
+	// Nobody, or somebody else: two people may share an address, and the upstream finds one of them.
+	reply, f, err = p.callHolder(ctx, b, func(ctx context.Context) (registrar.HolderReply, error) {
+		return p.createHolder(ctx, h.Key, claim, holderOf(details))
+	})
+	switch {
+	case err != nil:
+		return resolution{}, err
+	case f.course == courseDone:
+		return p.settleHolder(ctx, store.ReadyHolder(h.Key, reply.Holder.ID)), nil
+	}
+	return p.withoutHolder(ctx, h, claim, f), nil
+}
+
+// createHolder records that a creation is sent, and sends it. Like a paid call, it is not made when the process stood
+// still in between, so long that others may have taken over.
+func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID, h registrar.Holder) (registrar.HolderReply, error) {
+	begun := p.options.Clock()
+	err := p.options.Store.StartCreation(ctx, key, claim, p.options.UpstreamTimeout, p.options.lease())
+	if err == nil && p.options.Clock().Sub(begun) > leaseMargin {
+		err = errTooLate
+	}
+	if err != nil {
+		return registrar.HolderReply{}, err
+	}
+	return p.upstream.CreateHolder(ctx, h)
+}
+
+// callHolder makes one call about the holder of all jobs of the batch. It holds a slot of the WHOIS calls, never one of
+// those that cost money. It fails when the call was not made.
+func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Context) (registrar.HolderReply, error)) (registrar.HolderReply, fate, error) {
+	var (
+		reply registrar.HolderReply
+		err   error
+		call  = newID()
+	)
+	if err := p.startHolderCall(ctx, b, call); err != nil {
+		return reply, fate{}, err
+	}
+	if err := p.holders.slots.do(ctx, func() {
+		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+		defer cancel()
+		reply, err = send(calling)
+	}); err != nil {
+		return reply, fate{}, err
+	}
+	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
+	if err != nil {
+		fates[0] = fateOfCall(reply.Answer, err, courseRetry)
+	}
+	if c := fates[0].course; c == courseDone || c == courseSplit {
+		b.probe = nil // a holder proves nothing about the hold; the calls that follow do
+	}
+	p.heed(ctx, b, store.OpHolder, fates, reply.Answer)
+	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		return p.options.Store.Settle(ctx, b.claim, callResult(call, reply.Answer, err), nil)
+	})
+	return reply, fates[0], nil
+}
+
+func (p *pipeline) startHolderCall(ctx context.Context, b batch, call uuid.UUID) error {
+	starting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return p.options.Store.StartCall(starting, store.NewCall{
+		ID: call, ClaimID: b.claim, Op: store.OpHolder, Holder: b.jobs[0].HolderKey, Size: len(b.jobs),
+		Probe: b.probe.permission(), Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+	})
+}
+
+// withoutHolder ends a claim on a holder after a call that did not bring it. Tries are counted for the holder and not for
+// its jobs: ten thousand of them may wait for one.
+func (p *pipeline) withoutHolder(ctx context.Context, h store.Holder, claim uuid.UUID, f fate) resolution {
+	change := store.PostponeHolder(h.Key, claim, f.after, f.words)
+	switch tries := h.Failures + 1; {
+	case f.course == courseSplit:
+		change = store.RejectHolder(h.Key, claim, f.words)
+	case f.course == courseRetry && tries >= p.options.MaxAttempts:
+		change = store.ExhaustHolder(h.Key, claim, f.words)
+	case f.course == courseRetry:
+		f.course, f.after = courseWait, p.backoff.delay(tries, p.options.Luck())
+		change = store.RetryHolder(h.Key, claim, f.after, f.words)
+	}
+	res := p.settleHolder(ctx, change)
+	if res.id == "" && res.end == "" {
+		res.fate = f
+	}
+	return res
+}
+
+// settleHolder writes what became of a holder, and returns where it stands then.
+func (p *pipeline) settleHolder(ctx context.Context, change store.HolderChange) resolution {
+	var h store.Holder
+	if !p.settle(ctx, batch{}, func(ctx context.Context) (n int, err error) {
+		h, err = p.options.Store.SettleHolder(ctx, change)
+		return 0, err
+	}) {
+		return later(0, "what became of its holder could not be written down")
+	}
+	return resolutionOf(h)
+}
+
+// detailsOf is what makes one upstream holder differ from another.
+func detailsOf(h registrar.Holder) holder.Details {
+	return holder.Details{
+		Company: h.Company, FirstName: h.FirstName, LastName: h.LastName, Email: h.Email, Phone: h.Phone,
+		Street: h.Street, HouseNumber: h.HouseNumber, PostalCode: h.PostalCode, City: h.City, Country: h.Country,
+	}
+}
+
+func holderOf(d holder.Details) registrar.Holder {
+	return registrar.Holder{
+		Company: d.Company, FirstName: d.FirstName, LastName: d.LastName, Email: d.Email, Phone: d.Phone,
+		Street: d.Street, HouseNumber: d.HouseNumber, PostalCode: d.PostalCode, City: d.City, Country: d.Country,
+	}
+}

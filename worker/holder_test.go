@@ -1,0 +1,506 @@
+package worker_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+const holderColumns = "domain,firstname,lastname,email,phone,street,housenumber,postalcode,city,country\n"
+
+// holderCells are the details of the holder with that name.
+func holderCells(name string) string {
+	return "Joost," + name + ",joost." + name + "@example.nl,+31612345678,Kerkstraat,12,1234 AB,Zonnedorp,NL"
+}
+
+// upstreamHolder is that holder as an upstream may write it.
+func upstreamHolder(id, name string) sandbox.Holder {
+	return sandbox.Holder{
+		ID: id, Firstname: "JOOST", Lastname: name, Email: "joost." + name + "@EXAMPLE.nl", Phone: "+31612345678",
+		Street: "Kerkstraat", Housenumber: "12", Postalcode: "1234AB", City: "Zonnedorp", Country: "NL",
+	}
+}
+
+// submitHolders takes in an order of registrations whose domains have the holder with the name that holderOf says.
+func (b *bench) submitHolders(reference string, domains []string, holderOf func(i int) string) store.Order {
+	b.t.Helper()
+	text := holderColumns
+	for i, d := range domains {
+		text += d + "," + holderCells(holderOf(i)) + "\n"
+	}
+	r, err := input.NewReader(strings.NewReader(text), input.Options{Kind: "register"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	spool, err := intake.ReadSpool(r, func(bad *input.RejectError) error { return bad })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() {
+		if err := spool.Close(); err != nil {
+			b.t.Error(err)
+		}
+	}()
+	in, err := intake.New(b.store, intake.Chunks{Whois: 100, Register: 50})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	res, err := in.Submit(b.t.Context(), intake.Order{Source: "test", Reference: reference, Kind: queue.Register, Account: "default"}, spool)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return res.Order
+}
+
+func always(name string) func(int) string { return func(int) string { return name } }
+
+// wantHolder checks that every domain of the ledger was sent with one holder, and returns it.
+func (b *bench) wantHolder(want string) {
+	b.t.Helper()
+	received := b.sandbox.Ledger().Received(sandbox.OpRegister)
+	if len(received) == 0 {
+		b.t.Error("nothing was registered")
+	}
+	for _, r := range received {
+		if r.Holder != want {
+			b.t.Fatalf("%s was sent with holder %q, want %q", r.Domain, r.Holder, want)
+		}
+	}
+}
+
+func (b *bench) inject(f sandbox.Fault) *sandbox.Injected {
+	b.t.Helper()
+	injected, err := b.sandbox.Inject(f)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		if injected.Fired() == 0 {
+			b.t.Error("the fault did not happen")
+		}
+	})
+	return injected
+}
+
+// Five hundred domains of one person, and two workers: one creation. A second order of hers makes no call about her.
+func TestHolderIsCreatedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{Latency: sandbox.Latency{Holder: 20 * time.Millisecond}})
+	for _, name := range []string{"one", "two"} {
+		o := b.options()
+		o.Name = name
+		b.work(o)
+	}
+	sum := b.settled(b.submitHolders("r", names("shop", 500), always("Jansen")))[0]
+	if sum.Outcomes[store.Registered] != 500 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	created := b.sandbox.Ledger().Holders
+	if len(created) != 1 {
+		t.Fatalf("%d holders were created, want 1", len(created))
+	}
+	b.wantHolder(created[0].ID)
+	if n := b.sql(`SELECT count(*) FROM jobs WHERE attempts > 1`); n > 0 {
+		t.Errorf("waiting for the holder used up attempts of %d jobs", n)
+	}
+	before := calls(b.sandbox.Ledger(), sandbox.OpHolder)
+	b.settled(b.submitHolders("again", names("more", 10), always("JANSEN")))
+	if n := calls(b.sandbox.Ledger(), sandbox.OpHolder); n != before {
+		t.Errorf("%d more calls for a holder that is known", n-before)
+	}
+	b.wantHolder(created[0].ID)
+	b.invariants()
+}
+
+// Each of many holders gets its own domains, and the jobs tell which calls were made for theirs.
+func TestManyHolders(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.work(b.options())
+	order := b.submitHolders("r", names("shop", 120), func(i int) string { return fmt.Sprint("Jansen", i%40) })
+	sum := b.settled(order)[0]
+	ledger := b.sandbox.Ledger()
+	if sum.Outcomes[store.Registered] != 120 || len(ledger.Holders) != 40 {
+		t.Fatalf("ended as %v with %d holders, want 40", sum.Outcomes, len(ledger.Holders))
+	}
+	emails := map[string]string{}
+	for _, h := range ledger.Holders {
+		emails[h.ID] = h.Email
+	}
+	jobs := b.jobs(order)
+	for _, r := range ledger.Received(sandbox.OpRegister) {
+		var i int
+		if _, err := fmt.Sscanf(r.Domain, "shop-%d.nl", &i); err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("joost.Jansen%d@example.nl", i%40); emails[r.Holder] != want || jobs[r.Domain].HolderID != r.Holder {
+			t.Errorf("%s went to %q, known as %q, want %q", r.Domain, emails[r.Holder], jobs[r.Domain].HolderID, want)
+		}
+	}
+	_, calls, err := b.store.FindJob(t.Context(), jobs["shop-0119.nl"].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := map[store.Op]int{}
+	for _, c := range calls {
+		ops[c.Op]++
+	}
+	if ops[store.OpHolder] > 2 || ops[store.OpCheck] == 0 || ops[store.OpRegister] != 1 {
+		t.Errorf("calls of one job: %v, want at most the two about its holder", ops)
+	}
+	b.invariants()
+}
+
+func TestHolderIsFoundByEmail(t *testing.T) {
+	t.Parallel()
+	other := upstreamHolder("H-other", "Jansen")
+	other.Street = "Dorpsstraat"
+	for name, tc := range map[string]struct {
+		known   sandbox.Holder
+		created int
+	}{
+		"the same":      {upstreamHolder("H-known", "Jansen"), 0},
+		"somebody else": {other, 1},
+		"nobody":        {upstreamHolder("H-far", "Pietersen"), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{Holders: []sandbox.Holder{tc.known}})
+			b.work(b.options())
+			b.settled(b.submitHolders("r", names("shop", 60), always("Jansen")))
+			created := b.sandbox.Ledger().Holders
+			if len(created) != tc.created {
+				t.Fatalf("%d holders were created, want %d", len(created), tc.created)
+			}
+			if want := tc.known.ID; tc.created == 0 {
+				b.wantHolder(want)
+			} else {
+				b.wantHolder(created[0].ID)
+			}
+			b.invariants()
+		})
+	}
+}
+
+// What the upstream refuses ends every job of that holder, in its words, after one try. Another holder goes through.
+func TestHolderIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnprocessableEntity, http.StatusBadRequest} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{Holders: []sandbox.Holder{upstreamHolder("H-known", "Pietersen")}})
+			b.inject(sandbox.Fault{Op: sandbox.OpHolder, Kind: sandbox.KindStatus, Status: status,
+				Message: "postalcode 1234 AB of joost.Jansen@example.nl is not in Zonnedorp", Skip: 1})
+			o := b.options()
+			b.work(o)
+			first := b.submitHolders("r", names("shop", 130), always("Jansen"))
+			sum := b.settled(first)[0]
+			if sum.Outcomes[store.Rejected] != 130 {
+				t.Errorf("ended as %v %v, want all rejected", sum.Counts, sum.Outcomes)
+			}
+			if n := calls(b.sandbox.Ledger(), sandbox.OpHolder); n != 2 {
+				t.Errorf("%d calls about the holder, want a search and a creation", n)
+			}
+			for _, j := range b.jobs(first) {
+				if want := "the holder was refused: postalcode [personal] of [e-mail] is not in [personal]"; j.LastError != want {
+					t.Fatalf("%s: %q, want %q", j.Domain, j.LastError, want)
+				}
+			}
+			if n := calls(b.sandbox.Ledger(), sandbox.OpWhois); n > 0 {
+				t.Errorf("%d WHOIS calls for domains without a holder", n)
+			}
+			// Ordered anew, they are tried anew; and one refused holder never stops another of the same batch.
+			second := b.submitHolders("anew", names("shop", 40), func(i int) string { return []string{"Jansen", "Pietersen"}[i%2] })
+			if sum := b.settled(second)[0]; sum.Outcomes[store.Registered] != 40 {
+				t.Errorf("ended as %v %v, want all registered", sum.Counts, sum.Outcomes)
+			}
+			b.invariants()
+		})
+	}
+}
+
+// However the answer to a creation gets lost, the upstream is searched before anybody is created again.
+func TestCreationWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]sandbox.Fault{
+		"line cut after the effect":  {Kind: sandbox.KindCut, Effect: sandbox.EffectAll},
+		"line cut before the effect": {Kind: sandbox.KindReset, Effect: sandbox.EffectNone},
+		"500 after the effect":       {Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Effect: sandbox.EffectAll},
+		"a web page":                 {Kind: sandbox.KindHTML},
+		"truncated":                  {Kind: sandbox.KindTruncate},
+		"no answer":                  {Kind: sandbox.KindBlackHole, Effect: sandbox.EffectAll},
+		// It takes effect after the line broke, and before the call's own time is over.
+		"a late effect": {Kind: sandbox.KindCut, Effect: sandbox.EffectLate, Delay: 300 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{})
+			fault.Op, fault.Skip = sandbox.OpHolder, 1
+			b.inject(fault)
+			for _, name := range []string{"one", "two"} {
+				o := b.options()
+				o.Name, o.UpstreamTimeout = name, time.Second
+				b.work(o)
+			}
+			sum := b.settled(b.submitHolders("r", names("shop", 150), always("Jansen")))[0]
+			if sum.Outcomes[store.Registered] != 150 {
+				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+			}
+			if created := b.sandbox.Ledger().Holders; len(created) != 1 {
+				t.Errorf("%d holders were created, want 1", len(created))
+			}
+			b.invariants()
+		})
+	}
+}
+
+// What is wrong with the account, or with the upstream for a while, is not the holder's fault.
+func TestHolderCallGoneWrong(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]sandbox.Fault{
+		"401":              {Kind: sandbox.KindStatus, Status: http.StatusUnauthorized},
+		"402":              {Kind: sandbox.KindStatus, Status: http.StatusPaymentRequired},
+		"405":              {Kind: sandbox.KindStatus, Status: http.StatusMethodNotAllowed},
+		"404 without body": {Kind: sandbox.KindStatus, Status: http.StatusNotFound, Bare: true},
+		"429":              {Kind: sandbox.KindStatus, Status: http.StatusTooManyRequests},
+		"500, again":       {Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Count: 3},
+		"503 with a time":  {Kind: sandbox.KindStatus, Status: http.StatusServiceUnavailable, RetryAfter: time.Second},
+	} {
+		for skip, call := range []string{"search", "creation"} {
+			t.Run(name+" to the "+call, func(t *testing.T) {
+				t.Parallel()
+				b := setup(t, sandbox.Options{})
+				fault.Op, fault.Skip = sandbox.OpHolder, skip
+				b.inject(fault)
+				o := b.options()
+				o.UpstreamTimeout = time.Second
+				b.work(o)
+				sum := b.settled(b.submitHolders("r", names("shop", 60), always("Jansen")))[0]
+				if sum.Outcomes[store.Registered] != 60 {
+					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+				}
+				if created := b.sandbox.Ledger().Holders; len(created) != 1 {
+					t.Errorf("%d holders were created, want 1", len(created))
+				}
+				if n := b.sql(`SELECT count(*) FROM jobs WHERE attempts > 1`); n > 0 {
+					t.Errorf("it used up attempts of %d jobs", n)
+				}
+				b.invariants()
+			})
+		}
+	}
+}
+
+// A holder that nobody answers for ends its jobs after as many tries as there may be, whatever their number.
+func TestHolderIsExhausted(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.inject(sandbox.Fault{Op: sandbox.OpHolder, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: "oops", Count: sandbox.Always})
+	o := b.options()
+	o.MaxAttempts = 3
+	b.work(o)
+	order := b.submitHolders("r", names("shop", 130), always("Jansen"))
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Exhausted] != 130 {
+		t.Errorf("ended as %v %v, want all exhausted", sum.Counts, sum.Outcomes)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpHolder); n != 3 {
+		t.Errorf("%d calls, want 3", n)
+	}
+	if j := b.jobs(order)["shop-0000.nl"]; j.LastError != "the holder could not be had: oops" {
+		t.Errorf("the job says %q", j.LastError)
+	}
+}
+
+// A worker dies with a holder in its hands, perhaps created. The next one waits, and searches first.
+func TestHolderOfADeadWorker(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	order := b.submitHolders("r", names("shop", 20), always("Jansen"))
+	claim := store.HolderClaim{ID: newID(), Key: int64(b.sql(`SELECT id FROM holders`)), Lease: time.Second}
+	if h, err := b.store.ClaimHolder(t.Context(), claim); err != nil || !h.Claimed {
+		t.Fatalf("%v, %v", h, err)
+	}
+	if err := b.store.StartCreation(t.Context(), claim.Key, claim.ID, time.Second, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := b.client().CreateHolder(t.Context(), registrar.Holder{
+		FirstName: "Joost", LastName: "Jansen", Email: "joost.Jansen@example.nl", Phone: "+31612345678",
+		Street: "Kerkstraat", HouseNumber: "12", PostalCode: "1234 AB", City: "Zonnedorp", Country: "NL",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.work(b.options())
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 20 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	if created := b.sandbox.Ledger().Holders; len(created) != 1 {
+		t.Errorf("%d holders were created, want 1", len(created))
+	}
+	b.wantHolder(reply.Holder.ID)
+	b.invariants()
+}
+
+// A worker that is stopped while its holder is being created gives the jobs back, and nothing is lost.
+func TestWorkerStoppedDuringACreation(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	gate := b.sandbox.Hold(sandbox.OpHolder, sandbox.BeforeReply)
+	stop := b.work(b.options())
+	order := b.submitHolders("r", names("shop", 90), always("Jansen"))
+	<-gate.Held()
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	second := b.options()
+	second.Name = "second"
+	b.work(second)
+	gate.Release()
+	<-stopped
+	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 90 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	if created := b.sandbox.Ledger().Holders; len(created) != 1 {
+		t.Errorf("%d holders were created, want 1", len(created))
+	}
+	b.invariants()
+}
+
+// lockedBuffer takes the log of a whole worker.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// Whatever happens to an order, details of its holders are in Postgres, in the one column that is meant for them, and
+// nowhere else: not in Redis, not in a log, not in an error.
+func TestDetailsStayInTheirPlace(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	for _, f := range []sandbox.Fault{
+		{Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: "cannot save Joost Secretman of Kerkstraat, joost.Secretman@example.nl, +31612345678"},
+		{Kind: sandbox.KindHTML, Skip: 1},
+		{Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Message: "Secretman, +31 612345678, joost.secretman@example.nl: no", Skip: 1},
+	} {
+		f.Op = sandbox.OpHolder
+		b.inject(f)
+	}
+	monitor := b.watchRedis()
+	var log lockedBuffer
+	o := b.options()
+	o.UpstreamTimeout = 500 * time.Millisecond
+	o.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
+	stop := b.work(o)
+	b.settled(b.submitHolders("r", names("shop", 120), always("Secretman")), b.submitHolders("s", names("more", 60), always("Discreetman")))
+	stop()
+	sent := monitor()
+	if !strings.Contains(sent, "shop-0000.nl") || !strings.Contains(log.String(), "working") {
+		t.Error("the log or the Redis traffic was not watched")
+	}
+	for _, personal := range []string{"secretman", "discreetman", "@example.nl", "612345678", "kerkstraat", "zonnedorp", "joost", "1234 ab"} {
+		for place, text := range map[string]string{"redis": sent, "log": log.String()} {
+			if at := strings.Index(strings.ToLower(text), personal); at >= 0 {
+				t.Errorf("%s is in the %s: %s", personal, place, text[max(0, at-100):min(len(text), at+100)])
+			}
+		}
+		for table, where := range map[string]string{
+			"jobs": "t::text", "calls": "t::text", "claims": "t::text", "attempts": "t::text", "orders": "t::text", "chunks": "t::text", "holds": "t::text",
+			"holders": "coalesce(words, '')",
+		} {
+			if n := b.sql(`SELECT count(*) FROM `+table+` t WHERE `+where+` ILIKE '%' || $1 || '%'`, personal); n > 0 {
+				t.Errorf("%s is in %d rows of %s", personal, n, table)
+			}
+		}
+	}
+	if n := b.sql(`SELECT count(*) FROM holders WHERE details->>'email' ILIKE '%@example.nl'`); n != 2 {
+		t.Errorf("%d holders have their details, want 2", n)
+	}
+}
+
+// watchRedis collects every command that reaches Redis until the function that it returns is called.
+func (b *bench) watchRedis() (collected func() string) {
+	b.t.Helper()
+	options, err := redis.ParseURL(b.redis)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	conn, err := net.Dial(options.Network, options.Addr)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	lines := bufio.NewReader(conn)
+	for _, command := range []string{"AUTH " + options.Password, "MONITOR"} {
+		if options.Password == "" && command != "MONITOR" {
+			continue
+		}
+		if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
+			b.t.Fatal(err)
+		}
+		if reply, err := lines.ReadString('\n'); err != nil || reply != "+OK\r\n" {
+			b.t.Fatalf("watch Redis: %q, %v", reply, err)
+		}
+	}
+	all := make(chan string, 1)
+	go func() {
+		var text strings.Builder
+		for {
+			line, err := lines.ReadString('\n')
+			text.WriteString(line)
+			if err != nil || strings.Contains(line, "end of watch") {
+				all <- text.String()
+				return
+			}
+		}
+	}()
+	return func() string {
+		b.t.Helper()
+		client := redis.NewClient(options)
+		defer client.Close()
+		defer conn.Close()
+		if err := client.Echo(b.t.Context(), "end of watch").Err(); err != nil {
+			b.t.Fatal(err)
+		}
+		return <-all
+	}
+}
+
+// The digest that the worker compares with is the one that orders come with.
+func TestHolderKeyedByContent(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.submitHolders("r", names("shop", 3), func(i int) string { return []string{"Jansen", "JANSEN", "Pietersen"}[i] })
+	if n := b.sql(`SELECT count(*) FROM holders`); n != 2 {
+		t.Errorf("%d holders, want 2", n)
+	}
+	if n := b.sql(`SELECT count(*) FROM holders WHERE length(digest) = $1`, sha256.Size); n != 2 {
+		t.Errorf("%d digests", n)
+	}
+}

@@ -1,0 +1,191 @@
+package worker_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// act is what an operator does to an order.
+func (b *bench) act(act store.Act, orders ...store.Order) store.ActReport {
+	b.t.Helper()
+	report, err := b.store.CarryOut(b.t.Context(), store.ActRequest{Act: act, Operator: "ann", Reason: "asked the registrar", Orders: orders})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return report
+}
+
+// impatient is a worker that gives an unanswered call up soon.
+func (b *bench) impatient() worker.Options {
+	o := b.options()
+	o.UpstreamTimeout = time.Second
+	return o
+}
+
+func (b *bench) wantCounts(o store.Order, sum store.Summary, counts map[store.State]int) {
+	b.t.Helper()
+	for _, s := range store.States() {
+		if sum.Counts[s] != counts[s] {
+			b.t.Errorf("order %s ended as %v %v, want %v", o.Reference, sum.Counts, sum.Outcomes, counts)
+			return
+		}
+	}
+}
+
+// The reply to a call that was paid for gets lost; the operator finds the domains on the invoice.
+func TestOperatorConfirmsWhatWasRegistered(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{ChargeTwice: true})
+	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindCut, Effect: sandbox.EffectAll})
+	b.work(b.impatient())
+	order := b.submit(queue.Register, "r", names("shop", 20))
+	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 20})
+	if report := b.act(store.ActConfirmRegistered, order); report.Changed() != 20 {
+		t.Errorf("changed %+v", report)
+	}
+	sum, err := b.store.Summarize(t.Context(), order)
+	if err != nil || !sum.Done() || sum.Outcomes[store.Registered] != 20 {
+		t.Errorf("ended as %v %v, %v", sum.Counts, sum.Outcomes, err)
+	}
+	b.invariants()
+	// The domains are ours now: another order for them ends at once.
+	other := b.submit(queue.Register, "other", names("shop", 20))
+	if sum := b.settled(other)[0]; sum.Outcomes[store.Duplicate] != 20 {
+		t.Errorf("the other order ended as %v", sum.Outcomes)
+	}
+}
+
+// A call gets lost on its way, and somebody else takes some of its domains before WHOIS is asked. The operator finds none
+// of them on the invoice: those that are somebody else's are never sent again, and the others are registered.
+func TestOperatorConfirmsWhatWasNotRegistered(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{ChargeTwice: true})
+	gate := b.sandbox.Hold(sandbox.OpRegister, sandbox.BeforeEffect)
+	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindCut, Effect: sandbox.EffectNone})
+	b.work(b.impatient())
+	lost, free := names("lost", 5), names("free", 3)
+	order := b.submit(queue.Register, "r", append(lost, free...))
+	<-gate.Held()
+	b.sandbox.Take(lost...)
+	b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindTaken, Items: 8}) // of all, for once
+	gate.Release()
+	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 8})
+	b.invariants()
+
+	if report := b.act(store.ActConfirmNotRegistered, order); report.Changed() != 8 {
+		t.Errorf("changed %+v", report)
+	}
+	sum := b.settled(order)[0]
+	if sum.Outcomes[store.Taken] != 5 || sum.Outcomes[store.Registered] != 3 {
+		t.Errorf("ended as %v %v, want 5 taken and 3 registered", sum.Counts, sum.Outcomes)
+	}
+	received := b.sandbox.Ledger().Received(sandbox.OpRegister)
+	for _, r := range received {
+		if labelled("lost")(r.Domain) && r.Call != received[0].Call {
+			t.Errorf("%s was sent again", r.Domain)
+		}
+	}
+	b.invariants()
+}
+
+// A job that the upstream refused goes again when the operator has seen to the reason, whether it was refused alone in a
+// good reply or with its whole call.
+func TestOperatorRetriesWhatWasRejected(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{ChargeTwice: true})
+	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Message: "no such holder"})
+	b.work(b.options())
+	once := b.submit(queue.Register, "once", []string{"shop.nl"})
+	b.settled(once)
+	b.want(once, map[string]store.Outcome{"shop.nl": store.Rejected})
+	always := b.submit(queue.Register, "always", []string{"refused-for-ever.nl"})
+	b.settled(always)
+	if report := b.act(store.ActRetry, once, always); report.Changed() != 2 {
+		t.Errorf("changed %+v", report)
+	}
+	b.settled(once, always)
+	b.want(once, map[string]store.Outcome{"shop.nl": store.Registered})
+	b.want(always, map[string]store.Outcome{"refused-for-ever.nl": store.Rejected})
+	if n := b.sql(`SELECT count(*) FROM attempts WHERE domain = 'refused-for-ever.nl'`); n != 2 {
+		t.Errorf("%d attempts of the job that is always refused, want 2: it was to be sent again", n)
+	}
+	b.invariants()
+}
+
+// While calls hang at the registrar, the rest of their order is canceled. What is under way goes on, and everything else
+// never reaches the upstream.
+func TestOperatorCancelsDuringACall(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{ChargeTwice: true})
+	gate := b.sandbox.Hold(sandbox.OpRegister, sandbox.BeforeEffect)
+	o := b.options()
+	o.Register.Concurrency = 1
+	o.UpstreamTimeout = 30 * time.Second
+	b.work(o)
+	order := b.submit(queue.Register, "r", names("shop", 600))
+	<-gate.Held()
+	report := b.act(store.ActCancel, order)
+	running := report.Skipped()[store.SkipRunning]
+	if report.Changed()+running != 600 || running < 50 || report.Changed() < 50 {
+		t.Errorf("canceled %d, left %v of 600", report.Changed(), report.Skipped())
+	}
+	gate.Release()
+	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Canceled: report.Changed(), store.Succeeded: running})
+	if paid := len(b.sandbox.Ledger().PaidDomains()); paid != running {
+		t.Errorf("%d domains were paid for, want %d", paid, running)
+	}
+	b.invariants()
+
+	if report := b.act(store.ActRetry, order); report.Changed() != 600-running {
+		t.Errorf("changed %+v", report)
+	}
+	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Succeeded: 600})
+	b.invariants()
+}
+
+// An operator who is wrong is put right by the reply: it comes late, brings a success, and wins.
+func TestLateReplyPutsTheOperatorRight(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{ChargeTwice: true})
+	order := b.submit(queue.Register, "r", []string{"shop.nl"})
+	b.dieAfterIntent(order)
+	b.sandbox.Take("shop.nl")
+	stop := b.work(b.options())
+	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 1})
+	stop()
+	job := b.jobs(order)["shop.nl"]
+	b.act(store.ActConfirmNotRegistered, order)
+
+	_, calls, err := b.store.FindJob(t.Context(), job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paid store.Call
+	for _, c := range calls {
+		if c.Op == store.OpRegister {
+			paid = c
+		}
+	}
+	if paid.Attempt != store.AttemptDisowned {
+		t.Errorf("the attempt is %q", paid.Attempt)
+	}
+	_, err = b.store.SettlePaid(t.Context(), newID(), store.CallResult{ID: paid.ID, Status: http.StatusOK}, []store.PaidTransition{
+		{Transition: store.Succeed(job.ID, store.Registered), Attempt: store.AttemptRegistered},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.want(order, map[string]store.Outcome{"shop.nl": store.Registered})
+	b.work(b.options())
+	b.settled(order)
+	if n := len(b.sandbox.Ledger().Received(sandbox.OpRegister)); n > 0 {
+		t.Errorf("it was sent again %d times", n)
+	}
+	b.invariants()
+}
