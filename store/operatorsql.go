@@ -47,7 +47,7 @@ func (a Act) change() string {
 		return `state = 'succeeded', outcome = 'registered', last_error = NULL, finished_at = now()`
 	case ActCancel:
 		return `state = 'canceled', wake_at = NULL, finished_at = now(),
-			last_error = CASE WHEN m.doubtful THEN @doubtful_text ELSE @text END`
+			last_error = CASE WHEN ` + doubtful + ` THEN @doubtful_text ELSE @text END`
 	default:
 		// A new life. What still lies in Redis is stale by the epoch, and what an old claim has to say, but for a
 		// success, by the claim.
@@ -62,13 +62,18 @@ func (a Act) resolve() string {
 		UPDATE attempts a SET resolved_at = now(), resolved_by = @operator, state = `
 	switch a {
 	case ActConfirmRegistered:
-		return resolved + `'registered' FROM changed c WHERE a.domain = c.domain AND a.state = 'unknown')`
+		return resolved + `'registered' WHERE a.domain = ANY(ARRAY(SELECT domain FROM mine)) AND a.state = 'unknown')`
 	case ActConfirmNotRegistered:
-		return resolved + `'disowned' FROM changed c WHERE a.domain = c.domain AND a.state IN ('unknown', 'refused', 'cleared'))`
+		return resolved + `'disowned'
+			WHERE a.domain = ANY(ARRAY(SELECT domain FROM mine)) AND a.state IN ('unknown', 'refused', 'cleared'))`
 	default:
 		return ""
 	}
 }
+
+// doubtful says of job j that it went down with a whole call.
+const doubtful = `j.kind = 'register' AND EXISTS (
+	SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('refused', 'cleared'))`
 
 // judged reads the jobs of a page and judges each. A domain has one live registration: of several jobs that could have
 // it, the first gets it, and one that was only ever a duplicate comes last.
@@ -84,9 +89,7 @@ func (r ActRequest) judged(p page) string {
 			ELSE obstacle END AS skip
 		FROM (
 			SELECT j.id, j.order_id, j.seq, j.kind, j.state, coalesce(j.outcome, '') AS outcome, j.domain, j.claim_id, j.last_error,
-				j.kind = 'register' AND EXISTS (
-					SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('refused', 'cleared')) AS doubtful,
-				` + r.Act.obstacle() + ` AS obstacle
+				` + doubtful + ` AS doubtful, ` + r.Act.obstacle() + ` AS obstacle
 			FROM jobs j
 			WHERE ` + where + ` AND (@state = '' OR j.state = @state) AND (@outcome = '' OR j.outcome = @outcome)
 		) AS standing`
@@ -142,26 +145,30 @@ func isClash(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "23505" && pg.ConstraintName == "jobs_live_domain")
 }
 
+// actOnce judges a page, locks what may be changed, and changes all that it has locked. It is written so that no plan can
+// read a table for each row of another: Postgres may believe that a table is empty while a large order comes in.
 func (s *Store) actOnce(ctx context.Context, r ActRequest, p page, skipLocked bool) (res actResult, err error) {
-	lock := `FOR NO KEY UPDATE OF j`
+	lock := `FOR NO KEY UPDATE`
 	if skipLocked {
 		lock += ` SKIP LOCKED`
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
 			WITH judged AS MATERIALIZED (`+r.judged(p)+`), mine AS MATERIALIZED (
-				SELECT g.* FROM judged g JOIN jobs j ON j.id = g.id
-				WHERE g.skip = '' AND j.state = g.state AND j.claim_id IS NOT DISTINCT FROM g.claim_id
-				`+lock+`
+				SELECT g.* FROM judged g CROSS JOIN LATERAL (
+					SELECT FROM jobs j
+					WHERE j.id = g.id AND j.state = g.state AND j.claim_id IS NOT DISTINCT FROM g.claim_id
+					`+lock+`
+				) AS locked
+				WHERE g.skip = ''
 			), changed AS (
-				UPDATE jobs j SET `+r.Act.change()+` FROM mine m WHERE j.id = m.id
-				RETURNING m.*
+				UPDATE jobs j SET `+r.Act.change()+` WHERE j.id = ANY(ARRAY(SELECT id FROM mine))
 			), recorded AS (
 				INSERT INTO operator_acts (job_id, act, operator, reason, state_before, outcome_before, error_before)
-				SELECT id, @act, @operator, nullif(@reason, ''), state, nullif(outcome, ''), last_error FROM changed
+				SELECT id, @act, @operator, nullif(@reason, ''), state, nullif(outcome, ''), last_error FROM mine
 			)`+r.Act.resolve()+counted+` FROM (
 				SELECT kind, state, outcome, doubtful, domain, id,
-					CASE WHEN skip = '' AND id NOT IN (SELECT id FROM changed) THEN 'moved' ELSE skip END AS skip
+					CASE WHEN skip = '' AND id NOT IN (SELECT id FROM mine) THEN 'moved' ELSE skip END AS skip
 				FROM judged
 			) AS seen`+countedGroups, r.args(p))
 		if err != nil {

@@ -30,6 +30,11 @@ func (a *app) enqueueRegisterCommand() *cobra.Command {
 The columns are domain, holder_id, period (months, 12 unless given) and nameservers (none, or two to thirteen,
 separated by spaces). --holder is for lines that name no holder; with it, one domain a line will do.
 
+Instead of a holder_id, a line may carry the holder's details: company, firstname, lastname, email, phone, street,
+housenumber, postalcode, city and country, in NDJSON also as one object named holder. That holder is found at the
+registrar by e-mail address, or created once, however many domains there are. Details are kept in the database alone,
+and ` + "`bulkreg purge`" + ` removes them.
+
 A registration costs money and cannot be undone. So the plan is shown first, and it is asked for on a terminal;
 elsewhere it needs --yes. A domain that another order has registered, or is about to, is not sent again: that job
 ends as a duplicate. --dry-run also checks by WHOIS what would be sent, prints how many domains are available, taken
