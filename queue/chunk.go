@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -137,6 +138,8 @@ func CheckName(s string, limit int) error {
 		return errors.New("is empty")
 	case len(s) > limit:
 		return fmt.Errorf("is longer than %d bytes", limit)
+	case !utf8.ValidString(s):
+		return errors.New("is not UTF-8")
 	case s != strings.TrimSpace(s):
 		return errors.New("has spaces around it")
 	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):

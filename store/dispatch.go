@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -143,10 +146,16 @@ func (s *Store) Refuse(ctx context.Context, jobs []DeliveredJob, text string) er
 	return failure("refuse jobs", err)
 }
 
+// split makes columns of jobs. They are in the order of their ids, so that two statements about the same jobs cannot lock
+// each other out.
 func split(jobs []DeliveredJob) (ids uuids, epochs []int32) {
+	jobs = slices.Clone(jobs)
+	slices.SortFunc(jobs, func(a, b DeliveredJob) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	epochs = make([]int32, len(jobs))
 	for i, j := range jobs {
-		epochs[i] = int32(j.Epoch)
+		if epochs[i] = -1; j.Epoch <= math.MaxInt32 { // no job has such an epoch
+			epochs[i] = int32(j.Epoch)
+		}
 	}
 	return toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID }), epochs
 }
@@ -164,7 +173,7 @@ func (s *Store) RecoverChunks(ctx context.Context, limit int) (chunks, jobs int,
 		), woken AS (
 			UPDATE jobs SET wake_at = now()
 			FROM gone t CROSS JOIN LATERAL (`+jobsOfChunk+`) AS j
-			WHERE jobs.id = j.id
+			WHERE jobs.id = j.id AND jobs.state = 'queued' AND jobs.wake_at IS NULL -- not claimed meanwhile
 			RETURNING jobs.id
 		)
 		SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM woken)`, limit).Scan(&chunks, &jobs)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -50,6 +51,7 @@ func failure(action string, err error) error {
 		conflict *ReferenceConflictError
 		callback *callbackError
 		pg       *pgconn.PgError
+		connect  *pgconn.ConnectError
 	)
 	switch {
 	case errors.As(err, &ours), errors.As(err, &conflict), errors.Is(err, ErrUnavailable), errors.Is(err, ErrNotFound):
@@ -58,8 +60,15 @@ func failure(action string, err error) error {
 		return callback.error
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", action, ErrNotFound)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: %w", action, err)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w", action, context.Canceled)
+	case errors.As(err, &connect):
+		return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", action, context.DeadlineExceeded)
+	case strings.Contains(err.Error(), "unable to encode"):
+		// The driver has no type for this. Trying again would not help.
+		return &Error{Action: action, Code: "22003", Message: "a value is out of the range of its column"}
 	case errors.As(err, &pg):
 		if isAbsence(pg.Code) {
 			return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, pg.Message)

@@ -135,7 +135,7 @@ func clearAttempts(ctx context.Context, tx pgx.Tx, in Intent) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE attempts a SET state = 'cleared', resolved_at = now(), resolved_by = 'readings'
 		FROM jobs j
-		WHERE j.id = ANY($1) AND j.claim_id = $2 AND j.state = 'running' AND a.job_id = j.id AND a.state = 'unknown'`,
+		WHERE j.id = ANY($1) AND j.claim_id = $2 AND j.state = 'running' AND a.domain = j.domain AND a.state = 'unknown'`,
 		toUUIDs(in.Cleared, asIs), in.Call.ClaimID)
 	return err
 }

@@ -185,3 +185,32 @@ func TestActOnALargeOrder(t *testing.T) {
 		}
 	}
 }
+
+// While a large order comes in, Postgres may believe that the tables are empty. No plan made then may read all of a table
+// for each row of another.
+func TestActsDoNotRelyOnStatistics(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const n = 3000
+	o := b.submit(newOrder(store.Register, "r"), names("a", n)...).Order
+	for _, act := range []store.Act{store.ActCancel, store.ActRetry, store.ActConfirmNotRegistered} {
+		b.exec(`UPDATE pg_class SET reltuples = 0, relpages = 5000 WHERE relname IN ('jobs', 'attempts', 'chunks', 'operator_acts')`)
+		r := request(act)
+		r.Orders = []store.Order{o}
+		b.wantReport(b.carryOut(r), n, map[store.Skip]int{})
+		b.exec(`UPDATE jobs SET state = 'unconfirmed', wake_at = NULL WHERE state = 'queued'`)
+	}
+	// A session tells what it has read when it ends.
+	b.store.Close()
+	b.eventually(func() bool {
+		return get[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulkreg'`) == 0
+	})
+	for _, index := range list[string](b, `
+		SELECT indexrelname || ': ' || idx_tup_read FROM pg_stat_user_indexes
+		WHERE relname IN ('jobs', 'attempts', 'chunks') AND idx_tup_read > $1`, 50*n) {
+		t.Errorf("read too much for %d jobs: %s", n, index)
+	}
+	if get[int](b, `SELECT sum(idx_tup_read)::integer FROM pg_stat_user_indexes WHERE relname = 'jobs'`) < n {
+		t.Error("what was read was not counted")
+	}
+}

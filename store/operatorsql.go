@@ -35,7 +35,8 @@ func (a Act) obstacle() string {
 		return `CASE
 			WHEN j.finished_at IS NOT NULL THEN 'ended'
 			WHEN j.state IN ('running', 'unconfirmed') THEN j.state
-			WHEN EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('open', 'unknown')) THEN 'sent'
+			WHEN EXISTS (SELECT FROM attempts a
+				WHERE a.domain = j.domain AND a.job_id = j.id AND a.state IN ('open', 'unknown')) THEN 'sent'
 			ELSE '' END`
 	}
 }
@@ -221,13 +222,14 @@ func readAct(rows pgx.Rows) (actResult, error) {
 // canceled order's empty chunks would be late for the orders behind it.
 func (s *Store) dropIdleChunks(ctx context.Context, orders []Order) error {
 	for _, o := range orders {
+		// OFFSET 0 keeps the planner from turning the question into a join, see actOnce.
 		_, err := s.pool.Exec(ctx, `
 			WITH idle AS (
-				SELECT t.order_id, t.first_seq FROM chunks t
-				WHERE t.order_id = $1 AND NOT EXISTS (`+jobsOfChunk+`)
+				SELECT t.first_seq FROM chunks t
+				WHERE t.order_id = $1 AND NOT EXISTS (`+jobsOfChunk+` OFFSET 0)
 				FOR UPDATE SKIP LOCKED
 			)
-			DELETE FROM chunks c USING idle i WHERE c.order_id = i.order_id AND c.first_seq = i.first_seq`, o.ID)
+			DELETE FROM chunks WHERE order_id = $1 AND first_seq = ANY(ARRAY(SELECT first_seq FROM idle))`, o.ID)
 		if err != nil {
 			return failure("drop chunks of canceled jobs", err)
 		}

@@ -74,8 +74,7 @@ func (s *Store) Settle(ctx context.Context, claim uuid.UUID, call CallResult, tr
 	for _, t := range transitions {
 		c.add(t)
 	}
-	var settled int
-	err := s.pool.QueryRow(ctx, `
+	return s.settle(ctx, "settle jobs", claim, `
 		WITH r AS (
 			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[])
 				AS r (id, state, outcome, text, delay, refund)
@@ -86,9 +85,26 @@ func (s *Store) Settle(ctx context.Context, claim uuid.UUID, call CallResult, tr
 			WHERE id = $1 AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
 		)
 		SELECT count(*) FROM settled`,
-		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
-		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error)).Scan(&settled)
-	return settled, failure("settle jobs", err)
+		c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error))
+}
+
+// settle runs a settling statement once nobody else holds the claim's row. The statement then sees what an intent or the
+// rescuer, which hold it too, have committed meanwhile, and waits for none of their jobs.
+func (s *Store) settle(ctx context.Context, action string, claim uuid.UUID, statement string, args ...any) (int, error) {
+	var batch pgx.Batch
+	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
+	batch.Queue(statement, append([]any{claim}, args...)...)
+	results := s.pool.SendBatch(ctx, &batch)
+	_, err := results.Exec()
+	var settled int
+	if err == nil {
+		err = results.QueryRow().Scan(&settled)
+	}
+	if cerr := results.Close(); err == nil {
+		err = cerr
+	}
+	return settled, failure(action, err)
 }
 
 // SettlePaid writes what a paid call brought: each attempt's end, the jobs' transitions, and the call's row. A
@@ -102,8 +118,7 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 		c.add(t.Transition)
 		attempts[i], codes[i], messages[i] = string(t.Attempt), int32(t.StatusCode), clip(t.Message)
 	}
-	var settled int
-	err := s.pool.QueryRow(ctx, `
+	return s.settle(ctx, "settle registrations", claim, `
 		WITH r AS (
 			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
 				$12::text[], $13::integer[], $14::text[])
@@ -121,10 +136,9 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 			RETURNING j.id
 		), finished AS (`+finishCall+`)
 		SELECT count(*) FROM settled`,
-		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
 		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error),
-		attempts, codes, messages).Scan(&settled)
-	return settled, failure("settle registrations", err)
+		attempts, codes, messages)
 }
 
 // Release ends a claim. Jobs that are still running under it were not called for: they are due again after delay,

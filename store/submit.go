@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -170,8 +171,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	}
 	fresh, duplicates, err := insertIncoming(ctx, tx, incoming)
 	if err == nil && fresh+duplicates != total {
-		// A live job ended between the two statements of insertIncoming.
-		err = &Error{Action: "submit order", Code: "40001", Message: "another order with the same domains changed meanwhile: submit it again"}
+		err = errChanged
 	}
 	return total, duplicates, err
 }
@@ -256,6 +256,33 @@ func adoptable(ctx context.Context, tx pgx.Tx, n NewOrder, o Order, jobs []NewJo
 	return nil
 }
 
+// errChanged says that a live job ended between the two statements of insertIncoming.
+var errChanged = fmt.Errorf("%w just so: another order with the same domains changed meanwhile; try again", ErrUnavailable)
+
+// unknownJobs are those whose rows are not there yet, each once.
+func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error) {
+	rows, err := tx.Query(ctx, `SELECT id FROM jobs WHERE id = ANY($1)`, toUUIDs(jobs, func(j NewJob) uuid.UUID { return j.ID }))
+	if err != nil {
+		return nil, err
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[uuid.UUID]bool, len(jobs))
+	for _, id := range known {
+		seen[id] = true
+	}
+	var unknown []NewJob
+	for _, j := range jobs {
+		if !seen[j.ID] {
+			seen[j.ID] = true
+			unknown = append(unknown, j)
+		}
+	}
+	return unknown, nil
+}
+
 func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redeliver time.Duration) (int, error) {
 	type row struct {
 		ID            uuid.UUID `json:"id"`
@@ -266,6 +293,10 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 		PeriodMonths  *int      `json:"period_months"`
 		Nameservers   []string  `json:"nameservers"`
 	}
+	jobs, err := unknownJobs(ctx, tx, jobs)
+	if err != nil || len(jobs) == 0 {
+		return 0, err
+	}
 	rows := make([]row, len(jobs))
 	for i, j := range jobs {
 		rows[i] = row{j.ID, o.Total + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
@@ -275,8 +306,10 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 			r.period_months, r.nameservers, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[])
-		JOIN orders o ON o.id = $2
-		WHERE NOT EXISTS (SELECT FROM jobs known WHERE known.id = r.id)`, rows, o.ID, seconds(redeliver))
+		JOIN orders o ON o.id = $2`, rows, o.ID, seconds(redeliver))
+	if err == nil && fresh+duplicates != len(jobs) {
+		err = errChanged
+	}
 	return fresh + duplicates, err
 }
 
@@ -305,8 +338,9 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any
 	return fresh, int(tag.RowsAffected()), err
 }
 
-// claimantOf finds the live or registered job that has the domain of incoming job i. Its LIMIT keeps the planner to one look
-// into the index per job: with statistics from a table of WHOIS jobs alone it would compare all with all.
+// claimantOf finds the live or registered job that has the domain of incoming job i. OFFSET 0 keeps the planner from
+// joining first: one look into the index per job, whatever it thinks of the tables' sizes.
 const claimantOf = `
-	SELECT jobs.outcome, orders.reference FROM jobs JOIN orders ON orders.id = jobs.order_id
-	WHERE jobs.live_domain = i.domain AND jobs.id <> i.id LIMIT 1`
+	SELECT live.outcome, o.reference
+	FROM (SELECT order_id, outcome FROM jobs WHERE live_domain = i.domain AND id <> i.id OFFSET 0) AS live
+	JOIN orders o ON o.id = live.order_id OFFSET 0`

@@ -47,8 +47,8 @@ func checkOwnJob(j queue.Job) error {
 	if j.PeriodMonths < 0 || j.PeriodMonths > maxPeriod {
 		return fmt.Errorf("a period is from 1 to %d months", maxPeriod)
 	}
-	if len(j.HolderID) > maxHolderID {
-		return fmt.Errorf("a holder_id has at most %d bytes", maxHolderID)
+	if j.HolderID != "" && queue.CheckName(j.HolderID, maxHolderID) != nil {
+		return fmt.Errorf("a holder_id has at most %d bytes, all of them printable", maxHolderID)
 	}
 	if len(j.Nameservers) > maxNameservers {
 		return fmt.Errorf("at most %d name servers", maxNameservers)
