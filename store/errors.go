@@ -62,10 +62,6 @@ func failure(action string, err error) error {
 		return fmt.Errorf("%s: %w", action, ErrNotFound)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: %w", action, context.Canceled)
-	case errors.As(err, &connect):
-		return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, err.Error())
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: %w", action, context.DeadlineExceeded)
 	case strings.Contains(err.Error(), "unable to encode"):
 		// The driver has no type for this. Trying again would not help.
 		return &Error{Action: action, Code: "22003", Message: "a value is out of the range of its column"}
@@ -74,6 +70,10 @@ func failure(action string, err error) error {
 			return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, pg.Message)
 		}
 		return &Error{Action: action, Code: pg.Code, Constraint: pg.ConstraintName, Message: pg.Message}
+	case errors.As(err, &connect):
+		return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", action, context.DeadlineExceeded)
 	default:
 		return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, err.Error())
 	}
