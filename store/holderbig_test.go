@@ -1,44 +1,59 @@
 package store_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/jackc/pgx/v5"
 )
 
 func TestBigHolders(t *testing.T) {
-	for _, distinct := range []int{0, 5, 3000, 30_000} {
-		b := setup(t)
-		const n = 60_000
-		jobs := func(yield func(store.NewJob, error) bool) {
-			for i := range n {
-				j := store.NewJob{ID: newID(), Domain: fmt.Sprintf("a-%d.nl", i), PeriodMonths: 12, HolderID: "H-1"}
-				if distinct > 0 {
-					j.HolderID, j.Holder = "", digestOf(fmt.Sprint(i%distinct))
-					if i < distinct {
-						j.HolderDetails = fmt.Appendf(nil, `{"lastname": "name %d", "firstname": "Joost", "email": "joost.%d@example.nl", "street": "Kerkstraat", "city": "Zonnedorp", "country": "NL", "phone": "+31612345678"}`, i, i)
-					}
-				}
-				if !yield(j, nil) {
-					return
-				}
-			}
-		}
+	b := setup(t)
+	tx, err := b.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		`SET enable_seqscan=off`, `SET enable_hashjoin=off`, `SET enable_mergejoin=off`, `SET jit=off`,
+		`CREATE TEMPORARY TABLE incoming (
+			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
+			holder_id text, period_months integer, nameservers text[], holder_digest bytea, holder_details jsonb,
+			wake_at timestamptz
+		) ON COMMIT DROP`,
+		`INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ('a','b','register','bulk','default',0)`,
+		`INSERT INTO incoming SELECT gen_random_uuid(), 1, i, 'register','bulk','default','a-'||i||'.nl', NULL, NULL, 12, NULL,
+			sha256(((i%3000)::text)::bytea), CASE WHEN i <= 3000 THEN '{"a":1}'::jsonb END FROM generate_series(1,20000) i`,
+		`INSERT INTO holders (account, digest, details) SELECT 'default', digest, details FROM (
+		SELECT DISTINCT ON (holder_digest) holder_digest AS digest, holder_details AS details
+		FROM incoming WHERE holder_details IS NOT NULL ORDER BY holder_digest) AS given
+		ON CONFLICT (account, digest) WHERE retired_at IS NULL DO NOTHING`,
+		`UPDATE holders h SET details = given.details, purged_at = NULL
+		FROM (
+		SELECT DISTINCT ON (holder_digest) holder_digest AS digest, holder_details AS details
+		FROM incoming WHERE holder_details IS NOT NULL ORDER BY holder_digest) AS given
+		WHERE h.account = 'default' AND h.digest = given.digest AND h.retired_at IS NULL AND h.details IS NULL`,
+		`INSERT INTO order_holders (order_id, holder_key)
+		SELECT 1, h.id FROM (SELECT DISTINCT holder_digest AS digest FROM incoming WHERE holder_digest IS NOT NULL) AS named
+		JOIN holders h ON h.account = 'default' AND h.digest = named.digest AND h.retired_at IS NULL`,
+		`SELECT i.*, CASE WHEN i.holder_digest IS NOT NULL THEN coalesce(h.id, 0) END AS holder_key
+	FROM incoming i
+	LEFT JOIN holders h ON h.account = i.account AND h.digest = i.holder_digest AND h.retired_at IS NULL`,
+	} {
 		begun := time.Now()
-		res, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), jobs)
+		if q[0] == 'S' && q[1] == 'E' && q[2] == 'T' || q[0] == 'C' {
+			if _, err := tx.Exec(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		rows, err := tx.Query(t.Context(), "EXPLAIN (ANALYZE, COSTS OFF) "+q)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%d distinct: %d jobs in %v", distinct, res.Order.Total, time.Since(begun))
-		b.exec(`UPDATE jobs SET state='failed', outcome='rejected', finished_at = now()-interval '10 days'`)
-		b.exec(`UPDATE orders SET created_at = now()-interval '11 days'`)
-		begun = time.Now()
-		p, err := b.store.PurgeHolders(t.Context(), day)
-		t.Logf("purge %+v %v in %v", p, err, time.Since(begun))
-		begun = time.Now()
-		_, err = b.store.Submit(t.Context(), newOrder(store.Register, "again"), jobs)
-		t.Logf("again %v in %v", err, time.Since(begun))
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		t.Log(q[:40], time.Since(begun), err)
+		for _, l := range lines {
+			t.Log("   ", l)
+		}
 	}
 }
