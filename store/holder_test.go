@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -106,6 +107,26 @@ func TestSubmitKeepsEachHolderOnce(t *testing.T) {
 	}
 }
 
+// Many holders in one order take one look each: were each compared with each, this would take minutes.
+func TestSubmitManyHolders(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	jobs := withHolders(newJobs(names("a", 30_000)...), func(i int) string { return fmt.Sprint(i % 10_000) })
+	for _, reference := range []string{"r", "again"} {
+		if _, err := b.store.Submit(ctx, newOrder(store.Register, reference), yielded(jobs)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range jobs {
+			jobs[i].ID, jobs[i].Domain = newID(), "b-"+jobs[i].Domain
+		}
+	}
+	if n := get[int](b, `SELECT count(*) FROM holders`); n != 10_000 {
+		t.Errorf("%d holders, want 10,000", n)
+	}
+}
+
 func TestSubmitRefusesAHolderWithoutDetails(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -113,7 +134,7 @@ func TestSubmitRefusesAHolderWithoutDetails(t *testing.T) {
 	jobs[1].HolderDetails = nil
 	_, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), yielded(jobs))
 	var refused *store.Error
-	if !errors.As(err, &refused) || refused.Constraint != "jobs_holder_key_fkey" {
+	if !errors.As(err, &refused) || refused.Constraint != "order_holders_holder_key_fkey" {
 		t.Errorf("got %v, want a refusal by the foreign key", err)
 	}
 	if n := get[int](b, `SELECT count(*) FROM holders`) + get[int](b, `SELECT count(*) FROM orders`); n != 0 {

@@ -10,12 +10,18 @@ import (
 // holderColumns are those that incoming registrations have after copyColumns.
 var holderColumns = []string{"holder_digest", "holder_details"}
 
-// incomingWithHolders puts the holder's key into incoming registrations. Zero is nobody's key: the foreign key refuses a
-// job that names a holder whose details nobody gave.
-const incomingWithHolders = `
-	SELECT i.*, CASE WHEN i.holder_digest IS NOT NULL THEN coalesce(h.id, 0) END AS holder_key
-	FROM incoming i
-	LEFT JOIN holders h ON h.account = i.account AND h.digest = i.holder_digest AND h.retired_at IS NULL`
+// holderOf is a column of the holder that an order of an account means by a digest. It is a subquery and no join on purpose:
+// one look into an index for each row, whatever the planner believes of tables that were empty a moment ago.
+func holderOf(column, account, digest string) string {
+	return `(SELECT h.` + column + ` FROM holders h WHERE h.account = ` + account + ` AND h.digest = ` + digest + ` AND h.retired_at IS NULL)`
+}
+
+// incomingWithHolders puts the holder's key into incoming registrations.
+func incomingWithHolders() string {
+	return `
+		SELECT i.*, CASE WHEN i.holder_digest IS NOT NULL THEN ` + holderOf("id", "i.account", "i.holder_digest") + ` END AS holder_key
+		FROM incoming i`
+}
 
 // watchHolders lets jobs through and notes whether one of them names its holder by details.
 func watchHolders(jobs iter.Seq2[NewJob, error], named *bool) iter.Seq2[NewJob, error] {
@@ -38,26 +44,21 @@ func insertHolders(ctx context.Context, tx pgx.Tx, o Order) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, purgeLock); err != nil {
 		return err
 	}
-	const given = `
-		SELECT DISTINCT ON (holder_digest) holder_digest AS digest, holder_details AS details
-		FROM incoming WHERE holder_details IS NOT NULL ORDER BY holder_digest`
+	// Only those who are new, or were purged: ON CONFLICT DO UPDATE locks the others too, and workers would wait.
 	_, err := tx.Exec(ctx, `
-		INSERT INTO holders (account, digest, details) SELECT $1, digest, details FROM (`+given+`) AS given
-		ON CONFLICT (account, digest) WHERE retired_at IS NULL DO NOTHING`, o.Account)
+		INSERT INTO holders AS known (account, digest, details)
+		SELECT DISTINCT ON (holder_digest) $1, holder_digest, holder_details FROM incoming
+		WHERE holder_details IS NOT NULL AND `+holderOf("details", "$1", "incoming.holder_digest")+` IS NULL
+		ORDER BY holder_digest
+		ON CONFLICT (account, digest) WHERE retired_at IS NULL DO UPDATE SET details = excluded.details, purged_at = NULL
+			WHERE known.details IS NULL`, o.Account)
 	if err != nil {
 		return err
 	}
-	// Not with the insertion: ON CONFLICT DO UPDATE would lock every holder until the order is in, also for workers.
-	_, err = tx.Exec(ctx, `
-		UPDATE holders h SET details = given.details, purged_at = NULL
-		FROM (`+given+`) AS given
-		WHERE h.account = $1 AND h.digest = given.digest AND h.retired_at IS NULL AND h.details IS NULL`, o.Account)
-	if err != nil {
-		return err
-	}
+	// Zero is nobody's key: the foreign key refuses an order that names a holder whose details nobody gave.
 	_, err = tx.Exec(ctx, `
 		INSERT INTO order_holders (order_id, holder_key)
-		SELECT $2, h.id FROM (SELECT DISTINCT holder_digest AS digest FROM incoming WHERE holder_digest IS NOT NULL) AS named
-		JOIN holders h ON h.account = $1 AND h.digest = named.digest AND h.retired_at IS NULL`, o.Account, o.ID)
+		SELECT $2, coalesce(`+holderOf("id", "$1", "named.holder_digest")+`, 0)
+		FROM (SELECT DISTINCT holder_digest FROM incoming WHERE holder_digest IS NOT NULL) AS named`, o.Account, o.ID)
 	return err
 }

@@ -167,7 +167,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 		if err := insertHolders(ctx, tx, o); err != nil {
 			return 0, 0, err
 		}
-		incoming = incomingWithHolders
+		incoming = incomingWithHolders()
 	}
 	fresh, duplicates, err := insertIncoming(ctx, tx, incoming)
 	if err == nil && fresh+duplicates != total {
