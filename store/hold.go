@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -287,6 +286,3 @@ const waitingFor = `
 		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
 	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
 	GROUP BY o.id, o.reference`
-
-// String is for logs and errors.
-func (p Probe) String() string { return fmt.Sprintf("%s probe of account %s", p.Reason, p.Account) }

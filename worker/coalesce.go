@@ -35,6 +35,21 @@ func (p *passage) leave() {
 	}
 }
 
+// leave says that all of these tickets have been dealt with.
+func leave(tickets []ticket) {
+	for _, t := range tickets {
+		t.chunk.leave()
+	}
+}
+
+func deliveredIn(tickets []ticket) []store.DeliveredJob {
+	jobs := make([]store.DeliveredJob, len(tickets))
+	for i, t := range tickets {
+		jobs[i] = t.job
+	}
+	return jobs
+}
+
 // coalescer turns chunks of any size into batches of one size. A full batch leaves at once. One that is not full
 // leaves when its oldest job has waited for the linger and a call slot is free: while none is, waiting
 // costs nothing and fills it further.

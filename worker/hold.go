@@ -33,9 +33,9 @@ func (a *authority) accept() {
 	a.refused = 0
 }
 
-// account for what an answer says of the account rather than of its jobs: a refused token is dropped, once for however
-// many calls it was refused in, and refused again after that it is a hold; each hold that the fates ask for is
-// laid before they are settled, so that no job waits for one that is not there.
+// heed acts on what an answer says of the account rather than of its jobs. A refused token is dropped, once for however
+// many calls it was refused in; a fresh one that is refused too is a hold. Each hold that the fates ask for is laid
+// before they are settled, so that no job waits for one that is not there.
 func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
 	if fates[0].course == courseReauth {
 		p.upstream.Invalidate(a.TokenGeneration)

@@ -100,16 +100,8 @@ func (p *pipeline) run(ctx context.Context) {
 
 // carryOut claims what a batch of tickets asks for and processes what it got.
 func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
-	defer func() {
-		for _, t := range tickets {
-			t.chunk.leave()
-		}
-	}()
-	jobs := make([]store.DeliveredJob, len(tickets))
-	for i, t := range tickets {
-		jobs[i] = t.job
-	}
-	p.claimAndProcess(ctx, jobs, nil)
+	defer leave(tickets)
+	p.claimAndProcess(ctx, deliveredIn(tickets), nil)
 }
 
 func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJob, probe *probing) {
@@ -192,17 +184,12 @@ func (p *pipeline) drain(ctx context.Context) {
 	if len(left) == 0 {
 		return
 	}
-	jobs := make([]store.DeliveredJob, len(left))
-	for i, t := range left {
-		jobs[i] = t.job
-	}
+	defer leave(left)
+	jobs := deliveredIn(left)
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	if err := p.options.Store.Undeliver(giving, jobs, 0); err != nil {
 		p.log.Warn().Err(err).Int("jobs", len(jobs)).Msg("giving jobs back failed; they come back by themselves")
-	}
-	for _, t := range left {
-		t.chunk.leave()
 	}
 }
 

@@ -84,10 +84,7 @@ func (p *pipeline) whoisOnce(ctx context.Context, b batch) (res part) {
 // check makes one bulk WHOIS call for a batch and returns each job's fate, in the order of the jobs. Settling is the
 // caller's. It returns false when the call was not started: the claim has ended, or Postgres is away.
 func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, store.CallResult, bool) {
-	domains := make([]string, len(b.jobs))
-	for i, j := range b.jobs {
-		domains[i] = j.Domain
-	}
+	domains := domainsOf(b.jobs)
 	call := newID()
 	if err := p.startCall(ctx, b, call, op); err != nil {
 		p.refused(ctx, b, err)

@@ -159,9 +159,8 @@ func (w *Worker) drain(work context.Context, hardStop func(), pipelines *sync.Wa
 		defer close(ended)
 		pipelines.Wait()
 	}()
-	if sleep(work, w.options.drainTime(), ended) {
-		hardStop()
-	}
+	sleep(work, w.options.drainTime(), ended)
+	hardStop() // breaks off what is left, if anything is
 	<-ended
 	for _, s := range w.servers {
 		s.Shutdown()

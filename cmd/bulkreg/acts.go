@@ -78,7 +78,8 @@ func (c *acting) run(ctx context.Context, args []string) error {
 			fmt.Fprintln(c.stderr, "There is nothing to change.")
 			return c.printResult(plan)
 		}
-		if err := c.approve(ctx, plan); err != nil {
+		question := c.question(plan, counted(plan.Changed(), "job", "jobs"))
+		if err := c.consent(ctx, c.yes, question); err != nil {
 			return err
 		}
 		report, err := st.CarryOut(ctx, c.request)
@@ -131,26 +132,6 @@ func (c *acting) resolve(ctx context.Context, st *store.Store, args []string) er
 		if _, named := orders[ordersOf[id]]; !named && !slices.Contains(c.request.Jobs, id) {
 			c.request.Jobs = append(c.request.Jobs, id)
 		}
-	}
-	return nil
-}
-
-// approve asks whether to go on, where there is somebody to ask.
-func (c *acting) approve(ctx context.Context, plan store.ActReport) error {
-	switch {
-	case c.yes:
-		return nil
-	case !c.canAsk():
-		return usagef("there is no terminal to ask on: add --yes to go on; nothing was changed")
-	}
-	yes, err := c.ask(ctx, c.question(plan, counted(plan.Changed(), "job", "jobs")))
-	switch {
-	case ctx.Err() != nil:
-		return unchanged(ctx, ctx.Err())
-	case err != nil:
-		return err
-	case !yes:
-		return usagef("nothing was changed")
 	}
 	return nil
 }

@@ -216,26 +216,6 @@ func (h *holding) delete(ctx context.Context, id string) error {
 	return err
 }
 
-// consent asks for a yes, where there is somebody to ask.
-func (a *app) consent(ctx context.Context, given bool, question string) error {
-	switch {
-	case given:
-		return nil
-	case !a.canAsk():
-		return usagef("there is no terminal to ask on: add --yes to go on; nothing was changed")
-	}
-	yes, err := a.ask(ctx, question)
-	switch {
-	case ctx.Err() != nil:
-		return unchanged(ctx, ctx.Err())
-	case err != nil:
-		return err
-	case !yes:
-		return usagef("nothing was changed")
-	}
-	return nil
-}
-
 // change makes a call that changes an upstream holder, and then has our memory of it forgotten: orders to come must not get
 // a holder who is somebody else by now. The database is looked for first, so that its absence stops nothing half way.
 func (h *holding) change(ctx context.Context, id string, call func(*registrar.Client) (registrar.Answer, error)) error {

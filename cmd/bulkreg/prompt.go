@@ -48,3 +48,23 @@ func interruptible(ctx context.Context, r io.Reader) (_ io.Reader, stop func()) 
 		out.CloseWithError(io.ErrClosedPipe) //nolint:errcheck // it never fails
 	}
 }
+
+// consent asks for a yes, where there is somebody to ask.
+func (a *app) consent(ctx context.Context, given bool, question string) error {
+	switch {
+	case given:
+		return nil
+	case !a.canAsk():
+		return usagef("there is no terminal to ask on: add --yes to go on; nothing was changed")
+	}
+	yes, err := a.ask(ctx, question)
+	switch {
+	case ctx.Err() != nil:
+		return unchanged(ctx, ctx.Err())
+	case err != nil:
+		return err
+	case !yes:
+		return usagef("nothing was changed")
+	}
+	return nil
+}
