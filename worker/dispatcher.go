@@ -23,6 +23,7 @@ type dispatcher struct {
 	gauge    *queue.Gauge
 	lots     []lot
 	wake     chan struct{}
+	reached  func(Step)
 	log      zerolog.Logger
 }
 
@@ -55,8 +56,8 @@ const (
 func newDispatcher(o Options, pipelines []*pipeline, producer *queue.Producer, gauge *queue.Gauge) *dispatcher {
 	d := &dispatcher{
 		store: o.Store, producer: producer, gauge: gauge,
-		wake: make(chan struct{}, 1),
-		log:  o.Log.With().Str("role", "dispatcher").Logger(),
+		wake: make(chan struct{}, 1), reached: o.reached,
+		log: o.Log.With().Str("role", "dispatcher").Logger(),
 	}
 	for _, p := range pipelines {
 		for _, lane := range queue.Lanes() {
@@ -146,6 +147,10 @@ func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
 		}
 		deliveries = append(deliveries, fresh...)
 	}
+	if len(deliveries) == 0 {
+		return 0, nil
+	}
+	d.reached(StepTaken)
 	return len(deliveries), d.enqueue(ctx, l, deliveries)
 }
 
@@ -157,6 +162,7 @@ func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Deli
 		g.Go(func() error {
 			err := d.producer.Enqueue(ctx, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery))
 			if err == nil {
+				d.reached(StepEnqueued)
 				return nil
 			}
 			back, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)

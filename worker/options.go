@@ -43,6 +43,8 @@ type Options struct {
 	Log   zerolog.Logger   // default: nothing
 	Clock func() time.Time // default time.Now
 	Luck  func() float64   // random numbers in [0, 1); default math/rand
+	// Reached is told of each step, on the goroutine that takes it; nil: nobody is. Tests kill and stop workers there.
+	Reached func(Step)
 }
 
 // Margins around a call, see the package documentation of how the times relate.

@@ -102,6 +102,7 @@ func (p *pipeline) run(ctx context.Context) {
 func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
 	defer leave(tickets)
 	p.claimAndProcess(ctx, deliveredIn(tickets), nil)
+	p.options.reached(StepSettled)
 }
 
 func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJob, probe *probing) {
@@ -119,6 +120,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 		return
 	}
 	if len(b.jobs) > 0 {
+		p.options.reached(StepClaimed)
 		p.process(ctx, b)
 	}
 }
@@ -191,6 +193,7 @@ func (p *pipeline) drain(ctx context.Context) {
 	if err := p.options.Store.Undeliver(giving, jobs, 0); err != nil {
 		p.log.Warn().Err(err).Int("jobs", len(jobs)).Msg("giving jobs back failed; they come back by themselves")
 	}
+	p.options.reached(StepDrained)
 }
 
 func pause(ctx context.Context, d time.Duration) { sleep(ctx, d, nil) }

@@ -126,11 +126,13 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	if p.slots.do(ctx, func() {
 		begun := p.options.Clock()
 		if sent = p.intend(ctx, b, call, cleared); len(sent) > 0 {
+			p.options.reached(StepIntended)
 			reply, err = p.callRegister(ctx, sent, begun)
 		}
 	}) != nil || len(sent) == 0 {
 		return part{}
 	}
+	p.options.reached(StepReplied)
 	fates := fatesOfRegistrations(domainsOf(sent), reply, err)
 	if alike(sent, fates) {
 		for i := range fates {

@@ -32,6 +32,9 @@ func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Contex
 	whole, bad, taken := true, false, 0
 	for len(todo) > 0 {
 		jobs := todo[0]
+		if len(jobs) < len(b.jobs) {
+			p.options.reached(StepSplit)
+		}
 		res := once(ctx, b.of(jobs))
 		todo = todo[1:]
 		if n := len(res.split); n > 0 {
@@ -101,6 +104,7 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 	}) != nil {
 		return nil, store.CallResult{}, false
 	}
+	p.options.reached(StepChecked)
 	fates := fatesOfChecks(domains, reply, err)
 	p.heed(ctx, b, op, fates, reply.Answer)
 	return fates, callResult(call, reply.Answer, err), true

@@ -108,7 +108,7 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 		return err
 	}
 	e.push(func() error { opened.close(); return nil })
-	w, err := newWorker(cfg, e.store, accounts, []queue.Kind{queue.Whois, queue.Register}, log)
+	w, err := a.newWorker(cfg, e.store, accounts, []queue.Kind{queue.Whois, queue.Register}, log)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
 )
 
 func (a *app) enqueueCommand() *cobra.Command {
@@ -195,8 +196,14 @@ type incoming struct {
 // approval decides whether an order is stored.
 type approval func(ctx context.Context, in incoming) (bool, error)
 
+// stepSubmitted is when an order is stored and nobody has been told.
+const stepSubmitted worker.Step = "submitted"
+
 func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *intake.Spool) (store.Order, error) {
 	res, err := taker.Submit(ctx, e.order, spool)
+	if e.reached != nil {
+		e.reached(stepSubmitted)
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return res.Order, &exitErr{exitInterrupted, fmt.Errorf("interrupted while the order was being stored: "+

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/worker"
 )
 
 // app is what every command works with. Commands touch nothing of the process beyond it.
@@ -12,12 +14,13 @@ type app struct {
 	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	reached        func(worker.Step) // nil but in builds that tests kill and stop
 }
 
 // run carries out one command line. Results go to stdout, everything else to stderr. Its error says how the
 // process should end: see report.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, reached: watchSteps(environ)}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -80,7 +80,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) error {
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
 	}
-	w, err := newWorker(cfg, st, accounts, kinds, log)
+	w, err := a.newWorker(cfg, st, accounts, kinds, log)
 	if err != nil {
 		return err
 	}
@@ -95,10 +95,13 @@ func lacking(cfg config.Config) error {
 	return errors.Join(database, redis, accounts)
 }
 
-func newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, log zerolog.Logger) (*worker.Worker, error) {
+func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, log zerolog.Logger) (*worker.Worker, error) {
 	redisURL, err := cfg.Redis()
 	if err != nil {
 		return nil, usageError(err)
+	}
+	for i := range accounts {
+		accounts[i].Upstream = watchSent(accounts[i].Upstream, a.reached)
 	}
 	return worker.New(worker.Options{
 		Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
@@ -112,6 +115,6 @@ func newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, ki
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate,
-		Log: log,
+		Log: log, Reached: a.reached,
 	})
 }
