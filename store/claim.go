@@ -95,13 +95,14 @@ type NewCall struct {
 }
 
 // StartCall records a call that costs nothing, and renews the claim's lease so that it outlasts the call. It
-// fails with ErrFenced when the claim has ended, and with ErrHeld when a hold forbids it.
+// fails with ErrFenced when the claim has ended, and with ErrHeld when a hold forbids it. A hold on registrations does not
+// forbid the WHOIS check before one.
 func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 	var started, held bool
 	err := s.pool.QueryRow(ctx, `
 		WITH hold AS (
 			SELECT FROM claims c JOIN holds h ON h.account = c.account
-			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind) AND h.probe_id IS DISTINCT FROM $7 LIMIT 1
+			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind AND $4 <> 'check') AND h.probe_id IS DISTINCT FROM $7 LIMIT 1
 		), claim AS (`+renewClaim+` AND NOT EXISTS (SELECT FROM hold) RETURNING id), call AS (
 			INSERT INTO calls (id, claim_id, op, size, deadline, holder_key, job_ids)
 			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6), $8, $9 FROM claim
@@ -165,8 +166,8 @@ func (s *Store) ExpireClaims(ctx context.Context, limit int, reconcileAfter time
 			WITH lost AS (
 				UPDATE attempts a SET state = 'unknown'
 				FROM calls c WHERE c.id = a.call_id AND c.claim_id = ANY($1) AND a.state = 'open'
-				RETURNING a.job_id, c.deadline
-			), ended AS (
+				RETURNING a.job_id, a.call_id, c.claim_id, c.deadline
+			), evidence AS (`+recordBefore("SELECT l.job_id, l.call_id, l.claim_id FROM lost l")+`), ended AS (
 				UPDATE calls SET finished_at = now(), error = $3
 				WHERE claim_id = ANY($1) AND finished_at IS NULL
 			), back AS (

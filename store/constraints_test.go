@@ -72,6 +72,12 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`field... attempts = -1 WHERE id = J1`, "jobs_attempts_check"},
 	{`field... seq = 1 WHERE id = J2`, "jobs_order_seq"},
 	{`field... id = J1 WHERE id = J2`, "jobs_pkey"},
+	{`field... canceling = true WHERE id = J1`, ""},
+	{`field... canceling = true, kind = 'whois' WHERE id = J1`, "jobs_canceling"},
+	{`field... canceling = true, state = 'canceled', finished_at = now() WHERE id = J1`, "jobs_canceling"},
+	{`INSERT INTO accounts (name) VALUES ('a'), ('b')`, ""},
+	{`INSERT INTO accounts (name) VALUES ('a'), ('a')`, "accounts_pkey"},
+	{`INSERT INTO accounts (name) VALUES ('')`, "accounts_name_check"},
 
 	// kind, state, outcome, finished, wakes, claim
 	{`job... 'whois', 'queued', NULL, NULL, NULL, NULL`, ""},
@@ -197,7 +203,7 @@ func TestConstraints(t *testing.T) {
 	for _, name := range list[string](b, `
 		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
-		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds"}) {
+		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts"}) {
 		if !met[name] && !slices.Contains(metElsewhere, name) {
 			t.Errorf("no case meets %s", name)
 		}

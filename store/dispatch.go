@@ -16,6 +16,8 @@ type Lot struct {
 	Kind    Kind
 	Lane    Lane
 	Account string
+	// Canceling narrows TakeDue to registrations that an operator has canceled: all that is left to them is a check.
+	Canceling bool
 }
 
 // Delivery is a chunk of one order's jobs, ready to travel.
@@ -90,7 +92,7 @@ func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, rede
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
 			SELECT id FROM jobs
-			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now()
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now() AND (canceling OR NOT $6)
 			ORDER BY wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
 		), taken AS (
 			UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $5)
@@ -100,7 +102,7 @@ func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, rede
 		SELECT t.order_id, o.source, o.reference, t.id, t.domain, t.epoch
 		FROM taken t JOIN orders o ON o.id = t.order_id
 		ORDER BY t.order_id, t.seq`,
-		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver))
+		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver), lot.Canceling)
 	if err != nil {
 		return nil, failure("take due jobs", err)
 	}
@@ -140,7 +142,7 @@ func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.D
 func (s *Store) Refuse(ctx context.Context, jobs []DeliveredJob, text string) error {
 	ids, epochs := split(jobs)
 	_, err := s.pool.Exec(ctx, `
-		UPDATE jobs j SET state = 'failed', outcome = 'rejected', last_error = $3, wake_at = NULL, finished_at = now()
+		UPDATE jobs j SET state = 'failed', outcome = 'rejected', last_error = $3, wake_at = NULL, finished_at = now(), canceling = false
 		FROM unnest($1::uuid[], $2::integer[]) AS r (id, epoch)
 		WHERE j.id = r.id AND j.epoch = r.epoch AND j.state = 'queued'`, ids, epochs, clip(text))
 	return failure("refuse jobs", err)

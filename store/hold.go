@@ -105,12 +105,14 @@ func (s *Store) Stopped(ctx context.Context) (map[string]Stopped, error) {
 	return stopped, failure("read holds", err)
 }
 
-// HoldDue makes at most limit jobs of a lot that stands still held: those whose own time has come. It returns how many.
+// HoldDue makes at most limit jobs of a lot that stands still held: those whose own time has come. A canceled registration
+// is left alone while the checks that it still needs are free to be made. It returns how many.
 func (s *Store) HoldDue(ctx context.Context, lot Lot, limit int) (int, error) {
 	tag, err := s.pool.Exec(ctx, `
 		WITH due AS (
 			SELECT id FROM jobs
-			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now()
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now() AND NOT (canceling AND NOT EXISTS (
+				SELECT FROM holds WHERE account = $3 AND scope = 'all'))
 			ORDER BY wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
 		)
 		UPDATE jobs j SET state = 'held', wake_at = NULL FROM due WHERE j.id = due.id`,
@@ -137,6 +139,7 @@ type Probe struct {
 	ID      uuid.UUID
 	Account string
 	Reason  HoldReason
+	Scope   Scope // of the hold
 	Kind    Kind
 	Job     DeliveredJob
 	kinds   []Kind // of jobs that it may be made with
@@ -152,8 +155,8 @@ func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, cei
 	p := Probe{ID: uuid.New(), Account: account, kinds: kinds}
 	err := s.inTx(ctx, "take probe", func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
-			SELECT reason FROM holds WHERE account = $1 AND next_probe_at <= now()
-			ORDER BY next_probe_at LIMIT 1 FOR UPDATE SKIP LOCKED`, account).Scan(&p.Reason)
+			SELECT reason, scope FROM holds WHERE account = $1 AND next_probe_at <= now()
+			ORDER BY next_probe_at LIMIT 1 FOR UPDATE SKIP LOCKED`, account).Scan(&p.Reason, &p.Scope)
 		if err != nil {
 			return err
 		}
@@ -190,6 +193,20 @@ func (s *Store) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Durat
 	return err == nil, err
 }
 
+// WakeCanceled makes at most limit held jobs due that an operator has canceled, unless a hold forbids even the check that
+// they wait for. It returns how many.
+func (s *Store) WakeCanceled(ctx context.Context, account string, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH free AS (
+			SELECT j.id FROM jobs j
+			WHERE j.account = $1 AND j.canceling AND j.state = 'held'
+			AND NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND h.scope = 'all')
+			LIMIT $2 FOR UPDATE OF j SKIP LOCKED
+		)
+		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
+	return int(tag.RowsAffected()), failure("wake canceled jobs", err)
+}
+
 // takeProbeJob prefers a held job. If there is none, one that was never delivered serves: a hold may be older than all
 // jobs that wait for it.
 func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Duration) error {
@@ -200,7 +217,7 @@ func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Durat
 	const held = `
 		WITH chosen AS (
 			SELECT j.id FROM jobs j JOIN holds h ON h.account = $1 AND h.reason = $4 AND (h.scope = 'all' OR h.scope = j.kind)
-			WHERE j.held_account = $1 AND j.kind = ANY($2)
+			WHERE j.held_account = $1 AND j.kind = ANY($2) AND NOT j.canceling
 			ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT 1 FOR UPDATE OF j SKIP LOCKED
 		)`
 	const fresh = `

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // History is what earlier paid calls left behind for a job's domain, by whatever job.
@@ -18,23 +19,31 @@ type History struct {
 	// said. The job ends so, once WHOIS has shown that none of its attempts had an effect.
 	Refused bool
 	Refusal string
+	// Canceled says that an operator has canceled the job, and in which words. It ends so, unless it turns out to have been
+	// registered.
+	Canceled    bool
+	CanceledHow string
 }
 
 // Clean says that the domain was never in a paid call that may have had an effect.
 func (h History) Clean() bool { return !h.Registered && !h.Unknown && !h.Doubtful }
 
-// Histories returns the histories of the jobs that run under a claim. Jobs whose domain was never sent are left out.
+// Histories returns the histories of the jobs that run under a claim. Jobs whose domain was never sent are left out, but for
+// canceled ones.
 func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]History, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id,
-			bool_or(a.state = 'registered' AND a.job_id = j.id),
-			bool_or(a.state IN ('open', 'unknown')),
-			bool_or(a.state IN ('refused', 'cleared')),
+			coalesce(bool_or(a.state = 'registered' AND a.job_id = j.id), false),
+			coalesce(bool_or(a.state IN ('open', 'unknown')), false),
+			coalesce(bool_or(a.state IN ('refused', 'cleared')), false),
 			(SELECT count(*) FROM readings r WHERE r.job_id = j.id AND r.availability = 'available'
 				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown'))),
 			coalesce((array_agg(a.status_code IN (400, 404, 422) AND (a.state = 'failed' OR a.state = 'refused' AND call.size = 1)
 				ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], false),
-			coalesce((array_agg(a.message ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], '')
+			coalesce((array_agg(a.message ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], ''),
+			j.canceling, CASE WHEN j.canceling THEN (
+				SELECT 'canceled by ' || o.operator || coalesce(': ' || o.reason, '') FROM operator_acts o
+				WHERE o.job_id = j.id AND o.act = 'cancel' ORDER BY o.at DESC LIMIT 1) ELSE '' END
 		FROM claims c
 		CROSS JOIN unnest(c.job_ids) AS member (id)
 		JOIN jobs j ON j.id = member.id AND j.claim_id = c.id AND j.state = 'running'
@@ -42,10 +51,10 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 			-- What an operator gave another try is not refused for what it was refused for before.
 			SELECT coalesce(max(o.at), '-infinity') AS began FROM operator_acts o WHERE o.job_id = j.id
 		) AS life
-		JOIN attempts a ON a.domain = j.domain
-		JOIN calls call ON call.id = a.call_id
+		LEFT JOIN attempts a ON a.domain = j.domain
+		LEFT JOIN calls call ON call.id = a.call_id
 		WHERE c.id = $1
-		GROUP BY j.id`, claim)
+		GROUP BY j.id HAVING count(a.call_id) > 0 OR j.canceling`, claim)
 	if err != nil {
 		return nil, failure("read histories", err)
 	}
@@ -54,7 +63,7 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 		id uuid.UUID
 		h  History
 	)
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Unknown, &h.Doubtful, &h.Readings, &h.Refused, &h.Refusal}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Unknown, &h.Doubtful, &h.Readings, &h.Refused, &h.Refusal, &h.Canceled, &h.CanceledHow}, func() error {
 		histories[id] = h
 		return nil
 	})
@@ -68,7 +77,7 @@ type Reading struct {
 	Status       string  // the upstream's word for it
 }
 
-// RecordReadings keeps what a check said of domains whose paid call has no definite answer.
+// RecordReadings keeps what a check said of domains of which an earlier paid call may have had an effect.
 func (s *Store) RecordReadings(ctx context.Context, call uuid.UUID, readings []Reading) error {
 	n := len(readings)
 	if n == 0 {
@@ -84,6 +93,22 @@ func (s *Store) RecordReadings(ctx context.Context, call uuid.UUID, readings []R
 		FROM unnest($2::uuid[], $3::text[], $4::text[]) AS r (job, availability, status)
 		ON CONFLICT DO NOTHING`, call, jobs, said, statuses)
 	return failure("record readings", err)
+}
+
+// recordBefore is a statement that records, of attempts that left doubt, what WHOIS said before their call: the last check
+// under the claim found the domain available, or nothing would have been sent. attempts selects job, call and claim.
+func recordBefore(attempts string) string {
+	return `
+		INSERT INTO readings (job_id, call_id, availability, read_at)
+		SELECT d.job_id, checked.id, 'available', checked.finished_at
+		FROM (` + attempts + `) AS d (job_id, call_id, claim_id)
+		JOIN calls paid ON paid.id = d.call_id
+		CROSS JOIN LATERAL (
+			SELECT k.id, k.finished_at FROM calls k
+			WHERE k.claim_id = d.claim_id AND k.op = 'check' AND k.finished_at <= paid.started_at
+			ORDER BY k.started_at DESC LIMIT 1
+		) AS checked
+		ON CONFLICT DO NOTHING`
 }
 
 // Intent is the wish to pay for some jobs.
@@ -116,7 +141,7 @@ func (s *Store) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 		if err := refuseHeld(ctx, tx, account, kind, in.Call.Probe); err != nil {
 			return err
 		}
-		if err := clearAttempts(ctx, tx, in); err != nil {
+		if err := clearAttempts(ctx, tx, in.Call.ClaimID, in.Cleared); err != nil {
 			return err
 		}
 		sent, err = openAttempts(ctx, tx, in)
@@ -128,15 +153,25 @@ func (s *Store) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 	return sent, nil
 }
 
-func clearAttempts(ctx context.Context, tx pgx.Tx, in Intent) error {
-	if len(in.Cleared) == 0 {
+// Clear resolves the unknown attempts of jobs that end under a claim, after the readings have shown that none had an effect.
+func (s *Store) Clear(ctx context.Context, claim uuid.UUID, jobs []uuid.UUID) error {
+	return failure("clear attempts", clearAttempts(ctx, s.pool, claim, jobs))
+}
+
+// execer is a transaction, or the pool where none is needed.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+func clearAttempts(ctx context.Context, db execer, claim uuid.UUID, jobs []uuid.UUID) error {
+	if len(jobs) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `
+	_, err := db.Exec(ctx, `
 		UPDATE attempts a SET state = 'cleared', resolved_at = now(), resolved_by = 'readings'
 		FROM jobs j
 		WHERE j.id = ANY($1) AND j.claim_id = $2 AND j.state = 'running' AND a.domain = j.domain AND a.state = 'unknown'`,
-		toUUIDs(in.Cleared, asIs), in.Call.ClaimID)
+		toUUIDs(jobs, asIs), claim)
 	return err
 }
 
@@ -151,7 +186,7 @@ func openAttempts(ctx context.Context, tx pgx.Tx, in Intent) ([]uuid.UUID, error
 	rows, err := tx.Query(ctx, `
 		WITH live AS (
 			SELECT id, domain FROM jobs
-			WHERE id = ANY($2) AND claim_id = $3 AND state = 'running'
+			WHERE id = ANY($2) AND claim_id = $3 AND state = 'running' AND NOT canceling
 			ORDER BY domain FOR NO KEY UPDATE
 		)
 		INSERT INTO attempts (call_id, job_id, domain) SELECT $1, id, domain FROM live

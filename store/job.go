@@ -92,4 +92,5 @@ type Job struct {
 	CreatedAt     time.Time
 	WakeAt        time.Time // zero: no wake-up of its own
 	FinishedAt    time.Time // zero until final
+	Canceling     bool      // an operator has canceled it, and a check must show first that no call had an effect
 }

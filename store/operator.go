@@ -22,7 +22,8 @@ const (
 	ActConfirmNotRegistered Act = "confirm not registered"
 	// ActRetry gives failed and canceled jobs a new life.
 	ActRetry Act = "retry"
-	// ActCancel ends jobs that wait and were not sent, or were sent and refused.
+	// ActCancel ends jobs that wait. A registration that may have been sent is not called for any more, and ends when
+	// a fresh check has shown that no earlier call had an effect; if it shows the opposite, a person must decide.
 	ActCancel Act = "cancel"
 )
 
@@ -32,8 +33,8 @@ type Skip string
 // The reasons.
 const (
 	SkipEnded          Skip = "ended"           // cancel: it is final
-	SkipRunning        Skip = "running"         // cancel, confirm: it is being called for right now
-	SkipSent           Skip = "sent"            // cancel: it was sent, and has no answer yet
+	SkipRunning        Skip = "running"         // cancel of a check, confirm: it is being called for right now
+	SkipCanceling      Skip = "canceling"       // cancel: it was canceled already, and is being looked into
 	SkipUnconfirmed    Skip = "unconfirmed"     // cancel, retry: it must be confirmed first
 	SkipSucceeded      Skip = "succeeded"       // retry: there is nothing to try again
 	SkipUnfinished     Skip = "unfinished"      // retry: it has not ended
@@ -97,9 +98,9 @@ type ActCount struct {
 	Outcome Outcome
 	Skip    Skip // "" for jobs that the act changes
 	Jobs    int
-	// Doubtful counts those of them that went down with a whole call, so that it is likely, but not proved, that
-	// nothing was paid for them.
-	Doubtful int
+	// Later counts those of them that an ActCancel ends only after a fresh check: they were sent before, or are being
+	// called for right now.
+	Later int
 }
 
 // ActReport says what an act changes, or has changed, and what it leaves as it is.
@@ -119,12 +120,12 @@ func (r ActReport) Changed() int {
 	return n
 }
 
-// Doubtful is how many of the changed jobs went down with a whole call.
-func (r ActReport) Doubtful() int {
+// Later is how many of the changed jobs a cancel ends only after a fresh check.
+func (r ActReport) Later() int {
 	n := 0
 	for _, c := range r.Counts {
 		if c.Skip == "" {
-			n += c.Doubtful
+			n += c.Later
 		}
 	}
 	return n
@@ -148,7 +149,7 @@ func (r *ActReport) add(counts []ActCount) {
 		for i := range r.Counts {
 			have := &r.Counts[i]
 			if have.Kind == c.Kind && have.State == c.State && have.Outcome == c.Outcome && have.Skip == c.Skip {
-				have.Jobs, have.Doubtful, merged = have.Jobs+c.Jobs, have.Doubtful+c.Doubtful, true
+				have.Jobs, have.Later, merged = have.Jobs+c.Jobs, have.Later+c.Later, true
 			}
 		}
 		if !merged {

@@ -183,7 +183,7 @@ func TestActsByStanding(t *testing.T) {
 	t.Parallel()
 	const again = "queued"
 	for act, wants := range map[store.Act]map[string]string{
-		store.ActCancel: {"queued": "canceled", "held": "canceled", "refused": "canceled"},
+		store.ActCancel: {"queued": "canceled", "held": "canceled", "refused": "retrying", "sent": "retrying", "running": "running"},
 		store.ActRetry: {"failed taken": again, "failed rejected": again, "failed duplicate": again,
 			"failed exhausted": again, "canceled": again},
 		store.ActConfirmRegistered:    {"unconfirmed": "succeeded registered"},
@@ -233,18 +233,22 @@ func TestCancelSaysWhatItLeaves(t *testing.T) {
 	b := setup(t)
 	jobs := b.everyStanding()
 	report := b.carryOut(request(store.ActCancel, slices.Collect(maps.Values(jobs))...))
-	b.wantReport(report, 3, map[store.Skip]int{
-		store.SkipRunning: 1, store.SkipUnconfirmed: 1, store.SkipSent: 1, store.SkipEnded: 6,
-	})
-	if report.Doubtful() != 1 {
-		t.Errorf("%d of the canceled are doubtful, want 1", report.Doubtful())
+	b.wantReport(report, 5, map[store.Skip]int{store.SkipUnconfirmed: 1, store.SkipEnded: 6})
+	if report.Later() != 3 {
+		t.Errorf("%d of the canceled end later, want 3", report.Later())
 	}
+	again := b.carryOut(request(store.ActCancel, slices.Collect(maps.Values(jobs))...))
+	b.wantReport(again, 0, map[store.Skip]int{store.SkipUnconfirmed: 1, store.SkipEnded: 8, store.SkipCanceling: 3})
 	if got := b.job(jobs["queued"]).LastError; got != "canceled by ann: because" {
 		t.Errorf("the error is %q", got)
 	}
-	if got := b.job(jobs["refused"]).LastError; !strings.Contains(got, "refused as a whole") || !strings.HasSuffix(got, "canceled by ann: because") {
-		t.Errorf("the error of the doubtful one is %q", got)
+	for _, name := range []string{"refused", "sent", "running"} {
+		if j := b.job(jobs[name]); !j.Canceling || !strings.HasPrefix(j.LastError, "canceled by ann: because; WHOIS must show") {
+			t.Errorf("%s: canceling %t, error %q", name, j.Canceling, j.LastError)
+		}
 	}
+	b.wantWake(b.job(jobs["refused"]).WakeAt, 0)
+	b.wantWake(b.job(jobs["sent"]).WakeAt, time.Hour)
 	if acts := b.acts(jobs["refused"]); acts[0].ErrorBefore != "no funds" {
 		t.Errorf("acts %+v", acts)
 	}

@@ -34,9 +34,8 @@ func (a Act) obstacle() string {
 	default:
 		return `CASE
 			WHEN j.finished_at IS NOT NULL THEN 'ended'
-			WHEN j.state IN ('running', 'unconfirmed') THEN j.state
-			WHEN EXISTS (SELECT FROM attempts a
-				WHERE a.domain = j.domain AND a.job_id = j.id AND a.state IN ('open', 'unknown')) THEN 'sent'
+			WHEN j.canceling THEN 'canceling'
+			WHEN j.state = 'unconfirmed' OR j.state = 'running' AND j.kind <> 'register' THEN j.state
 			ELSE '' END`
 	}
 }
@@ -45,10 +44,16 @@ func (a Act) obstacle() string {
 func (a Act) change() string {
 	switch a {
 	case ActConfirmRegistered:
-		return `state = 'succeeded', outcome = 'registered', last_error = NULL, finished_at = now()`
+		return `state = 'succeeded', outcome = 'registered', last_error = NULL, finished_at = now(), canceling = false`
 	case ActCancel:
-		return `state = 'canceled', wake_at = NULL, finished_at = now(),
-			last_error = CASE WHEN ` + doubtful + ` THEN @doubtful_text ELSE @text END`
+		// What waits only because of a refusal may be looked into at once; a call without an answer keeps its time.
+		return `canceling = ` + later + `,
+			state = CASE WHEN ` + later + ` THEN j.state ELSE 'canceled' END,
+			finished_at = CASE WHEN ` + later + ` THEN NULL ELSE now() END,
+			wake_at = CASE WHEN NOT ` + later + ` THEN NULL
+				WHEN j.state = 'retrying' AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('open', 'unknown'))
+				THEN now() ELSE j.wake_at END,
+			last_error = @text || CASE WHEN ` + later + ` THEN '; WHOIS must show first that no call had an effect' ELSE '' END`
 	default:
 		// A new life. What still lies in Redis is stale by the epoch, and what an old claim has to say, but for a
 		// success, by the claim.
@@ -72,9 +77,9 @@ func (a Act) resolve() string {
 	}
 }
 
-// doubtful says of job j that it went down with a whole call.
-const doubtful = `j.kind = 'register' AND EXISTS (
-	SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('refused', 'cleared'))`
+// later says of job j that it may have been sent, so that a cancel cannot end it at once.
+const later = `(j.kind = 'register' AND (j.state = 'running' OR EXISTS (
+	SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('open', 'unknown', 'refused', 'cleared'))))`
 
 // judged reads the jobs of a page and judges each. A domain has one live registration: of several jobs that could have
 // it, the first gets it, and one that was only ever a duplicate comes last.
@@ -84,13 +89,13 @@ func (r ActRequest) judged(p page) string {
 		where = `j.id = ANY(@ids)`
 	}
 	return `
-		SELECT id, kind, state, outcome, domain, claim_id, last_error, doubtful, CASE
+		SELECT id, kind, state, outcome, domain, claim_id, last_error, later, CASE
 			WHEN obstacle = '' AND kind = 'register' AND row_number() OVER
 				(PARTITION BY domain, kind, obstacle ORDER BY outcome = 'duplicate', order_id, seq) > 1 THEN 'claimed'
 			ELSE obstacle END AS skip
 		FROM (
 			SELECT j.id, j.order_id, j.seq, j.kind, j.state, coalesce(j.outcome, '') AS outcome, j.domain, j.claim_id, j.last_error,
-				` + doubtful + ` AS doubtful, ` + r.Act.obstacle() + ` AS obstacle
+				` + later + ` AS later, ` + r.Act.obstacle() + ` AS obstacle
 			FROM jobs j
 			WHERE ` + where + ` AND (@state = '' OR j.state = @state) AND (@outcome = '' OR j.outcome = @outcome)
 		) AS standing`
@@ -98,7 +103,7 @@ func (r ActRequest) judged(p page) string {
 
 // counted sums judged jobs up.
 const counted = `
-	SELECT kind, state, outcome, skip, count(*), count(*) FILTER (WHERE doubtful),
+	SELECT kind, state, outcome, skip, count(*), count(*) FILTER (WHERE later),
 		coalesce((array_agg(domain ORDER BY domain) FILTER (WHERE skip = 'claimed'))[1:@shown], '{}'),
 		coalesce(array_agg(id) FILTER (WHERE skip = 'moved'), '{}')`
 
@@ -113,7 +118,6 @@ func (r ActRequest) args(p page) pgx.NamedArgs {
 		"order": p.order, "first": p.first, "last": p.last, "ids": p.ids,
 		"state": string(r.State), "outcome": string(r.Outcome), "shown": shownClaimed,
 		"act": r.Act, "operator": r.Operator, "reason": r.Reason, "text": clip(text),
-		"doubtful_text": clip("canceled after a call that was refused as a whole, whose effect was not looked into; " + text),
 	}
 }
 
@@ -168,7 +172,7 @@ func (s *Store) actOnce(ctx context.Context, r ActRequest, p page, skipLocked bo
 				INSERT INTO operator_acts (job_id, act, operator, reason, state_before, outcome_before, error_before)
 				SELECT id, @act, @operator, nullif(@reason, ''), state, nullif(outcome, ''), last_error FROM mine
 			)`+r.Act.resolve()+counted+` FROM (
-				SELECT kind, state, outcome, doubtful, domain, id,
+				SELECT kind, state, outcome, later, domain, id,
 					CASE WHEN skip = '' AND id NOT IN (SELECT id FROM mine) THEN 'moved' ELSE skip END AS skip
 				FROM judged
 			) AS seen`+countedGroups, r.args(p))
@@ -209,7 +213,7 @@ func readAct(rows pgx.Rows) (actResult, error) {
 		claimed []string
 		moved   []uuid.UUID
 	)
-	_, err := pgx.ForEachRow(rows, []any{&c.Kind, &c.State, &c.Outcome, &c.Skip, &c.Jobs, &c.Doubtful, &claimed, &moved}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&c.Kind, &c.State, &c.Outcome, &c.Skip, &c.Jobs, &c.Later, &claimed, &moved}, func() error {
 		res.counts = append(res.counts, c)
 		res.claimed = append(res.claimed, claimed...)
 		res.moved = append(res.moved, moved...)

@@ -53,7 +53,8 @@ const setJob = `
 	outcome = nullif(r.outcome, ''),
 	last_error = coalesce(nullif(r.text, ''), CASE WHEN r.state <> 'succeeded' THEN j.last_error END),
 	wake_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.delay) END,
-	finished_at = CASE WHEN r.state IN ('succeeded', 'failed') THEN now() END,
+	finished_at = CASE WHEN r.state IN ('succeeded', 'failed', 'canceled') THEN now() END,
+	canceling = j.canceling AND r.state NOT IN ('succeeded', 'failed', 'canceled'),
 	attempts = greatest(j.attempts - r.refund, 0)`
 
 // mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to
@@ -134,7 +135,7 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 			WHERE j.id = r.id AND (`+mayChange+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
 				SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
 			RETURNING j.id
-		), finished AS (`+finishCall+`)
+		), evidence AS (`+recordBefore("SELECT r.id, $8, $1 FROM r WHERE r.attempt IN ('unknown', 'refused')")+`), finished AS (`+finishCall+`)
 		SELECT count(*) FROM settled`,
 		c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
 		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error),

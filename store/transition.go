@@ -36,6 +36,11 @@ func Fail(job uuid.UUID, outcome Outcome, text string) Transition {
 	return Transition{job: job, state: Failed, outcome: outcome, text: clip(text)}
 }
 
+// Cancel ends a running job that an operator has canceled.
+func Cancel(job uuid.UUID, text string) Transition {
+	return Transition{job: job, state: Canceled, text: clip(text)}
+}
+
 // Retry sets a running job's next attempt.
 func Retry(job uuid.UUID, delay time.Duration, text string) Transition {
 	return Transition{job: job, state: Retrying, delay: delay, text: clip(text)}

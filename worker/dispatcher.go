@@ -112,7 +112,10 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 			if _, err := d.store.HoldDue(ctx, l.Lot, holdAtOnce); err != nil {
 				return total, err
 			}
-			continue
+			if stopped[l.Account].All {
+				continue
+			}
+			l.Canceling = true
 		}
 		n, err := d.deliver(ctx, l)
 		if err != nil {
@@ -140,7 +143,7 @@ func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if room -= len(deliveries); room > 0 {
+	if room -= len(deliveries); room > 0 && !l.Canceling {
 		fresh, err := d.store.TakeFresh(ctx, l.Lot, room, redeliverAfter)
 		if err != nil {
 			return 0, err

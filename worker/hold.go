@@ -54,7 +54,7 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 			p.lay(ctx, b, op, f)
 		}
 	}
-	b.probe.note(fates)
+	b.probe.note(op, fates)
 }
 
 // lay lays a hold on the account.
@@ -123,22 +123,28 @@ func alike(jobs []store.ClaimedJob, fates []fate) bool {
 // probing is the state of a batch that is a probe; nil for all others.
 type probing struct {
 	id     uuid.UUID
-	called bool // the upstream was asked
-	passed bool // and answered as if there were no reason to hold
+	scope  store.Scope // of the hold
+	called bool        // the upstream was asked for what the hold stops, or failed before that
+	passed bool        // and answered as if there were no reason to hold
 }
 
-func (p *probing) note(fates []fate) {
+// note notes what a call brought. Where only registrations are stopped, a WHOIS check that goes well proves nothing: its
+// job may end there, and another one is to be tried.
+func (p *probing) note(op store.Op, fates []fate) {
 	if p == nil {
 		return
 	}
-	p.called, p.passed = true, true
+	passed := true
 	for _, f := range fates {
 		switch f.course {
 		case courseDone, courseReject, courseSplit:
 		default:
-			p.passed = false
+			passed = false
 		}
 	}
+	proves := p.scope == store.ScopeAll || op == store.OpRegister
+	p.called = p.called || proves || !passed
+	p.passed = proves && passed
 }
 
 // permission is the probe's id, or zero for a batch that is none.

@@ -72,6 +72,28 @@ func TestPaymentHold(t *testing.T) {
 	b.invariants()
 }
 
+// A probe's job may end without a paid call, because its domain was taken meanwhile. That says nothing about the money.
+func TestProbeThatPaysForNothingProvesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, poor(0))
+	o := b.options()
+	b.work(o)
+	domains := names("shop", 8)
+	order := b.submit(queue.Register, "r", domains)
+	b.eventually(func() bool { return len(b.holds()) == 1 && b.holds()[0].Jobs == 8 })
+	since := b.holds()[0].Since
+	before := calls(b.sandbox.Ledger(), sandbox.OpRegister)
+	b.sandbox.Take(domains...)
+	b.settled(order)
+	if h := b.holds(); len(h) != 1 || !h[0].Since.Equal(since) {
+		t.Errorf("holds %+v, want the one since %v", h, since)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > before+2 {
+		t.Errorf("%d register calls for taken domains", n-before)
+	}
+	b.invariants()
+}
+
 // There is money for some. They are registered, and the hold comes back for the rest.
 func TestPaymentHoldWithSomeMoney(t *testing.T) {
 	t.Parallel()

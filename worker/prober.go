@@ -20,6 +20,7 @@ type prober struct {
 	ceiling   time.Duration // of the time between two probes
 	woken     func()        // told when jobs have become due
 	wave      int           // how many jobs to wake next
+	announced bool          // that this worker has the account
 	log       zerolog.Logger
 }
 
@@ -45,8 +46,21 @@ func (p *prober) run(ctx context.Context) {
 }
 
 func (p *prober) look(ctx context.Context) error {
+	if !p.announced {
+		if err := p.store.AnnounceAccount(ctx, p.account); err != nil {
+			return err
+		}
+		p.announced = true
+	}
 	if err := p.probe(context.WithoutCancel(ctx)); err != nil {
 		return err
+	}
+	canceled, err := p.store.WakeCanceled(ctx, p.account, maxWave)
+	if err != nil {
+		return err
+	}
+	if canceled > 0 {
+		p.woken()
 	}
 	p.wave = max(p.wave, firstWave)
 	n, err := p.store.WakeHeld(ctx, p.account, p.wave)
@@ -93,7 +107,7 @@ func (p *prober) lift(ctx context.Context, probe store.Probe) error {
 
 // probe carries out the job of a probe, in a batch of its own.
 func (p *pipeline) probe(ctx context.Context, probe store.Probe) probing {
-	run := &probing{id: probe.ID}
+	run := &probing{id: probe.ID, scope: probe.Scope}
 	p.claimAndProcess(ctx, []store.DeliveredJob{probe.Job}, run)
 	return *run
 }

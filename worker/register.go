@@ -44,10 +44,11 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 type registrationPlan struct {
 	send     []store.ClaimedJob // available, and free to be paid for
 	cleared  []uuid.UUID        // those of them whose unknown attempt the readings have cleared
+	resolved []uuid.UUID        // the same, of those that end
 	split    []store.ClaimedJob // the check itself was refused: look for the bad one
 	bad      bool               // this is the bad one
 	ended    []store.Transition // the rest
-	readings []store.Reading    // evidence about domains with an unanswered call
+	readings []store.Reading    // evidence about domains of which an earlier call may have had an effect
 }
 
 func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) registrationPlan {
@@ -55,7 +56,7 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 	luck := p.options.Luck()
 	for i, j := range jobs {
 		f, h := fates[i], histories[j.ID]
-		if h.Unknown && f.course == courseDone {
+		if !h.Clean() && f.course == courseDone {
 			reading := store.Reading{Job: j.ID, Availability: store.Available, Status: f.words}
 			if f.taken {
 				reading.Availability = store.Taken
@@ -65,6 +66,8 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 		switch {
 		case h.Registered:
 			plan.ended = append(plan.ended, store.Succeed(j.ID, store.Registered))
+		case h.Canceled && h.Clean():
+			plan.ended = append(plan.ended, store.Cancel(j.ID, h.CanceledHow))
 		case f.course == courseSplit && len(jobs) > 1:
 			plan.split = append(plan.split, j)
 		case f.course == courseSplit && h.Clean():
@@ -80,18 +83,34 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before without a definite answer, and is taken now: ours or somebody else's?"))
 		case h.Unknown && h.Readings+1 < p.options.ReconcileChecks:
 			plan.ended = append(plan.ended, store.RetryFree(j.ID, p.options.ReconcileEvery, "an earlier call has no answer; WHOIS says available, and is asked again"))
-		case h.Refused:
-			plan.ended = append(plan.ended, store.Fail(j.ID, store.Rejected, h.Refusal))
-		case j.Attempts > p.options.MaxAttempts:
-			plan.ended = append(plan.ended, store.Fail(j.ID, store.Exhausted, h.Refusal))
 		default:
-			plan.send = append(plan.send, j)
-			if h.Unknown {
-				plan.cleared = append(plan.cleared, j.ID)
-			}
+			p.planFree(&plan, j, h)
 		}
 	}
 	return plan
+}
+
+// planFree plans for a job whose domain is free, so that no earlier call for it can have had an effect.
+func (p *pipeline) planFree(plan *registrationPlan, j store.ClaimedJob, h store.History) {
+	var end store.Transition
+	switch {
+	case h.Canceled:
+		end = store.Cancel(j.ID, h.CanceledHow)
+	case h.Refused:
+		end = store.Fail(j.ID, store.Rejected, h.Refusal)
+	case j.Attempts > p.options.MaxAttempts:
+		end = store.Fail(j.ID, store.Exhausted, h.Refusal)
+	default:
+		plan.send = append(plan.send, j)
+		if h.Unknown {
+			plan.cleared = append(plan.cleared, j.ID)
+		}
+		return
+	}
+	plan.ended = append(plan.ended, end)
+	if h.Unknown {
+		plan.resolved = append(plan.resolved, j.ID)
+	}
 }
 
 // retryCheck is for a domain that WHOIS cannot tell about now. Nothing is sent for it. One with an unanswered
@@ -107,6 +126,9 @@ func (p *pipeline) retryCheck(j store.ClaimedJob, f fate, h store.History, luck 
 func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResult, plan registrationPlan) bool {
 	return p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
 		if err := p.options.Store.RecordReadings(ctx, call.ID, plan.readings); err != nil {
+			return 0, err
+		}
+		if err := p.options.Store.Clear(ctx, b.claim, plan.resolved); err != nil {
 			return 0, err
 		}
 		return p.options.Store.Settle(ctx, b.claim, call, plan.ended)

@@ -161,8 +161,8 @@ func why(s store.Skip) string {
 		return "have ended already"
 	case store.SkipRunning:
 		return "are being called for right now"
-	case store.SkipSent:
-		return "were sent and wait for their answer"
+	case store.SkipCanceling:
+		return "are being canceled already"
 	case store.SkipUnconfirmed:
 		return "may have been paid for: `bulkreg confirm` settles them"
 	case store.SkipSucceeded:
@@ -222,8 +222,9 @@ type actJSON struct {
 	By      string             `json:"by"`
 	Reason  string             `json:"reason"`
 	Changed int                `json:"changed"`
-	Skipped map[store.Skip]int `json:"skipped"` // jobs left as they are, by reason; reasons with none are left out
-	Claimed []claimedJSON      `json:"claimed"` // the first domains that another job has
+	Later   int                `json:"later,omitempty"` // of a cancel: changed jobs that end only after a check
+	Skipped map[store.Skip]int `json:"skipped"`         // jobs left as they are, by reason; reasons with none are left out
+	Claimed []claimedJSON      `json:"claimed"`         // the first domains that another job has
 }
 
 type claimedJSON struct {
@@ -233,6 +234,10 @@ type claimedJSON struct {
 }
 
 func (c *acting) printResult(r store.ActReport) error {
+	later := 0
+	if c.request.Act == store.ActCancel {
+		later = r.Later()
+	}
 	if c.out.json() {
 		claimed := make([]claimedJSON, len(r.Claimed))
 		for i, claimant := range r.Claimed {
@@ -240,11 +245,14 @@ func (c *acting) printResult(r store.ActReport) error {
 		}
 		return printJSON(c.stdout, actJSON{
 			Act: c.request.Act, By: c.request.Operator, Reason: c.request.Reason,
-			Changed: r.Changed(), Skipped: r.Skipped(), Claimed: claimed,
+			Changed: r.Changed(), Later: later, Skipped: r.Skipped(), Claimed: claimed,
 		})
 	}
 	t := newTable(c.stdout, "JOBS", "RESULT", "WHY")
-	t.row(strconv.Itoa(r.Changed()), c.done, c.request.Reason)
+	t.row(strconv.Itoa(r.Changed()-later), c.done, c.request.Reason)
+	if later > 0 {
+		t.row(strconv.Itoa(later), "being "+c.done, "WHOIS must show first that no call for them had an effect")
+	}
 	skipped := r.Skipped()
 	for _, s := range slices.Sorted(maps.Keys(skipped)) {
 		t.row(strconv.Itoa(skipped[s]), "left alone", why(s))

@@ -171,8 +171,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// What was refused as a whole may be canceled, with a warning: nobody will look whether it had an effect.
-func TestCancelWarnsOfDoubt(t *testing.T) {
+// What was refused as a whole is canceled when WHOIS has spoken, and the plan says so.
+func TestCancelOfWhatWasSent(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
 	d.register("two", "x.nl")
@@ -180,8 +180,15 @@ func TestCancelWarnsOfDoubt(t *testing.T) {
 		return store.RetryFree(job, 1<<40, "402 no funds")
 	})})
 	r := d.must(exitDone, "cancel", "two", "--yes")
-	if !strings.Contains(r.stderr, "1 of them was in a call before that was refused as a whole.") {
-		t.Errorf("the plan is %s", r.stderr)
+	if !strings.Contains(r.stderr, "1 of them was sent before") || !strings.Contains(r.stdout, "1     being canceled") {
+		t.Errorf("the plan is %s, the result %s", r.stderr, r.stdout)
+	}
+	id := d.job("two", "x.nl").ID.String()
+	if r := d.must(exitDone, "job", id); !strings.Contains(r.stdout, "it is being canceled") {
+		t.Errorf("the job is shown as %s", r.stdout)
+	}
+	if r := d.must(exitDone, "cancel", "two", "--yes"); !strings.Contains(r.stdout, "are being canceled already") {
+		t.Errorf("canceled again: %s", r.stdout)
 	}
 }
 

@@ -13,19 +13,19 @@ func (a *app) cancelCommand() *cobra.Command {
 	c.request.Act = store.ActCancel
 	c.question = func(_ store.ActReport, n string) string { return "Cancel " + n + "?" }
 	c.note = func(plan store.ActReport) string {
-		n := plan.Doubtful()
+		n := plan.Later()
 		if n == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%s in a call before that was refused as a whole. If it had an effect all the same, only the registrar knows.",
-			counted(n, "of them was", "of them were"))
+		return fmt.Sprintf("%s sent before, or are being called for now. Nothing more is sent for them; they end when WHOIS has\n"+
+			"shown that no call had an effect. If one had, they are registered, or a person must decide.", counted(n, "of them was", "of them were"))
 	}
 	return c.command(&cobra.Command{
 		Use:   "cancel REF|JOB...",
 		Short: "Stop jobs that were not sent yet",
-		Long: `cancel ends jobs that wait: queued, retrying, or held. It stops nothing that is being called for right now, that
-was sent and has no answer yet, or that needs a person, and says how many those are. What was canceled can
-be given a new life with ` + "`bulkreg retry`" + `.
+		Long: `cancel ends jobs that wait: queued, retrying, or held. A registration that was sent before, or is being called for
+right now, cannot be called back: it is not sent again, and it ends canceled as soon as WHOIS has shown that no call had
+an effect. What needs a person already is left alone. What was canceled can be given a new life with ` + "`bulkreg retry`" + `.
 
 ` + aboutTargets,
 		Example: `  bulkreg cancel order-1042 --reason "wrong list"

@@ -67,15 +67,8 @@ func (e *enqueuing) check() error {
 		return usageError(err)
 	}
 	var err error
-	if e.cfg, err = e.loadConfig(); err != nil {
-		return err
-	}
-	var missing *config.MissingError
-	if _, err := e.cfg.Account(e.order.Account); err != nil && !errors.As(err, &missing) {
-		// A worker elsewhere may know it.
-		fmt.Fprintf(e.stderr, "%v, as far as the settings here tell; the order waits for a worker that has it\n", err)
-	}
-	return nil
+	e.cfg, err = e.loadConfig()
+	return err
 }
 
 // read spools the order's jobs, says what it found, and refuses an order with invalid lines. The caller closes the spool.
@@ -144,6 +137,9 @@ func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), 
 		return err
 	}
 	defer st.Close()
+	if err := checkAccount(ctx, e.cfg, st, e.order.Account); err != nil {
+		return err
+	}
 	in, err := open()
 	if err != nil {
 		return err

@@ -215,16 +215,32 @@ func TestSortArguments(t *testing.T) {
 	}
 }
 
-func TestEnqueueForAnUnknownAccount(t *testing.T) {
+// An account is known from the settings or from a worker that has its credentials; an order for another one is refused.
+func TestEnqueueForAnAccount(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.environ = append(d.environ, "REGISTRAR_BASE_URL=http://h", "REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y")
-	r := d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one", "--account", "brand-b")
-	if !strings.Contains(r.stderr, `no account "brand-b": one of default`) || !strings.Contains(r.stderr, "waits for a worker that has it") {
-		t.Errorf("stderr %q", r.stderr)
+	configured := append(slices.Clone(d.environ), "REGISTRAR_BASE_URL=http://h", "REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y")
+	enqueue := func(environ []string, account string) result {
+		return runCommand(t, environ, "enqueue", "whois", "a.nl", "--order", "for "+account, "--account", account)
 	}
-	if got := d.order("one").Account; got != "brand-b" {
-		t.Errorf("account %q", got)
+	for name, environ := range map[string][]string{"nothing is known": d.environ, "the settings know the default": configured} {
+		if r := enqueue(environ, "brand-b"); r.status != exitUsage || !strings.Contains(r.stderr, `there is no account "brand-b"`) ||
+			!strings.Contains(r.stderr, "known: default\n") {
+			t.Errorf("%s: status %d, %s", name, r.status, r.stderr)
+		}
+	}
+	d.empty()
+	if err := d.st.AnnounceAccount(t.Context(), "brand-b"); err != nil {
+		t.Fatal(err)
+	}
+	if r := enqueue(d.environ, "brand-b"); r.status != exitDone || d.order("for brand-b").Account != "brand-b" {
+		t.Errorf("a worker knows it: status %d, %s", r.status, r.stderr)
+	}
+	if r := enqueue(configured, "default"); r.status != exitDone {
+		t.Errorf("the settings know it: status %d, %s", r.status, r.stderr)
+	}
+	if r := enqueue(d.environ, "default"); r.status != exitUsage {
+		t.Errorf("only a worker without the default account is known: status %d, %s", r.status, r.stderr)
 	}
 }
 

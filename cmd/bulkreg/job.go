@@ -97,6 +97,9 @@ func (a *app) printJob(j store.Job) error {
 // nextAttention says when something happens to a job that is not final, and what.
 func nextAttention(j store.Job) string {
 	at := timeCell(j.WakeAt)
+	if j.Canceling && j.State != store.Unconfirmed {
+		return strings.TrimSpace(at + " it is being canceled: WHOIS must show that no call had an effect")
+	}
 	switch j.State {
 	case store.Queued:
 		if at == "" {
@@ -149,8 +152,9 @@ type jobDetailJSON struct {
 	Source    string     `json:"source"`
 	Reference string     `json:"reference"`
 	Account   string     `json:"account"`
-	WakeAt    *time.Time `json:"wake_at"` // when it needs attention next; null where nothing is planned
-	Calls     []callJSON `json:"calls"`   // oldest first
+	WakeAt    *time.Time `json:"wake_at"`             // when it needs attention next; null where nothing is planned
+	Canceling bool       `json:"canceling,omitempty"` // canceled, and waiting for the check that this still needs
+	Calls     []callJSON `json:"calls"`               // oldest first
 
 	evidenceJSON
 }
@@ -172,7 +176,7 @@ type callJSON struct {
 func jobDetailOut(j store.Job, calls []store.Call, e evidence) jobDetailJSON {
 	detail := jobDetailJSON{
 		jobJSON: jobOut(j), Source: j.Source, Reference: j.Reference, Account: j.Account,
-		WakeAt: timeJSON(j.WakeAt), Calls: make([]callJSON, len(calls)), evidenceJSON: e.out(),
+		WakeAt: timeJSON(j.WakeAt), Canceling: j.Canceling, Calls: make([]callJSON, len(calls)), evidenceJSON: e.out(),
 	}
 	for i, c := range calls {
 		detail.Calls[i] = callJSON{

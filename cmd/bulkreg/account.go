@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// checkAccount refuses an account that nobody could carry an order out with. Known are those of the settings here, and those
+// that a worker has ever started with: whoever gives orders needs no credentials. Where there is neither, the
+// default account is taken to be on its way.
+func checkAccount(ctx context.Context, cfg config.Config, st *store.Store, name string) error {
+	known, err := st.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	configured, err := cfg.Accounts()
+	var missing *config.MissingError
+	if err != nil && !errors.As(err, &missing) {
+		return usageError(err)
+	}
+	for _, a := range configured {
+		known = append(known, a.Name)
+	}
+	if len(known) == 0 {
+		known = []string{config.DefaultAccount}
+	}
+	if slices.Contains(known, name) {
+		return nil
+	}
+	slices.Sort(known)
+	return usagef("--account: there is no account %q, neither in the settings here nor with a worker; known: %s",
+		name, strings.Join(slices.Compact(known), ", "))
+}
