@@ -13,7 +13,11 @@ CREATE TABLE accounts (
     known_at timestamptz NOT NULL DEFAULT now() -- when a worker started with it last
 );
 
+-- For calls that are withdrawn before they are made: their row goes, and what hangs on it is looked for.
+CREATE INDEX readings_call ON readings (call_id);
+
 -- +goose Down
+DROP INDEX readings_call;
 DROP TABLE accounts;
 DROP INDEX jobs_canceling;
 ALTER TABLE jobs DROP COLUMN canceling;

@@ -129,10 +129,11 @@ func (c NewCall) someJobs() uuids {
 }
 
 // renewClaim renews claim $1 for $2 seconds, if it is still good. Renewing is a write on purpose: the rescuer, which
-// may be looking at the same row, then sees that it has changed.
+// may be looking at the same row, then sees that it has changed. IS TRUE keeps the planner from the index on leases, where
+// every claim ever closed leaves an entry until the next vacuum.
 const renewClaim = `
 	UPDATE claims SET lease_until = greatest(lease_until, now() + make_interval(secs => $2))
-	WHERE id = $1 AND closed_at IS NULL AND lease_until > now()`
+	WHERE id = $1 AND closed_at IS NULL AND (lease_until > now()) IS TRUE`
 
 // Expired counts what ExpireClaims found.
 type Expired struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Lot says which jobs a dispatcher asks for: those of one kind, lane and account.
@@ -36,7 +37,7 @@ type DeliveredJob struct {
 
 // TakeFresh takes at most limit chunks that were never delivered, oldest orders first. Should a delivery
 // get lost, RecoverChunks finds what is left of it after redeliver. Dispatchers in other processes take
-// other chunks meanwhile.
+// other chunks meanwhile. A delivery may be empty: none of its chunk's jobs waits any more.
 func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver time.Duration) ([]Delivery, error) {
 	rows, err := s.pool.Query(ctx, `
 		WITH fresh AS (
@@ -48,11 +49,11 @@ func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver tim
 			FROM fresh f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
 			RETURNING c.order_id, c.first_seq, c.last_seq
 		)
-		SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, j.domain, j.epoch
+		SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
 		FROM taken t
 		JOIN orders o ON o.id = t.order_id
-		CROSS JOIN LATERAL (`+jobsOfChunk+`) AS j
-		ORDER BY t.order_id, j.seq`,
+		LEFT JOIN LATERAL (`+jobsOfChunk+`) AS j ON true
+		ORDER BY t.order_id, t.first_seq, j.seq`,
 		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver))
 	if err != nil {
 		return nil, failure("take fresh chunks", err)
@@ -64,15 +65,19 @@ func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver tim
 	var (
 		k, last    key
 		head       Delivery
+		id         pgtype.UUID
 		job        DeliveredJob
 		deliveries []Delivery
 	)
-	_, err = pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, bytesOf(&job.ID), &job.Domain, &job.Epoch}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &id, &job.Domain, &job.Epoch}, func() error {
 		if k != last {
 			deliveries, last = append(deliveries, head), k
 		}
-		d := &deliveries[len(deliveries)-1]
-		d.Jobs = append(d.Jobs, job)
+		if id.Valid {
+			job.ID = id.Bytes
+			d := &deliveries[len(deliveries)-1]
+			d.Jobs = append(d.Jobs, job)
+		}
 		return nil
 	})
 	return deliveries, failure("take fresh chunks", err)

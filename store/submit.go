@@ -61,7 +61,7 @@ func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, e
 			return err
 		}
 		if n.Kind == Register {
-			res.Order.Total, res.Duplicates, err = copyRegistrations(ctx, tx, res.Order, jobs)
+			res.Order.Total, res.Duplicates, err = takeRegistrations(ctx, tx, res.Order, jobs)
 		} else {
 			res.Order.Total, err = copyJobs(ctx, tx, "jobs", copyColumns, res.Order, jobs)
 		}
@@ -146,7 +146,43 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o 
 	return int(n), err
 }
 
-// copyRegistrations takes registrations in past the rule that a domain has one live or registered job.
+// takeRegistrations takes registrations in past the rule that a domain has one live or registered job: few in a statement, many
+// through a temporary table, which takes milliseconds and leaves rows behind in the system's catalog.
+func takeRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[NewJob, error]) (total, duplicates int, err error) {
+	next, stop := iter.Pull2(jobs)
+	defer stop()
+	var few []NewJob
+	for len(few) < fewJobs {
+		j, err, ok := next()
+		if !ok {
+			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few, nil)
+			return fresh + duplicates, duplicates, err
+		}
+		if err != nil {
+			return 0, 0, &callbackError{err}
+		}
+		few = append(few, j)
+		if j.Holder != (HolderDigest{}) {
+			break // holders that come with their details are found through the table
+		}
+	}
+	return copyRegistrations(ctx, tx, o, func(yield func(NewJob, error) bool) {
+		for _, j := range few {
+			if !yield(j, nil) {
+				return
+			}
+		}
+		for j, err, ok := next(); ok; j, err, ok = next() {
+			if !yield(j, err) {
+				return
+			}
+		}
+	})
+}
+
+// fewJobs is how many jobs are inserted without a table to copy them to.
+const fewJobs = 500
+
 func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[NewJob, error]) (total, duplicates int, err error) {
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
@@ -284,6 +320,17 @@ func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error
 }
 
 func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redeliver time.Duration) (int, error) {
+	jobs, err := unknownJobs(ctx, tx, jobs)
+	if err != nil || len(jobs) == 0 {
+		return 0, err
+	}
+	wake := seconds(redeliver)
+	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, &wake)
+	return fresh + duplicates, err
+}
+
+// insertFew inserts jobs whose places follow after. They wake by themselves in so many seconds, or (nil) with their chunks.
+func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob, wake *float64) (fresh, duplicates int, err error) {
 	type row struct {
 		ID            uuid.UUID `json:"id"`
 		Seq           int       `json:"seq"`
@@ -293,24 +340,20 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 		PeriodMonths  *int      `json:"period_months"`
 		Nameservers   []string  `json:"nameservers"`
 	}
-	jobs, err := unknownJobs(ctx, tx, jobs)
-	if err != nil || len(jobs) == 0 {
-		return 0, err
-	}
 	rows := make([]row, len(jobs))
 	for i, j := range jobs {
-		rows[i] = row{j.ID, o.Total + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
+		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
 	}
-	fresh, duplicates, err := insertIncoming(ctx, tx, `
+	fresh, duplicates, err = insertIncoming(ctx, tx, `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
 			r.period_months, r.nameservers, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[])
-		JOIN orders o ON o.id = $2`, rows, o.ID, seconds(redeliver))
+		JOIN orders o ON o.id = $2`, rows, o.ID, wake)
 	if err == nil && fresh+duplicates != len(jobs) {
 		err = errChanged
 	}
-	return fresh + duplicates, err
+	return fresh, duplicates, err
 }
 
 // insertIncoming inserts jobs from a query. Registrations whose domain has a live or registered job already

@@ -68,6 +68,10 @@ func TestSubmitTakesOrdersInAsGiven(t *testing.T) {
 		{11, 10, []string{"1-10", "11-11"}},
 		{25, 10, []string{"1-10", "11-20", "21-25"}},
 		{3, 1, []string{"1-1", "2-2", "3-3"}},
+		// Small and large orders come in by different ways.
+		{499, 500, []string{"1-499"}},
+		{500, 500, []string{"1-500"}},
+		{501, 500, []string{"1-500", "501-501"}},
 	} {
 		for _, kind := range []store.Kind{store.Whois, store.Register, store.Token} {
 			t.Run(fmt.Sprintf("%s, %d by %d", kind, c.jobs, c.chunkSize), func(t *testing.T) {
@@ -211,6 +215,16 @@ func TestErrorInTheMiddleRollsEverythingBack(t *testing.T) {
 
 func TestDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
 	t.Parallel()
+	for name, more := range map[string]int{"a small order": 0, "a large order": 1000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			becomeDuplicates(t, more)
+		})
+	}
+}
+
+// becomeDuplicates submits an order with domains that are spoken for, and so many more behind them.
+func becomeDuplicates(t *testing.T, more int) {
 	b := setup(t)
 	h := b.running(store.Register, "mine.nl", "refused.nl")
 	b.settlePaid(h, b.intend(h), map[string]store.PaidTransition{
@@ -220,12 +234,13 @@ func TestDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
 	b.submit(newOrder(store.Register, "live one"), "live.nl")
 	b.submit(newOrder(store.Whois, "asks only"), "fresh.nl", "mine.nl", "live.nl")
 
-	res := b.submit(newOrder(store.Register, "late"), "fresh.nl", "mine.nl", "live.nl", "refused.nl", "twice.nl", "twice.nl")
-	if !res.Created || res.Duplicates != 3 || res.Order.Total != 6 {
-		t.Errorf("submitted %+v, want 6 jobs, 3 of them duplicates", res)
+	domains := []string{"fresh.nl", "mine.nl", "live.nl", "refused.nl", "twice.nl", "twice.nl"}
+	res := b.submit(newOrder(store.Register, "late"), append(domains, names("more", more)...)...)
+	if !res.Created || res.Duplicates != 3 || res.Order.Total != 6+more {
+		t.Errorf("submitted %+v, want %d jobs, 3 of them duplicates", res, 6+more)
 	}
 	var got []string
-	for _, j := range b.jobs(res.Order.ID, store.JobFilter{}) {
+	for _, j := range b.jobs(res.Order.ID, store.JobFilter{Limit: 6}) {
 		got = append(got, fmt.Sprintf("%d %s: %s %s", j.Seq, j.Domain, standing(j), j.LastError))
 		if j.State.Final() == j.FinishedAt.IsZero() {
 			t.Errorf("%s is %s, finished at %v", j.Domain, j.State, j.FinishedAt)
@@ -242,7 +257,7 @@ func TestDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
-	if d := domainsOf(b.fresh(store.Register)); !slices.Equal(d, []string{"live.nl", "fresh.nl", "refused.nl", "twice.nl"}) {
+	if d := domainsOf(b.fresh(store.Register)); len(d) != 4+more || !slices.Equal(d[:4], []string{"live.nl", "fresh.nl", "refused.nl", "twice.nl"}) {
 		t.Errorf("delivered %v, want no duplicates among them", d)
 	}
 }

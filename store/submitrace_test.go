@@ -35,8 +35,17 @@ func meeting(ctx context.Context, n int32) func(jobs []store.NewJob) iter.Seq2[s
 
 func TestOrdersWithTheSameDomainsAtOnce(t *testing.T) {
 	t.Parallel()
+	for _, domains := range []int{50, 600} {
+		t.Run(fmt.Sprint(domains), func(t *testing.T) {
+			t.Parallel()
+			sameDomainsAtOnce(t, domains)
+		})
+	}
+}
+
+func sameDomainsAtOnce(t *testing.T, domains int) {
 	b := setup(t)
-	const orders, domains = 4, 500
+	const orders = 4
 	results := make([]store.Submitted, orders)
 	g, ctx := errgroup.WithContext(t.Context())
 	together := meeting(ctx, orders)

@@ -19,12 +19,22 @@ import (
 // A delivery is committed first and enqueued then. What falls between the two is found again by its wake_at.
 type dispatcher struct {
 	store    *store.Store
-	producer *queue.Producer
-	gauge    *queue.Gauge
+	producer outlet
+	gauge    gauge
 	lots     []lot
 	wake     chan struct{}
 	reached  func(Step)
 	log      zerolog.Logger
+}
+
+// outlet is where chunks go: a *queue.Producer.
+type outlet interface {
+	Enqueue(ctx context.Context, kind queue.Kind, lane queue.Lane, chunk queue.Chunk) error
+}
+
+// gauge says how many tasks a queue holds: a *queue.Gauge.
+type gauge interface {
+	Depth(ctx context.Context, queue string) (int, error)
 }
 
 // lot is one kind, lane and account to deliver for.
@@ -53,7 +63,7 @@ const (
 	producers = 4
 )
 
-func newDispatcher(o Options, pipelines []*pipeline, producer *queue.Producer, gauge *queue.Gauge) *dispatcher {
+func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gauge) *dispatcher {
 	d := &dispatcher{
 		store: o.Store, producer: producer, gauge: gauge,
 		wake: make(chan struct{}, 1), reached: o.reached,
@@ -162,6 +172,9 @@ func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Deli
 	var g errgroup.Group
 	g.SetLimit(producers)
 	for _, delivery := range deliveries {
+		if len(delivery.Jobs) == 0 {
+			continue // all of them were canceled, or duplicates
+		}
 		g.Go(func() error {
 			err := d.producer.Enqueue(ctx, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery))
 			if err == nil {
