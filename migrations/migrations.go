@@ -6,11 +6,12 @@ package migrations
 
 import (
 	"context"
-	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver that goose speaks through
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -27,19 +28,27 @@ type Applied struct {
 	Name    string
 }
 
+// How often a process that waits for another one's migrations looks again, in seconds, and how many times: for five minutes.
+const (
+	lockEvery = 1
+	lockTries = 300
+)
+
 // Up runs every migration that the database at url has not seen, in order, each in a transaction. Two
 // processes that do so at once wait for each other on an advisory lock.
 func Up(ctx context.Context, url string) (_ []Applied, err error) {
-	db, err := sql.Open("pgx", url)
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		// The driver's own text may quote the address with its password.
+		return nil, errors.New("parse DATABASE_URL: not a Postgres address of the form postgres://user:password@host:port/database")
 	}
+	db := stdlib.OpenDB(*config)
 	defer func() {
 		if cerr := db.Close(); cerr != nil && err == nil {
 			err = fmt.Errorf("close database: %w", cerr)
 		}
 	}()
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockEvery, lockTries))
 	if err != nil {
 		return nil, fmt.Errorf("prepare migration lock: %w", err)
 	}

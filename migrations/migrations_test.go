@@ -67,7 +67,7 @@ func TestUpRunsWhatIsMissing(t *testing.T) {
 		t.Errorf("applied %v, want %v", names, want)
 	}
 	got := tables(t, url)
-	for _, want := range []string{migrations.VersionTable, "orders", "jobs", "chunks", "claims", "calls", "attempts", "readings"} {
+	for _, want := range []string{migrations.VersionTable, "orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "delivery_marks"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no table %s among %v", want, got)
 		}
@@ -162,5 +162,32 @@ func TestUpEndsWithItsContext(t *testing.T) {
 	}
 	if got := tables(t, url); len(got) != 0 {
 		t.Errorf("tables %v", got)
+	}
+}
+
+// A password stands in the URL. Whatever is wrong with it, it is not repeated.
+func TestUpKeepsThePasswordToItself(t *testing.T) {
+	t.Parallel()
+	const password = "s3cret-word"
+	for name, url := range map[string]string{
+		"no URL":            password,
+		"another scheme":    "mysql://u:" + password + "@host/db",
+		"port not a number": "postgres://u:" + password + "@host:port/db",
+		"bad escape":        "postgres://u:" + password + "%zz@host/db",
+		"slash in it":       "postgres://u:x/" + password + "@host/db",
+		"bad keyword":       "host=h password=" + password + " port=none",
+		"quote in it":       "host=h password='" + password,
+		"nobody there":      "postgres://u:" + password + "@127.0.0.1:1/db",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			applied, err := migrations.Up(t.Context(), url)
+			if err == nil || applied != nil {
+				t.Fatalf("applied %v", applied)
+			}
+			if strings.Contains(err.Error(), password) {
+				t.Errorf("error says %q", err)
+			}
+		})
 	}
 }

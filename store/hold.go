@@ -154,13 +154,17 @@ const probeGrowth = 1.5
 func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, ceiling, redeliver time.Duration) (Probe, bool, error) {
 	p := Probe{ID: uuid.New(), Account: account, kinds: kinds}
 	err := s.inTx(ctx, "take probe", func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
+		rows, err := tx.Query(ctx, `
 			SELECT reason, scope FROM holds WHERE account = $1 AND next_probe_at <= now()
-			ORDER BY next_probe_at LIMIT 1 FOR UPDATE SKIP LOCKED`, account).Scan(&p.Reason, &p.Scope)
+			ORDER BY next_probe_at FOR UPDATE SKIP LOCKED`, account)
 		if err != nil {
 			return err
 		}
-		if err := takeProbeJob(ctx, tx, &p, redeliver); err != nil {
+		due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dueHold])
+		if err != nil {
+			return err
+		}
+		if err := takeFirstProbe(ctx, tx, &p, due, redeliver); err != nil {
 			return err
 		}
 		// Every hold of the account lets this one call through: a second one would forbid it otherwise.
@@ -174,6 +178,23 @@ func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, cei
 		return Probe{}, false, nil
 	}
 	return p, err == nil, err
+}
+
+type dueHold struct {
+	Reason HoldReason
+	Scope  Scope
+}
+
+// takeFirstProbe takes the probe of the first hold for which a job waits: one that nobody waits for must not keep the others.
+func takeFirstProbe(ctx context.Context, tx pgx.Tx, p *Probe, due []dueHold, redeliver time.Duration) error {
+	for _, h := range due {
+		p.Reason, p.Scope = h.Reason, h.Scope
+		err := takeProbeJob(ctx, tx, p, redeliver)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+	}
+	return pgx.ErrNoRows
 }
 
 // NextProbeJob gives a probe another job, when the last one ended before there was anything to call for.

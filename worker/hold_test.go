@@ -94,6 +94,26 @@ func TestProbeThatPaysForNothingProvesNothing(t *testing.T) {
 	b.invariants()
 }
 
+// A hold that no job waits for, because the account has no registrations, must not keep another one from being probed.
+func TestHoldWithoutJobsLeavesOthersTheirProbe(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	_, err := b.store.Hold(t.Context(), store.NewHold{
+		Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, Words: "no money", ProbeEvery: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindStatus, Status: http.StatusMethodNotAllowed})
+	b.work(b.options())
+	if sum := b.settled(b.submit(queue.Whois, "w", names("free", 20)))[0]; sum.Counts[store.Succeeded] != 20 {
+		t.Errorf("ended as %v", sum.Counts)
+	}
+	if h := b.holds(); len(h) != 1 || h[0].Reason != store.HoldPayment {
+		t.Errorf("holds %+v, want the one for the money", h)
+	}
+}
+
 // There is money for some. They are registered, and the hold comes back for the rest.
 func TestPaymentHoldWithSomeMoney(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ type rescuer struct {
 	store          *store.Store
 	reconcileAfter time.Duration
 	rescued        func() // told when jobs have become due
+	wake           chan struct{}
 	log            zerolog.Logger
 }
 
@@ -31,9 +32,18 @@ func (r *rescuer) run(ctx context.Context) {
 		more, err := r.rescue(ctx)
 		down.note(ctx, err)
 		if !more {
-			pause(ctx, tick)
+			sleep(ctx, tick, r.wake)
 		}
 	}
+}
+
+// nudge makes the rescuer look soon, and the dispatcher as well. It never blocks.
+func (r *rescuer) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	r.rescued()
 }
 
 func (r *rescuer) rescue(ctx context.Context) (more bool, err error) {

@@ -1,7 +1,7 @@
 // Package worker is what happens: chunks of jobs come from Asynq, are coalesced into full batches, claimed in
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
-// One Asynq server per kind, one pipeline per kind and account, one dispatcher and one rescuer make a Worker;
+// One Asynq server per kind, one pipeline per kind and account, one dispatcher, one rescuer and one recaller make a Worker;
 // any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
@@ -33,6 +33,7 @@ type Worker struct {
 	producer   *queue.Producer
 	dispatcher *dispatcher
 	rescuer    *rescuer
+	recaller   *recaller
 	probers    []*prober
 	servers    []server
 	pipelines  []*pipeline
@@ -64,9 +65,10 @@ func New(o Options) (*Worker, error) {
 	w.addPipelines()
 	w.dispatcher = newDispatcher(o, w.pipelines, producer, queue.NewGauge(w.redis))
 	w.rescuer = &rescuer{
-		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge,
+		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge, wake: make(chan struct{}, 1),
 		log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
+	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	for _, kind := range o.Kinds {
 		h := &handler{
 			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge,
@@ -113,10 +115,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	for _, p := range w.pipelines {
 		pipelines.Go(func() { p.run(work) })
 	}
+	w.recaller.begin(ctx)
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
 	var background sync.WaitGroup
-	all := []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run}
+	all := []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run}
 	for _, p := range w.probers {
 		all = append(all, p.run)
 	}

@@ -114,6 +114,7 @@ func (b *benchBed) startWorker() error {
 		"WHOIS_CONCURRENCY=" + strconv.Itoa(benchWhoisInFlight),
 		"REGISTER_BATCH_SIZE=" + strconv.Itoa(benchRegisterBatch),
 		"REGISTER_CONCURRENCY=" + strconv.Itoa(benchRegisterInFlight),
+		"METRICS_ADDR=off",
 		"LOG_LEVEL=warn",
 	}
 	var err error

@@ -28,6 +28,27 @@ func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	return store.Open(ctx, url, store.Options{MaxConns: cfg.DatabaseMaxConns})
 }
 
+// openForOrders is openStore of a database that orders may be entrusted to: one that keeps what it has committed. What is
+// allowed there and seldom meant goes to warn.
+func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*store.Store, error) {
+	st, err := openStore(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	durability, err := st.Durability(ctx)
+	if err == nil {
+		err = durability.Refusal()
+	}
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
+	if warning := durability.Warning(); warning != "" {
+		warn(warning)
+	}
+	return st, nil
+}
+
 // newClient makes the registrar's client of one account, for so many calls at once. The caller closes it.
 func newClient(cfg config.Config, account config.Account, calls int) (*registrar.Client, error) {
 	client, err := registrar.New(registrar.Config{

@@ -27,6 +27,7 @@ type embedded struct {
 	config  config.Config
 	store   *store.Store
 	sandbox *sandboxServer
+	health  *health
 	// postgres is nil where the database was given.
 	postgres *pgserver.Server
 
@@ -81,7 +82,33 @@ func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) e
 	}
 	e.push(e.sandbox.close)
 	e.export(e.sandbox.environ()...)
+	if err := e.startHealth(ctx, a.variable("METRICS_ADDR") != ""); err != nil {
+		return err
+	}
 	return e.startWorker(ctx, a)
+}
+
+// startHealth answers probes if somebody asked for that. By itself it does not: the port may be taken.
+func (e *embedded) startHealth(ctx context.Context, wanted bool) error {
+	cfg, err := config.Load(e.environ)
+	if err != nil {
+		return usageError(err)
+	}
+	addr := config.Off
+	if wanted {
+		addr = cfg.MetricsAddr
+	}
+	if e.health, err = startHealth(ctx, addr); err != nil {
+		return err
+	}
+	e.push(e.health.close)
+	client, err := connectRedis(cfg)
+	if err != nil {
+		return err
+	}
+	e.push(client.Close)
+	e.health.watch(onRedis, func(ctx context.Context) error { return pingRedis(ctx, client) })
+	return nil
 }
 
 // export adds settings to those of this process and to those that other terminals need.
@@ -123,11 +150,14 @@ func (e *embedded) goWorker(w *worker.Worker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.worker = make(chan error, 1)
 	ended := make(chan struct{})
+	e.health.watch(onPostgres, e.store.Ping)
+	e.health.enter(phaseWorking)
 	go func() {
 		defer close(ended)
 		e.worker <- w.Run(ctx)
 	}()
 	e.push(func() error {
+		e.health.enter(phaseStopping)
 		cancel()
 		<-ended
 		select {

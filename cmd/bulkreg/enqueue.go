@@ -132,7 +132,7 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
 // typed a long order.
 func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), approve approval) (err error) {
-	st, err := openStore(ctx, e.cfg)
+	st, err := openForOrders(ctx, e.cfg, func(warning string) { fmt.Fprintln(e.stderr, "warning:", warning) })
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,8 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 		fmt.Fprintf(e.stderr, "order %s is taken in: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
-		fmt.Fprintf(e.stderr, "%s ended at once as duplicates: another order has the domain\n", counted(res.Duplicates, "job", "jobs"))
+		fmt.Fprintf(e.stderr, "%s: another order has the domain\n",
+			counted(res.Duplicates, "job ended at once as a duplicate", "jobs ended at once as duplicates"))
 	}
 	return res.Order, nil
 }

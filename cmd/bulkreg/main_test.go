@@ -8,11 +8,16 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	redis.SetLogger(quiet{}) // as main does
+	pgtest.Main(m)
+}
 
 // migrated is what pgtest makes its databases with.
 func migrated(ctx context.Context, url string) error {
@@ -102,6 +107,9 @@ func startCommandWith(t *testing.T, stdin string, environ []string, args ...stri
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &running{interrupt: cancel, ended: make(chan struct{})}
 	environ = slices.Clone(environ)
+	if !slices.ContainsFunc(environ, func(entry string) bool { return strings.HasPrefix(entry, "METRICS_ADDR=") }) {
+		environ = append(environ, "METRICS_ADDR=off") // tests run side by side
+	}
 	go func() {
 		defer close(c.ended)
 		err := run(ctx, args, environ, strings.NewReader(stdin), &c.stdout, &c.stderr)

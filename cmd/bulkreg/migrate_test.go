@@ -39,35 +39,6 @@ func TestMigrateWithoutDatabase(t *testing.T) {
 	}
 }
 
-func TestWorkerRefusesAnotherSchema(t *testing.T) {
-	t.Parallel()
-	latest, err := migrations.Latest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, tc := range map[string]struct {
-		prepare func(t *testing.T) string
-		want    string
-	}{
-		"none": {func(t *testing.T) string { return pgtest.New(t) }, "the database has no bulkreg schema: run `bulkreg migrate`"},
-		"newer": {func(t *testing.T) string {
-			url := pgtest.New(t, migrated)
-			setVersion(t, url, latest+1)
-			return url
-		}, "newer than this bulkreg knows"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			environ := []string{"DATABASE_URL=" + tc.prepare(t), "REDIS_URL=redis://127.0.0.1:1/0",
-				"REGISTRAR_BASE_URL=http://127.0.0.1:1", "REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}
-			r := runCommand(t, environ, "worker")
-			if r.status != exitError || !strings.Contains(r.stderr, tc.want) || strings.Count(r.stderr, "\n") != 1 {
-				t.Errorf("status %d, %q: want one line with %q", r.status, r.stderr, tc.want)
-			}
-		})
-	}
-}
-
 // setVersion makes a database one that a newer bulkreg has migrated.
 func setVersion(t *testing.T, url string, version int64) {
 	t.Helper()

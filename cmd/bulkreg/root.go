@@ -44,6 +44,7 @@ Start with:  bulkreg dev --demo`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(a.auditCommand())
 	root.AddCommand(a.benchCommand())
 	root.AddCommand(a.cancelCommand())
 	root.AddCommand(a.configCommand())

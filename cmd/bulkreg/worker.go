@@ -22,7 +22,10 @@ func (a *app) workerCommand() *cobra.Command {
 		Short: "Work on what was ordered, until it is stopped",
 		Long: `Work on what was ordered: deliver jobs, call the registrar in bulk, and write down what came of it.
 
-Any number of workers may run. Ctrl-C or SIGTERM stops one in an orderly way: it gives back what it has not sent and
+Any number of workers may run. One whose Postgres or Redis is away, or whose database is not migrated yet, waits for it. At
+METRICS_ADDR it answers GET /healthz, and GET /readyz with 200 while it works and both answer.
+
+Ctrl-C or SIGTERM stops one in an orderly way: it gives back what it has not sent and
 sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 15 seconds.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +58,7 @@ func parseKinds(names []string) ([]queue.Kind, error) {
 	return kinds, nil
 }
 
-func (a *app) work(ctx context.Context, kinds []queue.Kind) error {
+func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return err
@@ -72,18 +75,38 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) error {
 		return err
 	}
 	defer opened.close()
-	st, err := openStore(ctx, cfg)
+	health, err := startHealth(ctx, cfg.MetricsAddr)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	// Probes are answered to the end: a worker that sees calls through is alive, and not ready.
+	defer func() { err = errors.Join(err, health.close()) }()
+	defer context.AfterFunc(ctx, func() { health.enter(phaseStopping) })()
+	if health.http != nil {
+		log.Info().Str("addr", health.http.Addr).Msg("answering /healthz and /readyz")
+	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
 	}
+	client, err := connectRedis(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	st, err := standBy(ctx, cfg, client, health, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			log.Info().Msg("stopped; it had not begun")
+			return nil
+		}
+		return err
+	}
+	defer st.Close()
 	w, err := a.newWorker(cfg, st, accounts, kinds, log)
 	if err != nil {
 		return err
 	}
+	health.enter(phaseWorking)
 	return w.Run(ctx)
 }
 

@@ -121,6 +121,8 @@ func (s *Server) arguments(port int) []string {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
 		settings["synchronous_commit"] = "off"
+		// Package store asks: whoever runs this server knows what it may lose.
+		settings["bulkreg.unsafe"] = "allow"
 	}
 	for name, value := range s.options.Settings {
 		settings[name] = value

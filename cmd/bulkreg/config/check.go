@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func (p *problems) relations(c Config) {
 	}
 }
 
-// addresses checks what must have a certain form. The values may hold passwords, so none is quoted.
+// addresses checks what must have a certain form. Those that may hold passwords are not quoted.
 func (p *problems) addresses(c Config) {
 	if c.DatabaseURL != "" {
 		if _, err := pgx.ParseConfig(string(c.DatabaseURL)); err != nil {
@@ -40,6 +41,10 @@ func (p *problems) addresses(c Config) {
 		if _, err := asynq.ParseRedisURI(string(c.RedisURL)); err != nil {
 			p.add("REDIS_URL is no Redis address: write it as %s", exampleOf("REDIS_URL"))
 		}
+	}
+	if !listenable(c.MetricsAddr) {
+		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
+			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)
 	}
 	p.client("REGISTRAR_CLIENT_ID", registrar.Config{ClientID: c.RegistrarClientID})
 	p.client("REGISTRAR_CLIENT_SECRET", registrar.Config{ClientSecret: c.RegistrarClientSecret})
@@ -58,6 +63,19 @@ func (p *problems) addresses(c Config) {
 	} {
 		p.client(one.variable, registrar.Config{Paths: one.paths})
 	}
+}
+
+// listenable says whether an address has the form host:port, where the host may be missing, or is Off.
+func listenable(addr string) bool {
+	if addr == Off {
+		return true
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && strconv.FormatUint(n, 10) == port
 }
 
 // client lets the registrar's client judge one setting of its own; what is left empty counts as good.

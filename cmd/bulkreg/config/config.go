@@ -61,11 +61,16 @@ type Config struct {
 
 	TerminationGracePeriod time.Duration `env:"TERMINATION_GRACE_PERIOD" envDefault:"90s" min:"1s" max:"1h" unit:"duration" reason:"what a worker gets to stop; Kubernetes' terminationGracePeriodSeconds is the same"`
 
+	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
+
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 
 	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets
 }
+
+// Off is the word for an address at which nothing shall listen.
+const Off = "off"
 
 // Paths are the paths of the registrar's API.
 func (c Config) Paths() registrar.Paths {

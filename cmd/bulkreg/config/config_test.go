@@ -34,7 +34,7 @@ func TestDefaultsAreThoseThatAreWrittenDown(t *testing.T) {
 		RegisterBatchSize: 50, RegisterLinger: 500 * time.Millisecond, RegisterConcurrency: 2,
 		UpstreamTimeout: 30 * time.Second, ReconcileAfter: 10 * time.Minute, ReconcileEvery: time.Minute, ReconcileChecks: 2,
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, PaymentProbeInterval: 5 * time.Minute,
-		TerminationGracePeriod: 90 * time.Second, LogLevel: "info",
+		TerminationGracePeriod: 90 * time.Second, MetricsAddr: ":9090", LogLevel: "info",
 	}
 	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Error(diff)
@@ -103,6 +103,9 @@ func TestLoadReports(t *testing.T) {
 		"no format":                {[]string{"LOG_FORMAT=xml"}, []string{"LOG_FORMAT"}},
 		"no Postgres":              {[]string{"DATABASE_URL=mysql://localhost"}, []string{"DATABASE_URL is no Postgres address"}},
 		"no Redis":                 {[]string{"REDIS_URL=localhost"}, []string{"REDIS_URL is no Redis address"}},
+		"a port alone":             {[]string{"METRICS_ADDR=9090"}, []string{`METRICS_ADDR="9090" is no address to listen on: give :9090 for every interface, one as in 127.0.0.1:9090, or off`}},
+		"a port out of range":      {[]string{"METRICS_ADDR=:65536"}, []string{"METRICS_ADDR"}},
+		"a port by name":           {[]string{"METRICS_ADDR=:http"}, []string{"METRICS_ADDR"}},
 		"base without scheme":      {[]string{"REGISTRAR_BASE_URL=api.example.com"}, []string{"REGISTRAR_BASE_URL: base URL has no http or https scheme"}},
 		"path without placeholder": {[]string{"REGISTRAR_PATH_CHECK=/w"}, []string{`REGISTRAR_PATH_CHECK: check path "/w" must hold {domain}`}},
 		"path without slash":       {[]string{"REGISTRAR_PATH_REGISTER_BULK=domains"}, []string{"REGISTRAR_PATH_REGISTER_BULK: "}},
@@ -155,7 +158,10 @@ func TestLoadTakes(t *testing.T) {
 		"long calls":          {"UPSTREAM_TIMEOUT=1m", "TERMINATION_GRACE_PERIOD=136s"},
 		"key value Postgres":  {"DATABASE_URL=host=/tmp dbname=x"},
 		"other programs":      {"WHOIS_SERVER=whois.sidn.nl", "REGISTRAR_PORT=tcp://10.0.0.1:80", "REGISTRAR_SERVICE_HOST=10.0.0.1", "REDIS_URI=x", "PATH=/bin"},
-		"settings to come":    {"PMG_ACCESS_TOKEN=x", "HTTP_ADDR=:8080", "METRICS_ADDR=:9090", "TOKEN_CONCURRENCY=4"},
+		"settings to come":    {"PMG_ACCESS_TOKEN=x", "HTTP_ADDR=:8080", "TOKEN_CONCURRENCY=4"},
+		"nowhere to listen":   {"METRICS_ADDR=off"},
+		"an address":          {"METRICS_ADDR=127.0.0.1:0"},
+		"an IPv6 address":     {"METRICS_ADDR=[::1]:65535"},
 		"path with query":     {"REGISTRAR_PATH_CHECK=/check?name={domain}"},
 		"odd environ entries": {"", "=x", "NOVALUE"},
 	} {

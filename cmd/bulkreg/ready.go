@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// How a worker waits at its start for what is away.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 3 * time.Second
+	tryTime      = 10 * time.Second
+)
+
+// standBy waits until Postgres and Redis are there and fit to work with, tells the log what it waits for, and has their
+// answers watched from then on. It fails at once where waiting would not help. The caller closes the store.
+func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClient, h *health, log zerolog.Logger) (*store.Store, error) {
+	var st *store.Store
+	g, trying := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return await(trying, log, "Postgres", mendsPostgres, func(ctx context.Context) (err error) {
+			st, err = openForOrders(ctx, cfg, func(warning string) { log.Warn().Msg(warning) })
+			if err == nil {
+				h.watch(onPostgres, st.Ping)
+			}
+			return err
+		})
+	})
+	g.Go(func() error {
+		return await(trying, log, "Redis", mendsRedis, func(ctx context.Context) error {
+			err := pingRedis(ctx, client)
+			if err == nil {
+				h.watch(onRedis, func(ctx context.Context) error { return pingRedis(ctx, client) })
+			}
+			return err
+		})
+	})
+	if err := g.Wait(); err != nil {
+		if st != nil {
+			st.Close()
+		}
+		return nil, err
+	}
+	return st, nil
+}
+
+// await tries until it works, ctx ends, or the error is one that time does not mend. It logs why it waits when it begins to
+// and when the reason changes, and then that it goes on.
+func await(ctx context.Context, log zerolog.Logger, what string, mends func(error) (reason string, ok bool), try func(context.Context) error) error {
+	waitsFor := ""
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		trying, cancel := context.WithTimeout(ctx, tryTime)
+		err := try(trying)
+		cancel()
+		if err == nil {
+			if waitsFor != "" {
+				log.Info().Msg(what + " is there; going on")
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		reason, ok := mends(err)
+		if !ok {
+			return err
+		}
+		if reason != waitsFor {
+			waitsFor = reason
+			log.Warn().Str("error", oneLine(err)).Msg(reason)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// mendsPostgres says whether time may mend an error, and what that means.
+//
+// An older schema does: a deployment starts workers and `bulkreg migrate` at once. A newer one does not: this program is
+// the old one. Neither does a refused password, or a database that does not exist. These come from the settings, which a
+// process reads once: a supervisor that starts it anew, with secrets that somebody has mended, helps, and shows
+// meanwhile that this worker fails; one that waits would go on with the old ones for ever. An unsafe Postgres has to be
+// mended by somebody, too.
+func mendsPostgres(err error) (reason string, ok bool) {
+	var schema *store.SchemaError
+	switch {
+	case errors.As(err, &schema) && schema.Have < schema.Want:
+		return "the database is not migrated yet; waiting for `bulkreg migrate`", true
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return "Postgres is away; waiting for it", true
+	}
+	return "", false
+}
+
+// mendsRedis says the same of Redis. What it answers passes with time (it loads its data, or is not the primary yet), but for
+// credentials that it refuses and a database that it does not have.
+func mendsRedis(err error) (reason string, ok bool) {
+	if redis.IsAuthError(err) || redis.IsPermissionError(err) || strings.Contains(err.Error(), "DB index") {
+		return "", false
+	}
+	return "Redis is away; waiting for it", true
+}
+
+// redisPatience is how long the client that only asks whether Redis is there waits for one answer.
+const redisPatience = time.Second
+
+// connectRedis makes a client that asks whether Redis is there. It reads addresses as the worker does. The caller closes it.
+func connectRedis(cfg config.Config) (redis.UniversalClient, error) {
+	url, err := cfg.Redis()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	conn, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		// The parser's own text quotes the address with its password.
+		return nil, usagef("REDIS_URL is no Redis address")
+	}
+	switch o := conn.(type) {
+	case asynq.RedisClientOpt:
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = askTime, redisPatience, redisPatience, 1
+		conn = o
+	case asynq.RedisFailoverClientOpt:
+		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = askTime, redisPatience, redisPatience, 1
+		conn = o
+	}
+	client, ok := conn.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return nil, errors.New("connect to Redis: the address is of a kind that is not known here")
+	}
+	return client, nil
+}
+
+func pingRedis(ctx context.Context, client redis.UniversalClient) error {
+	if err := client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ping Redis: %w", err)
+	}
+	return nil
+}
+
+// oneLine is the text of an error without the line breaks that some drivers put into theirs.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,0 +1,113 @@
+package store_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgserver"
+)
+
+func TestDurabilityDecides(t *testing.T) {
+	t.Parallel()
+	safe := store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
+	for name, c := range map[string]struct {
+		change func(*store.Durability)
+		off    []string // refused for these
+		warns  bool
+	}{
+		"as it must be":            {func(*store.Durability) {}, nil, false},
+		"no fsync":                 {func(d *store.Durability) { d.Fsync = false }, []string{"fsync=off"}, false},
+		"no full pages":            {func(d *store.Durability) { d.FullPageWrites = false }, []string{"full_page_writes=off"}, false},
+		"neither":                  {func(d *store.Durability) { d.Fsync, d.FullPageWrites = false, false }, []string{"fsync=off", "full_page_writes=off"}, false},
+		"commits that do not wait": {func(d *store.Durability) { d.SynchronousCommit = false }, nil, true},
+		"nothing, and allowed":     {func(d *store.Durability) { *d = store.Durability{UnsafeAllowed: true} }, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := safe
+			c.change(&d)
+			err := d.Refusal()
+			var unsafe *store.UnsafeError
+			switch {
+			case c.off == nil && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.off != nil && (!errors.As(err, &unsafe) || !slices.Equal(unsafe.Settings, c.off)):
+				t.Errorf("error %v, want one about %v", err, c.off)
+			case c.off != nil && (!strings.Contains(err.Error(), strings.Join(c.off, " and ")) || strings.Contains(err.Error(), "\n")):
+				t.Errorf("it says %q", err)
+			}
+			if got := d.Warning(); (got != "") != c.warns || c.warns && !strings.Contains(got, "synchronous_commit=off") {
+				t.Errorf("it warns %q", got)
+			}
+		})
+	}
+}
+
+// A server of its own: a throwaway one says of itself that it may lose what it was given, and others do not.
+func TestDurabilityOfAServer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options    pgserver.Options
+		parameters string // of the URL
+		want       store.Durability
+	}{
+		"throwaway": {pgserver.Options{}, "", store.Durability{UnsafeAllowed: true}},
+		"durable": {pgserver.Options{Durable: true}, "",
+			store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}},
+		"unsafe": {pgserver.Options{Durable: true, Settings: map[string]string{"fsync": "off"}}, "",
+			store.Durability{FullPageWrites: true, SynchronousCommit: true}},
+		"unsafe, and allowed by who connects": {pgserver.Options{Durable: true, Settings: map[string]string{"full_page_writes": "off"}},
+			"&bulkreg.unsafe=allow", store.Durability{Fsync: true, SynchronousCommit: true, UnsafeAllowed: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, err := pgserver.Start(t.Context(), c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := server.Stop(); err != nil {
+					t.Error(err)
+				}
+			})
+			address := server.URL("") + c.parameters
+			if err := migrate(t.Context(), address); err != nil {
+				t.Fatal(err)
+			}
+			s, err := store.Open(t.Context(), address, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if d, err := s.Durability(t.Context()); err != nil || d != c.want {
+				t.Errorf("%+v, %v; want %+v", d, err, c.want)
+			}
+		})
+	}
+}
+
+// What is promised is committed synchronously, whatever the default. A default that is stronger stays.
+func TestPromisesAreCommittedSynchronously(t *testing.T) {
+	t.Parallel()
+	for byDefault, want := range map[string]string{"off": "on", "on": "on", "local": "local", "remote_apply": "remote_apply"} {
+		t.Run(byDefault, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(`CREATE TABLE seen (setting text)`)
+			b.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$`)
+			b.exec(`CREATE TRIGGER note BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note()`)
+			b.exec(`CREATE TRIGGER note BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION note()`)
+			b.exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = ` + byDefault + `', current_database()); END $$`)
+			b.store = b.open(store.Options{})
+			h := b.running(store.Register, "a.nl")
+			b.intend(h)
+			if got := list[string](b, `SELECT setting FROM seen`); !slices.Equal(got, []string{want, want}) {
+				t.Errorf("the order and its intent were committed with %q, want %s", got, want)
+			}
+		})
+	}
+}

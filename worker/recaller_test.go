@@ -1,0 +1,160 @@
+package worker_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+const (
+	// redelivery is how long a delivery that nobody claims is left alone without a recall.
+	redelivery = 30 * time.Second
+	// recallTime is how soon everything is done after Redis was emptied.
+	recallTime = 10 * time.Second
+)
+
+// redisClient is a connection to the Redis of this test.
+func (b *bench) redisClient() *redis.Client {
+	b.t.Helper()
+	options, err := redis.ParseURL(b.redis)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	b.t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			b.t.Error(err)
+		}
+	})
+	return client
+}
+
+// depth is how many chunks of WHOIS checks lie in Redis.
+func (b *bench) depth(gauge *queue.Gauge) int {
+	b.t.Helper()
+	total := 0
+	for _, lane := range queue.Lanes() {
+		n, err := gauge.Depth(b.t.Context(), queue.Queue(queue.Whois, lane))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		total += n
+	}
+	return total
+}
+
+// deliverAll delivers every chunk of WHOIS checks to nowhere.
+func (b *bench) deliverAll() {
+	b.t.Helper()
+	for _, lane := range []store.Lane{store.Plain, store.Bulk} {
+		lot := store.Lot{Kind: store.Whois, Lane: lane, Account: "default"}
+		if _, err := b.store.TakeFresh(b.t.Context(), lot, 1000, redelivery); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// Many small orders wait in Redis behind a call that is stuck, and most of them are gone at once.
+func TestRedisEmptiedUnderAWorker(t *testing.T) {
+	t.Parallel()
+	const chunks, taken = 60, 10 // a handler each, see below
+	b := setup(t, sandbox.Options{})
+	gate := b.sandbox.Hold(sandbox.OpWhois, sandbox.BeforeReply)
+	o := b.options()
+	o.Whois = worker.Tuning{BatchSize: 5, Linger: 10 * time.Millisecond, Concurrency: 1}
+	o.UpstreamTimeout = 25 * time.Second
+	var orders []store.Order
+	for i := range chunks {
+		name := fmt.Sprintf("o%d", i)
+		orders = append(orders, b.submitChunked(queue.Whois, name, names(name, 4), intake.Chunks{Whois: 5, Register: 1}))
+	}
+	b.work(o)
+	<-gate.Held()
+	gauge := queue.NewGauge(b.redisClient())
+	b.eventually(func() bool { return b.depth(gauge) == chunks })
+
+	b.flushRedis()
+	emptied := time.Now()
+	gate.Release()
+	for _, sum := range b.settled(orders...) {
+		if sum.Counts[store.Succeeded] != 4 {
+			t.Errorf("%s ended as %v", sum.Reference, sum.Counts)
+		}
+	}
+	if took := time.Since(emptied); took > recallTime {
+		t.Errorf("it took %v after Redis was emptied, want at most %v", took, recallTime)
+	}
+	if n := b.sql(`SELECT count(*) FROM jobs WHERE epoch > 0`); n < 4*(chunks-2*taken) {
+		t.Errorf("%d of %d jobs were delivered again: were they gone?", n, 4*chunks)
+	}
+	b.invariants()
+}
+
+// Redis is emptied while nobody works. Who comes then, finds out; who finds everything as it was, lets it be.
+func TestRedisEmptiedWhileNobodyWorks(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.work(b.options())()
+
+	lost := b.submit(queue.Whois, "lost", names("lost", 450))
+	b.deliverAll()
+	b.flushRedis()
+	begun := time.Now()
+	stop := b.work(b.options())
+	b.settled(lost)
+	if took := time.Since(begun); took > recallTime {
+		t.Errorf("it took %v, want at most %v", took, recallTime)
+	}
+	stop()
+
+	b.submit(queue.Whois, "kept", names("kept", 450))
+	b.deliverAll()
+	b.work(b.options())
+	b.settled(b.submit(queue.Whois, "other", names("other", 10)))
+	if n := b.sql(`SELECT count(*) FROM jobs WHERE domain LIKE 'kept-%' AND state = 'queued' AND epoch = 0`); n != 450 {
+		t.Errorf("%d of 450 jobs wait for their delivery, which nobody has lost", n)
+	}
+}
+
+// Asynq's Inspector, and what is built on it, finds the queues again. Workers agree on one mark.
+func TestQueuesAreKnownAgainAfterRedisWasEmptied(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	for _, name := range []string{"one", "two", "three"} {
+		o := b.options()
+		o.Name = name
+		b.work(o)
+	}
+	conn, err := asynq.ParseRedisURI(b.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inspector := asynq.NewInspector(conn)
+	defer func() {
+		if err := inspector.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for emptied := range 3 {
+		b.eventually(func() bool {
+			queues, err := inspector.Queues()
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(queues)
+			return slices.Equal(queues, []string{"register", "register-bulk", "whois", "whois-bulk"}) &&
+				b.sql(`SELECT count(*) FROM delivery_marks`) == emptied+1
+		})
+		b.flushRedis()
+	}
+}
