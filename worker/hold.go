@@ -12,25 +12,28 @@ import (
 )
 
 // authority follows what the upstream says of an account's tokens, over all its pipelines. A token may be refused
-// because it grew old; a fresh one that is refused too means that our credentials are.
+// because it grew old; a fresh one that is refused too means that our credentials are. It asks each operation by itself: a
+// token that is good enough for WHOIS may still not be allowed to register.
 type authority struct {
 	mu      sync.Mutex
-	refused uint64 // generation of the newest token that was refused; 0 after a success
+	refused map[store.Op]uint64 // generation of the newest token that was refused; none after a success
 }
+
+func newAuthority() *authority { return &authority{refused: map[store.Op]uint64{}} }
 
 // refuse notes that a token was refused, and says whether the one before it was, too.
-func (a *authority) refuse(generation uint64) (again bool) {
+func (a *authority) refuse(op store.Op, generation uint64) (again bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	again = a.refused != 0 && generation > a.refused
-	a.refused = max(a.refused, generation)
-	return again
+	last, before := a.refused[op]
+	a.refused[op] = max(last, generation)
+	return before && generation > last
 }
 
-func (a *authority) accept() {
+func (a *authority) accept(op store.Op) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.refused = 0
+	delete(a.refused, op)
 }
 
 // heed acts on what an answer says of the account rather than of its jobs. A refused token is dropped, once for however
@@ -39,13 +42,13 @@ func (a *authority) accept() {
 func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
 	if fates[0].course == courseReauth {
 		p.upstream.Invalidate(a.TokenGeneration)
-		if p.authority.refuse(a.TokenGeneration) {
+		if p.authority.refuse(op, a.TokenGeneration) {
 			for i := range fates {
 				fates[i].course, fates[i].hold = courseHold, store.HoldAuth
 			}
 		}
 	} else if a.Complete {
-		p.authority.accept()
+		p.authority.accept(op)
 	}
 	laid := map[store.HoldReason]bool{}
 	for _, f := range fates {
@@ -59,6 +62,9 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 
 // lay lays a hold on the account.
 func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
+	if f.hold == store.HoldAuth && !f.sent {
+		op = "" // no token could be got, for whatever operation
+	}
 	h := store.NewHold{
 		Account: p.account, Reason: f.hold, Scope: scopeOf(f.hold, op),
 		Words: f.words, Status: f.status, ProbeEvery: p.options.HoldInterval,
@@ -73,10 +79,10 @@ func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
 	})
 }
 
-// scopeOf says what a hold stops: without money, registrations; without credentials, everything; where the API is not as
-// we think, whatever needs the operation.
+// scopeOf says what a hold stops: without money, registrations; without credentials, everything; where an operation is not
+// allowed to us, or not as we think, whatever needs it.
 func scopeOf(reason store.HoldReason, op store.Op) store.Scope {
-	if reason == store.HoldPayment || reason == store.HoldContract && (op == store.OpRegister || op == store.OpHolder) {
+	if reason == store.HoldPayment || op == store.OpRegister || op == store.OpHolder {
 		return store.ScopeRegister
 	}
 	return store.ScopeAll

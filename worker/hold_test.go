@@ -175,6 +175,7 @@ func TestHoldsForOtherReasons(t *testing.T) {
 	}{
 		"credentials refused":        {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 401}, store.HoldAuth, store.ScopeAll},
 		"fresh tokens refused":       {sandbox.Fault{Op: sandbox.OpWhois, Status: 401}, store.HoldAuth, store.ScopeAll},
+		"register not allowed":       {sandbox.Fault{Op: sandbox.OpRegister, Status: 401}, store.HoldAuth, store.ScopeRegister},
 		"wrong method for register":  {sandbox.Fault{Op: sandbox.OpRegister, Status: 405}, store.HoldContract, store.ScopeRegister},
 		"unknown path of WHOIS":      {sandbox.Fault{Op: sandbox.OpWhois, Status: 404, Bare: true}, store.HoldContract, store.ScopeAll},
 		"unknown path of register":   {sandbox.Fault{Op: sandbox.OpRegister, Status: 404, Bare: true}, store.HoldContract, store.ScopeRegister},
@@ -271,7 +272,7 @@ func TestBatchLimitIsLearned(t *testing.T) {
 	o := b.options()
 	o.Kinds = []queue.Kind{queue.Whois}
 	b.work(o)
-	b.settled(b.submit(queue.Whois, "first", names("a", 100)))
+	b.settled(b.submit(queue.Whois, "first", names("a", 200))) // two batches, both too large
 	before := b.sandbox.Ledger()
 	sum := b.settled(b.submit(queue.Whois, "second", names("b", 1000)))[0]
 	if sum.Outcomes[store.Available] != 1000 {
@@ -324,5 +325,24 @@ func TestSlowAccountDoesNotSlowTheOther(t *testing.T) {
 	b.settled(b.submitFor("fast", queue.Whois, "fast", names("fast", 10_000)))
 	if sum, err := b.store.Summarize(t.Context(), slow); err != nil || sum.Counts[store.Succeeded] > 15_000 {
 		t.Errorf("the slow order stands at %v, %v: nothing was proven", sum.Counts, err)
+	}
+}
+
+// One call that is refused as a whole for no reason proves no limit: batches stay as large as they are.
+func TestBatchLimitIsNotLearnedFromAWhim(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	o := b.options()
+	o.Kinds = []queue.Kind{queue.Whois}
+	o.Whois.Linger = 2 * time.Second
+	b.work(o)
+	for i := range 3 {
+		b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindStatus, Status: http.StatusBadRequest})
+		b.settled(b.submit(queue.Whois, fmt.Sprint("whim ", i), names(fmt.Sprint("a", i), 100)))
+		before := b.sandbox.Ledger()
+		b.settled(b.submit(queue.Whois, fmt.Sprint("after ", i), names(fmt.Sprint("b", i), 1000)))
+		if n := calls(b.sandbox.Ledger(), sandbox.OpWhois) - calls(before, sandbox.OpWhois); n != 10 {
+			t.Errorf("1,000 checks after whim %d took %d calls, want 10", i+1, n)
+		}
 	}
 }

@@ -26,6 +26,7 @@ type pipeline struct {
 	batches  *coalescer
 	slots    *slots
 	checks   *slots // of WHOIS calls: the fresh check before a registration takes none of its slots
+	limit    batchLimit
 	backoff  backoff
 	// authority is shared by the account's pipelines.
 	authority *authority

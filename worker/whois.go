@@ -25,8 +25,8 @@ type part struct {
 // bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
 // until the bad jobs stand alone. Whatever is still running under the claim afterwards is given back.
 //
-// A batch that was refused although all its parts are good was too large. The upstream does not document how many it
-// takes, so the size that went through is remembered while the process lives.
+// A batch that was refused although all its parts are good may have been too large, see batchLimit. The size that went
+// through is then remembered while the process lives.
 func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) part) {
 	todo := [][]store.ClaimedJob{b.jobs}
 	whole, bad, taken := true, false, 0
@@ -46,9 +46,12 @@ func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Contex
 		whole = whole && res.settled && len(res.split) == 0
 	}
 	if whole {
+		if !bad {
+			p.limit.took(len(b.jobs))
+		}
 		return
 	}
-	if !bad && taken > 0 && taken < len(b.jobs) {
+	if !bad && taken > 0 && taken < len(b.jobs) && p.limit.refused(len(b.jobs)) {
 		p.log.Warn().Int("refused", len(b.jobs)).Int("taken", taken).Msg("the upstream takes smaller batches: using those from now on")
 		p.batches.shrink(taken)
 	}

@@ -88,7 +88,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) addPipelines() {
 	o := w.options
 	for _, a := range o.Accounts {
-		auth, pacer := &authority{}, newPacer(w.redis, a.Name, o)
+		auth, pacer := newAuthority(), newPacer(w.redis, a.Name, o)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
 			ceiling: probeCeiling * o.HoldInterval, woken: func() { w.dispatcher.nudge() },
