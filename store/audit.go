@@ -122,7 +122,7 @@ type breachSort struct{ what, advice string }
 // auditChecks are all checks, in the order in which they are reported.
 func auditChecks() []auditCheck {
 	return []auditCheck{
-		auditOrders(), auditWaking(), auditResolutions(), auditProofs(), auditRefusals(), auditUniqueness(), auditEnds(),
+		auditOrders(), auditWaking(), auditResolutions(), auditLateSuccesses(), auditProofs(), auditRefusals(), auditUniqueness(), auditEnds(),
 	}
 }
 

@@ -1,7 +1,7 @@
 package store_test
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +14,7 @@ import (
 // or refused before, and the newest tenth of the jobs waits.
 func BenchmarkAudit(b *testing.B) {
 	for _, jobs := range []int{200_000, 1_000_000} {
-		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
+		b.Run(strconv.Itoa(jobs), func(b *testing.B) {
 			st := openPast(b, jobs)
 			for b.Loop() {
 				report, err := st.Audit(b.Context(), store.AuditOptions{})

@@ -19,6 +19,27 @@ func auditOrders() auditCheck {
 	}
 }
 
+// auditLateSuccesses checks that what the registrar sold us is known to be ours. A success may come after its job has ended, from
+// a worker that slept through everything else; the end of a job is final, and only a person may change it.
+func auditLateSuccesses() auditCheck {
+	return auditCheck{
+		invariant: "I6",
+		rule:      "what the registrar has reported as registered is registered or unconfirmed here",
+		find: `
+			SELECT 'late' AS code, j.id AS job_id, j.domain, j.order_id, j.seq, ` + utc("a.resolved_at") + ` AS a,
+				coalesce(j.outcome, j.state) AS b
+			FROM attempts a JOIN jobs j ON j.id = a.job_id
+			WHERE a.state = 'registered' AND j.finished_at IS NOT NULL AND j.outcome IS DISTINCT FROM 'registered'
+			AND NOT EXISTS (SELECT FROM jobs known WHERE known.domain = a.domain AND known.kind = 'register'
+				AND (known.outcome = 'registered' OR known.state = 'unconfirmed'))`,
+		sorts: map[string]breachSort{
+			"late": {"The registrar's success arrived at $a, when the job had ended as $b: the domain is ours, and was paid for.",
+				"`bulkreg retry JOB`: it ends as registered, without being sent again. What keeps a job from that is another " +
+					"live one for the domain: cancel it first."},
+		},
+	}
+}
+
 // auditProofs checks that every registered job can show why.
 func auditProofs() auditCheck {
 	return auditCheck{

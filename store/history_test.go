@@ -43,7 +43,9 @@ func singleAttempts() []historyCase {
 	var cases []historyCase
 	for state, want := range wants {
 		other := want
-		other.Registered = false // somebody else's domain by now, not this job's success
+		if other.Registered { // the domain is ours, and this job was not the one that bought it
+			other.Registered, other.Doubtful = false, true
+		}
 		want.Refusal = "said 0"
 		cases = append(cases,
 			historyCase{name: "one that is " + string(state), past: []past{{state: state}}, want: want},
@@ -100,9 +102,18 @@ var sequences = []historyCase{
 	{name: "readings of another job's unknown one",
 		past: []past{{state: store.AttemptUnknown, other: true}}, readings: []string{"available"},
 		want: store.History{Unknown: true, Readings: 1}},
-	{name: "readings that say taken do not count",
+	{name: "readings that say taken do not count, and are not forgotten",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"available", "taken"},
+		want: store.History{Unknown: true, Readings: 1, Taken: true, Refusal: "said 0"}},
+	{name: "taken after a refusal of the whole call",
+		past: []past{{state: store.AttemptRefused, code: 402, size: 2}}, readings: []string{"taken"},
+		want: store.History{Doubtful: true, Taken: true, Refusal: "said 0"}},
+	{name: "taken before the newest call that left doubt",
+		past: []past{{state: store.AttemptUnknown}}, readings: []string{"early taken", "available"},
 		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},
+	{name: "taken after a call that certainly had no effect",
+		past: []past{{state: store.AttemptFailed, code: 422}}, readings: []string{"taken"},
+		want: store.History{Refused: true, Refusal: "said 0"}},
 	{name: "readings from before do not count",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"early available", "early available", "available"},
 		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},

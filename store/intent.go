@@ -13,8 +13,9 @@ import (
 type History struct {
 	Registered bool // one of them brought a success for this very job
 	Unknown    bool // one has no answer
-	Doubtful   bool // one went down with its whole call, or was cleared: probably without effect
+	Doubtful   bool // one went down with its whole call, was cleared, or succeeded after its job had ended
 	Readings   int  // times that WHOIS called the domain available since the unknown one
+	Taken      bool // WHOIS has called it taken since: it does not matter what it says now
 	// Refused says that the upstream refused this very job, alone, when it was last sent; Refusal is what it
 	// said. The job ends so, once WHOIS has shown that none of its attempts had an effect.
 	Refused bool
@@ -35,9 +36,11 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 		SELECT j.id,
 			coalesce(bool_or(a.state = 'registered' AND a.job_id = j.id), false),
 			coalesce(bool_or(a.state IN ('open', 'unknown')), false),
-			coalesce(bool_or(a.state IN ('refused', 'cleared')), false),
+			coalesce(bool_or(a.state IN ('refused', 'cleared') OR a.state = 'registered' AND a.job_id <> j.id), false),
 			(SELECT count(*) FROM readings r WHERE r.job_id = j.id AND r.availability = 'available'
 				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown'))),
+			EXISTS (SELECT FROM readings r WHERE r.job_id = j.id AND r.availability = 'taken'
+				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown', 'refused', 'cleared'))),
 			coalesce((array_agg(a.status_code IN (400, 404, 422) AND (a.state = 'failed' OR a.state = 'refused' AND call.size = 1)
 				ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], false),
 			coalesce((array_agg(a.message ORDER BY a.opened_at DESC) FILTER (WHERE a.job_id = j.id AND a.opened_at > life.began))[1], ''),
@@ -63,7 +66,7 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 		id uuid.UUID
 		h  History
 	)
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Unknown, &h.Doubtful, &h.Readings, &h.Refused, &h.Refusal, &h.Canceled, &h.CanceledHow}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Unknown, &h.Doubtful, &h.Readings, &h.Taken, &h.Refused, &h.Refusal, &h.Canceled, &h.CanceledHow}, func() error {
 		histories[id] = h
 		return nil
 	})

@@ -71,7 +71,8 @@ func (a Act) resolve() string {
 		return resolved + `'registered' WHERE a.domain = ANY(ARRAY(SELECT domain FROM mine)) AND a.state = 'unknown')`
 	case ActConfirmNotRegistered:
 		return resolved + `'disowned'
-			WHERE a.domain = ANY(ARRAY(SELECT domain FROM mine)) AND a.state IN ('unknown', 'refused', 'cleared'))`
+			WHERE a.domain = ANY(ARRAY(SELECT domain FROM mine)) AND (a.state IN ('unknown', 'refused', 'cleared')
+				OR a.state = 'registered' AND a.job_id <> ALL(ARRAY(SELECT id FROM mine))))`
 	default:
 		return ""
 	}

@@ -79,7 +79,7 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 			plan.ended = append(plan.ended, p.retryCheck(j, f, h, luck))
 		case f.taken && h.Clean():
 			plan.ended = append(plan.ended, store.Fail(j.ID, store.Taken, "WHOIS says that the domain is taken"))
-		case f.taken:
+		case f.taken, h.Taken:
 			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before without a definite answer, and is taken now: ours or somebody else's?"))
 		case h.Unknown && h.Readings+1 < p.options.ReconcileChecks:
 			plan.ended = append(plan.ended, store.RetryFree(j.ID, p.options.ReconcileEvery, "an earlier call has no answer; WHOIS says available, and is asked again"))

@@ -1,0 +1,251 @@
+package store_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// breakage is one way to break an invariant, past all rules. It returns the job that it is about.
+type breakage struct {
+	damage func(b *bench) uuid.UUID
+	want   string // invariants of the breaches, in order
+	what   string // the last breach says
+	advice string
+}
+
+// twiceRefused is a job that was sent and refused twice, and waits.
+func (b *bench) twiceRefused() (id uuid.UUID, calls [2]uuid.UUID) {
+	b.t.Helper()
+	h := b.running(store.Register, "a.nl")
+	calls[0] = b.intend(h)
+	b.paid(h, calls[0], store.AttemptRefused, soon)
+	h = b.again(store.Register, 1)
+	calls[1] = b.intend(h)
+	b.paid(h, calls[1], store.AttemptRefused, func(id uuid.UUID) store.Transition { return store.RetryFree(id, time.Hour, "") })
+	return h.jobs[0].ID, calls
+}
+
+// first changes the first of the two attempts of twiceRefused.
+func first(change string) func(b *bench) uuid.UUID {
+	return func(b *bench) uuid.UUID {
+		b.t.Helper()
+		id, calls := b.twiceRefused()
+		b.sound("before it is broken")
+		b.exec(`UPDATE attempts a SET `+change+` FROM attempts next WHERE a.call_id = $1 AND next.call_id = $2`, calls[0], calls[1])
+		return id
+	}
+}
+
+func (b *bench) idOf(domain string) uuid.UUID {
+	b.t.Helper()
+	return get[uuid.UUID](b, `SELECT id FROM jobs WHERE domain = $1`, domain)
+}
+
+// one runs a job, and breaks it.
+func one(kind store.Kind, standing, change string) func(b *bench) uuid.UUID {
+	return func(b *bench) uuid.UUID {
+		b.t.Helper()
+		h := b.running(kind, "a.nl")
+		if standing != "" {
+			b.bring(h, standing)
+		}
+		if change != "" {
+			b.exec(change)
+		}
+		return h.jobs[0].ID
+	}
+}
+
+var breakages = map[string]breakage{
+	"I1 a job is gone": {func(b *bench) uuid.UUID {
+		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl", "b.nl")
+		b.exec(`DELETE FROM jobs WHERE domain = 'a.nl'`)
+		return uuid.Nil
+	}, "I1", "The order has 1 jobs, and was accepted with 2.", "compare with a backup"},
+	"I1 an order is gone": {func(b *bench) uuid.UUID {
+		b.bring(b.running(store.Whois, "a.nl"), "succeeded available")
+		b.exec(`DELETE FROM orders WHERE kind = 'whois'`)
+		return uuid.Nil
+	}, "I1", "There are 1 jobs of an order with the number 2, which does not exist.", "compare with a backup"},
+
+	"I2 without a claim":          {one(store.Whois, "", `DELETE FROM claims WHERE kind = 'whois'`), "I2", "which is not on record", "UPDATE jobs SET state = 'retrying'"},
+	"I2 under a claim that ended": {one(store.Whois, "", `UPDATE claims SET closed_at = now()`), "I2", "which has ended", "UPDATE jobs SET state = 'retrying'"},
+	"I2 past its lease": {one(store.Whois, "", `UPDATE claims SET lease_until = now() - interval '1 second'`),
+		"I2", "whose lease passed at 20", "See that workers run"},
+	"I2 held for nothing": {one(store.Whois, "held", ""), "I2", "no hold on its account stops it any more", "it wakes the jobs of lifted holds"},
+	"I2 held for another kind": {func(b *bench) uuid.UUID {
+		b.exec(`INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at)
+			VALUES ('default', 'payment', 'register', 'no funds', interval '1 minute', now())`)
+		return one(store.Whois, "held", "")(b)
+	}, "I2", "no hold on its account stops it any more", "it wakes the jobs of lifted holds"},
+	"I2 past its time": {one(store.Whois, "", `UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 second' WHERE domain = 'a.nl'`),
+		"I2", "should have been delivered at 20", "See that workers run"},
+	"I2 in a chunk past its time": {func(b *bench) uuid.UUID {
+		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl")
+		b.fresh(store.Whois)
+		b.exec(`UPDATE chunks SET wake_at = now() - interval '1 second'`)
+		return b.idOf("a.nl")
+	}, "I2", "delivered and not claimed by 20", "See that workers run"},
+	"I2 without a chunk": {func(b *bench) uuid.UUID {
+		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl")
+		b.exec(`DELETE FROM chunks`)
+		return b.idOf("a.nl")
+	}, "I2", "no chunk covers it", "UPDATE jobs SET state = 'retrying'"},
+
+	"I5 sent again without an answer": {first(`state = 'unknown', resolved_at = NULL, resolved_by = NULL`), "I5", "has no answer to this day", "Ask the registrar"},
+	"I5 sent again before the answer": {first(`resolved_at = next.opened_at + interval '1 second'`), "I5", "before the earlier call for it was resolved", "Ask the registrar"},
+	"I5 answered after it was sent again": {first(`state = 'registered', resolved_at = next.opened_at + interval '1 second'`),
+		"I5", "before the earlier call for it was resolved", "Ask the registrar"},
+	"I5 sent again after a success": {first(`state = 'registered'`), "I5", "although a success for it was on record since", "Ask the registrar"},
+	"I5 answered long after it was sent again": {func(b *bench) uuid.UUID {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		b.paid(first, firstCall, store.AttemptFailed, soon)
+		call := b.intend(h, h.ids()...)
+		b.exec(`UPDATE attempts SET resolved_at = newer.opened_at + interval '2 minutes' FROM attempts newer
+			WHERE attempts.call_id = $1 AND newer.call_id = $2`, firstCall, call)
+		return h.jobs[0].ID
+	}, "I5", "before the earlier call for it was resolved", "Ask the registrar"},
+	"I5 cleared without a reading":         {first(`state = 'cleared', resolved_by = 'readings'`), "I5", "on record as cleared by readings", "Ask the registrar"},
+	"I5 disowned by nobody":                {first(`state = 'disowned', resolved_by = 'bob'`), "I5", "on record as disowned by bob", "Ask the registrar"},
+	"I5 resolved by nothing but the lease": {first(`resolved_by = 'lease'`), "I5", "on record as refused by lease", "Ask the registrar"},
+	"I5 a reply that its call does not know": {func(b *bench) uuid.UUID {
+		id, calls := b.twiceRefused()
+		b.exec(`UPDATE calls SET finished_at = NULL WHERE id = $1`, calls[0])
+		return id
+	}, "I5", "on record as refused by reply", "Ask the registrar"},
+	"I5 cleared without a reading, by a worker": {func(b *bench) uuid.UUID {
+		b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.intend(h, h.ids()...)
+		return h.jobs[0].ID
+	}, "I5", "on record as cleared by readings", "Ask the registrar"},
+
+	"I7 registered by nobody": {one(store.Register, "succeeded registered", ""), "I7", "with no success reply on record", "whether the domain is ours"},
+	"I7 confirmed by nobody": {func(b *bench) uuid.UUID {
+		h, _ := b.unconfirmed("a.nl")
+		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+		b.exec(`DELETE FROM operator_acts`)
+		return h.jobs[0].ID
+	}, "I7", "no operator who confirmed it", "whether the domain is ours"},
+
+	"I8 taken while open": {func(b *bench) uuid.UUID {
+		h := b.running(store.Register, "a.nl")
+		b.intend(h)
+		b.bring(h, "failed taken")
+		return h.jobs[0].ID
+	}, "I8", "while a paid call for its domain was open", "do not order it again"},
+	"I8 rejected while unknown": {func(b *bench) uuid.UUID {
+		h, _ := b.lost("a.nl")
+		b.bring(h, "failed rejected")
+		return h.jobs[0].ID
+	}, "I8", "while a paid call for its domain was unknown", "do not order it again"},
+
+	"I9 two open attempts": {func(b *bench) uuid.UUID {
+		id, _ := b.twiceRefused()
+		b.exec(`DROP INDEX attempts_unresolved`)
+		b.exec(`UPDATE attempts SET state = 'unknown', resolved_at = NULL, resolved_by = NULL WHERE job_id = $1`, id)
+		return id
+	}, "I5 I9", "The domain has 2 attempts that are not resolved.", "missing or damaged"},
+	"I9 two live jobs": {func(b *bench) uuid.UUID {
+		b.running(store.Register, "b.nl")
+		h := b.running(store.Register, "a.nl")
+		b.exec(`DROP INDEX jobs_live_domain`)
+		b.exec(`UPDATE jobs SET domain = 'a.nl' WHERE domain = 'b.nl'`)
+		return h.jobs[0].ID
+	}, "I9", "The domain has 2 live or registered jobs", "missing or damaged"},
+
+	"I10 sent after its end": {func(b *bench) uuid.UUID {
+		h, _ := b.rejected("a.nl")
+		b.exec(`UPDATE jobs SET finished_at = finished_at - interval '1 second' WHERE domain = 'a.nl'`)
+		return h.jobs[0].ID
+	}, "I10", "and its domain was sent at 20", "keep a copy of the database"},
+	"I10 claimed after its end": {one(store.Whois, "succeeded available", `UPDATE jobs SET finished_at = finished_at - interval '1 second' WHERE domain = 'a.nl'`),
+		"I10", "and a worker claimed it at 20", "keep a copy of the database"},
+	"I10 a success undone": {func(b *bench) uuid.UUID {
+		h := b.running(store.Register, "a.nl")
+		b.settlePaid(h, b.intend(h), registered(h))
+		b.exec(`UPDATE jobs SET state = 'retrying', outcome = NULL, finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, h.jobs[0].ID)
+		return h.jobs[0].ID
+	}, "I10", "and yet it is retrying", "keep a copy of the database"},
+	"I6 a success after the end": {func(b *bench) uuid.UUID {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		b.paid(h, b.intend(h, h.ids()...), store.AttemptFailed, func(id uuid.UUID) store.Transition { return store.Fail(id, store.Exhausted, "") })
+		b.settlePaid(first, firstCall, registered(first))
+		return first.jobs[0].ID
+	}, "I6", "when the job had ended as exhausted: the domain is ours", "ends as registered, without being sent again"},
+	"I10 a confirmation undone": {func(b *bench) uuid.UUID {
+		h, _ := b.unconfirmed("a.nl")
+		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+		b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted' WHERE id = $1`, h.jobs[0].ID)
+		return h.jobs[0].ID
+	}, "I6 I10", "An operator's act, confirm registered, ended the job, and it was failed afterwards", "keep a copy of the database"},
+	"I10 a cancel undone": {func(b *bench) uuid.UUID {
+		b.submit(newOrder(store.Register, "of a.nl"), "a.nl")
+		id := b.idOf("a.nl")
+		b.carryOut(request(store.ActCancel, id))
+		b.exec(`UPDATE jobs SET state = 'queued', finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, id)
+		return id
+	}, "I10", "An operator's act, cancel, ended the job, and it was queued afterwards", "keep a copy of the database"},
+	"I10 a cancel undone before the next act": {func(b *bench) uuid.UUID {
+		b.submit(newOrder(store.Register, "of a.nl"), "a.nl")
+		id := b.idOf("a.nl")
+		b.carryOut(request(store.ActCancel, id))
+		b.exec(`UPDATE jobs SET state = 'queued', finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, id)
+		b.carryOut(request(store.ActCancel, id))
+		return id
+	}, "I10", "An operator's act, cancel, ended the job, and it was queued afterwards", "keep a copy of the database"},
+	"I10 an attempt is gone": {func(b *bench) uuid.UUID {
+		h := b.running(store.Register, "a.nl", "b.nl")
+		b.intend(h)
+		b.exec(`DELETE FROM attempts WHERE domain = 'a.nl'`)
+		return uuid.Nil
+	}, "I10", "There are 1 of 2 attempts on record for the paid call ", "Attempts were removed or added past bulkreg"},
+}
+
+func TestAuditFindsBreaches(t *testing.T) {
+	t.Parallel()
+	for name, c := range breakages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			whole := b.running(store.Register, "whole.nl") // which must not be named
+			b.settlePaid(whole, b.intend(whole), registered(whole))
+			id := c.damage(b)
+			report := b.audit(store.AuditOptions{})
+			var found []string
+			for _, breach := range report.Breaches {
+				found = append(found, breach.Invariant)
+				if breach.Job != id {
+					t.Errorf("it names job %s, want %s", breach.Job, id)
+				}
+				t.Log(breach.What)
+			}
+			if strings.Join(found, " ") != c.want || report.Total() != len(found) {
+				t.Fatalf("it found %+v, want %s", report, c.want)
+			}
+			last := report.Breaches[len(found)-1]
+			if !strings.Contains(last.What, c.what) || !strings.Contains(last.Advice, c.advice) {
+				t.Errorf("it says %q and advises %q, want %q and %q", last.What, last.Advice, c.what, c.advice)
+			}
+			if strings.Contains(last.What, "$") {
+				t.Errorf("it says %q", last.What)
+			}
+			wantOrder := "of a.nl"
+			if name == "I1 an order is gone" {
+				wantOrder = ""
+			}
+			if last.Reference != wantOrder || id != uuid.Nil && last.Domain != "a.nl" {
+				t.Errorf("order %s of %s, domain %s", last.Reference, last.Source, last.Domain)
+			}
+		})
+	}
+}

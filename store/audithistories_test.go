@@ -1,0 +1,276 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// checked makes the fresh check of a batch, and records that it called every domain available.
+func (b *bench) checked(h batch) {
+	b.t.Helper()
+	call := newCall(h.claim, store.OpCheck)
+	if err := b.store.StartCall(b.t.Context(), call); err != nil {
+		b.t.Fatal(err)
+	}
+	readings := make([]store.Reading, len(h.jobs))
+	for i, j := range h.jobs {
+		readings[i] = store.Reading{Job: j.ID, Availability: store.Available}
+	}
+	if err := b.store.RecordReadings(b.t.Context(), call.ID, readings); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.store.Settle(b.t.Context(), h.claim, store.CallResult{ID: call.ID, Status: 200}, nil); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// paid settles a paid call in one way for all jobs of a batch.
+func (b *bench) paid(h batch, call uuid.UUID, attempt store.AttemptState, become func(uuid.UUID) store.Transition) {
+	b.t.Helper()
+	transitions := map[string]store.PaidTransition{}
+	for _, j := range h.jobs {
+		transitions[j.Domain] = store.PaidTransition{Transition: become(j.ID), Attempt: attempt}
+	}
+	b.settlePaid(h, call, transitions)
+}
+
+func soon(id uuid.UUID) store.Transition { return store.RetryFree(id, -time.Hour, "again") }
+
+// histories are ways that registrations may go. Each is audited after every step.
+var histories = map[string]func(b *bench, step func(string)){
+	"bisected": func(b *bench, step func(string)) {
+		h := b.running(store.Register, "a.nl", "b.nl")
+		whole := b.intend(h)
+		step("sent as a whole")
+		b.paid(h, whole, store.AttemptRefused, store.Stay)
+		step("refused as a whole")
+		for _, half := range []batch{{h.claim, h.jobs[:1]}, {h.claim, h.jobs[1:]}} {
+			b.checked(half)
+			b.settlePaid(half, b.intend(half), registered(half))
+			step("half")
+		}
+		b.release(h.claim, 0)
+	},
+	"lost and cleared": func(b *bench, step func(string)) {
+		b.lost("a.nl")
+		step("lost")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		step("read")
+		call := b.intend(h, h.ids()...)
+		step("sent again")
+		b.settlePaid(h, call, registered(h))
+	},
+	"lost, cleared and ended": func(b *bench, step func(string)) {
+		b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		if err := b.store.Clear(b.t.Context(), h.claim, h.ids()); err != nil {
+			b.t.Fatal(err)
+		}
+		step("cleared")
+		b.settle(h, store.Fail(h.jobs[0].ID, store.Rejected, "bad holder"))
+		step("rejected")
+		b.submit(newOrder(store.Register, "anew"), "a.nl")
+		h = b.claim(newClaim(store.Register), b.fresh(store.Register))
+		b.intend(h)
+	},
+	"success while a newer call is under way": func(b *bench, step func(string)) {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		call := b.intend(h, h.ids()...)
+		b.settlePaid(first, firstCall, registered(first))
+		step("late success")
+		b.paid(h, call, store.AttemptRefused, soon)
+		step("newer refused")
+		h = b.again(store.Register, 1)
+		b.settle(h, store.Succeed(h.jobs[0].ID, store.Registered))
+	},
+	"success after the end": func(b *bench, step func(string)) {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		b.paid(h, b.intend(h, h.ids()...), store.AttemptFailed, func(id uuid.UUID) store.Transition { return store.Fail(id, store.Exhausted, "") })
+		b.settlePaid(first, firstCall, registered(first))
+		b.carryOut(request(store.ActRetry, first.ids()...)) // as the audit advises
+		step("retried")
+		h = b.again(store.Register, 1)
+		b.settle(h, store.Succeed(h.jobs[0].ID, store.Registered))
+	},
+	// The transactions of a late success and of what a newer claim does overlap: the times in the rows are those of their
+	// beginnings.
+	"success that began before a newer claim": func(b *bench, step func(string)) {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.settlePaid(first, firstCall, registered(first))
+		b.exec(`UPDATE attempts SET opened_at = c.taken_at - interval '2 seconds', resolved_at = c.taken_at - interval '1 second'
+			FROM claims c WHERE c.id = $1`, h.claim)
+		b.exec(`UPDATE jobs SET finished_at = a.resolved_at FROM attempts a`)
+	},
+	"success that began before the domain was sent again": func(b *bench, step func(string)) {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		b.exec(`UPDATE readings SET read_at = read_at - interval '1 second'`)
+		b.exec(`UPDATE attempts SET opened_at = opened_at - interval '2 seconds'`)
+		call := b.intend(h, h.ids()...)
+		b.settlePaid(first, firstCall, registered(first))
+		b.exec(`UPDATE attempts SET resolved_at = newer.opened_at - interval '1 millisecond' FROM attempts newer
+			WHERE attempts.call_id = $1 AND newer.call_id = $2`, firstCall, call)
+		step("late success")
+	},
+	"refusal that was settled while the readings cleared it": func(b *bench, step func(string)) {
+		first, firstCall := b.lost("a.nl")
+		h := b.again(store.Register, 1)
+		b.checked(h)
+		b.paid(first, firstCall, store.AttemptFailed, soon)
+		call := b.intend(h, h.ids()...)
+		b.exec(`UPDATE attempts SET resolved_at = newer.opened_at + interval '1 millisecond' FROM attempts newer
+			WHERE attempts.call_id = $1 AND newer.call_id = $2`, firstCall, call)
+	},
+	"confirmed": func(b *bench, step func(string)) {
+		h, _ := b.unconfirmed("a.nl")
+		step("unconfirmed")
+		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+	},
+	"disowned with all that came before": func(b *bench, step func(string)) {
+		h := b.running(store.Register, "a.nl")
+		b.paid(h, b.intend(h), store.AttemptRefused, soon)
+		h = b.again(store.Register, 1)
+		lost := b.intend(h)
+		b.passLease(h.claim)
+		b.expire(-time.Hour)
+		last := b.again(store.Register, 1)
+		b.settle(last, store.Unconfirm(last.jobs[0].ID, "whose?"))
+		b.carryOut(request(store.ActConfirmNotRegistered, h.ids()...))
+		step("disowned")
+		again := b.again(store.Register, 1)
+		call := b.intend(again)
+		step("sent again")
+		b.settlePaid(h, lost, registered(h))
+		step("success of a disowned one")
+		b.settlePaid(again, call, registered(again))
+	},
+	"retried": func(b *bench, step func(string)) {
+		h, _ := b.rejected("a.nl")
+		b.carryOut(request(store.ActRetry, h.ids()...))
+		step("retried")
+		h = b.again(store.Register, 1)
+		b.settlePaid(h, b.intend(h), registered(h))
+	},
+	"canceled while sent": func(b *bench, step func(string)) {
+		h := b.running(store.Register, "a.nl", "b.nl", "c.nl", "d.nl")
+		call := b.intend(h)
+		b.carryOut(request(store.ActCancel, h.ids()...))
+		step("marked")
+		ids := h.ids()
+		b.settlePaid(h, call, map[string]store.PaidTransition{
+			"a.nl": {Transition: store.Succeed(ids[0], store.Registered), Attempt: store.AttemptRegistered},
+			"b.nl": {Transition: store.Fail(ids[1], store.Rejected, "no"), Attempt: store.AttemptFailed},
+			"c.nl": {Transition: soon(ids[2]), Attempt: store.AttemptUnknown},
+			"d.nl": {Transition: soon(ids[3]), Attempt: store.AttemptRefused},
+		})
+		step("settled")
+		left := b.again(store.Register, 2)
+		b.settle(left, store.Unconfirm(left.jobs[0].ID, "whose?"), store.Cancel(left.jobs[1].ID, "by ann"))
+		step("looked into")
+		b.carryOut(request(store.ActConfirmNotRegistered, left.jobs[0].ID))
+		step("disowned")
+		left = b.again(store.Register, 1)
+		b.settle(left, store.Cancel(left.jobs[0].ID, "by ann"))
+		b.carryOut(request(store.ActRetry, ids...))
+	},
+	"taken, and ordered anew": func(b *bench, step func(string)) {
+		h := b.running(store.Register, "a.nl")
+		b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"))
+		step("taken")
+		b.submit(newOrder(store.Register, "anew"), "a.nl")
+		b.submit(newOrder(store.Register, "duplicate"), "a.nl")
+		h = b.claim(newClaim(store.Register), b.fresh(store.Register))
+		b.intend(h)
+		step("in flight")
+		b.passLease(h.claim)
+		b.expire(time.Hour)
+		step("unknown")
+	},
+	"held and set free": func(b *bench, step func(string)) {
+		h := b.running(store.Register, "a.nl", "b.nl")
+		if _, err := b.store.Hold(b.t.Context(), store.NewHold{
+			Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, Words: "no funds", ProbeEvery: time.Hour,
+		}); err != nil {
+			b.t.Fatal(err)
+		}
+		b.paid(h, b.intendHeld(h), store.AttemptRefused, func(id uuid.UUID) store.Transition { return store.Hold(id, "no funds") })
+		step("held")
+		b.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 day' WHERE domain = 'a.nl'`)
+		step("due while its kind stands still")
+		b.exec(`UPDATE jobs SET state = 'held', wake_at = NULL`)
+		if _, err := b.store.Lift(b.t.Context(), "default", store.HoldPayment); err != nil {
+			b.t.Fatal(err)
+		}
+		if n, err := b.store.WakeHeld(b.t.Context(), "default", 10); err != nil || n != 2 {
+			b.t.Fatal(n, err)
+		}
+		b.again(store.Register, 2)
+	},
+	"delivered, lost and recovered": func(b *bench, step func(string)) {
+		b.submit(newOrder(store.Whois, "r"), names("x", 25)...)
+		step("fresh")
+		b.fresh(store.Whois)
+		step("delivered")
+		b.exec(`UPDATE chunks SET wake_at = now() - interval '1 second' WHERE first_seq <= 11`)
+		if _, n, err := b.store.RecoverChunks(b.t.Context(), 10); err != nil || n != 20 {
+			b.t.Fatal(n, err)
+		}
+		jobs := b.due(store.Whois)
+		step("delivered one by one")
+		h := b.claim(newClaim(store.Whois), jobs)
+		b.settle(h, store.Succeed(h.jobs[0].ID, store.Taken), store.Succeed(h.jobs[1].ID, store.Available), store.Fail(h.jobs[2].ID, store.Rejected, "no"))
+		step("settled in part")
+		b.release(h.claim, time.Hour)
+	},
+	"adopted": func(b *bench, step func(string)) {
+		n := newOrder(store.Whois, "adopted")
+		n.Digest = [32]byte{}
+		b.adopt(n, newJobs("a.nl", "b.nl"))
+		step("first chunk")
+		b.adopt(n, newJobs("c.nl"))
+	},
+}
+
+// intendHeld is intend for an account on which a hold has come to stand since.
+func (b *bench) intendHeld(h batch) uuid.UUID {
+	b.t.Helper()
+	probe := newID()
+	b.exec(`UPDATE holds SET probe_id = $1`, probe)
+	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids()}
+	in.Call.Probe = probe
+	if sent, err := b.store.Intend(b.t.Context(), in); err != nil || len(sent) != len(h.jobs) {
+		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
+	}
+	return in.Call.ID
+}
+
+func TestAuditOfSoundHistories(t *testing.T) {
+	t.Parallel()
+	for name, history := range histories {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			history(b, func(when string) {
+				t.Helper()
+				b.sound(when)
+			})
+			report := b.sound("in the end")
+			jobs, attempts := get[int](b, `SELECT count(*) FROM jobs`), get[int](b, `SELECT count(*) FROM attempts`)
+			if report.Jobs != jobs || report.Attempts != attempts || report.Orders == 0 || len(report.Checked) != 8 || report.At.IsZero() {
+				t.Errorf("it looked at %+v, want %d jobs and %d attempts", report, jobs, attempts)
+			}
+		})
+	}
+}
