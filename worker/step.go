@@ -11,7 +11,7 @@ const (
 	StepClaimed  Step = "claimed"  // jobs are claimed; nothing has been asked
 	StepChecked  Step = "checked"  // WHOIS has answered; nothing is written
 	StepIntended Step = "intended" // the intent is committed; no byte of the call has left
-	StepSent     Step = "sent"     // the whole call has left; no answer has come. Only who watches the connection sees it
+	StepSending  Step = "sending"  // there is a connection; no byte of the call has left. Only who watches the connection sees it
 	StepReplied  Step = "replied"  // the answer has come; nothing is settled
 	StepSettled  Step = "settled"  // a batch is settled; Asynq does not know
 	StepSplit    Step = "split"    // a refused batch is about to go on with a part of it

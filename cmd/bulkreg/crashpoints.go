@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
@@ -35,6 +36,10 @@ func watchSteps(environ []string) func(worker.Step) {
 		}
 	}
 }
+
+// stopTime is ample for a stop to reach the thread that asked for it: another one may take the signal, and this one would
+// run on past the step for a moment.
+const stopTime = 100 * time.Millisecond
 
 type crashPoint struct {
 	step   worker.Step
@@ -67,30 +72,22 @@ func (p *crashPoint) reached(s worker.Step) {
 	if p.signal == syscall.SIGKILL {
 		select {}
 	}
+	time.Sleep(stopTime)
 }
 
-// watchSent tells of registrations whose every byte has been written.
-func watchSent(upstream worker.Upstream, reached func(worker.Step)) worker.Upstream {
-	return sentWatcher{upstream, reached}
+// watchSending tells of registrations that are about to be written to their connection.
+func watchSending(upstream worker.Upstream, reached func(worker.Step)) worker.Upstream {
+	return sendingWatcher{upstream, reached}
 }
 
-type sentWatcher struct {
+type sendingWatcher struct {
 	worker.Upstream
 	reached func(worker.Step)
 }
 
-func (w sentWatcher) RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error) {
-	var authorized atomic.Bool // the request for a token, which may come first, is not
+func (w sendingWatcher) RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error) {
+	// A request for a token, which may come first, has a context of its own.
 	return w.Upstream.RegisterBulk(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaderField: func(name string, _ []string) {
-			if name == "Authorization" {
-				authorized.Store(true)
-			}
-		},
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if authorized.Load() && info.Err == nil {
-				w.reached(worker.StepSent)
-			}
-		},
+		GotConn: func(httptrace.GotConnInfo) { w.reached(worker.StepSending) },
 	}), registrations)
 }

@@ -16,9 +16,10 @@ import (
 
 func (a *app) sandboxCommand() *cobra.Command {
 	var (
-		addr, ledger string
-		latency      time.Duration
-		balance      int
+		addr, ledger   string
+		latency        time.Duration
+		balance        int
+		twice, partial bool
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -33,7 +34,9 @@ loopback address.`,
 			if latency < 0 {
 				return usagef("--latency is negative: give 0 or more, such as 50ms")
 			}
-			return a.runSandbox(cmd.Context(), addr, sandboxOptions(latency, latency, balance, ledger))
+			options := sandboxOptions(latency, latency, balance, ledger)
+			options.ChargeTwice, options.PartialOn402 = twice, partial
+			return a.runSandbox(cmd.Context(), addr, options)
 		},
 	}
 	flags := cmd.Flags()
@@ -41,6 +44,8 @@ loopback address.`,
 	flags.DurationVar(&latency, "latency", 50*time.Millisecond, "how long each call takes")
 	flags.IntVar(&balance, "balance", sandbox.Unlimited, "`registrations` that the account can pay for; -1 is without limit")
 	flags.StringVar(&ledger, "ledger", "", "`file` that keeps what was received and paid, for the next start")
+	flags.BoolVar(&twice, "charge-twice", false, "register a domain that is already ours once more, and be paid once more")
+	flags.BoolVar(&partial, "partial-402", false, "let a short balance pay for what it can before a call is refused")
 	return cmd
 }
 

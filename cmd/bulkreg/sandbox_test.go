@@ -70,6 +70,26 @@ func TestSandboxServesWhatItPrints(t *testing.T) {
 	}
 }
 
+// An upstream at its worst: it is paid for what it can be paid for before it refuses, and once more for what is ours.
+func TestSandboxAtItsWorst(t *testing.T) {
+	t.Parallel()
+	_, environ := startSandboxCommand(t, "--balance", "2", "--partial-402", "--charge-twice")
+	client := clientOf(t, environ)
+	one := registrar.Registration{Domain: "a.nl", HolderID: sandbox.DefaultHolder}
+	if _, err := client.RegisterBulk(t.Context(), []registrar.Registration{one}); err != nil {
+		t.Fatal(err)
+	}
+	two := registrar.Registration{Domain: "b.nl", HolderID: sandbox.DefaultHolder}
+	reply, err := client.RegisterBulk(t.Context(), []registrar.Registration{one, two})
+	if err == nil || reply.Status != 402 {
+		t.Errorf("%+v, %v", reply, err)
+	}
+	ledger, err := sandbox.Remote{BaseURL: strings.TrimPrefix(environ[0], "REGISTRAR_BASE_URL=")}.Ledger(t.Context())
+	if err != nil || ledger.Paid("a.nl") != 2 || ledger.Paid("b.nl") != 0 {
+		t.Errorf("paid: %v, %v", ledger, err)
+	}
+}
+
 func TestSandboxEndsAlthoughACallHangs(t *testing.T) {
 	t.Parallel()
 	server, err := startSandbox(t.Context(), "127.0.0.1:0", sandbox.Options{})

@@ -7,4 +7,4 @@ import "github.com/bulkreg/bulkreg/worker"
 // watchSteps watches nothing: only a build with the tag crashpoints can be told to die or to stop at a step.
 func watchSteps([]string) func(worker.Step) { return nil }
 
-func watchSent(upstream worker.Upstream, _ func(worker.Step)) worker.Upstream { return upstream }
+func watchSending(upstream worker.Upstream, _ func(worker.Step)) worker.Upstream { return upstream }

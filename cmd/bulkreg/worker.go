@@ -124,7 +124,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		return nil, usageError(err)
 	}
 	for i := range accounts {
-		accounts[i].Upstream = watchSent(accounts[i].Upstream, a.reached)
+		accounts[i].Upstream = watchSending(accounts[i].Upstream, a.reached)
 	}
 	return worker.New(worker.Options{
 		Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,

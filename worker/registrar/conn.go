@@ -22,7 +22,7 @@ const (
 
 // newTransport owns its connections: no proxy from the environment sees the credentials, no other client's requests
 // share the pool, and HTTP/2 is off (see the package comment).
-func newTransport(maxConns int) *http.Transport {
+func newTransport(maxConns int, clock func() time.Time) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
@@ -33,7 +33,7 @@ func newTransport(maxConns int) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &conn{Conn: c}, nil
+			return &conn{Conn: c, clock: clock}, nil
 		},
 		Protocols:              protocols,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -55,22 +55,52 @@ const (
 	connSealed
 )
 
-var errSealed = errors.New("connection is sealed: its request was given up before the first byte")
+var (
+	errSealed = errors.New("connection is sealed: its request was given up before the first byte")
+	errLate   = errors.New("the process stood still until after the request's deadline, and no more of it is written")
+)
 
-// conn knows whether a byte was written since it was armed, and can rule out for good that one will be.
+// conn knows whether a byte was written since it was armed, and can rule out for good that one will be. It writes nothing
+// of a request whose deadline has passed: a process may stand still for as long as it likes, stopped, swapped out or in a
+// frozen machine, after it last looked at the clock. net/http would write when it wakes up, long after others have taken
+// over, and only then notice that it is late.
 type conn struct {
 	net.Conn
+	clock func() time.Time
 	state atomic.Int32
+	until atomic.Pointer[time.Time] // the deadline of its request; nil: none
 }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if c.late() {
+		c.state.CompareAndSwap(connArmed, connSealed)
+		return 0, errLate
+	}
 	if !c.state.CompareAndSwap(connArmed, connWritten) && c.state.Load() == connSealed {
 		return 0, errSealed
 	}
 	return c.Conn.Write(p)
 }
 
-func (c *conn) arm() { c.state.CompareAndSwap(connWritten, connArmed) }
+// late asks both clocks: the monotonic one, which nobody sets, and that on the wall, which goes on while a machine sleeps.
+func (c *conn) late() bool {
+	until := c.until.Load()
+	if until == nil {
+		return false
+	}
+	now := c.clock()
+	return now.After(*until) || now.Round(0).After(until.Round(0))
+}
+
+// arm makes the connection ready for a request with this deadline; zero: none.
+func (c *conn) arm(until time.Time) {
+	if until.IsZero() {
+		c.until.Store(nil)
+	} else {
+		c.until.Store(&until)
+	}
+	c.state.CompareAndSwap(connWritten, connArmed)
+}
 
 // seal reports whether nothing was written since arm. If so, nothing ever will be: net/http may still
 // hold the request in its write loop when it has already reported a cancelled context.
@@ -80,11 +110,13 @@ func (c *conn) seal() bool {
 
 // sendTrace follows one request to its connection. net/http calls gotConn on the goroutine of RoundTrip.
 type sendTrace struct {
-	got  bool
-	conn *conn
+	got   bool
+	conn  *conn
+	until time.Time // the request's deadline; zero: none
 }
 
 func (t *sendTrace) context(ctx context.Context) context.Context {
+	t.until, _ = ctx.Deadline()
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: t.gotConn})
 }
 
@@ -95,7 +127,7 @@ func (t *sendTrace) gotConn(info httptrace.GotConnInfo) {
 	}
 	t.got = true
 	if t.conn, _ = c.(*conn); t.conn != nil {
-		t.conn.arm()
+		t.conn.arm(t.until)
 	}
 }
 

@@ -1,0 +1,15 @@
+package torture
+
+import "github.com/bulkreg/bulkreg/store"
+
+// audit checks the invariants that our database shows alone. Nobody works on it any more.
+func (w *world) audit() {
+	w.t.Helper()
+	report, err := w.store.Audit(w.t.Context(), store.AuditOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, b := range report.Breaches {
+		w.t.Errorf("audit: %s: %s %s: %s", b.Invariant, b.Domain, b.Reference, b.What)
+	}
+}
