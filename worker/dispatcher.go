@@ -23,8 +23,10 @@ type dispatcher struct {
 	gauge    gauge
 	lots     []lot
 	wake     chan struct{}
-	reached  func(Step)
-	log      zerolog.Logger
+	// redeliver is how long a delivery may stay unclaimed.
+	redeliver time.Duration
+	reached   func(Step)
+	log       zerolog.Logger
 }
 
 // outlet is where chunks go: a *queue.Producer.
@@ -66,7 +68,7 @@ const (
 func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gauge) *dispatcher {
 	d := &dispatcher{
 		store: o.Store, producer: producer, gauge: gauge,
-		wake: make(chan struct{}, 1), reached: o.reached,
+		wake: make(chan struct{}, 1), reached: o.reached, redeliver: o.redelivery(),
 		log: o.Log.With().Str("role", "dispatcher").Logger(),
 	}
 	for _, p := range pipelines {
@@ -149,12 +151,12 @@ func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
 	if room < max(l.window/4, 1) {
 		return 0, nil // in one go rather than one by one
 	}
-	deliveries, err := d.store.TakeDue(ctx, l.Lot, room*l.chunkSize, l.chunkSize, redeliverAfter)
+	deliveries, err := d.store.TakeDue(ctx, l.Lot, room*l.chunkSize, l.chunkSize, d.redeliver)
 	if err != nil {
 		return 0, err
 	}
 	if room -= len(deliveries); room > 0 && !l.Canceling {
-		fresh, err := d.store.TakeFresh(ctx, l.Lot, room, redeliverAfter)
+		fresh, err := d.store.TakeFresh(ctx, l.Lot, room, d.redeliver)
 		if err != nil {
 			return 0, err
 		}

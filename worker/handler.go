@@ -20,6 +20,7 @@ type handler struct {
 	store     *store.Store
 	pipelines map[string]*pipeline // by account
 	handled   func()               // told after each chunk
+	redeliver time.Duration        // how long a delivery may stay unclaimed
 	log       zerolog.Logger
 }
 
@@ -63,7 +64,7 @@ func (h *handler) turnAway(ctx context.Context, c queue.Chunk, jobs []store.Deli
 	if c.Fresh() {
 		return h.store.Refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
 	}
-	return h.store.Undeliver(ctx, jobs, redeliverAfter)
+	return h.store.Undeliver(ctx, jobs, h.redeliver)
 }
 
 // jobs are the chunk's, under the epoch that they were delivered with. The rows of a producer's own chunk are
@@ -107,7 +108,7 @@ func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJo
 	_, err := h.store.AdoptJobs(adopting, store.NewOrder{
 		Source: c.Source, Reference: c.Order, Kind: store.Kind(h.kind),
 		Lane: store.Lane(queue.LaneOf(queueName)), Account: c.Account,
-	}, added, redeliverAfter)
+	}, added, h.redeliver)
 	var conflict *store.ReferenceConflictError
 	if errors.As(err, &conflict) {
 		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")

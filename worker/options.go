@@ -53,12 +53,15 @@ const (
 	databaseTime = 15 * time.Second
 	// leaseMargin is what a lease outlasts its call by: the reply is settled well within it.
 	leaseMargin = 15 * time.Second
-	// redeliverAfter is how long a delivered job may stay unclaimed.
-	redeliverAfter = 30 * time.Second
+	// longestRedelivery is how long a delivered job may stay unclaimed at most.
+	longestRedelivery = 30 * time.Second
 )
 
 // lease is how long a claim lasts from each call that is started under it.
 func (o Options) lease() time.Duration { return o.UpstreamTimeout + leaseMargin }
+
+// redelivery is how long a delivered job may stay unclaimed: not longer than one that was claimed by a worker that died.
+func (o Options) redelivery() time.Duration { return min(longestRedelivery, o.lease()) }
 
 // DrainTime is how long a worker with this UPSTREAM_TIMEOUT may take to stop: a batch under way ends with its check, its
 // registration and the settling.

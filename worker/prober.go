@@ -18,6 +18,7 @@ type prober struct {
 	kinds     []store.Kind // that this worker works on
 	pipelines map[store.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
+	redeliver time.Duration // how long a delivery may stay unclaimed
 	woken     func()        // told when jobs have become due
 	wave      int           // how many jobs to wake next
 	announced bool          // that this worker has the account
@@ -79,7 +80,7 @@ func (p *prober) look(ctx context.Context) error {
 
 // probe makes a probe that is due.
 func (p *prober) probe(ctx context.Context) error {
-	probe, due, err := p.store.TakeProbe(ctx, p.account, p.kinds, p.ceiling, redeliverAfter)
+	probe, due, err := p.store.TakeProbe(ctx, p.account, p.kinds, p.ceiling, p.redeliver)
 	for range jobsPerProbe {
 		if err != nil || !due {
 			return err
@@ -92,7 +93,7 @@ func (p *prober) probe(ctx context.Context) error {
 			p.log.Info().Str("reason", string(probe.Reason)).Msg("probed; the hold stays")
 			return nil
 		}
-		due, err = p.store.NextProbeJob(ctx, &probe, redeliverAfter)
+		due, err = p.store.NextProbeJob(ctx, &probe, p.redeliver)
 	}
 	return err
 }

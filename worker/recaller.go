@@ -14,7 +14,7 @@ import (
 )
 
 // recaller notices that Redis was emptied, and has what was delivered into it delivered again at once rather than after
-// redeliverAfter. It leaves a mark in Redis that goes with everything else there; a missing one gets a new name, and a name
+// when its time has passed. It leaves a mark in Redis that goes with everything else there; a missing one gets a new name, and a name
 // that Postgres does not know is a Redis without our deliveries. Every worker runs one, and Postgres lets one of them
 // recall. It notices a Redis that was emptied while no worker ran, too.
 //
@@ -67,7 +67,7 @@ func (r *recaller) look(ctx context.Context) error {
 	}
 	recalling, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	found, err := r.store.Recall(recalling, mark, redeliverAfter)
+	found, err := r.store.Recall(recalling, mark, longestRedelivery)
 	if err != nil {
 		return err
 	}

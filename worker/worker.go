@@ -9,7 +9,7 @@
 // evidence. Nothing here may retry a paid call by itself.
 //
 // How the times relate: a claim's lease (UpstreamTimeout + 15 s) is renewed when a call starts, and so outlasts it; a
-// statement to Postgres may take 15 s; a delivery that nobody claims within 30 s is made again; on shutdown
+// statement to Postgres may take 15 s; a delivery that nobody claims within 30 s, or within a lease if that is shorter, is made again; on shutdown
 // a batch under way has the time of its check, its registration and one statement to end.
 package worker
 
@@ -71,7 +71,7 @@ func New(o Options) (*Worker, error) {
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	for _, kind := range o.Kinds {
 		h := &handler{
-			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge,
+			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge, redeliver: o.redelivery(),
 			log: o.Log.With().Str("kind", string(kind)).Logger(),
 		}
 		for _, p := range w.pipelines {
@@ -91,7 +91,7 @@ func (w *Worker) addPipelines() {
 		auth, pacer := newAuthority(), newPacer(w.redis, a.Name, o)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
-			ceiling: probeCeiling * o.HoldInterval, woken: func() { w.dispatcher.nudge() },
+			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.Kinds {
