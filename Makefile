@@ -4,12 +4,14 @@
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+MINUTES     ?= 10
+SEED        ?=
 
 # The servers that the tests need, unless the user names his own.
 TEST_SERVERS := $(if $(TEST_DATABASE_URL),,postgres) $(if $(TEST_REDIS_URL),,redis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fuzz build clean
+.PHONY: help demo test torture bench lint fuzz build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +23,11 @@ demo: ## see it work: everything in one process, against an upstream in memory; 
 test: ## run all tests, with the race detector, in random order
 	@.ci/deps cc $(TEST_SERVERS)
 	go test -race -shuffle=on -parallel 8 -timeout 10m ./...
+	go test -count=1 -parallel 8 -run '^TestHistories$$' ./worker # many more, without the race detector
+
+torture: ## break workers, Redis, Postgres and the registrar for MINUTES (10), by SEED
+	@.ci/deps cc postgres redis
+	TORTURE_MINUTES=$(MINUTES) TORTURE_SEED=$(SEED) go test -race -timeout 0 -count=1 -v -run '^TestTorture$$' ./cmd/bulkreg/torture
 
 bench: ## measure the throughput on this machine
 	@.ci/deps postgres redis

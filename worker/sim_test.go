@@ -1,0 +1,137 @@
+package worker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// number reads a setting of the tests from the environment.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	given := os.Getenv(name)
+	if given == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(given, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q is not a number", name, given)
+	}
+	return n
+}
+
+// newWorld makes a world of a few domains and two processes.
+func newWorld(t *testing.T, db *simDatabase, seed uint64) *world {
+	w := &world{
+		t: t, db: db, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), account: fmt.Sprint("s", seed), lock: make(chan struct{}, 1),
+	}
+	w.registry = newRegistry(w)
+	for i := range 1 + w.rng.IntN(4) {
+		w.domains = append(w.domains, fmt.Sprintf("d%d-%s.nl", i, w.account))
+	}
+	if w.rng.IntN(5) == 0 {
+		w.registry.poison[w.domains[0]] = true
+	}
+	for range 2 {
+		w.procs = append(w.procs, w.newProcess())
+	}
+	return w
+}
+
+// run lets a history happen and says what was wrong with it.
+func (w *world) run() []string {
+	w.submit()
+	for range 12 + w.rng.IntN(24) {
+		w.event()
+	}
+	w.calm()
+	w.judge()
+	return w.failed
+}
+
+// judge compares what we believe with what the registry sold.
+func (w *world) judge() {
+	known := map[string]bool{}
+	for _, j := range w.jobs() {
+		paid := w.registry.paid[j.Domain]
+		switch {
+		case j.Outcome == store.Registered:
+			known[j.Domain] = true
+			if paid == 0 {
+				w.fail("%s is called registered and was never sold", j.Domain)
+			}
+		case j.State == store.Unconfirmed:
+			known[j.Domain] = true
+		}
+	}
+	for d, n := range w.registry.paid {
+		if n > 1 {
+			w.fail("I3: %s was paid for %d times", d, n)
+		}
+		if !known[d] {
+			w.fail("I6: %s was sold, and nobody here knows", d)
+		}
+	}
+}
+
+// Thousands of histories, each from a seed of its own. SIM_SEED repeats one, SIM_HISTORIES makes it more or fewer.
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	first := number(t, "SIM_SEED", uint64(time.Now().UnixNano()))
+	n := number(t, "SIM_HISTORIES", histories)
+	if os.Getenv("SIM_SEED") != "" {
+		n = number(t, "SIM_HISTORIES", 1)
+	}
+	const lanes = 6
+	server := simServer(t)
+	for lane := range uint64(lanes) {
+		t.Run(fmt.Sprintf("SIM_SEED=%d+%d", first, lane), func(t *testing.T) {
+			t.Parallel()
+			db := newSimDatabase(t, server, fmt.Sprint("lane", lane))
+			for i := lane; i < n; i += lanes {
+				seed := first + i
+				w := newWorld(t, db, seed)
+				if failed := w.run(); len(failed) > 0 {
+					t.Fatalf("SIM_SEED=%d: %s\n%s", seed, strings.Join(failed, "; "), strings.Join(w.trace, "\n"))
+				}
+				if i%500 >= 500-lanes || i+lanes >= n {
+					audit(t, db)
+				}
+			}
+		})
+	}
+}
+
+// audit checks all histories of a database at once. A breach names the order, which names the seed.
+func audit(t *testing.T, db *simDatabase) {
+	t.Helper()
+	report, err := db.store.Audit(t.Context(), store.AuditOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range report.Breaches {
+		t.Errorf("%+v", b)
+	}
+}
+
+// The same seed brings the same history.
+func TestHistoriesRepeat(t *testing.T) {
+	t.Parallel()
+	var traces [2][]string
+	server := simServer(t)
+	for i := range traces {
+		w := newWorld(t, newSimDatabase(t, server, fmt.Sprint("run", i)), 42)
+		w.run()
+		traces[i] = w.trace
+	}
+	if !slices.Equal(traces[0], traces[1]) {
+		t.Errorf("one seed, two histories:\n%s\n\n%s", strings.Join(traces[0], "\n"), strings.Join(traces[1], "\n"))
+	}
+}

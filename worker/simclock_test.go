@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgserver"
+)
+
+// simSchema shadows the clock of Postgres. Our SQL, and the defaults of our tables, ask this one then: it stands still but for
+// the microsecond that each question takes, until somebody advances it. The two functions of Postgres that it is made of
+// are called stable here, which they are not, so that a comparison with now() can use an index, and is inlined.
+const simSchema = `
+	CREATE SCHEMA sim;
+	CREATE SEQUENCE sim.clock;
+	CREATE FUNCTION sim.tick(regclass) RETURNS bigint STABLE STRICT LANGUAGE internal AS 'nextval_oid';
+	CREATE FUNCTION sim.look(regclass) RETURNS bigint STABLE STRICT LANGUAGE internal AS 'pg_sequence_last_value';
+	CREATE FUNCTION sim.now() RETURNS timestamptz STABLE LANGUAGE sql AS
+		'SELECT pg_catalog.to_timestamp(CASE pg_catalog.current_setting(''transaction_read_only'')
+			WHEN ''off'' THEN sim.tick(''sim.clock''::regclass) ELSE sim.look(''sim.clock''::regclass) END / 1000000.0)';
+	CREATE FUNCTION sim.clock_timestamp() RETURNS timestamptz STABLE LANGUAGE sql AS 'SELECT sim.now()'`
+
+// simDatabase is a migrated database whose clock the test sets.
+type simDatabase struct {
+	store *store.Store
+	conn  *pgx.Conn
+	now   time.Time
+}
+
+// newSimDatabase makes one on a server. Plans are made once: what a history costs is mostly planning otherwise.
+func newSimDatabase(t *testing.T, server *pgserver.Server, name string) *simDatabase {
+	t.Helper()
+	ctx := t.Context()
+	if err := createDatabase(ctx, server, name); err != nil {
+		t.Fatal(err)
+	}
+	address, err := url.Parse(server.SocketURL(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := address.Query()
+	query.Set("search_path", "sim,public,pg_catalog")
+	query.Set("plan_cache_mode", "force_generic_plan")
+	address.RawQuery = query.Encode()
+	d := &simDatabase{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if d.conn, err = pgx.Connect(ctx, address.String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.conn.Close(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := d.conn.Exec(ctx, simSchema); err != nil {
+		t.Fatal(err)
+	}
+	d.set(t, d.now)
+	if _, err := migrations.Up(ctx, address.String()); err != nil {
+		t.Fatal(err)
+	}
+	// One connection: a history takes one step at a time.
+	if d.store, err = store.Open(ctx, address.String(), store.Options{MaxConns: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.store.Close)
+	return d
+}
+
+// simServer starts a Postgres for simulations: its superuser may shadow functions, and its socket is quicker than the loopback.
+func simServer(t *testing.T) *pgserver.Server {
+	t.Helper()
+	server, err := pgserver.Start(t.Context(), pgserver.Options{Settings: map[string]string{
+		"autovacuum": "off", "track_counts": "off", "track_activities": "off", "update_process_title": "off",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+func createDatabase(ctx context.Context, server *pgserver.Server, name string) error {
+	conn, err := pgx.Connect(ctx, server.SocketURL(""))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func (d *simDatabase) set(t *testing.T, now time.Time) {
+	t.Helper()
+	d.now = now
+	if _, err := d.conn.Exec(t.Context(), `SELECT setval('sim.clock', $1)`, now.UnixMicro()); err != nil {
+		t.Fatal(err)
+	}
+}

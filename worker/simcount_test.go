@@ -1,0 +1,6 @@
+//go:build !race
+
+package worker
+
+// histories is how many TestHistories simulates.
+const histories = 10_000

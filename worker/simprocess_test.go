@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// process is a worker's code without its clocks, queues and goroutines: the world decides what it does next.
+type process struct {
+	name  string
+	w     *world
+	parts *Worker
+	tasks []*task // that stand still somewhere
+}
+
+// task is something that a process does. It stands still at every step until the world lets it go on, or lets the process die.
+type task struct {
+	what   string
+	p      *process
+	at     Step
+	parked chan Step
+	resume chan bool // false: the process dies
+	ended  chan struct{}
+}
+
+func (w *world) newProcess() *process {
+	w.started++
+	p := &process{name: fmt.Sprint("p", w.started), w: w}
+	o, err := w.options(p.name).withDefaults()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.parts = &Worker{options: o}
+	p.parts.addPipelines()
+	p.parts.dispatcher = newDispatcher(o, p.parts.pipelines, w, w)
+	p.parts.dispatcher.lots = p.parts.dispatcher.lots[:1] // the plain lane: all orders are small
+	p.parts.rescuer = &rescuer{store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: func() {}, log: o.Log}
+	for _, prober := range p.parts.probers {
+		prober.announced = true
+	}
+	return p
+}
+
+// The times of simulated workers, as by default.
+const (
+	simTimeout   = 30 * time.Second
+	simReconcile = 10 * time.Minute
+)
+
+func (w *world) options(name string) Options {
+	return Options{
+		Store: w.db.store, Name: name, Log: zerolog.Nop(),
+		Accounts: []Account{{Name: w.account, Upstream: w.registry}},
+		Kinds:    []queue.Kind{queue.Register},
+		// More slots than there are ever calls: to wait for one would be to wait for a task that stands still.
+		Whois:    Tuning{BatchSize: 100, Concurrency: 100},
+		Register: Tuning{BatchSize: 50, Concurrency: 100},
+
+		UpstreamTimeout: simTimeout, ReconcileAfter: simReconcile, ReconcileEvery: time.Minute, ReconcileChecks: 2,
+		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, HoldInterval: 5 * time.Minute,
+		Clock: func() time.Time { return w.db.now }, Luck: w.rng.Float64, Reached: w.reached,
+	}
+}
+
+// simSent is when the bytes of a registration have left, and no answer has come.
+const simSent Step = "sent"
+
+// start lets a process begin something, and returns when that stands still or has ended.
+func (p *process) start(what string, do func(context.Context)) {
+	t := &task{what: what, p: p, parked: make(chan Step), resume: make(chan bool), ended: make(chan struct{})}
+	p.tasks = append(p.tasks, t)
+	p.w.log("%s: %s", p.name, what)
+	p.w.current = t
+	go func() {
+		defer close(t.ended)
+		do(p.w.t.Context())
+	}()
+	t.wait()
+}
+
+// goOn lets a task take its next step, or lets it die.
+func (t *task) goOn(alive bool) {
+	t.p.w.current = t
+	t.resume <- alive
+	t.wait()
+}
+
+func (t *task) wait() {
+	select {
+	case t.at = <-t.parked:
+		t.p.w.log("%s: %s stands at %s", t.p.name, t.what, t.at)
+	case <-t.ended:
+		t.p.tasks = slices.DeleteFunc(t.p.tasks, func(other *task) bool { return other == t })
+	}
+}
+
+// kill ends a process where it stands. What it had sent has left.
+func (p *process) kill() {
+	p.w.log("%s: killed", p.name)
+	for len(p.tasks) > 0 {
+		p.tasks[0].goOn(false)
+	}
+}
+
+// reached is where tasks stand still. A killed one never returns from it, and writes nothing on its way out.
+func (w *world) reached(s Step) {
+	if w.quiet || s == StepEnqueued { // of several chunks at once
+		return
+	}
+	t := w.current
+	t.parked <- s
+	if !<-t.resume {
+		runtime.Goexit()
+	}
+}
+
+// work is what the server of Asynq does with a chunk, without its coalescer: the world merges deliveries by itself.
+func (p *process) work(kind store.Kind, jobs []store.DeliveredJob) {
+	for _, pipeline := range p.parts.pipelines {
+		if pipeline.kind == kind {
+			p.start(fmt.Sprintf("work on %d %s jobs", len(jobs), kind), func(ctx context.Context) {
+				pipeline.claimAndProcess(ctx, jobs, nil)
+			})
+		}
+	}
+}
+
+func (p *process) dispatch() {
+	p.start("dispatch", func(ctx context.Context) {
+		if _, err := p.parts.dispatcher.dispatch(ctx); err != nil && !errors.Is(err, errSimRedis) {
+			p.w.fail("dispatch: %v", err)
+		}
+	})
+}
+
+func (p *process) rescue() {
+	p.start("rescue", func(ctx context.Context) {
+		if _, err := p.parts.rescuer.rescue(ctx); err != nil {
+			p.w.fail("rescue: %v", err)
+		}
+	})
+}
+
+func (p *process) probe() {
+	p.start("probe", func(ctx context.Context) {
+		if err := p.parts.probers[0].look(ctx); err != nil {
+			p.w.fail("look after holds: %v", err)
+		}
+	})
+}

@@ -1,0 +1,194 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/bulkreg/bulkreg/worker/registrar"
+)
+
+// registry is the upstream of a simulated world: one that sells a domain again and again, so that every blind call shows.
+type registry struct {
+	Upstream // nil: no holder comes with its details here
+	w        *world
+	ours     map[string]owned
+	paid     map[string]int
+	others   map[string]bool // domains of somebody else
+	poison   map[string]bool // domains that bring a whole call down
+	broke    bool
+	token    uint64
+}
+
+// owned is a domain that was sold to us, perhaps only after the caller gave up waiting, and that WHOIS knows about later still.
+type owned struct{ from, known time.Time }
+
+var (
+	errSimLine    = errors.New("simulated: the line broke")
+	errSimTimeout = errors.New("simulated: no reply in time")
+)
+
+func newRegistry(w *world) *registry {
+	return &registry{w: w, ours: map[string]owned{}, paid: map[string]int{}, others: map[string]bool{}, poison: map[string]bool{}, token: 1}
+}
+
+// Invalidate implements Upstream.
+func (r *registry) Invalidate(uint64) { r.token++ }
+
+func (r *registry) answer(status int) registrar.Answer {
+	switch status {
+	case 401, 402, 404:
+		r.w.held = true
+	}
+	return registrar.Answer{
+		Status: status, StatusCode: status, Documented: status >= 400, Complete: true, Sent: true,
+		TokenGeneration: r.token, Started: r.w.db.now, Message: http.StatusText(status),
+	}
+}
+
+// broken is an answer to a call that was sent and brought nothing.
+func (r *registry) broken() registrar.Answer {
+	return registrar.Answer{Sent: true, TokenGeneration: r.token, Started: r.w.db.now}
+}
+
+// CheckBulk implements Upstream.
+func (r *registry) CheckBulk(_ context.Context, domains []string) (registrar.CheckReply, error) {
+	switch r.w.chance(60, 4, 4, 3, 3, 3, 2) {
+	case 1:
+		return registrar.CheckReply{Answer: r.answer(500)}, errors.New("simulated: 500")
+	case 2:
+		return registrar.CheckReply{Answer: r.broken()}, errSimLine
+	case 3:
+		return registrar.CheckReply{}, errSimLine // not sent
+	case 4:
+		return registrar.CheckReply{Answer: r.answer(429)}, errors.New("simulated: 429")
+	case 5:
+		return registrar.CheckReply{Answer: r.answer(401)}, errors.New("simulated: 401")
+	case 6:
+		domains = domains[1:] // one is missing
+	}
+	reply := registrar.CheckReply{Answer: r.answer(200)}
+	for _, d := range domains {
+		c := registrar.Check{Domain: d, Availability: registrar.Available}
+		if o, sold := r.ours[d]; r.others[d] || sold && !o.known.After(r.w.db.now) {
+			c.Availability = registrar.Taken
+		}
+		reply.Checks = append(reply.Checks, c)
+	}
+	return reply, nil
+}
+
+// sale is what a register call will come to, decided when its bytes leave.
+type sale struct {
+	status  int // 0: no reply
+	err     error
+	sold    int           // how many of the domains
+	late    time.Duration // after which they are sold
+	lag     time.Duration // after which WHOIS knows
+	missing bool          // the reply leaves one out
+}
+
+// decide draws what a call for n domains comes to. What is answered for good is sold at once and known at once; what is not
+// may be sold, and known, as long after the caller's deadline as he waits before he asks WHOIS.
+func (r *registry) decide(n int) sale {
+	part := func() int { return []int{0, n, r.w.rng.IntN(n + 1)}[r.w.rng.IntN(3)] }
+	late := func() time.Duration { return time.Duration(r.w.rng.Int64N(int64(simReconcile / 2))) }
+	if r.broke {
+		return sale{status: 402, err: errors.New("simulated: 402"), sold: part() * r.w.rng.IntN(2)}
+	}
+	switch r.w.chance(50, 7, 9, 7, 6, 4, 4, 3, 3, 4, 2, 3) {
+	case 1:
+		return sale{status: 500, err: errors.New("simulated: 500"), sold: part(), late: late(), lag: late()}
+	case 2:
+		return sale{err: errSimLine, sold: part(), late: late(), lag: late()}
+	case 3:
+		return sale{err: errSimTimeout, sold: part(), late: late(), lag: late()}
+	case 4:
+		r.broke = true
+		return sale{status: 402, err: errors.New("simulated: 402"), sold: part()}
+	case 5:
+		return sale{status: 422, err: errors.New("simulated: 422"), sold: part()}
+	case 6:
+		return sale{status: 429, err: errors.New("simulated: 429")}
+	case 7:
+		return sale{status: 401, err: errors.New("simulated: 401")}
+	case 8:
+		return sale{status: 404, err: errors.New("simulated: 404")}
+	case 9:
+		return sale{status: 200, sold: n, missing: true, lag: late()}
+	case 10:
+		return sale{status: 200, err: errors.New("simulated: not JSON"), sold: n, lag: late()}
+	case 11:
+		return sale{status: -1, err: errSimLine} // nothing leaves
+	}
+	return sale{status: 200, sold: n}
+}
+
+// RegisterBulk implements Upstream. It stands still when the bytes have left: whoever dies then has bought.
+func (r *registry) RegisterBulk(_ context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error) {
+	domains := make([]string, len(registrations))
+	for i, reg := range registrations {
+		domains[i] = reg.Domain
+	}
+	s := r.decide(len(domains))
+	if s.status < 0 {
+		return registrar.RegisterReply{}, s.err
+	}
+	if !r.broke && slices.ContainsFunc(domains, func(d string) bool { return r.poison[d] }) {
+		s = sale{status: 422, err: errors.New("simulated: 422")}
+	}
+	sent := r.w.db.now
+	results := r.sell(domains, s)
+	r.w.log("the registry gets %v, answers %d %v, sells %d", domains, s.status, s.err, s.sold)
+	r.w.reached(simSent)
+	if r.w.db.now.Sub(sent) > simTimeout {
+		return registrar.RegisterReply{Answer: r.broken()}, errSimTimeout
+	}
+	reply := registrar.RegisterReply{Answer: r.broken()}
+	if s.status != 0 {
+		reply.Answer = r.answer(s.status)
+	}
+	if s.err != nil {
+		reply.Documented = s.status >= 400 && s.status != 404
+		reply.Complete = s.status >= 300
+		return reply, s.err
+	}
+	if s.missing {
+		results = results[1:]
+	}
+	reply.Results = results
+	return reply, nil
+}
+
+// sell does what a call comes to.
+func (r *registry) sell(domains []string, s sale) []registrar.Result {
+	results := make([]registrar.Result, len(domains))
+	for i, d := range domains {
+		results[i] = registrar.Result{Domain: d, Outcome: registrar.Registered, StatusCode: 200}
+		switch {
+		case r.others[d]:
+			results[i] = registrar.Result{Domain: d, Outcome: registrar.Failed, StatusCode: 422, Message: "taken"}
+		case i < s.sold:
+			r.paid[d]++
+			from := r.w.db.now.Add(s.late)
+			if _, again := r.ours[d]; !again {
+				r.ours[d] = owned{from, from.Add(s.lag)}
+			}
+		}
+	}
+	return results
+}
+
+// settledBy is when everything that was sold is known to WHOIS.
+func (r *registry) settledBy() time.Time {
+	var last time.Time
+	for o := range maps.Values(r.ours) {
+		if o.known.After(last) {
+			last = o.known
+		}
+	}
+	return last
+}

@@ -1,0 +1,348 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// world is one simulated history: processes that run the code of workers, step by step, on a database whose clock stands still,
+// with a queue that loses and repeats, against a registry that fails in every way. A seed decides everything.
+type world struct {
+	t        *testing.T
+	db       *simDatabase
+	rng      *rand.Rand
+	seed     uint64
+	account  string
+	registry *registry
+	procs    []*process
+	started  int
+	current  *task
+	quiet    bool // nothing stands still any more, and nothing fails
+
+	// What cannot have anything to do is not asked: a history is as long as its statements.
+	stirred bool // something has changed since the last dispatch
+	aged    bool // time has passed since the last rescue
+	held    bool // there may be a hold
+
+	domains []string
+	orders  []store.Order
+	tasks   []queuedTask // what lies in Redis
+	refuse  int          // how Redis fails: 0 not, 1 before, 2 after it has taken a task
+	trace   []string
+	failed  []string
+	lock    chan struct{} // several chunks are enqueued at once
+}
+
+// queuedTask is a chunk on its way.
+type queuedTask struct {
+	kind store.Kind
+	jobs []store.DeliveredJob
+}
+
+var errSimRedis = errors.New("simulated: Redis is away")
+
+// Enqueue makes the world the dispatcher's outlet.
+func (w *world) Enqueue(_ context.Context, kind queue.Kind, _ queue.Lane, c queue.Chunk) error {
+	if w.refuse == 1 {
+		return errSimRedis
+	}
+	t := queuedTask{kind: store.Kind(kind)}
+	for _, j := range c.Jobs {
+		t.jobs = append(t.jobs, store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch})
+	}
+	w.lock <- struct{}{}
+	w.tasks = append(w.tasks, t)
+	<-w.lock
+	if w.refuse == 2 {
+		return errSimRedis
+	}
+	return nil
+}
+
+// Depth makes the world the dispatcher's gauge.
+func (w *world) Depth(context.Context, string) (int, error) { return len(w.tasks), nil }
+
+// chance draws one of several things, each as likely as its weight. In quiet times it is always the first.
+func (w *world) chance(weights ...int) int {
+	if w.quiet {
+		return 0
+	}
+	total := 0
+	for _, n := range weights {
+		total += n
+	}
+	x := w.rng.IntN(total)
+	for i, n := range weights {
+		if x -= n; x < 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+func (w *world) log(format string, args ...any) {
+	w.trace = append(w.trace, fmt.Sprintf(format, args...))
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.failed = append(w.failed, fmt.Sprintf(format, args...))
+}
+
+func (w *world) pass(d time.Duration) {
+	w.stirred, w.aged = true, true
+	w.log("%v pass", d.Round(time.Second))
+	w.db.set(w.t, w.db.now.Add(d))
+}
+
+// submit takes in an order for some of the domains.
+func (w *world) submit() {
+	first := w.rng.IntN(len(w.domains))
+	domains := w.domains[first:]
+	n := store.NewOrder{
+		Source: "sim", Reference: fmt.Sprintf("%s-%d", w.account, len(w.orders)), Kind: store.Register, Lane: store.Plain,
+		Account: w.account, ChunkSize: 1 + w.rng.IntN(len(domains)),
+	}
+	submitted, err := w.db.store.Submit(w.t.Context(), n, func(yield func(store.NewJob, error) bool) {
+		for _, d := range domains {
+			id := uuid.NewSHA1(uuid.NameSpaceDNS, []byte(n.Reference+d))
+			if !yield(store.NewJob{ID: id, Domain: d, HolderID: "H-1", PeriodMonths: 12}, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.log("order %d of %v, %d a chunk", len(w.orders), domains, n.ChunkSize)
+	w.orders = append(w.orders, submitted.Order)
+	w.stirred = true
+}
+
+// event is one thing that happens.
+func (w *world) event() {
+	p := w.procs[w.rng.IntN(len(w.procs))]
+	switch w.chance(20, 26, 34, 14, 9, 6, 3, 3, 2, 2, 1, 1) {
+	case 0:
+		if !w.stirred {
+			return
+		}
+		w.stirred = false
+		w.refuse = []int{0, 0, 0, 0, 0, 0, 1, 2}[w.rng.IntN(8)]
+		p.dispatch()
+		w.refuse = 0
+		slices.SortStableFunc(w.tasks, func(a, b queuedTask) int { return strings.Compare(a.jobs[0].Domain, b.jobs[0].Domain) })
+	case 1:
+		w.deliver(p)
+	case 2:
+		if len(p.tasks) > 0 {
+			w.stirred = true
+			p.tasks[w.rng.IntN(len(p.tasks))].goOn(true)
+		}
+	case 3:
+		w.pass([]time.Duration{time.Second, 20 * time.Second, time.Minute, 6 * time.Minute, 15 * time.Minute}[w.rng.IntN(5)])
+	case 4:
+		if w.aged {
+			w.aged, w.stirred = false, true
+			p.rescue()
+		}
+	case 5:
+		if w.held {
+			w.stirred = true
+			p.probe()
+		}
+	case 6:
+		i := slices.Index(w.procs, p)
+		p.kill()
+		w.procs[i] = w.newProcess()
+	case 7:
+		w.operate()
+	case 8:
+		w.log("Redis is emptied")
+		w.tasks = nil
+	case 9:
+		if len(w.orders) < 3 {
+			w.submit()
+		}
+	case 10:
+		w.registry.broke = false
+	case 11:
+		d := w.domains[w.rng.IntN(len(w.domains))]
+		if _, sold := w.registry.ours[d]; !sold {
+			w.log("somebody else takes %s", d)
+			w.registry.others[d] = true
+		}
+	}
+}
+
+// deliver hands what lies in Redis to a process: one task, sometimes two as a batch, sometimes without removing it.
+func (w *world) deliver(p *process) {
+	if len(w.tasks) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.tasks))
+	t := w.tasks[i]
+	jobs := slices.Clone(t.jobs)
+	if other := w.tasks[w.rng.IntN(len(w.tasks))]; other.kind == t.kind && w.chance(3, 1) == 0 {
+		jobs = append(jobs, other.jobs...)
+	}
+	if w.chance(9, 1) == 0 {
+		w.tasks = slices.Delete(w.tasks, i, i+1)
+	}
+	w.stirred = true
+	p.work(t.kind, jobs)
+}
+
+// operate lets a person do something to an order. The person knows what the registry knows.
+func (w *world) operate() {
+	r := store.ActRequest{Operator: "ann", Reason: "simulated", Orders: []store.Order{w.orders[w.rng.IntN(len(w.orders))]}}
+	switch w.chance(3, 2, 4, 1) {
+	case 0:
+		r.Act = store.ActRetry
+	case 1:
+		r.Act = store.ActCancel
+	case 2:
+		w.confirm()
+		return
+	case 3:
+		w.log("resumed")
+		if _, err := w.db.store.Resume(w.t.Context(), w.account); err != nil {
+			w.fail("resume: %v", err)
+		}
+		return
+	}
+	w.act(r)
+}
+
+func (w *world) act(r store.ActRequest) {
+	w.stirred = true
+	report, err := w.db.store.CarryOut(w.t.Context(), r)
+	if err != nil {
+		w.fail("%s: %v", r.Act, err)
+	}
+	w.log("%s changes %d", r.Act, report.Changed())
+}
+
+// confirm settles the jobs that need a person, one by one.
+func (w *world) confirm() {
+	if w.registry.settledBy().After(w.db.now) {
+		return // nobody knows yet
+	}
+	for _, j := range w.jobs() {
+		if j.State != store.Unconfirmed {
+			continue
+		}
+		act := store.ActConfirmNotRegistered
+		if w.registry.paid[j.Domain] > 0 {
+			act = store.ActConfirmRegistered
+		}
+		w.log("asked about %s", j.Domain)
+		w.act(store.ActRequest{Act: act, Operator: "ann", Reason: "simulated", Jobs: []uuid.UUID{j.ID}})
+	}
+}
+
+func (w *world) jobs() []store.Job {
+	var jobs []store.Job
+	for _, o := range w.orders {
+		for j, err := range w.db.store.Jobs(w.t.Context(), o.ID, store.JobFilter{}) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// calm lets a world come to rest: what stands still goes on or dies, nothing fails any more, and time passes until every job
+// has ended or needs a person.
+func (w *world) calm() {
+	w.quiet, w.registry.broke = true, false
+	w.log("calm")
+	for _, p := range w.procs {
+		for len(p.tasks) > 0 {
+			p.tasks[0].goOn(w.rng.IntN(2) == 0)
+		}
+	}
+	p := w.newProcess()
+	for range calmRounds {
+		d := w.due()
+		if d.settled {
+			return
+		}
+		w.db.set(w.t, maxTime(w.db.now.Add(time.Second), d.next))
+		if d.rescue {
+			p.rescue()
+		}
+		if d.probe {
+			p.probe()
+		}
+		p.dispatch()
+		for len(w.tasks) > 0 {
+			w.deliver(p)
+		}
+	}
+	w.fail("after %d rounds of calm there are jobs that have neither ended nor need a person", calmRounds)
+}
+
+// calmRounds is far more than any history needs.
+const calmRounds = 200
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// due is what a world waits for.
+type due struct {
+	next          time.Time // when the next thing is due; zero: nothing is
+	rescue, probe bool      // whether there is something to rescue or to probe
+	settled       bool      // nothing waits for anything
+}
+
+func (w *world) due() (d due) {
+	var at *time.Time
+	err := w.db.conn.QueryRow(w.t.Context(), `
+		WITH rescues AS (
+			SELECT wake_at AS t FROM chunks WHERE order_id = ANY($2) UNION ALL
+			SELECT lease_until FROM claims WHERE lease_until IS NOT NULL AND closed_at IS NULL
+		), probes AS (
+			SELECT next_probe_at AS t FROM holds WHERE account = $1 AND (
+				EXISTS (SELECT FROM jobs WHERE held_account = $1) OR
+				EXISTS (SELECT FROM chunks WHERE account = $1 AND wake_at IS NULL)) UNION ALL
+			SELECT now() FROM jobs WHERE held_account = $1 AND NOT EXISTS (SELECT FROM holds WHERE account = $1)
+		), jobs AS MATERIALIZED (
+			SELECT wake_at, state, finished_at FROM jobs WHERE order_id = ANY($2)
+		)
+		SELECT (SELECT min(t) FROM (TABLE rescues UNION ALL TABLE probes UNION ALL SELECT wake_at FROM jobs) AS all_of_them),
+			EXISTS (SELECT FROM rescues), EXISTS (SELECT FROM probes),
+			NOT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND state <> 'unconfirmed')`,
+		w.account, w.orderIDs()).Scan(&at, &d.rescue, &d.probe, &d.settled)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if at != nil {
+		d.next = *at
+	}
+	return d
+}
+
+func (w *world) orderIDs() []int64 {
+	ids := make([]int64, len(w.orders))
+	for i, o := range w.orders {
+		ids[i] = o.ID
+	}
+	return ids
+}
