@@ -27,10 +27,10 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// newWorld makes a world of a few domains and two processes.
-func newWorld(t *testing.T, db *simDatabase, seed uint64) *world {
+// newWorld makes a world of a few domains and two processes, with these settings.
+func newWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Options)) *world {
 	w := &world{
-		t: t, db: db, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), account: fmt.Sprint("s", seed), lock: make(chan struct{}, 1),
+		t: t, db: db, tune: tune, rng: rand.New(rand.NewPCG(seed, 0)), account: fmt.Sprint("s", seed), lock: make(chan struct{}, 1),
 	}
 	w.registry = newRegistry(w)
 	for i := range 1 + w.rng.IntN(4) {
@@ -97,7 +97,7 @@ func TestHistories(t *testing.T) {
 			db := newSimDatabase(t, server, fmt.Sprint("lane", lane))
 			for i := lane; i < n; i += lanes {
 				seed := first + i
-				w := newWorld(t, db, seed)
+				w := newWorld(t, db, seed, asByDefault)
 				if failed := w.run(); len(failed) > 0 {
 					t.Fatalf("SIM_SEED=%d: %s\n%s", seed, strings.Join(failed, "; "), strings.Join(w.trace, "\n"))
 				}
@@ -127,11 +127,39 @@ func TestHistoriesRepeat(t *testing.T) {
 	var traces [2][]string
 	server := simServer(t)
 	for i := range traces {
-		w := newWorld(t, newSimDatabase(t, server, fmt.Sprint("run", i)), 42)
+		w := newWorld(t, newSimDatabase(t, server, fmt.Sprint("run", i)), 42, asByDefault)
 		w.run()
 		traces[i] = w.trace
 	}
 	if !slices.Equal(traces[0], traces[1]) {
 		t.Errorf("one seed, two histories:\n%s\n\n%s", strings.Join(traces[0], "\n"), strings.Join(traces[1], "\n"))
+	}
+}
+
+func asByDefault(*Options) {}
+
+// A simulation that finds nothing is worth something only if it finds what is wrong: workers that trust a single reading, or
+// do not wait for WHOIS at all, pay twice.
+func TestHistoriesFindMistakes(t *testing.T) {
+	t.Parallel()
+	server := simServer(t)
+	for name, tune := range map[string]func(*Options){
+		"one_reading": func(o *Options) { o.ReconcileChecks = 1 },
+		"no_waiting":  func(o *Options) { o.ReconcileAfter = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := newSimDatabase(t, server, name)
+			for seed := range uint64(200) {
+				w := newWorld(t, db, seed, tune)
+				w.registry.mute = true
+				failed := w.run()
+				if slices.ContainsFunc(failed, func(f string) bool { return strings.HasPrefix(f, "I3: ") }) {
+					t.Logf("found by seed %d", seed)
+					return
+				}
+			}
+			t.Error("the simulation does not find that domains are paid for twice")
+		})
 	}
 }

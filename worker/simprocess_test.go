@@ -57,7 +57,7 @@ const (
 )
 
 func (w *world) options(name string) Options {
-	return Options{
+	o := Options{
 		Store: w.db.store, Name: name, Log: zerolog.Nop(),
 		Accounts: []Account{{Name: w.account, Upstream: w.registry}},
 		Kinds:    []queue.Kind{queue.Register},
@@ -69,6 +69,8 @@ func (w *world) options(name string) Options {
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, HoldInterval: 5 * time.Minute,
 		Clock: func() time.Time { return w.db.now }, Luck: w.rng.Float64, Reached: w.reached,
 	}
+	w.tune(&o)
+	return o
 }
 
 // simSent is when the bytes of a registration have left, and no answer has come.

@@ -20,11 +20,16 @@ type registry struct {
 	others   map[string]bool // domains of somebody else
 	poison   map[string]bool // domains that bring a whole call down
 	broke    bool
+	mute     bool // it sells, and never answers while all is not calm
 	token    uint64
 }
 
 // owned is a domain that was sold to us, perhaps only after the caller gave up waiting, and that WHOIS knows about later still.
-type owned struct{ from, known time.Time }
+// Even then it may forget it for one more reading.
+type owned struct {
+	from, known time.Time
+	forgets     int // readings for which WHOIS still calls it free
+}
 
 var (
 	errSimLine    = errors.New("simulated: the line broke")
@@ -73,12 +78,26 @@ func (r *registry) CheckBulk(_ context.Context, domains []string) (registrar.Che
 	reply := registrar.CheckReply{Answer: r.answer(200)}
 	for _, d := range domains {
 		c := registrar.Check{Domain: d, Availability: registrar.Available}
-		if o, sold := r.ours[d]; r.others[d] || sold && !o.known.After(r.w.db.now) {
+		if r.others[d] || r.knows(d) {
 			c.Availability = registrar.Taken
 		}
 		reply.Checks = append(reply.Checks, c)
 	}
 	return reply, nil
+}
+
+// knows says whether WHOIS shows, for this reading, that a domain was sold to us.
+func (r *registry) knows(domain string) bool {
+	o, sold := r.ours[domain]
+	if !sold || o.known.After(r.w.db.now) {
+		return false
+	}
+	if o.forgets == 0 {
+		return true
+	}
+	o.forgets--
+	r.ours[domain] = o
+	return false
 }
 
 // sale is what a register call will come to, decided when its bytes leave.
@@ -88,24 +107,29 @@ type sale struct {
 	sold    int           // how many of the domains
 	late    time.Duration // after which they are sold
 	lag     time.Duration // after which WHOIS knows
+	forgets int           // readings for which WHOIS calls them free even then
 	missing bool          // the reply leaves one out
 }
 
 // decide draws what a call for n domains comes to. What is answered for good is sold at once and known at once; what is not
-// may be sold, and known, as long after the caller's deadline as he waits before he asks WHOIS.
+// may be sold, and known, as long after the caller's deadline as he waits before he asks WHOIS, who may be wrong once more.
 func (r *registry) decide(n int) sale {
 	part := func() int { return []int{0, n, r.w.rng.IntN(n + 1)}[r.w.rng.IntN(3)] }
 	late := func() time.Duration { return time.Duration(r.w.rng.Int64N(int64(simReconcile / 2))) }
+	once := func() int { return r.w.rng.IntN(2) }
 	if r.broke {
 		return sale{status: 402, err: errors.New("simulated: 402"), sold: part() * r.w.rng.IntN(2)}
 	}
+	if r.mute && !r.w.quiet {
+		return sale{err: errSimLine, sold: n, lag: late(), forgets: once()}
+	}
 	switch r.w.chance(50, 7, 9, 7, 6, 4, 4, 3, 3, 4, 2, 3) {
 	case 1:
-		return sale{status: 500, err: errors.New("simulated: 500"), sold: part(), late: late(), lag: late()}
+		return sale{status: 500, err: errors.New("simulated: 500"), sold: part(), late: late(), lag: late(), forgets: once()}
 	case 2:
-		return sale{err: errSimLine, sold: part(), late: late(), lag: late()}
+		return sale{err: errSimLine, sold: part(), late: late(), lag: late(), forgets: once()}
 	case 3:
-		return sale{err: errSimTimeout, sold: part(), late: late(), lag: late()}
+		return sale{err: errSimTimeout, sold: part(), late: late(), lag: late(), forgets: once()}
 	case 4:
 		r.broke = true
 		return sale{status: 402, err: errors.New("simulated: 402"), sold: part()}
@@ -118,9 +142,9 @@ func (r *registry) decide(n int) sale {
 	case 8:
 		return sale{status: 404, err: errors.New("simulated: 404")}
 	case 9:
-		return sale{status: 200, sold: n, missing: true, lag: late()}
+		return sale{status: 200, sold: n, missing: true, lag: late(), forgets: once()}
 	case 10:
-		return sale{status: 200, err: errors.New("simulated: not JSON"), sold: n, lag: late()}
+		return sale{status: 200, err: errors.New("simulated: not JSON"), sold: n, lag: late(), forgets: once()}
 	case 11:
 		return sale{status: -1, err: errSimLine} // nothing leaves
 	}
@@ -175,7 +199,7 @@ func (r *registry) sell(domains []string, s sale) []registrar.Result {
 			r.paid[d]++
 			from := r.w.db.now.Add(s.late)
 			if _, again := r.ours[d]; !again {
-				r.ours[d] = owned{from, from.Add(s.lag)}
+				r.ours[d] = owned{from: from, known: from.Add(s.lag), forgets: s.forgets}
 			}
 		}
 	}

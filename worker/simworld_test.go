@@ -22,7 +22,7 @@ type world struct {
 	t        *testing.T
 	db       *simDatabase
 	rng      *rand.Rand
-	seed     uint64
+	tune     func(*Options) // what is not as by default
 	account  string
 	registry *registry
 	procs    []*process
