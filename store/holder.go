@@ -139,6 +139,12 @@ func PostponeHolder(key int64, claim uuid.UUID, delay time.Duration, words strin
 	return HolderChange{key: key, claim: claim, state: HolderNew, delay: delay, words: clip(words), answered: true}
 }
 
+// ReleaseHolder ends a claim under which the upstream was not asked about the holder, or not to create it. The holder can be
+// claimed again after delay, and what is known of earlier tries stays known.
+func ReleaseHolder(key int64, claim uuid.UUID, delay time.Duration) HolderChange {
+	return HolderChange{key: key, claim: claim, state: HolderNew, delay: delay}
+}
+
 // SettleHolder writes a change and returns where the holder stands then: somebody else may have been quicker, and what
 // they found is what everybody uses. A change under a claim that has ended changes nothing.
 func (s *Store) SettleHolder(ctx context.Context, c HolderChange) (Holder, error) {
@@ -149,7 +155,8 @@ func (s *Store) SettleHolder(ctx context.Context, c HolderChange) (Holder, error
 	}
 	err := s.pool.QueryRow(ctx, `
 		WITH settled AS (
-			UPDATE holders SET state = $3, upstream_id = nullif($4, ''), words = nullif($5, ''), claim_id = NULL,
+			UPDATE holders SET state = $3, upstream_id = nullif($4, ''), claim_id = NULL,
+				words = CASE WHEN $3 <> 'ready' THEN coalesce(nullif($5, ''), words) END,
 				lease_until = CASE WHEN $3 = 'new' THEN now() + make_interval(secs => $6) END,
 				creating_until = CASE WHEN NOT $8 THEN creating_until END,
 				failures = CASE WHEN $8 THEN 0 ELSE failures END + $7,
@@ -157,7 +164,8 @@ func (s *Store) SettleHolder(ctx context.Context, c HolderChange) (Holder, error
 			WHERE id = $1 AND state <> 'ready' AND ($3 = 'ready' OR claim_id = $2 AND state = 'new')
 			RETURNING id, state, upstream_id, words
 		)
-		SELECT coalesce(t.state, h.state), coalesce(t.upstream_id, h.upstream_id, ''), coalesce(t.words, h.words, '')
+		SELECT coalesce(t.state, h.state), coalesce(t.upstream_id, h.upstream_id, ''),
+			coalesce(CASE WHEN t.id IS NULL THEN h.words ELSE t.words END, '')
 		FROM holders h LEFT JOIN settled t ON t.id = h.id
 		WHERE h.id = $1`,
 		c.key, orNull(c.claim), c.state, c.upstream, c.words, seconds(c.delay), failed, c.answered).Scan(

@@ -244,14 +244,15 @@ func TestSettledHolders(t *testing.T) {
 		"exhausted": {func(k int64, c uuid.UUID) store.HolderChange { return store.ExhaustHolder(k, c, "no") }, store.HolderExhausted, "no", 3, false, true},
 		"retry":     {func(k int64, c uuid.UUID) store.HolderChange { return store.RetryHolder(k, c, time.Second, "oops") }, store.HolderNew, "oops", 3, true, true},
 		"postponed": {func(k int64, c uuid.UUID) store.HolderChange { return store.PostponeHolder(k, c, time.Hour, "later") }, store.HolderNew, "later", 0, true, false},
-		"at once":   {func(k int64, c uuid.UUID) store.HolderChange { return store.PostponeHolder(k, c, 0, "") }, store.HolderNew, "", 0, false, false},
+		"released":  {func(k int64, c uuid.UUID) store.HolderChange { return store.ReleaseHolder(k, c, 0) }, store.HolderNew, "before", 2, true, true},
+		"at once":   {func(k int64, c uuid.UUID) store.HolderChange { return store.PostponeHolder(k, c, 0, "") }, store.HolderNew, "before", 0, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.submitHolder("r", "ann", "a.nl")
 			key := b.holderKey("ann")
-			b.exec(`UPDATE holders SET failures = 2 WHERE id = $1`, key)
+			b.exec(`UPDATE holders SET failures = 2, words = 'before' WHERE id = $1`, key)
 			h, claim := b.claimHolder(key)
 			if h.Failures != 2 {
 				t.Errorf("%d failures, want 2", h.Failures)

@@ -151,7 +151,7 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 		if a.Status == http.StatusServiceUnavailable && a.RetryAfter > 0 {
 			f.course = courseWait
 		}
-	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
+	case a.Complete && !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
 		f.course, f.hold = courseHold, store.HoldContract // nobody there knows the operation
 	default:
 		f.course, f.hold = courseOfStatus(a.Status)

@@ -19,7 +19,7 @@ func TestFateOfAWholeCall(t *testing.T) {
 	sent := func(status int) registrar.Answer {
 		return registrar.Answer{Sent: true, Status: status, Documented: true}
 	}
-	bare := func(status int) registrar.Answer { return registrar.Answer{Sent: true, Status: status} }
+	bare := func(status int) registrar.Answer { return registrar.Answer{Sent: true, Status: status, Complete: true} }
 	for _, c := range []struct {
 		name       string
 		answer     registrar.Answer
@@ -39,6 +39,7 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"method not allowed", sent(405), courseHold, courseHold, store.HoldContract},
 		{"not found, in a web page", bare(404), courseHold, courseHold, store.HoldContract},
 		{"method not allowed, in a web page", bare(405), courseHold, courseHold, store.HoldContract},
+		{"not found, cut in the middle", registrar.Answer{Sent: true, Status: 404}, courseSplit, courseSplit, ""},
 		{"unprocessable", sent(422), courseSplit, courseSplit, ""},
 		{"too many requests", sent(429), courseWait, courseWait, ""},
 		{"internal error", sent(500), courseRetry, courseUnknown, ""},

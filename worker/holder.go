@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -48,7 +49,9 @@ const waitsForOthers = "waits for its holder, who is being looked up or created"
 // lookUp finds or creates the holder that all jobs of the batch need, unless somebody has, or does so now. The upstream is
 // always searched before it is asked to create: a creation whose answer got lost must not be repeated.
 func (p *pipeline) lookUp(ctx context.Context, b batch) (resolution, error) {
-	claim := store.HolderClaim{ID: newID(), Key: b.jobs[0].HolderKey, Jobs: idsOf(b.jobs), Lease: p.options.lease()}
+	// The search may take its whole time, and the lease must then still do for the creation.
+	lease := p.options.UpstreamTimeout + p.options.lease()
+	claim := store.HolderClaim{ID: newID(), Key: b.jobs[0].HolderKey, Jobs: idsOf(b.jobs), Lease: lease}
 	claiming, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	h, err := p.options.Store.ClaimHolder(claiming, claim)
@@ -58,7 +61,7 @@ func (p *pipeline) lookUp(ctx context.Context, b batch) (resolution, error) {
 	res, err := p.findOrCreate(ctx, b, h, claim.ID)
 	if err != nil {
 		// No call was made; nobody needs to wait for the lease.
-		p.settleHolder(ctx, store.PostponeHolder(h.Key, claim.ID, 0, ""))
+		p.settleHolder(ctx, store.ReleaseHolder(h.Key, claim.ID, 0))
 	}
 	return res, err
 }
@@ -94,6 +97,9 @@ func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, cl
 	return p.withoutHolder(ctx, h, claim, f), nil
 }
 
+// errNotCreated says that a creation was not sent: its claim had ended, or it could not be recorded in time.
+var errNotCreated = errors.New("the holder was not created")
+
 // createHolder records that a creation is sent, and sends it. Like a paid call, it is not made when the process stood
 // still in between, so long that others may have taken over.
 func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID, h registrar.Holder) (registrar.HolderReply, error) {
@@ -103,13 +109,13 @@ func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID,
 		err = errTooLate
 	}
 	if err != nil {
-		return registrar.HolderReply{}, err
+		return registrar.HolderReply{}, fmt.Errorf("%w: %w", errNotCreated, err)
 	}
 	return p.upstream.CreateHolder(ctx, h)
 }
 
 // callHolder makes one call about the holder of all jobs of the batch. It holds a slot of the WHOIS calls, never one of
-// those that cost money. It fails when the call was not made.
+// those that cost money. It fails when the batch may not make the call, or no longer.
 func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Context) (registrar.HolderReply, error)) (registrar.HolderReply, fate, error) {
 	var (
 		reply registrar.HolderReply
@@ -127,7 +133,10 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 		return reply, fate{}, err
 	}
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotCreated):
+		fates[0] = fate{course: courseWait, words: "waits for its holder, whose creation did not begin in time"}
+	case err != nil:
 		fates[0] = fateOfCall(reply.Answer, err, courseRetry)
 	}
 	if c := fates[0].course; c == courseDone || c == courseSplit {
@@ -152,18 +161,27 @@ func (p *pipeline) startHolderCall(ctx context.Context, b batch, call uuid.UUID)
 // withoutHolder ends a claim on a holder after a call that did not bring it. Tries are counted for the holder and not for
 // its jobs: ten thousand of them may wait for one.
 func (p *pipeline) withoutHolder(ctx context.Context, h store.Holder, claim uuid.UUID, f fate) resolution {
-	change := store.PostponeHolder(h.Key, claim, f.after, f.words)
+	var change store.HolderChange
 	switch tries := h.Failures + 1; {
 	case f.course == courseSplit:
 		change = store.RejectHolder(h.Key, claim, f.words)
 	case f.course == courseRetry && tries >= p.options.MaxAttempts:
 		change = store.ExhaustHolder(h.Key, claim, f.words)
 	case f.course == courseRetry:
-		f.course, f.after = courseWait, p.backoff.delay(tries, p.options.Luck())
+		f.after = p.backoff.delay(tries, p.options.Luck())
 		change = store.RetryHolder(h.Key, claim, f.after, f.words)
+	case !f.sent:
+		change = store.ReleaseHolder(h.Key, claim, f.after)
+	default:
+		change = store.PostponeHolder(h.Key, claim, f.after, f.words)
 	}
 	res := p.settleHolder(ctx, change)
-	if res.id == "" && res.end == "" {
+	switch {
+	case res.id != "" || res.end != "":
+	case f.course == courseSplit, f.course == courseRetry:
+		// It goes on, under this claim's next try or under somebody else's.
+		res.fate = fate{course: courseWait, after: f.after, words: f.words}
+	default:
 		res.fate = f
 	}
 	return res

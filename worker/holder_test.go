@@ -375,6 +375,39 @@ func TestWorkerStoppedDuringACreation(t *testing.T) {
 	b.invariants()
 }
 
+// A worker is slow with a holder, for want of a free slot, say: when it is about to create it, its claim has passed, or
+// somebody else has taken over. That is no failed try, neither of the holder nor of its jobs.
+func TestHolderClaimHasEnded(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"passed":     `UPDATE holders SET lease_until = now() RETURNING 1`,
+		"taken over": `UPDATE holders SET claim_id = gen_random_uuid(), lease_until = now() + interval '1 second' RETURNING 1`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{})
+			gate := b.sandbox.Hold(sandbox.OpHolder, sandbox.BeforeReply)
+			o := b.options()
+			o.MaxAttempts = 1
+			b.work(o)
+			order := b.submitHolders("r", names("shop", 60), always("Jansen"))
+			<-gate.Held()
+			b.sql(change)
+			gate.Release()
+			if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 60 {
+				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+			}
+			if created := b.sandbox.Ledger().Holders; len(created) != 1 {
+				t.Errorf("%d holders were created, want 1", len(created))
+			}
+			if n := b.sql(`SELECT count(*) FROM jobs WHERE attempts > 1`) + b.sql(`SELECT sum(failures) FROM holders`); n > 0 {
+				t.Errorf("it was counted as a try %d times", n)
+			}
+			b.invariants()
+		})
+	}
+}
+
 // The digest that the worker compares with is the one that orders come with.
 func TestHolderKeyedByContent(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -24,6 +26,7 @@ func main() {
 	// after the first, though: timeout(1) and some supervisors signal the process and then its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
 	redis.SetLogger(quiet{})
+	log.SetOutput(io.Discard) // net/http quotes there what a reply is too long by: it may be anybody's details
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(report(os.Stderr, err))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // MaxMessage bounds what is kept of the upstream's words, in bytes.
@@ -106,9 +108,10 @@ func hidePhones(text string) string {
 	}
 	var b strings.Builder
 	end := 0
+	whole := []byte(text)
 	for _, at := range phonePattern.FindAllStringIndex(text, -1) {
 		// A date, an identifier or an address in a network also begins with a zero at times.
-		if text[at[0]] == '0' && (wordBefore(text[:at[0]], ".-_") || wordAfter(text[at[1]:])) {
+		if text[at[0]] == '0' && (wordBefore(whole[:at[0]], ".-_") || wordAfter(whole[at[1]:])) {
 			continue
 		}
 		b.WriteString(text[end:at[0]])
@@ -119,37 +122,72 @@ func hidePhones(text string) string {
 	return b.String()
 }
 
-// hideTerms hides what the caller knows to be personal, wherever it stands as a word of its own.
+// hideTerms hides what the caller knows to be personal, wherever it stands as a word of its own: in upper or lower case,
+// with or without its spaces, and escaped in the ways in which secrets are looked for.
 func hideTerms(text string, terms []string) string {
-	for _, term := range terms {
-		term, _ = readable(term)
-		if utf8.RuneCountInString(term) < 2 {
-			continue
-		}
-		pattern := regexp.MustCompile(`(?i)` + regexp.QuoteMeta(term))
-		var b strings.Builder
-		end := 0
-		for _, at := range pattern.FindAllStringIndex(text, -1) {
-			if wordBefore(text[:at[0]], "") || wordAfter(text[at[1]:]) {
-				continue
-			}
-			b.WriteString(text[end:at[0]])
-			b.WriteString("[personal]")
-			end = at[1]
-		}
-		b.WriteString(text[end:])
-		text = b.String()
+	patterns := termPatterns(terms)
+	if len(patterns) == 0 {
+		return text
 	}
-	return text
+	text = norm.NFC.String(text)
+	mask := make([]bool, len(text))
+	v := newView(text)
+	for range escapeLevels {
+		for _, p := range patterns {
+			v.markWords(mask, p)
+		}
+		next, changed := v.unescape()
+		if !changed {
+			break
+		}
+		v = next
+	}
+	return redact(text, mask, "[personal]")
 }
 
-func wordBefore(s, also string) bool {
-	r, size := utf8.DecodeLastRuneInString(s)
+// termPatterns leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
+func termPatterns(terms []string) []*regexp.Regexp {
+	const shortest = 2 // letters and digits
+	var patterns []*regexp.Regexp
+	for _, term := range terms {
+		term, _ = readable(norm.NFC.String(term))
+		telling := 0
+		for _, r := range term {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				telling++
+			}
+		}
+		if telling < shortest {
+			continue
+		}
+		words := strings.Fields(term)
+		for i, w := range words {
+			words[i] = regexp.QuoteMeta(w)
+		}
+		patterns = append(patterns, regexp.MustCompile(`(?i)`+strings.Join(words, `[ +]?`)))
+	}
+	return patterns
+}
+
+// markWords marks what a pattern finds, unless it is only a part of a word.
+func (v view) markWords(mask []bool, pattern *regexp.Regexp) {
+	for _, at := range pattern.FindAllIndex(v.text, -1) {
+		if wordBefore(v.text[:at[0]], "") || wordAfter(v.text[at[1]:]) {
+			continue
+		}
+		for i := v.at[at[0]]; i < v.at[at[1]]; i++ {
+			mask[i] = true
+		}
+	}
+}
+
+func wordBefore(s []byte, also string) bool {
+	r, size := utf8.DecodeLastRune(s)
 	return size > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(also, r))
 }
 
-func wordAfter(s string) bool {
-	r, size := utf8.DecodeRuneInString(s)
+func wordAfter(s []byte) bool {
+	r, size := utf8.DecodeRune(s)
 	return size > 0 && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 

@@ -43,6 +43,43 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// An upstream quotes what it was sent in the forms in which it keeps or shows it.
+func TestCleanHidesPersonalTerms(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	for _, tt := range []struct{ term, text, want string }{
+		{"Joëlle", "Joe\u0308lle is known", "[personal] is known"},
+		{"Joëlle", `{"firstname":"Jo\u00eblle"}`, `{"firstname":"[personal]"}`},
+		{"Joëlle", "?firstname=Jo%C3%ABlle&", "?firstname=[personal]&"},
+		{"Joëlle", "<b>Jo&#235;lle</b>", "<b>[personal]</b>"},
+		{"O'Brien & Sons", "O&#39;Brien &amp; Sons is known", "[personal] is known"},
+		{"O'Brien & Sons", `O'Brien \u0026 Sons is known`, "[personal] is known"},
+		{"O'Brien & Sons", "name=O%27Brien+%26+Sons", "name=[personal]"},
+		{"Anna Maria", "Anna  Maria, ANNA MARIA and AnnaMaria", "[personal], [personal] and [personal]"},
+		{"1234 AB", "1234AB or 1234 ab", "[personal] or [personal]"},
+		{"Jansen", `no\nJansen`, `no\n[personal]`},
+		{"Jansen", "no%20Jansen, Jansens, %4Aansen", "no%20[personal], Jansens, [personal]"},
+		{"Personal", "Personal and PERSONAL", "[personal] and [personal]"},
+		{"B.V. (Noord)", "B.V. (Noord) is known, B.V. is not", "[personal] is known, B.V. is not"},
+		{"x", "x is too short to hide", "x is too short to hide"},
+		{"- -", "a - - b", "a - - b"},
+	} {
+		if got := s.clean(tt.text, tt.term); got != tt.want {
+			t.Errorf("%q in %q: %q, want %q", tt.term, tt.text, got, tt.want)
+		}
+	}
+	// One term may be a part of another, or run into it.
+	for _, terms := range [][]string{{"Anna", "Anna Maria", "Maria Jansen"}, {"Maria Jansen", "Anna Maria", "Anna"}} {
+		if got := s.clean("Anna Maria Jansen of Anna", terms...); got != "[personal] of [personal]" {
+			t.Errorf("%q: %q", terms, got)
+		}
+	}
+	code := Holder{PostalCode: "1234AB"}.personal()
+	if got := s.clean("1234AB, 1234 ab", code...); got != "[personal], [personal]" {
+		t.Errorf("postal code: %q", got)
+	}
+}
+
 func TestCleanHidesSecrets(t *testing.T) {
 	t.Parallel()
 	quote := func(s string) string { return quoteJSON(t, s) }
@@ -109,6 +146,7 @@ func FuzzClean(f *testing.F) {
 		strings.Repeat("é", 400), "&#102;uzzed", "%", `\`, `\u`, "&#", "&#x;", `\ud83d\ude00`,
 	} {
 		f.Add(s, "Peeters")
+		f.Add("Peeters", s)
 	}
 	s := newScrubber(secret)
 	f.Fuzz(func(t *testing.T, text, term string) {
@@ -124,6 +162,12 @@ func FuzzClean(f *testing.F) {
 				t.Errorf("%q holds a control character", got)
 			case strings.Contains(got, "\n"):
 				t.Errorf("%q has lines", got)
+			}
+		}
+		// What is known to be personal is gone where it stands alone, however much else there is to hide.
+		if len(termPatterns([]string{term})) > 0 && len(term) < MaxMessage/2 {
+			if got := s.clean("1 "+term+" 2", term); got == bounded("1 "+term+" 2") || !strings.Contains(got, "[") {
+				t.Errorf("%q is left in %q", term, got)
 			}
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // Holder is the registrant of domains, DomainHolder in the words of the upstream. It is personal data: printed with
@@ -31,8 +32,38 @@ func (h Holder) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "holder(%s)", h.ID)
 func (h Holder) personal() []string {
 	return []string{
 		h.Email, h.Street, h.Company, h.FirstName, h.LastName,
-		h.Phone, strings.TrimPrefix(h.Phone, "+"), h.PostalCode, h.City,
+		h.Phone, strings.TrimPrefix(h.Phone, "+"), spacedCode(h.PostalCode), h.City,
 	}
+}
+
+// spacedCode puts a space wherever a postal code may have one: between its digits and its letters.
+func spacedCode(code string) string {
+	var b strings.Builder
+	var last rune
+	for _, r := range code {
+		if unicode.IsDigit(r) != unicode.IsDigit(last) && last != 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+		last = r
+	}
+	return b.String()
+}
+
+// maxHolderID is how many bytes an upstream may take for an id, far more than any does.
+const maxHolderID = 255
+
+// idProblem says why an id cannot be kept, sent and shown.
+func idProblem(id string) string {
+	switch {
+	case id == "":
+		return "names no holder id"
+	case len(id) > maxHolderID:
+		return "has a holder id that is too long"
+	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "has a holder id that cannot be printed"
+	}
+	return ""
 }
 
 // HolderSearch names a holder by ID or Email, one of the two.
@@ -116,15 +147,26 @@ func (c *Client) doHolder(ctx context.Context, r request, knownID string) (Holde
 		if h.ID == "" {
 			h.ID = knownID
 		}
-		if h.ID == "" {
-			return errors.New("reply names no holder id")
+		if why := idProblem(h.ID); why != "" {
+			return errors.New("reply " + why)
 		}
 		reply.Holder = h
 		return nil
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)
-	return reply, err
+	return reply, hidePersonal(err, r.personal)
+}
+
+// hidePersonal hides terms in what an error says beyond the upstream's words, from which they are gone: net/http quotes a
+// reply that is no HTTP.
+func hidePersonal(err error, terms []string) error {
+	var failed *Error
+	var auth *AuthError
+	if errors.As(err, &failed) && failed.cause != nil && !errors.As(failed.cause, &auth) {
+		failed.cause = &safeCause{text: hideTerms(failed.cause.Error(), terms), err: failed.cause}
+	}
+	return err
 }
 
 func (c *Client) refuseHolder(op Op, why string) (HolderReply, error) {

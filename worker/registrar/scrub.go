@@ -92,6 +92,11 @@ func (s *scrubber) hide(text string) string {
 	if !found {
 		return text
 	}
+	return redact(text, mask, redacted)
+}
+
+// redact puts a word in the place of each run of marked bytes.
+func redact(text string, mask []bool, word string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); {
 		if !mask[i] {
@@ -102,7 +107,7 @@ func (s *scrubber) hide(text string) string {
 		for i < len(text) && mask[i] {
 			i++
 		}
-		b.WriteString(redacted)
+		b.WriteString(word)
 	}
 	return b.String()
 }
@@ -185,6 +190,9 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	}
 	if strings.IndexByte(`"\/`, b[1]) >= 0 {
 		return b[1:2], 2
+	}
+	if strings.IndexByte("bfnrt", b[1]) >= 0 { // white space, or as good as that
+		return []byte(" "), 2
 	}
 	n, ok := parseDigits(b, 2, 4, 16)
 	if b[1] != 'u' || !ok {

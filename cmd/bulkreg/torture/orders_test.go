@@ -41,11 +41,16 @@ func (w *world) order(kind queue.Kind, reference string, domains ...string) stor
 }
 
 // submit takes an order in. It is the same code that every producer uses.
-func (w *world) submit(ctx context.Context, kind queue.Kind, reference string, domains []string) (_ store.Order, err error) {
+func (w *world) submit(ctx context.Context, kind queue.Kind, reference string, domains []string) (store.Order, error) {
 	reader, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
 		return store.Order{}, err
 	}
+	return w.take(ctx, kind, reference, reader)
+}
+
+// take takes in what was read.
+func (w *world) take(ctx context.Context, kind queue.Kind, reference string, reader *input.Reader) (_ store.Order, err error) {
 	spool, err := intake.ReadSpool(reader, func(bad *input.RejectError) error { return bad })
 	if err != nil {
 		return store.Order{}, err

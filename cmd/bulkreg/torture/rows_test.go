@@ -17,8 +17,7 @@ import (
 // what an answer means. Each goes through a worker of the real binary.
 type row struct {
 	answer string
-	kind   queue.Kind
-	fault  sandbox.Fault // Op "": none, the domains' label does it
+	fault  sandbox.Fault // Kind "": none, the domains' label does it. Op "": of the table's operation
 	label  string        // of the domains; "": any
 	whole  bool          // all ten have that label; otherwise one has
 	want   map[string]int
@@ -26,6 +25,8 @@ type row struct {
 	hold store.HoldReason
 	// free says that no attempt was used up: what happened was not the jobs' own.
 	free bool
+	// holder is what a row is about whose domains come with the details of a holder; nil: they name one by its id.
+	holder *holderRow
 }
 
 const rowJobs = 10
@@ -149,44 +150,83 @@ const rowAttempts = 5
 
 func TestEveryAnswer(t *testing.T) {
 	t.Parallel()
-	for kind, rows := range map[queue.Kind][]row{queue.Whois: whoisRows(), queue.Register: registerRows()} {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, needs{settings: map[string]string{"MAX_ATTEMPTS": fmt.Sprint(rowAttempts), "RETRY_MAX": "200ms"}})
-			p := w.worker()
-			for i, r := range rows {
-				if only := os.Getenv("TEST_ROW"); only != "" && !strings.Contains(r.answer, only) {
-					continue
-				}
-				r.kind = kind
-				r.play(w, p, i)
-			}
-			w.stop(p)
-			w.judge(expectation{})
-		})
+	var plays []play
+	for op, rows := range map[sandbox.Op][]row{
+		sandbox.OpWhois: whoisRows(), sandbox.OpRegister: registerRows(), sandbox.OpHolder: holderRows(),
+	} {
+		plays = append(plays, play{string(op), func(t *testing.T) { playRows(t, op, rows) }})
 	}
+	together(t, len(plays), plays)
+}
+
+// playRows plays one row after the other, in one world with one worker.
+func playRows(t *testing.T, op sandbox.Op, rows []row) {
+	w := newWorld(t, needs{settings: map[string]string{"MAX_ATTEMPTS": fmt.Sprint(rowAttempts), "RETRY_MAX": "200ms"}})
+	p := w.worker()
+	for i, r := range rows {
+		if only := os.Getenv("TEST_ROW"); only != "" && !strings.Contains(r.answer, only) {
+			continue
+		}
+		r.play(w, p, op, i)
+	}
+	w.stop(p)
+	w.judge(expectation{})
 }
 
 // play orders ten jobs that get the row's answer, and looks at how they end.
-func (r row) play(w *world, p *process, n int) {
+func (r row) play(w *world, p *process, op sandbox.Op, n int) {
 	w.t.Helper()
 	fail := func(format string, args ...any) {
 		w.t.Helper()
-		w.t.Errorf("%s, %s: %s", r.kind, r.answer, fmt.Sprintf(format, args...))
+		w.t.Errorf("%s, %s: %s", op, r.answer, fmt.Sprintf(format, args...))
+	}
+	if r.holder != nil {
+		r.holder.prepare(w, rowPerson(n))
 	}
 	fired := func() int { return 1 }
 	if r.fault.Kind != "" {
 		if r.fault.Op == "" {
-			r.fault.Op = map[queue.Kind]sandbox.Op{queue.Whois: sandbox.OpWhois, queue.Register: sandbox.OpRegister}[r.kind]
+			r.fault.Op = op
 		}
 		fired = w.inject(r.fault)
 	}
 	before := strings.Count(p.said(w.t), holdLine(r.hold))
-	order := w.order(r.kind, r.answer, r.domains(n)...)
+	order := r.order(w, op, n)
 	w.settled()
 	if got := fired(); got < max(r.fault.Count, 1) {
 		fail("I12: the fault happened %d times", got)
 	}
+	r.outcomes(w, order, fail)
+	if r.hold != "" && strings.Count(p.said(w.t), holdLine(r.hold)) == before {
+		fail("the account was never on hold for %s", r.hold)
+	}
+	used, err := w.sql(`SELECT max(attempts) FROM jobs WHERE order_id = $1`, order.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if r.free && used != 1 {
+		fail("used up %d attempts, want 1", used)
+	}
+	if r.holder != nil {
+		r.holder.check(w, order, rowPerson(n), fail)
+	}
+}
+
+func (r row) order(w *world, op sandbox.Op, n int) store.Order {
+	w.t.Helper()
+	domains := r.domains(fmt.Sprintf("row-%d-%s", n, op))
+	if r.holder != nil {
+		return r.holder.order(w, r.answer, rowPerson(n), domains)
+	}
+	kind := queue.Register
+	if op == sandbox.OpWhois {
+		kind = queue.Whois
+	}
+	return w.order(kind, r.answer, domains...)
+}
+
+func (r row) outcomes(w *world, order store.Order, fail func(string, ...any)) {
+	w.t.Helper()
 	sum, err := w.store.Summarize(w.t.Context(), order)
 	if err != nil {
 		w.t.Fatal(err)
@@ -201,16 +241,6 @@ func (r row) play(w *world, p *process, n int) {
 	if !maps.Equal(got, r.want) {
 		fail("ended as %v, want %v", got, r.want)
 	}
-	if r.hold != "" && strings.Count(p.said(w.t), holdLine(r.hold)) == before {
-		fail("the account was never on hold for %s", r.hold)
-	}
-	used, err := w.sql(`SELECT max(attempts) FROM jobs WHERE order_id = $1`, order.ID)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if r.free && used != 1 {
-		fail("used up %d attempts, want 1", used)
-	}
 }
 
 // holdLine is what a worker logs when it lays a hold; not in any log, if there is no reason.
@@ -218,8 +248,7 @@ func holdLine(reason store.HoldReason) string {
 	return fmt.Sprintf(`"reason":"%s","scope"`, reason)
 }
 
-func (r row) domains(n int) []string {
-	fresh := fmt.Sprintf("row-%d-%s", n, r.kind)
+func (r row) domains(fresh string) []string {
 	if r.label == "" {
 		return names(fresh, rowJobs)
 	}
