@@ -206,6 +206,8 @@ func openAttempts(ctx context.Context, tx pgx.Tx, in Intent) ([]uuid.UUID, error
 		_, err = tx.Exec(ctx, `DELETE FROM calls WHERE id = $1`, in.Call.ID)
 		return nil, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE calls SET size = $2 WHERE id = $1 AND size <> $2`, in.Call.ID, len(sent))
+	if len(sent) < len(in.Jobs) {
+		_, err = tx.Exec(ctx, `UPDATE calls SET size = $2 WHERE id = $1`, in.Call.ID, len(sent))
+	}
 	return sent, err
 }

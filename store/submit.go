@@ -205,27 +205,22 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 		}
 		incoming = incomingWithHolders()
 	}
-	fresh, duplicates, err := insertIncoming(ctx, tx, incoming)
-	if err == nil && fresh+duplicates != total {
-		err = errChanged
-	}
+	_, duplicates, err = insertIncoming(ctx, tx, total, incoming)
 	return total, duplicates, err
 }
 
 // finishOrder writes what depends on the number of jobs, and wakes the dispatchers.
 func finishOrder(ctx context.Context, tx pgx.Tx, o Order, chunkSize int) error {
-	if _, err := tx.Exec(ctx, `UPDATE orders SET total = $2 WHERE id = $1`, o.ID, o.Total); err != nil {
-		return err
-	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
-		SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account
-		FROM orders o, generate_series(1, $3::integer, $2::integer) AS first WHERE o.id = $1`,
-		o.ID, chunkSize, o.Total)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, `SELECT pg_notify($1, $2)`, wakeChannel, string(o.Kind))
+		WITH o AS (
+			UPDATE orders SET total = $3 WHERE id = $1 RETURNING id, kind, lane, account
+		), cut AS (
+			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
+			SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account
+			FROM o, generate_series(1, $3::integer, $2::integer) AS first
+		)
+		SELECT pg_notify($4, kind) FROM o`,
+		o.ID, chunkSize, o.Total, wakeChannel)
 	return err
 }
 
@@ -344,22 +339,18 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 	for i, j := range jobs {
 		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
 	}
-	fresh, duplicates, err = insertIncoming(ctx, tx, `
+	return insertIncoming(ctx, tx, len(jobs), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
 			r.period_months, r.nameservers, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[])
 		JOIN orders o ON o.id = $2`, rows, o.ID, wake)
-	if err == nil && fresh+duplicates != len(jobs) {
-		err = errChanged
-	}
-	return fresh, duplicates, err
 }
 
-// insertIncoming inserts jobs from a query. Registrations whose domain has a live or registered job already
+// insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already
 // become final at once, as duplicates. Rows go in by domain, so that two orders with the same
 // domains cannot lock each other out.
-func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any) (fresh, duplicates int, err error) {
+func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (fresh, duplicates int, err error) {
 	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, holder_key`
 	tag, err := tx.Exec(ctx, `
 		WITH i AS (`+incoming+`)
@@ -369,7 +360,9 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any
 	if err != nil {
 		return 0, 0, err
 	}
-	fresh = int(tag.RowsAffected())
+	if fresh = int(tag.RowsAffected()); fresh == total {
+		return fresh, 0, nil
+	}
 	tag, err = tx.Exec(ctx, `
 		WITH i AS (`+incoming+`)
 		INSERT INTO jobs (`+columns+`, state, outcome, finished_at, last_error)
@@ -378,7 +371,11 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, incoming string, args ...any
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)
-	return fresh, int(tag.RowsAffected()), err
+	duplicates = int(tag.RowsAffected())
+	if err == nil && fresh+duplicates != total {
+		err = errChanged
+	}
+	return fresh, duplicates, err
 }
 
 // claimantOf finds the live or registered job that has the domain of incoming job i. OFFSET 0 keeps the planner from

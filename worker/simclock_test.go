@@ -77,6 +77,7 @@ func newSimDatabase(t *testing.T, server *pgserver.Server, name string) *simData
 func simServer(t *testing.T) *pgserver.Server {
 	t.Helper()
 	server, err := pgserver.Start(t.Context(), pgserver.Options{Settings: map[string]string{
+		"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "8GB", "checkpoint_timeout": "1h",
 		"autovacuum": "off", "track_counts": "off", "track_activities": "off", "update_process_title": "off",
 	}})
 	if err != nil {
@@ -97,6 +98,14 @@ func createDatabase(ctx context.Context, server *pgserver.Server, name string) e
 	}
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+name)
 	return errors.Join(err, conn.Close(ctx))
+}
+
+// empty removes every row, but for the version of the schema.
+func (d *simDatabase) empty(t *testing.T) {
+	t.Helper()
+	if _, err := d.conn.Exec(t.Context(), `TRUNCATE orders, jobs, claims, holds, holders, accounts CASCADE`); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (d *simDatabase) set(t *testing.T, now time.Time) {

@@ -100,7 +100,7 @@ func (w *world) fail(format string, args ...any) {
 }
 
 func (w *world) pass(d time.Duration) {
-	w.stirred, w.aged = true, true
+	w.stirred, w.aged = true, w.aged || d >= time.Minute
 	w.log("%v pass", d.Round(time.Second))
 	w.db.set(w.t, w.db.now.Add(d))
 }
@@ -146,8 +146,9 @@ func (w *world) event() {
 		w.deliver(p)
 	case 2:
 		if len(p.tasks) > 0 {
-			w.stirred = true
+			before := len(p.tasks)
 			p.tasks[w.rng.IntN(len(p.tasks))].goOn(true)
+			w.stirred = w.stirred || len(p.tasks) < before
 		}
 	case 3:
 		w.pass([]time.Duration{time.Second, 20 * time.Second, time.Minute, 6 * time.Minute, 15 * time.Minute}[w.rng.IntN(5)])
@@ -199,7 +200,6 @@ func (w *world) deliver(p *process) {
 	if w.chance(9, 1) == 0 {
 		w.tasks = slices.Delete(w.tasks, i, i+1)
 	}
-	w.stirred = true
 	p.work(t.kind, jobs)
 }
 
@@ -276,11 +276,10 @@ func (w *world) calm() {
 	}
 	p := w.newProcess()
 	for range calmRounds {
-		d := w.due()
+		d := w.awaitDue()
 		if d.settled {
 			return
 		}
-		w.db.set(w.t, maxTime(w.db.now.Add(time.Second), d.next))
 		if d.rescue {
 			p.rescue()
 		}
@@ -298,22 +297,15 @@ func (w *world) calm() {
 // calmRounds is far more than any history needs.
 const calmRounds = 200
 
-func maxTime(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // due is what a world waits for.
 type due struct {
-	next          time.Time // when the next thing is due; zero: nothing is
-	rescue, probe bool      // whether there is something to rescue or to probe
-	settled       bool      // nothing waits for anything
+	rescue, probe bool // whether there is something to rescue or to probe
+	settled       bool // nothing waits for anything
 }
 
-func (w *world) due() (d due) {
-	var at *time.Time
+// awaitDue lets time pass until the next thing is due.
+func (w *world) awaitDue() (d due) {
+	var now int64
 	err := w.db.conn.QueryRow(w.t.Context(), `
 		WITH rescues AS (
 			SELECT wake_at AS t FROM chunks WHERE order_id = ANY($2) UNION ALL
@@ -325,17 +317,18 @@ func (w *world) due() (d due) {
 			SELECT now() FROM jobs WHERE held_account = $1 AND NOT EXISTS (SELECT FROM holds WHERE account = $1)
 		), jobs AS MATERIALIZED (
 			SELECT wake_at, state, finished_at FROM jobs WHERE order_id = ANY($2)
+		), next AS (
+			SELECT min(t) AS t FROM (TABLE rescues UNION ALL TABLE probes UNION ALL SELECT wake_at FROM jobs) AS all_of_them
 		)
-		SELECT (SELECT min(t) FROM (TABLE rescues UNION ALL TABLE probes UNION ALL SELECT wake_at FROM jobs) AS all_of_them),
+		SELECT setval('sim.clock', ceil(extract(epoch FROM greatest(next.t, $3)) * 1000000)::bigint),
 			EXISTS (SELECT FROM rescues), EXISTS (SELECT FROM probes),
-			NOT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND state <> 'unconfirmed')`,
-		w.account, w.orderIDs()).Scan(&at, &d.rescue, &d.probe, &d.settled)
+			NOT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND state <> 'unconfirmed')
+		FROM next`,
+		w.account, w.orderIDs(), w.db.now.Add(time.Second)).Scan(&now, &d.rescue, &d.probe, &d.settled)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if at != nil {
-		d.next = *at
-	}
+	w.db.now = time.UnixMicro(now).UTC()
 	return d
 }
 
