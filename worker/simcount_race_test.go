@@ -3,4 +3,4 @@
 package worker
 
 // histories is how many TestHistories simulates under the race detector, which slows each down.
-const histories = 300
+const histories = 100

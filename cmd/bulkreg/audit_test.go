@@ -34,7 +34,7 @@ func TestAuditOfASoundDatabase(t *testing.T) {
 		}
 	}
 	got := parsed[auditJSON](t, d.must(exitDone, "audit", "-o", "json").stdout)
-	if got.Orders != 1 || got.Jobs != 2 || got.Attempts != 2 || got.Total != 0 || got.Breaches == nil || len(got.Invariants) != 7 || got.At.IsZero() {
+	if got.Orders != 1 || got.Jobs != 2 || got.Attempts != 2 || got.Total != 0 || got.Breaches == nil || len(got.Invariants) != 8 || got.At.IsZero() {
 		t.Errorf("JSON: %+v", got)
 	}
 }
