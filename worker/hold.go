@@ -72,8 +72,9 @@ func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
 	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
 		laid, err := p.options.Store.Hold(ctx, h)
 		if laid {
-			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).Str("upstream", h.Words).
-				Msg("the account is on hold; `bulkreg holds` says what waits, `bulkreg resume` tries at once")
+			// Not the upstream's words: they may be about a holder, whom a log must not name.
+			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).
+				Msg("the account is on hold; `bulkreg holds` says why and what waits, `bulkreg resume` tries at once")
 		}
 		return 0, err
 	})

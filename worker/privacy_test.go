@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -76,6 +77,29 @@ func TestDetailsStayInTheirPlace(t *testing.T) {
 	}
 	if n := b.sql(`SELECT count(*) FROM holders WHERE details->>'email' ILIKE '%@example.nl'`); n != 1 {
 		t.Errorf("%d holders have their details, want 1", n)
+	}
+}
+
+// What the upstream says of a registration may be about a person. It is for who asks, in Postgres, and not for the log.
+func TestUpstreamsWordsStayOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	for _, status := range []int{http.StatusInternalServerError, http.StatusUnprocessableEntity, http.StatusPaymentRequired} {
+		b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: status, Message: "Joost Secretman of Kerkstraat cannot have it"})
+	}
+	var log lockedBuffer
+	o := b.options()
+	o.HoldInterval = time.Hour
+	o.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
+	stop := b.work(o)
+	b.submit(queue.Register, "r", names("shop", 20))
+	b.eventually(func() bool { return len(b.holds()) == 1 })
+	stop()
+	if words := b.holds()[0].Words; !strings.Contains(words, "Secretman") {
+		t.Errorf("the hold says %q, want the upstream's words", words)
+	}
+	if text := log.String(); strings.Contains(text, "Secretman") || !strings.Contains(text, "on hold") {
+		t.Errorf("the log says %s", text)
 	}
 }
 
