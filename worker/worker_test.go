@@ -51,6 +51,9 @@ func TestBatchesAreFull(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
 	o := b.options()
+	// However slowly the chunks come out of Redis on a busy machine: the checks fill their batches exactly, and wait for
+	// nothing in the end; the registrations have two calls to spare.
+	o.Whois.Linger, o.Register.Linger = 20*time.Second, 3*time.Second
 	// Chunks that do not fit the batches, from two orders each: they arrive out of step.
 	whois := []store.Order{
 		b.submitChunked(queue.Whois, "w1", names("a", 430), intake.Chunks{Whois: 70, Register: 1}),
