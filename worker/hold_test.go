@@ -119,6 +119,7 @@ func TestPaymentHoldWithSomeMoney(t *testing.T) {
 	t.Parallel()
 	b := setup(t, poor(50))
 	o := b.options()
+	o.Register.Linger = time.Second // the first batch is full, also on a slow machine
 	b.work(o)
 	order := b.submit(queue.Register, "r", names("shop", 120))
 	b.eventually(func() bool {
@@ -248,6 +249,7 @@ func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
 	b := setup(t, sandbox.Options{})
 	o := b.options()
 	o.HoldInterval = time.Hour
+	o.Register.BatchSize, o.Register.Linger = 15, 20*time.Second // one batch, also on a slow machine
 	var orders []store.Order
 	for i := range 3 {
 		orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint("refused-", i), 5)))

@@ -280,8 +280,9 @@ func TestHolderCallGoneWrong(t *testing.T) {
 			t.Run(name+" to the "+call, func(t *testing.T) {
 				t.Parallel()
 				b := setup(t, sandbox.Options{})
-				fault.Op, fault.Skip = sandbox.OpHolder, skip
-				b.inject(fault)
+				injected := fault
+				injected.Op, injected.Skip = sandbox.OpHolder, skip
+				b.inject(injected)
 				o := b.options()
 				o.UpstreamTimeout = time.Second
 				b.work(o)

@@ -92,11 +92,11 @@ func TestWhoisGoneWrong(t *testing.T) {
 		"upper case":      {Kind: sandbox.KindUpper, Items: 50},
 		"no answer":       {Kind: sandbox.KindBlackHole},
 	} {
+		fault.Op = sandbox.OpWhois
 		for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
 			t.Run(fmt.Sprintf("%s, %s", name, kind), func(t *testing.T) {
 				t.Parallel()
 				b := setup(t, sandbox.Options{ChargeTwice: true})
-				fault.Op = sandbox.OpWhois
 				injected, err := b.sandbox.Inject(fault)
 				if err != nil {
 					t.Fatal(err)
