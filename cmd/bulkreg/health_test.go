@@ -113,13 +113,6 @@ func TestHealthAnswersProbes(t *testing.T) {
 	if err := h.close(); err != nil {
 		t.Error(err)
 	}
-	again, err := startHealth(t.Context(), addr)
-	if err != nil {
-		t.Fatalf("the port is not free afterwards: %v", err)
-	}
-	if err := again.close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // A dependency that hangs goes away, others stay, and the end waits for nothing.
