@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // HolderDigest tells the details of one holder from those of another. Its zero value is no holder.
@@ -83,6 +84,24 @@ func (s *Store) ClaimHolder(ctx context.Context, c HolderClaim) (Holder, error) 
 		&h.State, &h.UpstreamID, &h.Words, &h.Failures, &h.Claimed, &h.Details, &h.Purged, &h.Busy, &wait)
 	h.Wait = max(0, time.Duration(wait*float64(time.Second)))
 	return h, failure("claim holder", err)
+}
+
+// HolderDetails returns what is kept of holders, JSON by key. It is personal data. Purged ones are left out.
+func (s *Store) HolderDetails(ctx context.Context, keys []int64) (map[int64][]byte, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, details FROM holders WHERE id = ANY($1) AND details IS NOT NULL`, keys)
+	if err != nil {
+		return nil, failure("read details of holders", err)
+	}
+	all := map[int64][]byte{}
+	var (
+		key     int64
+		details []byte
+	)
+	_, err = pgx.ForEachRow(rows, []any{&key, &details}, func() error {
+		all[key] = details
+		return nil
+	})
+	return all, failure("read details of holders", err)
 }
 
 // StartCreation records, just before the call, that a holder's creation is sent, and renews the claim's lease. Until

@@ -6,9 +6,10 @@ import (
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
-// Upstream is what a worker asks of the registrar, for one account. A method makes one request and never repeats it.
+// Upstream is what a worker asks of the registrar, for one account. A method makes one request and never repeats it. What
+// it knows of holders it hides in the upstream's words.
 type Upstream interface {
-	CheckBulk(ctx context.Context, domains []string) (registrar.CheckReply, error)
+	CheckBulk(ctx context.Context, domains []string, known ...registrar.Holder) (registrar.CheckReply, error)
 	RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error)
 	FindHolder(ctx context.Context, search registrar.HolderSearch) (registrar.HolderReply, error)
 	CreateHolder(ctx context.Context, h registrar.Holder) (registrar.HolderReply, error)

@@ -67,9 +67,9 @@ func (p *pipeline) lookUp(ctx context.Context, b batch) (resolution, error) {
 }
 
 func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, claim uuid.UUID) (resolution, error) {
-	var details holder.Details
-	if json.Unmarshal(h.Details, &details) != nil { // its error might quote them
-		return resolution{}, errors.New("read details of holder: they are no JSON of the expected form")
+	details, err := readDetails(h.Details)
+	if err != nil {
+		return resolution{}, err
 	}
 	reply, f, err := p.callHolder(ctx, b, func(ctx context.Context) (registrar.HolderReply, error) {
 		return p.upstream.FindHolder(ctx, registrar.HolderSearch{Email: details.Email, Known: holderOf(details)})
@@ -197,6 +197,40 @@ func (p *pipeline) settleHolder(ctx context.Context, change store.HolderChange) 
 		return later(0, "what became of its holder could not be written down")
 	}
 	return resolutionOf(h)
+}
+
+func readDetails(encoded []byte) (holder.Details, error) {
+	var details holder.Details
+	if json.Unmarshal(encoded, &details) != nil { // its error might quote them
+		return details, errors.New("read details of holder: they are no JSON of the expected form")
+	}
+	return details, nil
+}
+
+// knownHolders reads what is known of the holders of some jobs, so that nothing of it is kept where the upstream says it.
+func (p *pipeline) knownHolders(ctx context.Context, jobs []store.ClaimedJob) (map[int64]registrar.Holder, error) {
+	var keys []int64
+	for _, j := range jobs {
+		if j.HolderKey != 0 {
+			keys = append(keys, j.HolderKey)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	details, err := p.options.Store.HolderDetails(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[int64]registrar.Holder, len(details))
+	for key, encoded := range details {
+		d, err := readDetails(encoded)
+		if err != nil {
+			return nil, err
+		}
+		known[key] = holderOf(d)
+	}
+	return known, nil
 }
 
 // detailsOf is what makes one upstream holder differ from another.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
 // pipeline carries out the jobs of one kind and account: chunks go in, batches are claimed, called for and settled.
@@ -42,11 +43,13 @@ type batch struct {
 	jobs  []store.ClaimedJob
 	probe *probing // nil unless the batch is the probe of a hold
 	part  bool     // these are not all of the claim's
+	// known is what is known of holders that came with their details, by key.
+	known map[int64]registrar.Holder
 }
 
 // of is a part of the batch, or all of it.
 func (b batch) of(jobs []store.ClaimedJob) batch {
-	return batch{claim: b.claim, jobs: jobs, probe: b.probe, part: b.part || len(jobs) < len(b.jobs)}
+	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
 }
 
 // some is the jobs of a batch that is a part, and nil for a whole one.

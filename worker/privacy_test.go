@@ -40,12 +40,16 @@ func (b *lockedBuffer) String() string {
 func TestDetailsStayInTheirPlace(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
+	const words = "cannot serve Joost Secretman of Kerkstraat 1 in 1234AB Zonnedorp, joost.Secretman@example.nl, +31612345678"
 	for _, f := range []sandbox.Fault{
-		{Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: "cannot save Joost Secretman of Kerkstraat, joost.Secretman@example.nl, +31612345678"},
-		{Kind: sandbox.KindHTML, Skip: 1},
-		{Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Message: "Secretman, +31 612345678, joost.secretman@example.nl: no", Skip: 1},
+		{Op: sandbox.OpHolder, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: words},
+		{Op: sandbox.OpHolder, Kind: sandbox.KindHTML, Skip: 1},
+		{Op: sandbox.OpHolder, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Message: words, Skip: 1},
+		{Op: sandbox.OpWhois, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: words},
+		{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: words},
+		{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusPaymentRequired, Message: words},
+		{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Message: words},
 	} {
-		f.Op = sandbox.OpHolder
 		b.inject(f)
 	}
 	monitor := b.watchRedis()
@@ -55,6 +59,8 @@ func TestDetailsStayInTheirPlace(t *testing.T) {
 	o.Log = zerolog.New(&log).Level(zerolog.TraceLevel)
 	stop := b.work(o)
 	b.settled(b.submitHolders("r", names("shop", 120), always("Secretman")), b.submitHolders("s", names("more", 60), always("Secretman")))
+	// A new order asks again for a holder who was refused.
+	b.settled(b.submitHolders("t", names("again", 60), always("Secretman")))
 	stop()
 	sent := monitor()
 	if !strings.Contains(sent, "shop-0000.nl") || !strings.Contains(log.String(), "working") {
@@ -67,7 +73,7 @@ func TestDetailsStayInTheirPlace(t *testing.T) {
 			}
 		}
 		for table, where := range map[string]string{
-			"jobs": "t::text", "calls": "t::text", "claims": "t::text", "attempts": "t::text", "orders": "t::text", "chunks": "t::text", "holds": "t::text",
+			"jobs": "t::text", "calls": "t::text", "claims": "t::text", "attempts": "t::text", "orders": "t::text", "chunks": "t::text", "holds": "t::text", "readings": "t::text",
 			"holders": "coalesce(words, '')",
 		} {
 			if n := b.sql(`SELECT count(*) FROM `+table+` t WHERE `+where+` ILIKE '%' || $1 || '%'`, personal); n > 0 {

@@ -26,6 +26,10 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
 		return part{}
 	}
+	if b.known, err = p.knownHolders(reading, b.jobs); err != nil {
+		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading holders failed; nothing was sent")
+		return part{}
+	}
 	fates, call, ok := p.check(ctx, b, store.OpCheck)
 	if !ok {
 		return part{}
@@ -149,7 +153,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		begun := p.options.Clock()
 		if sent = p.intend(ctx, b, call, cleared); len(sent) > 0 {
 			p.options.reached(StepIntended)
-			reply, err = p.callRegister(ctx, sent, begun)
+			reply, err = p.callRegister(ctx, b.of(sent), begun)
 		}
 	}) != nil || len(sent) == 0 {
 		return part{}
@@ -207,14 +211,15 @@ var errTooLate = errors.New("the process stood still between intent and call; no
 // callRegister makes the paid call, on a deadline of its own that nothing else shortens. It counts from before the
 // intent: a process that was stopped in between wakes up past its lease, when others have taken over,
 // and must not send any more.
-func (p *pipeline) callRegister(ctx context.Context, jobs []store.ClaimedJob, begun time.Time) (registrar.RegisterReply, error) {
+func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (registrar.RegisterReply, error) {
 	if p.options.Clock().Sub(begun) > leaseMargin {
 		return registrar.RegisterReply{}, errTooLate
 	}
-	registrations := make([]registrar.Registration, len(jobs))
-	for i, j := range jobs {
+	registrations := make([]registrar.Registration, len(b.jobs))
+	for i, j := range b.jobs {
 		registrations[i] = registrar.Registration{
 			Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
+			Known: b.known[j.HolderKey],
 		}
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)

@@ -60,7 +60,7 @@ func (r *registry) broken() registrar.Answer {
 }
 
 // CheckBulk implements Upstream.
-func (r *registry) CheckBulk(_ context.Context, domains []string) (registrar.CheckReply, error) {
+func (r *registry) CheckBulk(_ context.Context, domains []string, _ ...registrar.Holder) (registrar.CheckReply, error) {
 	switch r.w.chance(60, 4, 4, 3, 3, 3, 2) {
 	case 1:
 		return registrar.CheckReply{Answer: r.answer(500)}, errors.New("simulated: 500")

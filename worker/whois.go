@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -103,7 +105,7 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 	if p.checks.do(ctx, func() {
 		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 		defer cancel()
-		reply, err = p.upstream.CheckBulk(calling, domains)
+		reply, err = p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
 	}) != nil {
 		return nil, store.CallResult{}, false
 	}

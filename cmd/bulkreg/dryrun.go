@@ -116,7 +116,7 @@ func batches(domains iter.Seq2[string, error], size int) iter.Seq2[[]string, err
 
 // checker is what a dry run asks of the registrar.
 type checker interface {
-	CheckBulk(ctx context.Context, domains []string) (registrar.CheckReply, error)
+	CheckBulk(ctx context.Context, domains []string, known ...registrar.Holder) (registrar.CheckReply, error)
 }
 
 var _ checker = (*registrar.Client)(nil)

@@ -174,7 +174,7 @@ func (c *Client) requestToken(ctx context.Context) (Secret, time.Duration, error
 	}()
 	answer.Duration = c.clock().Sub(answer.Started)
 	if cause != nil || !answer.ok(isOK) {
-		return "", 0, &AuthError{Answer: answer, cause: c.safe(cause)}
+		return "", 0, &AuthError{Answer: answer, cause: c.safe(cause, nil)}
 	}
 	return value, life, nil
 }

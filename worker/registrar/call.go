@@ -34,7 +34,7 @@ type request struct {
 	limit    int64                   // of a success reply
 	decode   func(body []byte) error // of a success reply; it must not keep body
 	private  bool                    // replies hold secrets or personal data: only the documented message is quoted
-	personal []string                // terms to hide in the upstream's words
+	personal []string                // what to hide in the upstream's words and in errors
 }
 
 func isOK(status int) bool          { return status == http.StatusOK }
@@ -59,7 +59,7 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 	}
 	answer.Duration = c.clock().Sub(answer.Started)
 	if err != nil || !answer.ok(r.success) {
-		return answer, &Error{Op: r.op, Answer: answer, cause: c.safe(err)}
+		return answer, &Error{Op: r.op, Answer: answer, cause: c.safe(err, r.personal)}
 	}
 	return answer, nil
 }
@@ -162,7 +162,7 @@ func (c *Client) quote(answer *Answer, r request, body []byte) {
 	if !r.success(answer.Status) {
 		if code, message, ok := decodeError(body); ok {
 			answer.Documented, answer.StatusCode = true, code
-			answer.Message = c.scrub.clean(message, r.personal...)
+			answer.Message = c.scrub.clean(message, newTerms(r.personal))
 			return
 		}
 	}
@@ -171,14 +171,14 @@ func (c *Client) quote(answer *Answer, r request, body []byte) {
 	if r.private || data {
 		return
 	}
-	answer.Message = c.scrub.page(body, r.personal...)
+	answer.Message = c.scrub.page(body, newTerms(r.personal))
 }
 
-// safe cleans what an error says. Our own errors under it stay to be found.
-func (c *Client) safe(err error) error {
+// safe cleans what an error says: net/http quotes a reply that is no HTTP. Our own errors under it stay to be found.
+func (c *Client) safe(err error, personal []string) error {
 	var auth *AuthError
 	if err == nil || errors.As(err, &auth) {
 		return err
 	}
-	return &safeCause{text: c.scrub.clean(err.Error()), err: err}
+	return &safeCause{text: c.scrub.clean(err.Error(), newTerms(personal)), err: err}
 }

@@ -458,6 +458,6 @@ func BenchmarkCheckBulk(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.cleanChecks(checks)
+		c.cleanChecks(checks, nil)
 	}
 }

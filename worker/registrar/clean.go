@@ -37,7 +37,7 @@ var (
 
 // clean makes the upstream's words safe to store and to show: valid UTF-8 on one line, without secrets, tokens,
 // e-mail addresses, telephone numbers and the given personal terms, at most MaxMessage bytes.
-func (s *scrubber) clean(text string, personal ...string) string {
+func (s *scrubber) clean(text string, personal terms) string {
 	if isPlainWord(text) && len(personal) == 0 && len(text) < windowSize && s.longerThan(len(text)) {
 		return text
 	}
@@ -55,14 +55,14 @@ func (s *scrubber) clean(text string, personal ...string) string {
 		text = emailPattern.ReplaceAllString(text, "[e-mail]")
 	}
 	text = hidePhones(text)
-	text = hideTerms(text, personal)
+	text = personal.hide(text)
 	return bounded(text)
 }
 
 // page takes the words out of a reply that is not the documented JSON, such as a proxy's error page.
-func (s *scrubber) page(body []byte, personal ...string) string {
+func (s *scrubber) page(body []byte, personal terms) string {
 	body = body[:min(len(body), 2*maxRead)]
-	return s.clean(markupPattern.ReplaceAllString(strings.ToValidUTF8(string(body), "\uFFFD"), " "), personal...)
+	return s.clean(markupPattern.ReplaceAllString(strings.ToValidUTF8(string(body), "\uFFFD"), " "), personal)
 }
 
 // longerThan reports whether every secret is longer than n bytes, so that a text of n bytes cannot hold one.
@@ -122,18 +122,20 @@ func hidePhones(text string) string {
 	return b.String()
 }
 
-// hideTerms hides what the caller knows to be personal, wherever it stands as a word of its own: in upper or lower case,
-// with or without its spaces, and escaped in the ways in which secrets are looked for.
-func hideTerms(text string, terms []string) string {
-	patterns := termPatterns(terms)
-	if len(patterns) == 0 {
+// terms find what the caller knows to be personal.
+type terms []*regexp.Regexp
+
+// hide replaces it wherever it stands as a word of its own: in upper or lower case, with or without its spaces, and escaped
+// in the ways in which secrets are looked for.
+func (t terms) hide(text string) string {
+	if len(t) == 0 {
 		return text
 	}
 	text = norm.NFC.String(text)
 	mask := make([]bool, len(text))
 	v := newView(text)
 	for range escapeLevels {
-		for _, p := range patterns {
+		for _, p := range t {
 			v.markWords(mask, p)
 		}
 		next, changed := v.unescape()
@@ -145,11 +147,11 @@ func hideTerms(text string, terms []string) string {
 	return redact(text, mask, "[personal]")
 }
 
-// termPatterns leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
-func termPatterns(terms []string) []*regexp.Regexp {
+// newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
+func newTerms(personal []string) terms {
 	const shortest = 2 // letters and digits
-	var patterns []*regexp.Regexp
-	for _, term := range terms {
+	var patterns terms
+	for _, term := range personal {
 		term, _ = readable(norm.NFC.String(term))
 		telling := 0
 		for _, r := range term {

@@ -62,7 +62,7 @@ func (c *Client) Authenticate(ctx context.Context) error {
 	ctx, cancel := withTimeout(ctx, c.timeout)
 	defer cancel()
 	if _, err := c.tokens.get(ctx); err != nil {
-		return c.safe(err)
+		return c.safe(err, nil)
 	}
 	return nil
 }

@@ -36,6 +36,19 @@ func (h Holder) personal() []string {
 	}
 }
 
+// personalOf lists what is personal of several holders, many of whom may be the same.
+func personalOf(holders []Holder) []string {
+	var all []string
+	seen := map[Holder]bool{{}: true}
+	for _, h := range holders {
+		if !seen[h] {
+			seen[h] = true
+			all = append(all, h.personal()...)
+		}
+	}
+	return all
+}
+
 // spacedCode puts a space wherever a postal code may have one: between its digits and its letters.
 func spacedCode(code string) string {
 	var b strings.Builder
@@ -155,18 +168,7 @@ func (c *Client) doHolder(ctx context.Context, r request, knownID string) (Holde
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)
-	return reply, hidePersonal(err, r.personal)
-}
-
-// hidePersonal hides terms in what an error says beyond the upstream's words, from which they are gone: net/http quotes a
-// reply that is no HTTP.
-func hidePersonal(err error, terms []string) error {
-	var failed *Error
-	var auth *AuthError
-	if errors.As(err, &failed) && failed.cause != nil && !errors.As(failed.cause, &auth) {
-		failed.cause = &safeCause{text: hideTerms(failed.cause.Error(), terms), err: failed.cause}
-	}
-	return err
+	return reply, err
 }
 
 func (c *Client) refuseHolder(op Op, why string) (HolderReply, error) {

@@ -6,12 +6,13 @@ import (
 )
 
 // Registration is one domain to pay for. PeriodMonths 0 leaves the period to the upstream, whose default is 12
-// months.
+// months. Known is what the caller knows of the holder: it is not sent; it is hidden in the upstream's words.
 type Registration struct {
 	Domain       string
 	HolderID     string
 	PeriodMonths int
 	Nameservers  []string
+	Known        Holder
 }
 
 // Outcome is what the upstream said of one registration.
@@ -55,15 +56,16 @@ func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, e
 		reply.Answer, err = c.refuse(OpRegister, why)
 		return reply, err
 	}
+	personal := r.Known.personal()
 	reply.Answer, err = c.do(ctx, request{
 		op: OpRegister, method: http.MethodPost, path: c.paths.Register, body: body,
-		success: isOKOrCreated, limit: replyLimit(1),
+		success: isOKOrCreated, limit: replyLimit(1), personal: personal,
 		decode: func(body []byte) (err error) {
 			reply.Results, err = decodeResult(body)
 			return err
 		},
 	})
-	c.cleanResults(reply.Results)
+	c.cleanResults(reply.Results, personal)
 	return reply, err
 }
 
@@ -77,21 +79,33 @@ func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterR
 		reply.Answer, err = c.refuse(OpRegisterBulk, why)
 		return reply, err
 	}
+	known := make([]Holder, len(rs))
+	for i, r := range rs {
+		known[i] = r.Known
+	}
+	personal := personalOf(known)
 	reply.Answer, err = c.do(ctx, request{
 		op: OpRegisterBulk, method: http.MethodPost, path: c.paths.RegisterBulk, body: body,
-		success: isOKOrCreated, limit: replyLimit(len(rs)),
+		success: isOKOrCreated, limit: replyLimit(len(rs)), personal: personal,
 		decode: func(body []byte) (err error) {
 			reply.Results, err = decodeRegistrations(body)
 			return err
 		},
 	})
-	c.cleanResults(reply.Results)
+	c.cleanResults(reply.Results, personal)
 	return reply, err
 }
 
-func (c *Client) cleanResults(results []Result) {
+func (c *Client) cleanResults(results []Result, personal []string) {
+	var hidden terms
 	for i := range results {
-		results[i].Message = c.scrub.clean(results[i].Message)
+		if results[i].Message == "" { // as in most
+			continue
+		}
+		if hidden == nil {
+			hidden = newTerms(personal)
+		}
+		results[i].Message = c.scrub.clean(results[i].Message, hidden)
 	}
 }
 
