@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -13,24 +12,25 @@ import (
 	"github.com/bulkreg/bulkreg/store"
 )
 
-// recaller notices that Redis was emptied, and has what was delivered into it delivered again at once rather than after
-// when its time has passed. It leaves a mark in Redis that goes with everything else there; a missing one gets a new name, and a name
-// that Postgres does not know is a Redis without our deliveries. Every worker runs one, and Postgres lets one of them
-// recall. It notices a Redis that was emptied while no worker ran, too.
-//
-// A Redis that comes back with old data has its old mark: what is missing there is found by its wake_at, as ever.
+// recaller notices that Redis has lost deliveries, and has them made again at once rather than after their time has passed.
+// It leaves a mark in Redis, with a name and a count of the looks at it. A mark that is missing, or whose count has gone
+// back because Redis came up from an old snapshot, gets a new name; and a name that Postgres does not know is a Redis
+// without our newest deliveries. Every worker runs one, and Postgres lets one of them recall. That Redis was emptied is
+// noticed by workers that start later, too; an old snapshot only by those that have seen a newer one.
 type recaller struct {
 	store    *store.Store
 	redis    redis.Cmdable
+	looking  *redis.Script
 	queues   []any  // names of the Asynq queues that this worker serves
 	known    string // the mark that was dealt with
+	looks    int64  // at the mark, when this worker looked last
 	recalled func() // told when deliveries have become due
 	down     outage
 	log      zerolog.Logger
 }
 
 const (
-	markKey = "bulkreg:mark"
+	markKey = "bulkreg:life"
 	// queuesKey is the set in which Asynq's Inspector looks for queues. Asynq's client writes a queue into it once in its
 	// life, and so does not after Redis was emptied.
 	queuesKey = "asynq:queues"
@@ -39,7 +39,7 @@ const (
 func newRecaller(o Options, client redis.Cmdable, recalled func()) *recaller {
 	log := o.Log.With().Str("role", "recaller").Logger()
 	r := &recaller{
-		store: o.Store, redis: client, recalled: recalled,
+		store: o.Store, redis: client, looking: redis.NewScript(lookAtMark), recalled: recalled,
 		down: outage{log: log, what: "looking whether Redis was emptied"}, log: log,
 	}
 	for _, kind := range o.Kinds {
@@ -73,7 +73,7 @@ func (r *recaller) look(ctx context.Context) error {
 	}
 	if found.Chunks+found.Jobs > 0 {
 		r.log.Warn().Int("chunks", found.Chunks).Int("jobs", found.Jobs).
-			Msg("Redis was emptied, or is a new one; delivering again what was not claimed")
+			Msg("Redis was emptied, came back with old data, or is a new one; delivering again what was not claimed")
 		r.recalled()
 	}
 	if err := r.redis.SAdd(ctx, queuesKey, r.queues...).Err(); err != nil {
@@ -83,18 +83,32 @@ func (r *recaller) look(ctx context.Context) error {
 	return nil
 }
 
-// mark reads the mark, and leaves one where there is none.
+// lookAtMark counts a look and returns the name and the count. It leaves a new name where there is none, or where the count
+// of the name that the caller knows is not above the caller's last: several workers that see it agree on the first one's.
+//
+//	KEYS: the mark, a hash of name and looks. ARGV: a new name, the name that the caller knows, the count it saw last.
+const lookAtMark = `
+	local looks = redis.call('HINCRBY', KEYS[1], 'looks', 1)
+	local name = redis.call('HGET', KEYS[1], 'name')
+	if not name or name == ARGV[2] and looks <= tonumber(ARGV[3]) then
+		name = ARGV[1]
+		redis.call('HSET', KEYS[1], 'name', name)
+	end
+	return {name, looks}`
+
+// mark looks at the mark, and leaves one where it is missing or too old.
 func (r *recaller) mark(ctx context.Context) (string, error) {
-	mark, err := r.redis.Get(ctx, markKey).Result()
-	if errors.Is(err, redis.Nil) {
-		// Several workers may see that none is there. The first one's stays.
-		if err := r.redis.SetNX(ctx, markKey, rand.Text(), 0).Err(); err != nil {
-			return "", fmt.Errorf("leave mark in Redis: %w", err)
-		}
-		mark, err = r.redis.Get(ctx, markKey).Result()
-	}
+	seen, err := r.looking.Run(ctx, r.redis, []string{markKey}, rand.Text(), r.known, r.looks).Slice()
 	if err != nil {
-		return "", fmt.Errorf("read mark in Redis: %w", err)
+		return "", fmt.Errorf("look at mark in Redis: %w", err)
 	}
-	return mark, nil
+	if len(seen) == 2 {
+		name, named := seen[0].(string)
+		looks, counted := seen[1].(int64)
+		if named && counted {
+			r.looks = looks
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("look at mark in Redis: it says %v", seen)
 }
