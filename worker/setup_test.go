@@ -149,6 +149,12 @@ func (b *bench) submitOrder(order intake.Order, holder string, domains []string,
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return b.submitRead(order, r, chunks)
+}
+
+// submitRead takes in an order with the lines of a reader, all of which must be good.
+func (b *bench) submitRead(order intake.Order, r *input.Reader, chunks intake.Chunks) store.Order {
+	b.t.Helper()
 	spool, err := intake.ReadSpool(r, func(bad *input.RejectError) error { return bad })
 	if err != nil {
 		b.t.Fatal(err)

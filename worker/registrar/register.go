@@ -56,17 +56,9 @@ func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, e
 		reply.Answer, err = c.refuse(OpRegister, why)
 		return reply, err
 	}
-	personal := r.Known.personal()
-	reply.Answer, err = c.do(ctx, request{
-		op: OpRegister, method: http.MethodPost, path: c.paths.Register, body: body,
-		success: isOKOrCreated, limit: replyLimit(1), personal: personal,
-		decode: func(body []byte) (err error) {
-			reply.Results, err = decodeResult(body)
-			return err
-		},
-	})
-	c.cleanResults(reply.Results, personal)
-	return reply, err
+	return c.doRegister(ctx, request{
+		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1), personal: r.Known.personal(),
+	}, decodeResult)
 }
 
 // RegisterBulk registers and pays for several domains at once; each can fail alone. When it fails as a whole and
@@ -83,16 +75,22 @@ func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterR
 	for i, r := range rs {
 		known[i] = r.Known
 	}
-	personal := personalOf(known)
-	reply.Answer, err = c.do(ctx, request{
-		op: OpRegisterBulk, method: http.MethodPost, path: c.paths.RegisterBulk, body: body,
-		success: isOKOrCreated, limit: replyLimit(len(rs)), personal: personal,
-		decode: func(body []byte) (err error) {
-			reply.Results, err = decodeRegistrations(body)
-			return err
-		},
-	})
-	c.cleanResults(reply.Results, personal)
+	return c.doRegister(ctx, request{
+		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)), personal: personalOf(known),
+	}, decodeRegistrations)
+}
+
+// doRegister sends r, which costs money, and reads the results.
+func (c *Client) doRegister(ctx context.Context, r request, decode func([]byte) ([]Result, error)) (RegisterReply, error) {
+	var reply RegisterReply
+	r.method, r.success = http.MethodPost, isOKOrCreated
+	r.decode = func(body []byte) (err error) {
+		reply.Results, err = decode(body)
+		return err
+	}
+	var err error
+	reply.Answer, err = c.do(ctx, r)
+	c.cleanResults(reply.Results, r.personal)
 	return reply, err
 }
 

@@ -41,16 +41,9 @@ func (c *Client) Check(ctx context.Context, domain string) (CheckReply, error) {
 		reply.Answer, err = c.refuse(OpCheck, why)
 		return reply, err
 	}
-	reply.Answer, err = c.do(ctx, request{
-		op: OpCheck, method: http.MethodGet, path: fillPath(c.paths.Check, placeDomain, domain),
-		success: isOK, limit: replyLimit(1),
-		decode: func(body []byte) (err error) {
-			reply.Checks, err = decodeCheck(body)
-			return err
-		},
-	})
-	c.cleanChecks(reply.Checks, nil)
-	return reply, err
+	return c.doCheck(ctx, request{
+		op: OpCheck, method: http.MethodGet, path: fillPath(c.paths.Check, placeDomain, domain), limit: replyLimit(1),
+	}, decodeCheck)
 }
 
 // CheckBulk asks about several domains at once. What is known of holders is not sent; it is hidden in the upstream's words.
@@ -67,16 +60,23 @@ func (c *Client) CheckBulk(ctx context.Context, domains []string, known ...Holde
 		reply.Answer, err = c.refuse(OpCheckBulk, why)
 		return reply, err
 	}
-	personal := personalOf(known)
-	reply.Answer, err = c.do(ctx, request{
-		op: OpCheckBulk, method: http.MethodPost, path: c.paths.CheckBulk, body: body,
-		success: isOK, limit: replyLimit(len(domains)), personal: personal,
-		decode: func(body []byte) (err error) {
-			reply.Checks, err = decodeChecks(body)
-			return err
-		},
-	})
-	c.cleanChecks(reply.Checks, personal)
+	return c.doCheck(ctx, request{
+		op: OpCheckBulk, method: http.MethodPost, path: c.paths.CheckBulk, body: body, limit: replyLimit(len(domains)),
+		personal: personalOf(known),
+	}, decodeChecks)
+}
+
+// doCheck sends r and reads the checks.
+func (c *Client) doCheck(ctx context.Context, r request, decode func([]byte) ([]Check, error)) (CheckReply, error) {
+	var reply CheckReply
+	r.success = isOK
+	r.decode = func(body []byte) (err error) {
+		reply.Checks, err = decode(body)
+		return err
+	}
+	var err error
+	reply.Answer, err = c.do(ctx, r)
+	c.cleanChecks(reply.Checks, r.personal)
 	return reply, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/torture/proxy"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -134,23 +135,12 @@ func (s *sequence) fillForAWhile() {
 }
 
 func (s *sequence) refusePostgres() {
-	before := s.toDatabase.Counts().Cut
-	s.toDatabase.Refuse()
-	pass(s.t, 3*time.Second)
-	s.toDatabase.Heal()
-	if s.toDatabase.Counts().Cut > before {
-		s.prove("Postgres away")
-	}
+	cut := func(c proxy.Counts) int { return c.Cut }
+	s.forAWhile(3*time.Second, s.toDatabase, s.toDatabase.Refuse, "Postgres away", cut)
 }
 
 func (s *sequence) swallowPostgres() {
-	before := s.toDatabase.Counts().Swallowed
-	s.toDatabase.BlackHole()
-	pass(s.t, 3*time.Second)
-	s.toDatabase.Heal()
-	if s.toDatabase.Counts().Swallowed > before {
-		s.prove("Postgres a black hole")
-	}
+	s.forAWhile(3*time.Second, s.toDatabase, s.toDatabase.BlackHole, "Postgres a black hole", swallowed)
 }
 
 func (s *sequence) cutLines() {
@@ -160,12 +150,19 @@ func (s *sequence) cutLines() {
 }
 
 func (s *sequence) swallowUpstream() {
-	before := s.toUpstream.Counts().Swallowed
-	s.toUpstream.BlackHole()
-	pass(s.t, 2*time.Second)
-	s.toUpstream.Heal()
-	if s.toUpstream.Counts().Swallowed > before {
-		s.prove("upstream a black hole")
+	s.forAWhile(2*time.Second, s.toUpstream, s.toUpstream.BlackHole, "upstream a black hole", swallowed)
+}
+
+func swallowed(c proxy.Counts) int { return c.Swallowed }
+
+// forAWhile lets a proxy fail in one way, and counts it as a fault if it hit something.
+func (s *sequence) forAWhile(d time.Duration, p *proxy.Proxy, fail func(), what string, hits func(proxy.Counts) int) {
+	before := hits(p.Counts())
+	fail()
+	pass(s.t, d)
+	p.Heal()
+	if hits(p.Counts()) > before {
+		s.prove(what)
 	}
 }
 

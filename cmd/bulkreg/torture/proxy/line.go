@@ -54,16 +54,8 @@ func (l *line) finish(end net.Conn) bool {
 
 // request passes one piece on. It is found out before whether its reply is to be dropped: the reply may be quick.
 func (l *line) request(piece []byte) bool {
-	m, every, changed := l.proxy.now()
-	switch m {
-	case swallowing:
-		l.swallow(len(piece))
-		return true
-	case delaying:
-		if !l.wait(every, changed) {
-			return false
-		}
-		l.proxy.count(func(c *Counts) { c.Delayed++ })
+	if gone, open := l.holdUp(piece); gone || !open {
+		return open
 	}
 	if l.session != nil {
 		l.readAlong(piece)
@@ -102,24 +94,31 @@ func (l *line) replies() {
 }
 
 func (l *line) reply(piece []byte) bool {
-	m, every, changed := l.proxy.now()
-	switch m {
-	case swallowing:
-		l.swallow(len(piece))
-		return true
-	case delaying:
-		if !l.wait(every, changed) {
-			return false
-		}
-		l.proxy.count(func(c *Counts) { c.Delayed++ })
-	case trickling:
-		var ok bool
-		if piece, ok = l.trickle(piece); !ok {
-			return false
-		}
+	if gone, open := l.holdUp(piece); gone || !open {
+		return open
+	}
+	piece, open := l.trickle(piece)
+	if !open {
+		return false
 	}
 	_, err := l.client.Write(piece)
 	return err == nil
+}
+
+// holdUp does to a piece what is done in both directions: it is swallowed, and then gone, or it waits. The line may be closed
+// meanwhile.
+func (l *line) holdUp(piece []byte) (gone, open bool) {
+	switch m, every, changed := l.proxy.now(); m {
+	case swallowing:
+		l.swallow(len(piece))
+		return true, true
+	case delaying:
+		if !l.wait(every, changed) {
+			return false, false
+		}
+		l.proxy.count(func(c *Counts) { c.Delayed++ })
+	}
+	return false, true
 }
 
 // trickle sends a piece byte by byte for as long as the mode lasts, and returns the rest.
