@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
-	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -27,7 +25,8 @@ func (a *app) devCommand() *cobra.Command {
 worker. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
 
 It prints what to export in a second terminal, so that the other commands work on it. If DATABASE_URL or REDIS_URL are
-set, it uses those instead, and leaves there what it wrote. It never uses the REGISTRAR_* settings.`,
+set, it uses those instead, and leaves there what it wrote: a database that is empty or that dev made, and a Redis that
+nobody else uses. It never uses the REGISTRAR_* settings.`,
 		Example: `  bulkreg dev --demo
   bulkreg dev`,
 		Args: usageArgs(cobra.NoArgs),
@@ -92,12 +91,15 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if e.store, err = openDev(ctx, cfg); err != nil {
+	var isNew bool
+	if e.store, isNew, err = openDev(ctx, cfg); err != nil {
 		return err
 	}
 	e.push(func() error { e.store.Close(); return nil })
-	if err := refuseForeign(ctx, e.store); err != nil {
-		return err
+	if e.redisGiven {
+		if err := refuseBusyRedis(ctx, e.redis, isNew); err != nil {
+			return err
+		}
 	}
 	log, err := a.newLogger(cfg)
 	if err != nil {
@@ -114,42 +116,5 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 	}
 	e.config = cfg
 	e.goWorker(w)
-	return nil
-}
-
-// openDev opens the database. An empty one gets the schema; one with an older schema is somebody's, who may not want it
-// changed.
-func openDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
-	st, err := openStore(ctx, cfg)
-	var schema *store.SchemaError
-	if !errors.As(err, &schema) || schema.Have != 0 {
-		return st, err
-	}
-	url, err := cfg.Database()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := migrations.Up(ctx, url); err != nil {
-		return nil, err
-	}
-	return openStore(ctx, cfg)
-}
-
-// ordersLooked is how many of a database's newest orders refuseForeign looks at.
-const ordersLooked = 500
-
-// refuseForeign refuses a database in which registrations wait: a worker on the sandbox would call them registered, and
-// nobody would have bought them.
-func refuseForeign(ctx context.Context, st *store.Store) error {
-	orders, err := st.ListOrders(ctx, "", ordersLooked)
-	if err != nil {
-		return err
-	}
-	for _, o := range orders {
-		if o.Kind == store.Register && !o.Done() {
-			return usagef("the database at DATABASE_URL holds order %q, whose registrations are not done: against the sandbox they "+
-				"would be called registered without being bought; cancel the order, or use another database, or none", o.Reference)
-		}
-	}
 	return nil
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
@@ -63,18 +66,76 @@ func TestDev(t *testing.T) {
 	}
 }
 
-func TestDevRefusesADatabaseWhereRegistrationsWait(t *testing.T) {
+// A database that dev did not make is left alone, whatever is in it: what comes in while dev runs would be played, too.
+func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t, migrated)
 	st := openTestStore(t, url)
 	order := submitOrder(t, st, queue.Register, "precious", "a.nl")
-	r := runCommand(t, []string{"DATABASE_URL=" + url, "REDIS_URL=" + redistest.New(t)}, "dev")
-	if r.status != exitUsage || !strings.Contains(r.stderr, `order "precious", whose registrations are not done`) {
-		t.Errorf("status %d, %s", r.status, r.stderr)
+	for range 2 {
+		r := runCommand(t, []string{"DATABASE_URL=" + url}, "dev", "--demo")
+		if r.status != exitUsage || !strings.Contains(r.stderr, "dev did not make the database at DATABASE_URL") {
+			t.Errorf("status %d, %s", r.status, r.stderr)
+		}
 	}
 	sum, err := st.Summarize(t.Context(), order)
 	if err != nil || sum.Counts[store.Queued] != 1 {
 		t.Errorf("the order: %v, %v", sum.Counts, err)
+	}
+}
+
+func TestDevRefusesARedisOfOthers(t *testing.T) {
+	t.Parallel()
+	url := redistest.New(t)
+	conn, err := asynq.ParseRedisURI(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := asynq.NewClient(conn)
+	defer func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := client.Enqueue(asynq.NewTask("domain:register", []byte("{}")), asynq.Queue("register-bulk")); err != nil {
+		t.Fatal(err)
+	}
+	r := runCommand(t, []string{"REDIS_URL=" + url}, "dev", "--demo")
+	if r.status != exitUsage || !strings.Contains(r.stderr, "1 tasks of others wait in queue register-bulk of the Redis at REDIS_URL") {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+
+	server := asynq.NewServer(conn, asynq.Config{Queues: map[string]int{"other": 1}, LogLevel: asynq.FatalLevel})
+	if err := server.Start(asynq.NewServeMux()); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Shutdown()
+	inspector := asynq.NewInspector(conn)
+	defer func() {
+		if err := inspector.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	eventually(t, func() bool {
+		servers, err := inspector.Servers()
+		return err == nil && len(servers) == 1
+	}, func() string { return "the server is not known" })
+	r = runCommand(t, []string{"REDIS_URL=" + url}, "dev", "--demo")
+	if r.status != exitUsage || !strings.Contains(r.stderr, fmt.Sprintf("(process %d) uses the Redis at REDIS_URL", os.Getpid())) {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+}
+
+func TestDevSaysWhatItWasToUse(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]string{
+		"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/x": "unset it for a throwaway one",
+		"REDIS_URL=redis://:hunter2@127.0.0.1:1":          "unset it for one in memory",
+	} {
+		r := runCommand(t, []string{setting}, "dev", "--demo")
+		if r.status != exitError || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "hunter2") {
+			t.Errorf("%s: status %d, %s", setting, r.status, r.stderr)
+		}
 	}
 }
 

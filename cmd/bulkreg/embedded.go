@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
@@ -29,7 +30,9 @@ type embedded struct {
 	sandbox *sandboxServer
 	health  *health
 	// postgres is nil where the database was given.
-	postgres *pgserver.Server
+	postgres   *pgserver.Server
+	redis      redis.UniversalClient
+	redisGiven bool
 
 	worker  chan error // what the worker ended with
 	closers []func() error
@@ -64,13 +67,18 @@ func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) e
 	if err != nil {
 		return usageError(err)
 	}
-	if given.DatabaseURL == "" {
+	if given.DatabaseURL != "" {
+		fmt.Fprintln(a.stderr, "Using the Postgres at DATABASE_URL ...")
+	} else {
 		fmt.Fprintln(a.stderr, "Starting a throwaway Postgres ...")
 		if err := e.startPostgres(ctx); err != nil {
 			return err
 		}
 	}
-	if given.RedisURL == "" {
+	e.redisGiven = given.RedisURL != ""
+	if e.redisGiven {
+		fmt.Fprintln(a.stderr, "Using the Redis at REDIS_URL ...")
+	} else {
 		fmt.Fprintln(a.stderr, "Starting a Redis in memory ...")
 		if err := e.startRedis(); err != nil {
 			return err
@@ -106,6 +114,7 @@ func (e *embedded) startHealth(ctx context.Context, wanted bool) error {
 	if err != nil {
 		return err
 	}
+	e.redis = client
 	e.push(client.Close)
 	e.health.watch(onRedis, func(ctx context.Context) error { return pingRedis(ctx, client) })
 	return nil

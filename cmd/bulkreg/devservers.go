@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// openDev opens the database, and says whether it is new. Only an empty one will do, which gets the schema, or one that dev
+// made itself: a worker on the sandbox would call somebody's registrations registered, and nobody would have bought them.
+func openDev(ctx context.Context, cfg config.Config) (st *store.Store, isNew bool, err error) {
+	st, err = openStore(ctx, cfg)
+	var schema *store.SchemaError
+	if errors.As(err, &schema) && schema.Have == 0 {
+		st, err = createDev(ctx, cfg)
+		return st, true, err
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		return nil, false, fmt.Errorf("%w; dev uses the database at DATABASE_URL because that is set: unset it for a throwaway one", err)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	played, err := st.Played(ctx)
+	if err == nil && !played {
+		err = usagef("dev did not make the database at DATABASE_URL, and does not touch its orders: against the sandbox their " +
+			"domains would be called registered without being bought; unset DATABASE_URL for a throwaway database, or give an empty one")
+	}
+	if err != nil {
+		st.Close()
+		return nil, false, err
+	}
+	return st, false, nil
+}
+
+// createDev gives an empty database the schema, and a mark that it is dev's.
+func createDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	url, err := cfg.Database()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := migrations.Up(ctx, url); err != nil {
+		return nil, err
+	}
+	st, err := openStore(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.MarkPlayed(ctx); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// refuseBusyRedis refuses a Redis that others use: dev's worker would take their tasks. With a new database, whatever waits
+// there is theirs.
+func refuseBusyRedis(ctx context.Context, client redis.UniversalClient, newDatabase bool) error {
+	const hint = "unset REDIS_URL for a Redis in memory, or name another of its databases, as in redis://localhost:6379/9"
+	if err := pingRedis(ctx, client); err != nil {
+		return fmt.Errorf("%w; dev uses the Redis at REDIS_URL because that is set: unset it for one in memory", err)
+	}
+	servers, err := asynq.NewInspectorFromRedisClient(client).Servers()
+	if err != nil {
+		return fmt.Errorf("list workers at REDIS_URL: %w", err)
+	}
+	if len(servers) > 0 {
+		return usagef("a worker on %s (process %d) uses the Redis at REDIS_URL, and dev would take its tasks: %s",
+			servers[0].Host, servers[0].PID, hint)
+	}
+	if !newDatabase {
+		return nil
+	}
+	gauge := queue.NewGauge(client)
+	for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
+		for _, lane := range queue.Lanes() {
+			name := queue.Queue(kind, lane)
+			waiting, err := gauge.Depth(ctx, name)
+			if err != nil {
+				return err
+			}
+			if waiting > 0 {
+				return usagef("%d tasks of others wait in queue %s of the Redis at REDIS_URL, and dev would take them: %s", waiting, name, hint)
+			}
+		}
+	}
+	return nil
+}
