@@ -38,8 +38,8 @@ func databaseFaults() []scenario {
 			run: func(w *world) { postgresAway(w, 3*time.Second) },
 		},
 		{
-			name: "Postgres away for longer than a lease while replies arrive", needs: needs{settings: patient},
-			run: func(w *world) { postgresAway(w, 30*time.Second) },
+			name: "Postgres away for minutes while replies arrive", needs: needs{settings: patient},
+			run: func(w *world) { postgresAway(w, 130*time.Second) },
 		},
 		{
 			name: "Postgres a black hole while replies arrive", needs: needs{settings: patient}, run: postgresBlackHole,
