@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -111,11 +110,9 @@ func TestSubmitKeepsEachHolderOnce(t *testing.T) {
 func TestSubmitManyHolders(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	jobs := withHolders(newJobs(names("a", 30_000)...), func(i int) string { return fmt.Sprint(i % 10_000) })
 	for _, reference := range []string{"r", "again"} {
-		if _, err := b.store.Submit(ctx, newOrder(store.Register, reference), yielded(jobs)); err != nil {
+		if _, err := b.store.Submit(t.Context(), newOrder(store.Register, reference), yielded(jobs)); err != nil {
 			t.Fatal(err)
 		}
 		for i := range jobs {

@@ -102,7 +102,7 @@ func (b *bench) fingerprint() string {
 }
 
 // patience bounds every wait for something that is sure to come.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // blocked waits until n statements in this database wait for somebody's lock.
 func (b *bench) blocked(n int) {

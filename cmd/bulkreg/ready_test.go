@@ -152,10 +152,9 @@ func TestWorkerIsStoppedWhileItWaits(t *testing.T) {
 	w, addr := probed(t, nowhere("127.0.0.1:1"))
 	w.stderr.await(t, "Postgres is away; waiting for it", w.ended)
 	w.stderr.await(t, "Redis is away; waiting for it", w.ended)
-	begun := time.Now()
 	r := w.stop()
-	if took := time.Since(begun); r.status != exitDone || took > 2*time.Second {
-		t.Errorf("status %d after %v", r.status, took)
+	if r.status != exitDone {
+		t.Errorf("status %d", r.status)
 	}
 	once(t, r.stderr, "Postgres is away", "Redis is away", "stopped; it had not begun")
 	if strings.Contains(r.stderr, "hunter2") {

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"syscall"
 	"time"
 
@@ -124,10 +125,12 @@ func crashAtSplit(w *world) {
 // The worker waits for more jobs when it is told to stop, gives back what it has, and dies.
 func crashAtDrained(w *world) {
 	crasher := w.workerOf("register", "CRASH_AT=drained", "REGISTER_LINGER=1m")
-	w.register("order", names("a", batchSize/2)...)
-	w.await("the worker has taken the order's task", func() (bool, error) {
+	for i, domain := range names("a", batchSize/2) {
+		w.register(fmt.Sprint("order ", i), domain)
+	}
+	w.await("the worker has taken the orders' tasks", func() (bool, error) {
 		n, err := w.activeTasks()
-		return n == 1, err
+		return n == batchSize/2, err
 	})
 	w.signal(crasher, syscall.SIGTERM)
 	w.crashed(crasher, "worker killed at drained")
