@@ -144,7 +144,8 @@ type Expired struct {
 
 // ExpireClaims closes at most limit claims whose lease has passed, and takes their jobs back. A job with an open
 // attempt was perhaps paid for: the attempt becomes unknown and the job waits for reconcileAfter from the
-// call's deadline. The others are due at once.
+// call's deadline. The others are due at once. What was claimed and never asked for, such as a registration that only
+// waited for a slot behind slow calls, has not used up an attempt.
 func (s *Store) ExpireClaims(ctx context.Context, limit int, reconcileAfter time.Duration) (Expired, error) {
 	var e Expired
 	err := s.inTx(ctx, "expire claims", func(tx pgx.Tx) error {
@@ -175,6 +176,10 @@ func (s *Store) ExpireClaims(ctx context.Context, limit int, reconcileAfter time
 				UPDATE jobs j SET
 					state = CASE WHEN l.job_id IS NULL THEN 'queued' ELSE 'retrying' END,
 					wake_at = CASE WHEN l.job_id IS NULL THEN now() ELSE l.deadline + make_interval(secs => $2) END,
+					attempts = j.attempts - CASE WHEN j.attempts > 0 AND NOT EXISTS (
+						SELECT FROM calls k WHERE k.claim_id = c.id AND (j.kind <> 'register' OR EXISTS (
+							SELECT FROM attempts a WHERE a.call_id = k.id AND a.job_id = j.id))
+					) THEN 1 ELSE 0 END,
 					last_error = $3
 				FROM claims c, unnest(c.job_ids) AS member (id) LEFT JOIN lost l ON l.job_id = member.id
 				WHERE c.id = ANY($1) AND j.id = member.id AND j.claim_id = c.id AND j.state = 'running'

@@ -218,3 +218,41 @@ func TestNoCallWithoutAGoodClaim(t *testing.T) {
 		})
 	}
 }
+
+// A lease that passes uses up an attempt only where something was asked, or sent.
+func TestExpiryCountsWhatWasTried(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind  store.Kind
+		tried func(b *bench, h batch)
+		want  int
+	}{
+		"a check that waited":                {store.Whois, func(*bench, batch) {}, 0},
+		"a check that was asked for":         {store.Whois, func(b *bench, h batch) { b.start(h, store.OpWhois) }, 1},
+		"a registration that waited":         {store.Register, func(*bench, batch) {}, 0},
+		"a registration that was checked":    {store.Register, func(b *bench, h batch) { b.start(h, store.OpCheck) }, 0},
+		"a registration that was sent":       {store.Register, func(b *bench, h batch) { b.intend(h) }, 1},
+		"a registration that others' were":   {store.Register, func(b *bench, h batch) { b.intend(batch{claim: h.claim, jobs: h.jobs[1:]}) }, 0},
+		"a registration refused in its half": {store.Register, func(b *bench, h batch) { b.paid(h, b.intend(h), store.AttemptRefused, store.Stay) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			h := b.running(c.kind, "a.nl", "b.nl")
+			c.tried(b, h)
+			b.passLease(h.claim)
+			b.expire(0)
+			if got := b.job(h.jobs[0].ID).Attempts; got != c.want {
+				t.Errorf("%d attempts, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+// start records a call for a batch that costs nothing.
+func (b *bench) start(h batch, op store.Op) {
+	b.t.Helper()
+	if err := b.store.StartCall(b.t.Context(), newCall(h.claim, op)); err != nil {
+		b.t.Fatal(err)
+	}
+}

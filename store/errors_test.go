@@ -67,7 +67,7 @@ func methods() []method {
 			return err
 		}},
 		{"Histories", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Histories(ctx, id)
+			_, err := s.Histories(ctx, id, store.Proof{})
 			return err
 		}},
 		{"RecordReadings", func(ctx context.Context, s *store.Store) error {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -32,9 +33,9 @@ type historyCase struct {
 // singleAttempts is each state of one attempt, of this job's and of another one's.
 func singleAttempts() []historyCase {
 	wants := map[store.AttemptState]store.History{
-		store.AttemptOpen:       {Unknown: true},
-		store.AttemptUnknown:    {Unknown: true},
-		store.AttemptRefused:    {Doubtful: true},
+		store.AttemptOpen:       {Unknown: true, Unsettled: true},
+		store.AttemptUnknown:    {Unknown: true, Unsettled: true},
+		store.AttemptRefused:    {Doubtful: true, Unsettled: true},
 		store.AttemptCleared:    {Doubtful: true},
 		store.AttemptRegistered: {Registered: true},
 		store.AttemptFailed:     {},
@@ -44,7 +45,7 @@ func singleAttempts() []historyCase {
 	for state, want := range wants {
 		other := want
 		if other.Registered { // the domain is ours, and this job was not the one that bought it
-			other.Registered, other.Doubtful = false, true
+			other.Registered, other.Ours = false, true
 		}
 		want.Refusal = "said 0"
 		cases = append(cases,
@@ -65,7 +66,10 @@ func refusals() []historyCase {
 				cases = append(cases, historyCase{
 					name: fmt.Sprintf("%s with %d in a call of %d", state, code, size),
 					past: []past{{state: state, code: code, size: size}},
-					want: store.History{Doubtful: state == store.AttemptRefused, Refused: bad && alone, Refusal: "said 0"},
+					want: store.History{
+						Doubtful: state == store.AttemptRefused, Unsettled: state == store.AttemptRefused && !(bad && alone),
+						Refused: bad && alone, Refusal: "said 0",
+					},
 				})
 			}
 		}
@@ -78,13 +82,16 @@ var sequences = []historyCase{
 	{name: "never sent, but read", readings: []string{"available"}},
 	{name: "refused together, then alone",
 		past: []past{{state: store.AttemptRefused, code: 422, size: 4}, {state: store.AttemptRefused, code: 422}},
-		want: store.History{Doubtful: true, Refused: true, Refusal: "said 1"}},
+		want: store.History{Doubtful: true, Unsettled: true, Refused: true, Refusal: "said 1"}},
+	{name: "refused together, then as an item", readings: []string{"available"},
+		past: []past{{state: store.AttemptRefused, code: 422, size: 4}, {state: store.AttemptFailed, code: 422}},
+		want: store.History{Doubtful: true, Unsettled: true, Readings: 1, Refused: true, Refusal: "said 1"}},
 	{name: "refused alone, then not sent",
 		past: []past{{state: store.AttemptRefused, code: 422}, {state: store.AttemptNotSent}},
-		want: store.History{Doubtful: true, Refusal: "said 1"}},
+		want: store.History{Doubtful: true, Unsettled: true, Refusal: "said 1"}},
 	{name: "refused alone, then unknown",
 		past: []past{{state: store.AttemptFailed, code: 422}, {state: store.AttemptUnknown}},
-		want: store.History{Unknown: true, Refusal: "said 1"}},
+		want: store.History{Unknown: true, Unsettled: true, Refusal: "said 1"}},
 	{name: "cleared, then refused alone",
 		past: []past{{state: store.AttemptCleared}, {state: store.AttemptFailed, code: 404}},
 		want: store.History{Doubtful: true, Refused: true, Refusal: "said 1"}},
@@ -95,28 +102,28 @@ var sequences = []historyCase{
 		past: []past{{state: store.AttemptFailed, code: 422, other: true}}},
 	{name: "another job's refusal after this one's trouble",
 		past: []past{{state: store.AttemptRefused, code: 402, size: 9}, {state: store.AttemptFailed, code: 422, other: true}},
-		want: store.History{Doubtful: true, Refusal: "said 0"}},
+		want: store.History{Doubtful: true, Unsettled: true, Refusal: "said 0"}},
 	{name: "readings of an unknown one",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"available", "available"},
-		want: store.History{Unknown: true, Readings: 2, Refusal: "said 0"}},
+		want: store.History{Unknown: true, Unsettled: true, Readings: 2, Refusal: "said 0"}},
 	{name: "readings of another job's unknown one",
 		past: []past{{state: store.AttemptUnknown, other: true}}, readings: []string{"available"},
-		want: store.History{Unknown: true, Readings: 1}},
+		want: store.History{Unknown: true, Unsettled: true, Readings: 1}},
 	{name: "readings that say taken do not count, and are not forgotten",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"available", "taken"},
-		want: store.History{Unknown: true, Readings: 1, Taken: true, Refusal: "said 0"}},
+		want: store.History{Unknown: true, Unsettled: true, Readings: 1, Taken: true, Refusal: "said 0"}},
 	{name: "taken after a refusal of the whole call",
 		past: []past{{state: store.AttemptRefused, code: 402, size: 2}}, readings: []string{"taken"},
-		want: store.History{Doubtful: true, Taken: true, Refusal: "said 0"}},
+		want: store.History{Doubtful: true, Unsettled: true, Taken: true, Refusal: "said 0"}},
 	{name: "taken before the newest call that left doubt",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"early taken", "available"},
-		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},
+		want: store.History{Unknown: true, Unsettled: true, Readings: 1, Refusal: "said 0"}},
 	{name: "taken after a call that certainly had no effect",
 		past: []past{{state: store.AttemptFailed, code: 422}}, readings: []string{"taken"},
 		want: store.History{Refused: true, Refusal: "said 0"}},
 	{name: "readings from before do not count",
 		past: []past{{state: store.AttemptUnknown}}, readings: []string{"early available", "early available", "available"},
-		want: store.History{Unknown: true, Readings: 1, Refusal: "said 0"}},
+		want: store.History{Unknown: true, Unsettled: true, Readings: 1, Refusal: "said 0"}},
 	{name: "readings without an unknown one do not count",
 		past: []past{{state: store.AttemptCleared}}, readings: []string{"available", "available"},
 		want: store.History{Doubtful: true, Refusal: "said 0"}},
@@ -140,7 +147,7 @@ func TestHistories(t *testing.T) {
 	b.leave(gone.jobs[0], historyCase{past: []past{{state: store.AttemptRefused}}})
 	b.exec(`UPDATE claims SET job_ids = job_ids || $2::uuid WHERE id = $1`, h.claim, gone.jobs[0].ID)
 
-	got, err := b.store.Histories(t.Context(), h.claim)
+	got, err := b.store.Histories(t.Context(), h.claim, store.Proof{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,14 +159,14 @@ func TestHistories(t *testing.T) {
 		if _, there := got[id]; there != (len(c.past) > 0) {
 			t.Errorf("%s: listed is %v", c.name, there)
 		}
-		if clean := !c.want.Registered && !c.want.Unknown && !c.want.Doubtful; got[id].Clean() != clean {
+		if clean := !c.want.Registered && !c.want.Ours && !c.want.Unknown && !c.want.Doubtful; got[id].Clean() != clean {
 			t.Errorf("%s: clean is %v", c.name, !clean)
 		}
 	}
 	if len(got) != len(want) {
 		t.Errorf("%d histories, want %d", len(got), len(want))
 	}
-	if none, err := b.store.Histories(t.Context(), newID()); err != nil || len(none) != 0 {
+	if none, err := b.store.Histories(t.Context(), newID(), store.Proof{}); err != nil || len(none) != 0 {
 		t.Errorf("histories of no claim: %v, %v", none, err)
 	}
 }
@@ -193,6 +200,69 @@ func (b *bench) leave(j store.ClaimedJob, c historyCase) {
 		if early {
 			b.exec(`UPDATE readings SET read_at = now() - interval '1 day' WHERE call_id = $1`, call.ID)
 		}
+	}
+}
+
+// What WHOIS said counts from when it was asked, from when the call was over and it had time to notice, and with time in
+// between.
+func TestReadingsThatCount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, call := b.lost("a.nl")
+	id := h.jobs[0].ID
+	b.exec(`UPDATE calls SET started_at = now() - interval '30 minutes', deadline = now() - interval '20 minutes' WHERE id = $1`, call)
+	b.exec(`UPDATE attempts SET opened_at = now() - interval '30 minutes'`)
+	again := b.again(store.Register, 1)
+	proof := store.Proof{After: 10 * time.Minute, Every: time.Minute}
+	read := func(minutesAgo float64) {
+		check := newCall(again.claim, store.OpCheck)
+		if err := b.store.StartCall(t.Context(), check); err != nil {
+			t.Fatal(err)
+		}
+		b.exec(`UPDATE calls SET started_at = now() - make_interval(secs => 60 * $2::float8) WHERE id = $1`, check.ID, minutesAgo)
+		if err := b.store.RecordReadings(t.Context(), check.ID, []store.Reading{{Job: id, Availability: store.Available}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		ago  float64 // minutes since WHOIS was asked
+		want int
+	}{
+		{31, 0},  // before the call, written down after it
+		{25, 0},  // while it might have gone on
+		{11, 0},  // before WHOIS had to know
+		{9, 1},   // the first that counts
+		{8.5, 1}, // too soon after it
+		{7, 2},
+	} {
+		read(c.ago)
+		histories, err := b.store.Histories(t.Context(), again.claim, proof)
+		if got := histories[id]; err != nil || got.Readings != c.want || got.Wait != 0 || !got.Unsettled {
+			t.Errorf("after a reading %v minutes ago: %+v, %v, want %d that count", c.ago, got, err, c.want)
+		}
+	}
+	histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{After: 25 * time.Minute})
+	if got := histories[id]; err != nil || got.Readings != 0 || got.Wait < 4*time.Minute || got.Wait > 5*time.Minute {
+		t.Errorf("%+v, %v, want no reading that counts for nearly 5 minutes", got, err)
+	}
+}
+
+// A domain that a call for another job brought is ours, although that job had ended. It is not sent again.
+func TestSuccessForAnEndedJobBarsTheDomain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, call := b.lost("a.nl")
+	b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted', wake_at = NULL, finished_at = now()`)
+	b.settlePaid(h, call, registered(h))
+	b.submit(newOrder(store.Register, "again"), "a.nl")
+	again := b.claim(newClaim(store.Register), b.fresh(store.Register))
+	histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{})
+	if got := histories[again.jobs[0].ID]; err != nil || !got.Ours || got.Clean() {
+		t.Errorf("%+v, %v", got, err)
+	}
+	sent, err := b.store.Intend(t.Context(), store.Intent{Call: newCall(again.claim, store.OpRegister), Jobs: again.ids()})
+	if err != nil || len(sent) != 0 {
+		t.Errorf("may send %v, %v", sent, err)
 	}
 }
 

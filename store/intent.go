@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -12,10 +13,16 @@ import (
 // History is what earlier paid calls left behind for a job's domain, by whatever job.
 type History struct {
 	Registered bool // one of them brought a success for this very job
+	Ours       bool // one of them brought a success for another job, which had ended by then
 	Unknown    bool // one has no answer
-	Doubtful   bool // one went down with its whole call, was cleared, or succeeded after its job had ended
-	Readings   int  // times that WHOIS called the domain available since the unknown one
-	Taken      bool // WHOIS has called it taken since: it does not matter what it says now
+	Doubtful   bool // one went down with its whole call, or was cleared
+	// Unsettled says that nothing has shown yet that all of them were without effect: one has no answer, or went down with
+	// others in its call. Readings is how many times WHOIS has called the domain available since that could be told, and
+	// Wait how long it still takes until it can.
+	Unsettled bool
+	Readings  int
+	Wait      time.Duration
+	Taken     bool // WHOIS has called it taken since: it does not matter what it says now
 	// Refused says that the upstream refused this very job, alone, when it was last sent; Refusal is what it
 	// said. The job ends so, once WHOIS has shown that none of its attempts had an effect.
 	Refused bool
@@ -27,18 +34,29 @@ type History struct {
 }
 
 // Clean says that the domain was never in a paid call that may have had an effect.
-func (h History) Clean() bool { return !h.Registered && !h.Unknown && !h.Doubtful }
+func (h History) Clean() bool { return !h.Registered && !h.Ours && !h.Unknown && !h.Doubtful }
+
+// Proof is when WHOIS readings show that a paid call had no effect.
+type Proof struct {
+	After time.Duration // from when the call was over, or had to be: WHOIS lags behind a registration
+	Every time.Duration // the least time between two readings that count
+}
 
 // Histories returns the histories of the jobs that run under a claim. Jobs whose domain was never sent are left out, but for
 // canceled ones.
-func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]History, error) {
+func (s *Store) Histories(ctx context.Context, claim uuid.UUID, proof Proof) (map[uuid.UUID]History, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id,
 			coalesce(bool_or(a.state = 'registered' AND a.job_id = j.id), false),
+			coalesce(bool_or(a.state = 'registered' AND a.job_id <> j.id), false),
 			coalesce(bool_or(a.state IN ('open', 'unknown')), false),
-			coalesce(bool_or(a.state IN ('refused', 'cleared') OR a.state = 'registered' AND a.job_id <> j.id), false),
-			(SELECT count(*) FROM readings r WHERE r.job_id = j.id AND r.availability = 'available'
-				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown'))),
+			coalesce(bool_or(a.state IN ('refused', 'cleared')), false),
+			doubt.until IS NOT NULL,
+			(SELECT count(*) FROM (
+				SELECT r.read_at - lag(r.read_at) OVER (ORDER BY r.read_at) AS gap FROM readings r
+				WHERE r.job_id = j.id AND r.availability = 'available' AND r.read_at >= doubt.until) AS spaced
+				WHERE gap IS NULL OR gap >= make_interval(secs => $3)),
+			greatest(extract(epoch FROM doubt.until - now()), 0)::float8,
 			EXISTS (SELECT FROM readings r WHERE r.job_id = j.id AND r.availability = 'taken'
 				AND r.read_at > max(a.opened_at) FILTER (WHERE a.state IN ('open', 'unknown', 'refused', 'cleared'))),
 			coalesce((array_agg(a.status_code IN (400, 404, 422) AND (a.state = 'failed' OR a.state = 'refused' AND call.size = 1)
@@ -54,19 +72,33 @@ func (s *Store) Histories(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]H
 			-- What an operator gave another try is not refused for what it was refused for before.
 			SELECT coalesce(max(o.at), '-infinity') AS began FROM operator_acts o WHERE o.job_id = j.id
 		) AS life
+		CROSS JOIN LATERAL (
+			-- A refusal of the job alone, by the last call, says itself that there was no effect; WHOIS is only asked once more.
+			SELECT max(CASE d.state WHEN 'refused' THEN coalesce(k.finished_at, k.deadline) ELSE k.deadline END)
+				+ make_interval(secs => $2) AS until
+			FROM attempts d JOIN calls k ON k.id = d.call_id
+			WHERE d.domain = j.domain AND (d.state IN ('open', 'unknown') OR d.state = 'refused' AND (
+				k.size = 1 AND d.status_code IN (400, 404, 422)
+				AND d.opened_at = (SELECT max(own.opened_at) FROM attempts own WHERE own.job_id = j.id)) IS NOT TRUE)
+		) AS doubt
 		LEFT JOIN attempts a ON a.domain = j.domain
 		LEFT JOIN calls call ON call.id = a.call_id
 		WHERE c.id = $1
-		GROUP BY j.id HAVING count(a.call_id) > 0 OR j.canceling`, claim)
+		GROUP BY j.id, doubt.until HAVING count(a.call_id) > 0 OR j.canceling`, claim, seconds(proof.After), seconds(proof.Every))
 	if err != nil {
 		return nil, failure("read histories", err)
 	}
 	histories := map[uuid.UUID]History{}
 	var (
-		id uuid.UUID
-		h  History
+		id   uuid.UUID
+		h    History
+		wait *float64
 	)
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Unknown, &h.Doubtful, &h.Readings, &h.Taken, &h.Refused, &h.Refusal, &h.Canceled, &h.CanceledHow}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &h.Registered, &h.Ours, &h.Unknown, &h.Doubtful, &h.Unsettled, &h.Readings, &wait, &h.Taken, &h.Refused, &h.Refusal, &h.Canceled, &h.CanceledHow}, func() error {
+		h.Wait = 0
+		if wait != nil {
+			h.Wait = time.Duration(*wait * float64(time.Second))
+		}
 		histories[id] = h
 		return nil
 	})
@@ -80,7 +112,8 @@ type Reading struct {
 	Status       string  // the upstream's word for it
 }
 
-// RecordReadings keeps what a check said of domains of which an earlier paid call may have had an effect.
+// RecordReadings keeps what a check said of domains of which an earlier paid call may have had an effect. A reading is as old
+// as its question: a worker may have stood still before it writes the answer, while others have sent the domain.
 func (s *Store) RecordReadings(ctx context.Context, call uuid.UUID, readings []Reading) error {
 	n := len(readings)
 	if n == 0 {
@@ -91,8 +124,8 @@ func (s *Store) RecordReadings(ctx context.Context, call uuid.UUID, readings []R
 		jobs[i], said[i], statuses[i] = toUUID(r.Job), string(r.Availability), clip(r.Status)
 	}
 	_, err := s.pool.Exec(ctx, `
-		INSERT INTO readings (job_id, call_id, availability, status)
-		SELECT r.job, $1, r.availability, nullif(r.status, '')
+		INSERT INTO readings (job_id, call_id, availability, status, read_at)
+		SELECT r.job, $1, r.availability, nullif(r.status, ''), (SELECT started_at FROM calls WHERE id = $1)
 		FROM unnest($2::uuid[], $3::text[], $4::text[]) AS r (job, availability, status)
 		ON CONFLICT DO NOTHING`, call, jobs, said, statuses)
 	return failure("record readings", err)
@@ -124,7 +157,7 @@ type Intent struct {
 // Intend commits the intent to pay and returns the jobs that may be sent: nothing else may. It re-checks the
 // claim and renews its lease, so that the rescuer stays away until the call is over; reads the account's holds;
 // resolves the unknown attempts that readings have cleared; and opens one attempt per job. A job that is not running under
-// the claim any more, or whose domain has another unresolved attempt, is not among those returned. It
+// the claim any more, or whose domain has another attempt that is unresolved or brought a success, is not among those returned. It
 // fails with ErrFenced when the claim has ended, with ErrHeld when the account is on hold. After any other error the intent may or may not have been
 // committed: send nothing, and settle the call as not sent.
 func (s *Store) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
@@ -190,6 +223,7 @@ func openAttempts(ctx context.Context, tx pgx.Tx, in Intent) ([]uuid.UUID, error
 		WITH live AS (
 			SELECT id, domain FROM jobs
 			WHERE id = ANY($2) AND claim_id = $3 AND state = 'running' AND NOT canceling
+				AND NOT EXISTS (SELECT FROM attempts a WHERE a.domain = jobs.domain AND a.state = 'registered')
 			ORDER BY domain FOR NO KEY UPDATE
 		)
 		INSERT INTO attempts (call_id, job_id, domain) SELECT $1, id, domain FROM live

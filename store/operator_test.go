@@ -116,7 +116,7 @@ func TestConfirmNotRegistered(t *testing.T) {
 				t.Errorf("attempts %v", attempts)
 			}
 			again := b.again(store.Register, 1)
-			if histories, err := b.store.Histories(t.Context(), again.claim); err != nil || !histories[id].Clean() {
+			if histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{}); err != nil || !histories[id].Clean() {
 				t.Errorf("histories %+v, %v", histories, err)
 			}
 			b.intend(again) // nothing bars the domain any more

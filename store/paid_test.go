@@ -53,7 +53,7 @@ func TestSettlePaidIsFenced(t *testing.T) {
 			j := h.jobs[len(transitions)]
 			transitions[j.Domain] = store.PaidTransition{Transition: r.make(j.ID), Attempt: attempts[r.name]}
 			want[r.name+" "+j.ID.String()] = where.standing
-			if where.takes(r) {
+			if where.takes(r.asPaid()) {
 				want[r.name+" "+j.ID.String()] = r.want
 			}
 		}
@@ -191,7 +191,7 @@ func TestLateSuccessDuringANewerCallIsNotForgotten(t *testing.T) {
 		"a.nl": {Transition: store.RetryFree(newer.jobs[0].ID, -time.Hour, "taken"), Attempt: store.AttemptFailed, StatusCode: 422},
 	})
 	last := b.again(store.Register, 1)
-	histories, err := b.store.Histories(t.Context(), last.claim)
+	histories, err := b.store.Histories(t.Context(), last.claim, store.Proof{})
 	if err != nil || !histories[last.jobs[0].ID].Registered {
 		t.Errorf("histories are %+v, %v", histories, err)
 	}

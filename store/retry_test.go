@@ -52,7 +52,7 @@ func TestRetryIsANewLife(t *testing.T) {
 	b.wantState(id, "queued")
 
 	again := b.again(store.Register, 1)
-	histories, err := b.store.Histories(t.Context(), again.claim)
+	histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{})
 	if diff := cmp.Diff(store.History{}, histories[id]); err != nil || diff != "" {
 		t.Errorf("history (-want +got):\n%s%v", diff, err)
 	}
@@ -61,7 +61,7 @@ func TestRetryIsANewLife(t *testing.T) {
 		"a.nl": {Transition: store.RetryFree(id, -time.Hour, "bad again"), Attempt: store.AttemptFailed, StatusCode: 422, Message: "bad again"},
 	})
 	third := b.again(store.Register, 1)
-	histories, err = b.store.Histories(t.Context(), third.claim)
+	histories, err = b.store.Histories(t.Context(), third.claim, store.Proof{})
 	if h := histories[id]; err != nil || !h.Refused || h.Refusal != "bad again" {
 		t.Errorf("a refusal in the new life is not seen: %+v, %v", h, err)
 	}

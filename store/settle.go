@@ -57,11 +57,15 @@ const setJob = `
 	canceling = j.canceling AND r.state NOT IN ('succeeded', 'failed', 'canceled'),
 	attempts = greatest(j.attempts - r.refund, 0)`
 
-// mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to
-// anything, and one that was taken back meanwhile only to a final state: late, but known.
-const mayChange = `
-	r.state <> '' AND j.finished_at IS NULL AND j.claim_id = $1
-	AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
+// mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to anything, and one
+// that was taken back meanwhile only to success: late, but known. That it has failed was found out without knowing what
+// the job was taken back with, such as an attempt that nobody has an answer to.
+const mayChange = ofThisClaim + ` AND (j.state = 'running' OR r.state = 'succeeded')`
+
+// mayChangePaid is mayChange for the reply to a paid call: a definite refusal is known, too, however late.
+const mayChangePaid = ofThisClaim + ` AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
+
+const ofThisClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = $1`
 
 const finishCall = `
 	UPDATE calls SET finished_at = now(), status = nullif($9, 0), duration_ms = $10, error = nullif($11, '')
@@ -132,7 +136,7 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 			AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
 		), settled AS (
 			UPDATE jobs j SET `+setJob+` FROM r
-			WHERE j.id = r.id AND (`+mayChange+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
+			WHERE j.id = r.id AND (`+mayChangePaid+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
 				SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
 			RETURNING j.id
 		), evidence AS (`+recordBefore("SELECT r.id, $8, $1 FROM r WHERE r.attempt IN ('unknown', 'refused')")+`), finished AS (`+finishCall+`)

@@ -14,20 +14,21 @@ import (
 
 // reply is one way in which a call can end for a job.
 type reply struct {
-	name  string
-	make  func(job uuid.UUID) store.Transition
-	want  string // of a job that runs under the call's claim
-	final bool
+	name string
+	make func(job uuid.UUID) store.Transition
+	want string // of a job that runs under the call's claim
+	late bool   // a free call's counts also for a job that was taken back
+	paid bool   // so does a paid call's
 }
 
 func replies() []reply {
 	return []reply{
-		{"succeed", func(j uuid.UUID) store.Transition { return store.Succeed(j, store.Registered) }, "succeeded registered", true},
-		{"fail", func(j uuid.UUID) store.Transition { return store.Fail(j, store.Rejected, "no") }, "failed rejected", true},
-		{"retry", func(j uuid.UUID) store.Transition { return store.Retry(j, time.Hour, "again") }, "retrying", false},
-		{"retry free", func(j uuid.UUID) store.Transition { return store.RetryFree(j, time.Hour, "wait") }, "retrying", false},
-		{"unconfirm", func(j uuid.UUID) store.Transition { return store.Unconfirm(j, "who knows") }, "unconfirmed", false},
-		{"stay", store.Stay, "running", false},
+		{"succeed", func(j uuid.UUID) store.Transition { return store.Succeed(j, store.Registered) }, "succeeded registered", true, true},
+		{"fail", func(j uuid.UUID) store.Transition { return store.Fail(j, store.Rejected, "no") }, "failed rejected", false, true},
+		{"retry", func(j uuid.UUID) store.Transition { return store.Retry(j, time.Hour, "again") }, "retrying", false, false},
+		{"retry free", func(j uuid.UUID) store.Transition { return store.RetryFree(j, time.Hour, "wait") }, "retrying", false, false},
+		{"unconfirm", func(j uuid.UUID) store.Transition { return store.Unconfirm(j, "who knows") }, "unconfirmed", false, false},
+		{"stay", store.Stay, "running", false, false},
 	}
 }
 
@@ -39,11 +40,11 @@ var whereabouts = []struct {
 	takes    func(reply) bool
 }{
 	{"running", func(*bench, batch) {}, "running", func(reply) bool { return true }},
-	{"taken back", func(b *bench, h batch) { b.passLease(h.claim); b.expire(0) }, "queued", isFinal},
-	{"taken back and delivered", func(b *bench, h batch) { b.passLease(h.claim); b.expire(0); b.due(store.Register) }, "queued", isFinal},
-	{"released", func(b *bench, h batch) { b.release(h.claim, time.Hour) }, "retrying", isFinal},
-	{"held", func(b *bench, h batch) { b.bring(h, "held") }, "held", isFinal},
-	{"unconfirmed", func(b *bench, h batch) { b.bring(h, "unconfirmed") }, "unconfirmed", isFinal},
+	{"taken back", func(b *bench, h batch) { b.passLease(h.claim); b.expire(0) }, "queued", isLate},
+	{"taken back and delivered", func(b *bench, h batch) { b.passLease(h.claim); b.expire(0); b.due(store.Register) }, "queued", isLate},
+	{"released", func(b *bench, h batch) { b.release(h.claim, time.Hour) }, "retrying", isLate},
+	{"held", func(b *bench, h batch) { b.bring(h, "held") }, "held", isLate},
+	{"unconfirmed", func(b *bench, h batch) { b.bring(h, "unconfirmed") }, "unconfirmed", isLate},
 	{"claimed anew", func(b *bench, h batch) {
 		b.passLease(h.claim)
 		b.expire(0)
@@ -59,8 +60,14 @@ var whereabouts = []struct {
 	{"canceled", func(b *bench, h batch) { b.bring(h, "canceled") }, "canceled", never},
 }
 
-func isFinal(r reply) bool { return r.final }
-func never(reply) bool     { return false }
+func isLate(r reply) bool { return r.late }
+func never(reply) bool    { return false }
+
+// asPaid is a reply to a paid call.
+func (r reply) asPaid() reply {
+	r.late = r.paid
+	return r
+}
 
 // bring sets the state of a claim's jobs past all rules.
 func (b *bench) bring(h batch, standing string) {
@@ -71,7 +78,7 @@ func (b *bench) bring(h batch, standing string) {
 		WHERE id = ANY($1)`, h.ids(), state, outcome)
 }
 
-// A final state never changes, a newer claim's is never overwritten, and a late reply counts if it is final.
+// A final state never changes, a newer claim's is never overwritten, and a late reply counts if it is a success.
 func TestSettleIsFenced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

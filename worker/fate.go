@@ -120,12 +120,12 @@ func fateOfItem(r registrar.Result) fate {
 		// An unreadable item, or one that says two things at once.
 		f.course, f.definite = courseUnknown, false
 	default:
-		f.course, f.hold = courseOfStatus(r.StatusCode)
+		// A server's own failure may have come after the effect, even if it calls the item failed.
+		f.course, f.hold = courseOfStatus(r.StatusCode, courseUnknown)
 		if f.course == courseSplit {
 			f.course = courseReject // it stands alone already
 		}
-		// A server's own failure may have come after the effect, even if it calls the item failed.
-		f.definite = r.StatusCode != 0 && r.StatusCode < http.StatusInternalServerError
+		f.definite = f.course != courseUnknown
 	}
 	return f
 }
@@ -141,7 +141,7 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 	switch {
 	case errors.As(err, &unauthenticated):
 		f.course, f.hold = courseOfAuthentication(unauthenticated.Answer)
-		f.status, f.words = unauthenticated.Answer.Status, unauthenticated.Error()
+		f.status, f.words, f.after = unauthenticated.Answer.Status, unauthenticated.Error(), unauthenticated.Answer.RetryAfter
 	case !a.Sent:
 		f.course = courseRetry
 	case a.Status == 0, a.Status < http.StatusMultipleChoices:
@@ -151,12 +151,23 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 		if a.Status == http.StatusServiceUnavailable && a.RetryAfter > 0 {
 			f.course = courseWait
 		}
-	case a.Complete && !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
-		f.course, f.hold = courseHold, store.HoldContract // nobody there knows the operation
+	case contradicts(a):
+		f.course = broken
+	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
+		// Nobody there knows the operation, unless the words were cut off.
+		f.course, f.hold = courseHold, store.HoldContract
+		if !a.Complete {
+			f.course, f.hold = broken, ""
+		}
 	default:
-		f.course, f.hold = courseOfStatus(a.Status)
+		f.course, f.hold = courseOfStatus(a.Status, broken)
 	}
 	return f
+}
+
+// contradicts says that the status refuses the call, and the body's own statusCode calls it done or broken.
+func contradicts(a registrar.Answer) bool {
+	return a.Documented && (a.StatusCode/100 == 2 || a.StatusCode >= http.StatusInternalServerError)
 }
 
 // courseOfAuthentication decides when no token could be got.
@@ -170,13 +181,17 @@ func courseOfAuthentication(a registrar.Answer) (course, store.HoldReason) {
 		return courseHold, store.HoldContract
 	case http.StatusTooManyRequests:
 		return courseWait, ""
-	default:
-		return courseRetry, ""
+	case http.StatusServiceUnavailable:
+		if a.RetryAfter > 0 {
+			return courseWait, ""
+		}
 	}
+	return courseRetry, ""
 }
 
-// courseOfStatus is the error table of the contract, for a status that is no success.
-func courseOfStatus(status int) (course, store.HoldReason) {
+// courseOfStatus is the error table of the contract, for a status that is no success. A status that it does not have proves
+// nothing.
+func courseOfStatus(status int, broken course) (course, store.HoldReason) {
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 		return courseSplit, ""
@@ -189,7 +204,7 @@ func courseOfStatus(status int) (course, store.HoldReason) {
 	case http.StatusTooManyRequests:
 		return courseWait, ""
 	default:
-		return courseRetry, ""
+		return broken, ""
 	}
 }
 

@@ -30,16 +30,18 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"no status", sent(0), courseRetry, courseUnknown, ""},
 		{"unreadable success", sent(200), courseRetry, courseUnknown, ""},
 		{"accepted", sent(202), courseRetry, courseUnknown, ""},
-		{"redirect", sent(302), courseRetry, courseRetry, ""},
+		{"redirect", sent(302), courseRetry, courseUnknown, ""},
 		{"bad request", sent(400), courseSplit, courseSplit, ""},
 		{"unauthorized", sent(401), courseReauth, courseReauth, ""},
 		{"payment required", sent(402), courseHold, courseHold, store.HoldPayment},
-		{"forbidden", sent(403), courseRetry, courseRetry, ""},
+		{"forbidden", sent(403), courseRetry, courseUnknown, ""},
+		{"conflict", sent(409), courseRetry, courseUnknown, ""},
 		{"not found", sent(404), courseSplit, courseSplit, ""},
 		{"method not allowed", sent(405), courseHold, courseHold, store.HoldContract},
 		{"not found, in a web page", bare(404), courseHold, courseHold, store.HoldContract},
 		{"method not allowed, in a web page", bare(405), courseHold, courseHold, store.HoldContract},
-		{"not found, cut in the middle", registrar.Answer{Sent: true, Status: 404}, courseSplit, courseSplit, ""},
+		{"not found, cut in the middle", registrar.Answer{Sent: true, Status: 404}, courseRetry, courseUnknown, ""},
+		{"not found, documented and cut", registrar.Answer{Sent: true, Status: 404, Documented: true, StatusCode: 404}, courseSplit, courseSplit, ""},
 		{"unprocessable", sent(422), courseSplit, courseSplit, ""},
 		{"too many requests", sent(429), courseWait, courseWait, ""},
 		{"internal error", sent(500), courseRetry, courseUnknown, ""},
@@ -47,6 +49,9 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"unavailable", sent(503), courseRetry, courseUnknown, ""},
 		{"unavailable for a while", registrar.Answer{Sent: true, Status: 503, RetryAfter: time.Minute}, courseWait, courseWait, ""},
 		{"made up", sent(599), courseRetry, courseUnknown, ""},
+		{"refused, and broken by its body", registrar.Answer{Sent: true, Status: 422, Documented: true, StatusCode: 500}, courseRetry, courseUnknown, ""},
+		{"refused, and done by its body", registrar.Answer{Sent: true, Status: 400, Documented: true, StatusCode: 200}, courseRetry, courseUnknown, ""},
+		{"refused for one reason or another", registrar.Answer{Sent: true, Status: 400, Documented: true, StatusCode: 422}, courseSplit, courseSplit, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +75,32 @@ func TestFateOfAWholeCall(t *testing.T) {
 	}
 }
 
+// Without a token nothing was sent. How long to wait is what the authentication said, not the operation, which never was.
+func TestFateWithoutAToken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status int
+		after  time.Duration
+		want   course
+		hold   store.HoldReason
+	}{
+		{0, 0, courseRetry, ""},
+		{401, 0, courseHold, store.HoldAuth},
+		{402, 0, courseHold, store.HoldPayment},
+		{404, 0, courseHold, store.HoldContract},
+		{429, time.Minute, courseWait, ""},
+		{500, 0, courseRetry, ""},
+		{503, 0, courseRetry, ""},
+		{503, time.Minute, courseWait, ""},
+	} {
+		err := &registrar.AuthError{Answer: registrar.Answer{Sent: true, Status: c.status, RetryAfter: c.after}}
+		f := fatesOfRegistrations([]string{"a.nl"}, registrar.RegisterReply{}, err)[0]
+		if f.course != c.want || f.hold != c.hold || f.after != c.after || f.sent || f.status != c.status {
+			t.Errorf("%d: %+v, want %s %q after %v", c.status, f, c.want, c.hold, c.after)
+		}
+	}
+}
+
 func TestFateOfRegisterItems(t *testing.T) {
 	t.Parallel()
 	item := func(o registrar.Outcome, code int) []registrar.Result {
@@ -88,14 +119,16 @@ func TestFateOfRegisterItems(t *testing.T) {
 		{"registered with 201", item(registrar.Registered, 201), courseDone, true},
 		{"registered with an error code", item(registrar.Registered, 500), courseUnknown, false},
 		{"failed with a success code", item(registrar.Failed, 200), courseUnknown, false},
-		{"failed without a code", item(registrar.Failed, 0), courseRetry, false},
+		{"failed without a code", item(registrar.Failed, 0), courseUnknown, false},
 		{"failed 400", item(registrar.Failed, 400), courseReject, true},
 		{"failed 401", item(registrar.Failed, 401), courseReauth, true},
 		{"failed 402", item(registrar.Failed, 402), courseHold, true},
 		{"failed 404", item(registrar.Failed, 404), courseReject, true},
 		{"failed 422", item(registrar.Failed, 422), courseReject, true},
 		{"failed 429", item(registrar.Failed, 429), courseWait, true},
-		{"failed 500", item(registrar.Failed, 500), courseRetry, false},
+		{"failed 409", item(registrar.Failed, 409), courseUnknown, false},
+		{"failed 500", item(registrar.Failed, 500), courseUnknown, false},
+		{"failed 503", item(registrar.Failed, 503), courseUnknown, false},
 		{"a word we do not know", item(registrar.OutcomeUnknown, 0), courseUnknown, false},
 		{"missing", nil, courseUnknown, false},
 		{"another domain", named("other.nl"), courseUnknown, false},

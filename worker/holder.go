@@ -105,7 +105,7 @@ var errNotCreated = errors.New("the holder was not created")
 func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID, h registrar.Holder) (registrar.HolderReply, error) {
 	begun := p.options.Clock()
 	err := p.options.Store.StartCreation(ctx, key, claim, p.options.UpstreamTimeout, p.options.lease())
-	if err == nil && p.options.Clock().Sub(begun) > leaseMargin {
+	if err == nil && p.options.since(begun) > leaseMargin {
 		err = errTooLate
 	}
 	if err != nil {

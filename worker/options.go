@@ -113,6 +113,13 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// since is how much time has passed by the clock that says more: the monotonic one stands still while a machine sleeps, and the
+// one on the wall may be set back.
+func (o Options) since(begun time.Time) time.Duration {
+	now := o.Clock()
+	return max(now.Sub(begun), now.Round(0).Sub(begun.Round(0)))
+}
+
 // tuning is how calls of a kind are made.
 func (o Options) tuning(kind queue.Kind) Tuning {
 	if kind == queue.Register {

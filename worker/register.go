@@ -21,7 +21,7 @@ func (p *pipeline) register(ctx context.Context, b batch) {
 func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	histories, err := p.options.Store.Histories(reading, b.claim)
+	histories, err := p.options.Store.Histories(reading, b.claim, p.options.proof())
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
 		return part{}
@@ -70,6 +70,8 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 		switch {
 		case h.Registered:
 			plan.ended = append(plan.ended, store.Succeed(j.ID, store.Registered))
+		case h.Ours:
+			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "an earlier call for this domain succeeded after its job had ended: it is ours, or was"))
 		case h.Canceled && h.Clean():
 			plan.ended = append(plan.ended, store.Cancel(j.ID, h.CanceledHow))
 		case f.course == courseSplit && len(jobs) > 1:
@@ -85,8 +87,8 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 			plan.ended = append(plan.ended, store.Fail(j.ID, store.Taken, "WHOIS says that the domain is taken"))
 		case f.taken, h.Taken:
 			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before without a definite answer, and is taken now: ours or somebody else's?"))
-		case h.Unknown && h.Readings+1 < p.options.ReconcileChecks:
-			plan.ended = append(plan.ended, store.RetryFree(j.ID, p.options.ReconcileEvery, "an earlier call has no answer; WHOIS says available, and is asked again"))
+		case h.Unknown && !p.proven(h):
+			plan.ended = append(plan.ended, p.askAgain(j, h, "an earlier call has no answer"))
 		default:
 			p.planFree(&plan, j, h)
 		}
@@ -97,7 +99,9 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 // planFree plans for a job whose domain is free, so that no earlier call for it can have had an effect.
 func (p *pipeline) planFree(plan *registrationPlan, j store.ClaimedJob, h store.History) {
 	var end store.Transition
-	switch {
+	switch ends := h.Canceled || h.Refused || j.Attempts > p.options.MaxAttempts; {
+	case ends && h.Unsettled && !p.proven(h):
+		end = p.askAgain(j, h, "an earlier call may have had an effect")
 	case h.Canceled:
 		end = store.Cancel(j.ID, h.CanceledHow)
 	case h.Refused:
@@ -115,6 +119,25 @@ func (p *pipeline) planFree(plan *registrationPlan, j store.ClaimedJob, h store.
 	if h.Unknown {
 		plan.resolved = append(plan.resolved, j.ID)
 	}
+}
+
+// proof is what it takes to show that a paid call had no effect.
+func (o Options) proof() store.Proof {
+	return store.Proof{After: o.ReconcileAfter, Every: o.ReconcileEvery}
+}
+
+// proven says whether WHOIS, which has just called the domain available, has done so often enough.
+func (p *pipeline) proven(h store.History) bool {
+	return h.Wait <= 0 && h.Readings+1 >= p.options.ReconcileChecks
+}
+
+// askAgain lets a job wait for the next reading that counts.
+func (p *pipeline) askAgain(j store.ClaimedJob, h store.History, why string) store.Transition {
+	words := why + "; WHOIS says available, and is asked again to be sure"
+	if h.Refused {
+		words = h.Refusal + " (" + words + ")"
+	}
+	return store.RetryFree(j.ID, max(h.Wait, p.options.ReconcileEvery), words)
 }
 
 // retryCheck is for a domain that WHOIS cannot tell about now. Nothing is sent for it. One with an unanswered
@@ -212,7 +235,7 @@ var errTooLate = errors.New("the process stood still between intent and call; no
 // intent: a process that was stopped in between wakes up past its lease, when others have taken over,
 // and must not send any more.
 func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (registrar.RegisterReply, error) {
-	if p.options.Clock().Sub(begun) > leaseMargin {
+	if p.options.since(begun) > leaseMargin {
 		return registrar.RegisterReply{}, errTooLate
 	}
 	registrations := make([]registrar.Registration, len(b.jobs))
@@ -254,7 +277,7 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 			t.Attempt, t.Transition = store.AttemptRegistered, store.Succeed(j.ID, store.Registered)
 		case f.course == courseUnknown:
 			t.Attempt = store.AttemptUnknown
-			t.Transition = store.RetryFree(j.ID, p.options.UpstreamTimeout+p.options.ReconcileAfter, "sent, and not answered: "+f.words)
+			t.Transition = store.Retry(j.ID, p.options.UpstreamTimeout+p.options.ReconcileAfter, "sent, and not answered: "+f.words)
 		case f.course == courseReject && f.definite && histories[j.ID].Clean():
 			t.Attempt, t.Transition = store.AttemptFailed, store.Fail(j.ID, store.Rejected, f.words)
 		case f.course == courseSplit && len(jobs) > 1:

@@ -185,3 +185,41 @@ func (b *bench) dieAfterIntent(order store.Order) {
 		b.t.Fatalf("may send %d, %v", len(sent), err)
 	}
 }
+
+// A call is refused after it has paid for some of its domains, and WHOIS does not know yet. The registrar then refuses what it
+// has sold; that is no proof that it has not.
+func TestRefusalOfADomainThatWasPaidFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{LagTime: time.Second})
+	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Effect: sandbox.EffectFirst, K: 1})
+	o := b.options()
+	o.Register.BatchSize = 2
+	o.ReconcileAfter = 3 * time.Second
+	b.work(o)
+	sum := b.settled(b.submit(queue.Register, "r", []string{"lag-a.nl", "lag-b.nl"}))[0]
+	if sum.Counts[store.Unconfirmed] != 1 || sum.Outcomes[store.Registered] != 1 {
+		t.Errorf("ended as %v %v, want the first unconfirmed and the other registered", sum.Counts, sum.Outcomes)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n != 3 {
+		t.Errorf("%d register calls: was the first domain not sent again?", n)
+	}
+	b.invariants()
+}
+
+// A registration that is never answered does not go on for ever: each time it was sent counts.
+func TestRegistrationThatIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Count: sandbox.Always})
+	o := b.options()
+	o.UpstreamTimeout, o.MaxAttempts = 500*time.Millisecond, 2
+	b.work(o)
+	sum := b.settled(b.submit(queue.Register, "r", names("shop", 20)))[0]
+	if sum.Outcomes[store.Exhausted] != 20 {
+		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+	}
+	if n := b.sql(`SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY job_id) AS sent`); n != 2 {
+		t.Errorf("a domain was sent %d times, want 2", n)
+	}
+	b.invariants()
+}
