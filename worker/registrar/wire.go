@@ -3,6 +3,7 @@ package registrar
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -133,17 +134,31 @@ type wireCheck struct {
 	Error     string `json:"error"`
 }
 
-// check never reads silence as free: an item with an error, or without a word on availability, is unknown.
+// check never reads silence as free: an item with an error, without a word on availability, or with two that contradict each
+// other, is unknown.
 func (w wireCheck) check() Check {
 	c := Check{Domain: w.Domain, Availability: Unknown, Status: w.Status, Error: w.Error}
 	switch {
 	case w.Error != "" || w.Available == nil:
+	case contradicts(*w.Available, w.Status):
+		c.Error = "it says available " + strconv.FormatBool(*w.Available) + ", and status " + w.Status
 	case *w.Available:
 		c.Availability = Available
 	default:
 		c.Availability = Taken
 	}
 	return c
+}
+
+// contradicts knows the words for a status that the contract assumes. Others say nothing.
+func contradicts(available bool, status string) bool {
+	switch strings.ToLower(status) {
+	case "free":
+		return !available
+	case "active", "quarantine":
+		return available
+	}
+	return false
 }
 
 func decodeCheck(body []byte) ([]Check, error) {

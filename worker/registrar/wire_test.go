@@ -34,6 +34,26 @@ func TestDecodeChecks(t *testing.T) {
 	}
 }
 
+// What calls a domain available and active at once has not said that it is free.
+func TestCheckThatContradictsItself(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]Availability{
+		`{"domain":"a.nl","available":true,"status":"free"}`:        Available,
+		`{"domain":"a.nl","available":true,"status":"somehow"}`:     Available,
+		`{"domain":"a.nl","available":true,"status":"Active"}`:      Unknown,
+		`{"domain":"a.nl","available":true,"status":"quarantine"}`:  Unknown,
+		`{"domain":"a.nl","available":false,"status":"quarantine"}`: Taken,
+		`{"domain":"a.nl","available":false,"status":"free"}`:       Unknown,
+	} {
+		checks, err := decodeCheck([]byte(body))
+		if err != nil || checks[0].Availability != want {
+			t.Errorf("%s: %+v, %v, want %s", body, checks, err, want)
+		} else if (want == Unknown) != (checks[0].Error != "") {
+			t.Errorf("%s: error %q", body, checks[0].Error)
+		}
+	}
+}
+
 func TestDecodeRegistrations(t *testing.T) {
 	t.Parallel()
 	want := []Result{
