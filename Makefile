@@ -17,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## see it work: everything in one process, against an upstream in memory; nothing is bought
-	@.ci/deps postgres redis
+	@.ci/deps postgres
 	go run ./cmd/bulkreg dev --demo
 
 test: ## run all tests, with the race detector, in random order

@@ -11,10 +11,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bulkreg/bulkreg/migrations"
@@ -59,6 +63,8 @@ func connect(ctx context.Context, url string, opts Options) (*Store, error) {
 	if opts.ConnectTimeout > 0 {
 		cfg.ConnConfig.ConnectTimeout = opts.ConnectTimeout
 	}
+	cfg.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive()}).DialContext
+	cfg.PingTimeout = pingTimeout
 	for name, value := range sessionSettings() {
 		cfg.ConnConfig.RuntimeParams[name] = value
 	}
@@ -67,6 +73,15 @@ func connect(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, failure("open connection pool", err)
 	}
 	return &Store{pool: pool}, nil
+}
+
+// pingTimeout is how long a connection that was idle may take to show that it lives. One that does not is given up, and the
+// statement gets another.
+const pingTimeout = 5 * time.Second
+
+// keepAlive finds out within 20 s that a server is gone without a word. Nothing else would tell one who only listens.
+func keepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3}
 }
 
 // sessionSettings keep plans from depending on how large the tables were when a connection first planned a
@@ -107,6 +122,41 @@ func (e *SchemaError) Error() string {
 	}
 }
 
+// openFailure is failure of the first statement: it says in one line which setting names that database, and what to do.
+// The driver's own text takes a line for each way it tried, and tells the same of each.
+func openFailure(cfg *pgx.ConnConfig, err error) error {
+	_, where := pgconn.NetworkAddress(cfg.Host, cfg.Port)
+	failed := failure(fmt.Sprintf("open the database at %s (DATABASE_URL)", where), err)
+	var refused *Error
+	switch {
+	case errors.As(failed, &refused) && strings.HasPrefix(refused.Code, "28"): // invalid authorization
+		refused.Message += ": correct the user and the password"
+	case errors.As(failed, &refused) && refused.Code == "3D000": // invalid catalog name
+		refused.Message += ": create it, or correct the name"
+	case errors.Is(failed, ErrUnavailable):
+		return fmt.Errorf("%w at %s (DATABASE_URL): %s", ErrUnavailable, where, unreachable(err))
+	}
+	return failed
+}
+
+// unreachable is why a database cannot be reached.
+func unreachable(err error) string {
+	var (
+		pg   *pgconn.PgError
+		dial *net.OpError
+		name *net.DNSError
+	)
+	switch {
+	case errors.As(err, &pg):
+		return pg.Message
+	case errors.As(err, &dial):
+		return dial.Error()
+	case errors.As(err, &name):
+		return name.Error()
+	}
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
 func (s *Store) checkSchema(ctx context.Context) error {
 	want, err := migrations.Latest()
 	if err != nil {
@@ -115,7 +165,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 	var present bool
 	err = s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, migrations.VersionTable).Scan(&present)
 	if err != nil {
-		return failure("look for schema", err)
+		return openFailure(s.pool.Config().ConnConfig, err)
 	}
 	var have int64
 	if present {

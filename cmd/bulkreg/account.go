@@ -33,6 +33,6 @@ func checkAccount(ctx context.Context, cfg config.Config, st *store.Store, name 
 		return nil
 	}
 	slices.Sort(known)
-	return usagef("--account: there is no account %q, neither in the settings here nor with a worker; known: %s",
+	return usagef("there is no account %q, neither in the settings here nor with a worker; known: %s",
 		name, strings.Join(slices.Compact(known), ", "))
 }

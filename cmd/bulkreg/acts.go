@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -36,7 +35,7 @@ on a terminal; elsewhere it needs --yes. Who did it, when and why stays on recor
 
 // command makes the flags that all acts share, and runs them.
 func (c *acting) command(cmd *cobra.Command) *cobra.Command {
-	cmd.Args = usageArgs(cobra.MinimumNArgs(1))
+	cmd.Args = manyArgs(someJobs)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	addSource(cmd, &c.source)
 	f := cmd.Flags()
@@ -248,14 +247,14 @@ func (c *acting) printResult(r store.ActReport) error {
 			Changed: r.Changed(), Later: later, Skipped: r.Skipped(), Claimed: claimed,
 		})
 	}
-	t := newTable(c.stdout, "JOBS", "RESULT", "WHY")
-	t.row(strconv.Itoa(r.Changed()-later), c.done, c.request.Reason)
+	t := newTable(c.stdout, "JOBS", "RESULT", "YOUR REASON", "NOTE")
+	t.row(thousands(r.Changed()-later), c.done, c.request.Reason, "")
 	if later > 0 {
-		t.row(strconv.Itoa(later), "being "+c.done, "WHOIS must show first that no call for them had an effect")
+		t.row(thousands(later), "being "+c.done, c.request.Reason, "WHOIS must show first that no call for them had an effect")
 	}
 	skipped := r.Skipped()
 	for _, s := range slices.Sorted(maps.Keys(skipped)) {
-		t.row(strconv.Itoa(skipped[s]), "left alone", why(s))
+		t.row(thousands(skipped[s]), "left alone", "", "they "+why(s))
 	}
 	return t.end()
 }

@@ -68,9 +68,9 @@ func TestConfirmRegistered(t *testing.T) {
 	if diff := cmp.Diff(wantPlan, r.stderr); diff != "" {
 		t.Errorf("the plan (-want +got):\n%s", diff)
 	}
-	wantResult := `JOBS  RESULT      WHY
-1     registered  on the invoice
-3     left alone  do not wait for a person
+	wantResult := `JOBS  RESULT      YOUR REASON     NOTE
+1     registered  on the invoice  -
+3     left alone  -               they do not wait for a person
 `
 	if diff := cmp.Diff(wantResult, r.stdout); diff != "" {
 		t.Errorf("the result (-want +got):\n%s", diff)
@@ -154,10 +154,10 @@ func TestCancel(t *testing.T) {
 	d := doubtfulDesk(t)
 	id := d.job("one", "d.nl").ID.String()
 	r := d.must(exitDone, "cancel", "one", id, "one", "--reason", "wrong list", "--yes")
-	wantResult := `JOBS  RESULT      WHY
-1     canceled    wrong list
-2     left alone  have ended already
-1     left alone  may have been paid for: ` + "`bulkreg confirm` settles them" + `
+	wantResult := `JOBS  RESULT      YOUR REASON  NOTE
+1     canceled    wrong list   -
+2     left alone  -            they have ended already
+1     left alone  -            they may have been paid for: ` + "`bulkreg confirm` settles them" + `
 `
 	if diff := cmp.Diff(wantResult, r.stdout); diff != "" {
 		t.Errorf("the result (-want +got):\n%s", diff)
@@ -204,7 +204,7 @@ func TestActsNeedToBeAskedFor(t *testing.T) {
 		args    []string
 	}{
 		"no terminal":      {d.environ, exitUsage, "add --yes to go on; nothing was changed", []string{"cancel", "one"}},
-		"no target":        {d.environ, exitUsage, "requires at least 1 arg", []string{"cancel", "--yes"}},
+		"no target":        {d.environ, exitUsage, "give orders by their references, or jobs by their IDs", []string{"cancel", "--yes"}},
 		"nobody":           {nobody, exitUsage, "--by NAME", []string{"cancel", "one", "--yes"}},
 		"nobody, said so":  {d.environ, exitUsage, "--by NAME", []string{"cancel", "one", "--yes", "--by", ""}},
 		"a bad name":       {d.environ, exitUsage, "means something else", []string{"cancel", "one", "--yes", "--by", "reply"}},

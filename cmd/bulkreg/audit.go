@@ -45,7 +45,7 @@ more, it first watches for up to five seconds whether they are being woken.`,
 		Example: `  bulkreg audit
   bulkreg audit --grace 5m
   bulkreg audit -o json | jq -r '.breaches[].job_id'`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
 	cmd.Flags().DurationVar(&c.options.Grace, "grace", time.Minute, "how long after its `TIME` a job counts as overdue")

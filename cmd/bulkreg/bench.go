@@ -42,7 +42,7 @@ was reached. REDIS is what the order took of Redis at most, above what an idle w
 memory that the worker process ever had. MACHINE tells what the figures were measured on.`,
 		Example: `  bulkreg bench
   bulkreg bench --rows whois-0ms,one-domain --json figures.json`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err

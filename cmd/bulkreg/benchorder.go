@@ -24,7 +24,7 @@ func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_
 		// Where reading ended early, the writer does too.
 		err = errors.Join(err, lines.Close(), <-done)
 	}()
-	reader, err := input.NewReader(lines, inputOptions(b.row.kind, sandbox.DefaultHolder))
+	reader, err := input.NewReader(lines, input.Options{Kind: string(b.row.kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
 		return store.Order{}, err
 	}

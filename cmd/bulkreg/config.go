@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -22,12 +23,15 @@ func (a *app) configCommand() *cobra.Command {
 Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis names the file that holds REDIS_URL.`,
 		Example: `  bulkreg config
   bulkreg config --check
+  bulkreg config --check -o json
   bulkreg config -o markdown`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			switch {
+			case check && out.value == "markdown":
+				return usagef("--check is for people, or for programs with -o json: leave -o markdown out")
 			case check:
-				return a.checkConfig()
+				return a.checkConfig(out.value)
 			case out.value == "json":
 				return printJSON(a.stdout, config.Fields())
 			case out.value == "markdown":
@@ -37,7 +41,7 @@ Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis n
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "check the settings of this environment, and list nothing")
-	addChoice(cmd, &out, "output", "o", "print the list as `table`, json or markdown", "table", "table", "json", "markdown")
+	addChoice(cmd, &out, "output", "o", "print the list in this `FORMAT`: table, json or markdown", "table", "table", "json", "markdown")
 	return cmd
 }
 
@@ -76,18 +80,44 @@ func (a *app) listConfigInMarkdown() error {
 	return err
 }
 
+// checked is what a check found, as programs read it. Its names are part of the interface.
+type checked struct {
+	Wrong    []string `json:"wrong"`    // one line for each; the exit status is 2 when there is one
+	Warnings []string `json:"warnings"` // allowed, and seldom meant
+	Missing  []string `json:"missing"`  // what some commands need more
+}
+
 // checkConfig says what a worker would say of the settings. Missing ones are no mistake: not every command needs them.
-func (a *app) checkConfig() error {
+func (a *app) checkConfig(format string) error {
 	cfg, err := a.loadConfig()
+	if format == "json" {
+		return errors.Join(printJSON(a.stdout, checkedOf(cfg, err)), err)
+	}
 	if err != nil {
 		return err
 	}
 	for _, warning := range cfg.Warnings() {
 		fmt.Fprintln(a.stderr, "warning:", warning)
 	}
+	verdict := "no setting is wrong"
 	if err := lacking(cfg); err != nil {
 		fmt.Fprintf(a.stderr, "some commands need more:\n%v\n", err)
+		verdict = "none of those set is wrong"
 	}
-	_, err = fmt.Fprintln(a.stdout, "no setting is wrong")
+	_, err = fmt.Fprintln(a.stdout, verdict)
 	return err
+}
+
+func checkedOf(cfg config.Config, err error) checked {
+	found := checked{Wrong: []string{}, Warnings: []string{}, Missing: []string{}}
+	var wrong *config.Error
+	if errors.As(err, &wrong) {
+		found.Wrong = wrong.Problems
+		return found // what could not be read is not judged
+	}
+	found.Warnings = append(found.Warnings, cfg.Warnings()...)
+	if err := lacking(cfg); err != nil {
+		found.Missing = strings.Split(err.Error(), "\n")
+	}
+	return found
 }

@@ -57,9 +57,9 @@ func TestConfigCheck(t *testing.T) {
 	}{
 		"all there": {[]string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h:1/0", "REGISTRAR_BASE_URL=http://h",
 			"REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}, exitDone, "no setting is wrong", nil},
-		"some missing": {nil, exitDone, "no setting is wrong",
+		"some missing": {nil, exitDone, "none of those set is wrong",
 			[]string{"some commands need more", "DATABASE_URL is not set", "REDIS_URL is not set", "REGISTRAR_CLIENT_SECRET are not set"}},
-		"a warning": {[]string{"RECONCILE_AFTER=1s"}, exitDone, "no setting is wrong", []string{"warning: RECONCILE_AFTER=1s is short"}},
+		"a warning": {[]string{"RECONCILE_AFTER=1s"}, exitDone, "none of those set is wrong", []string{"warning: RECONCILE_AFTER=1s is short"}},
 		"two wrong": {[]string{"WHOIS_BATCH_SIZE=0", "RETRY_BASE=2"}, exitUsage, "",
 			[]string{"bulkreg: 2 settings are wrong:\n  WHOIS_BATCH_SIZE=", "\n  RETRY_BASE="}},
 	} {
@@ -81,6 +81,34 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+func TestConfigCheckAsJSON(t *testing.T) {
+	t.Parallel()
+	complete := []string{"DATABASE_URL=postgres://u@h/d", "REDIS_URL=redis://h", "REGISTRAR_BASE_URL=http://h",
+		"REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}
+	for name, tc := range map[string]struct {
+		environ                  []string
+		status                   int
+		wrong, warnings, missing int
+	}{
+		"all is well": {complete, exitDone, 0, 0, 0},
+		"missing":     {nil, exitDone, 0, 0, 3},
+		"a warning":   {append(complete, "RECONCILE_AFTER=1s"), exitDone, 0, 1, 0},
+		"wrong":       {append(complete, "WHOIS_BATCH_SIZE=0", "REGISTRAR_PATH_CHECK=x"), exitUsage, 2, 0, 0},
+	} {
+		r := runCommand(t, tc.environ, "config", "--check", "-o", "json")
+		got := parsed[map[string][]string](t, r.stdout)
+		if r.status != tc.status || len(got["wrong"]) != tc.wrong || len(got["warnings"]) != tc.warnings || len(got["missing"]) != tc.missing {
+			t.Errorf("%s: status %d, %v", name, r.status, got)
+		}
+		if strings.Contains(r.stdout, "null") {
+			t.Errorf("%s: an empty list is not null: %s", name, r.stdout)
+		}
+	}
+	if r := runCommand(t, nil, "config", "--check", "-o", "markdown"); r.status != exitUsage || r.stdout != "" {
+		t.Errorf("as markdown: status %d, %s", r.status, r.stdout)
+	}
+}
+
 // Whatever is wrong with the settings is told before anything is done, as wrong usage.
 func TestCommandsSayWhatTheyLack(t *testing.T) {
 	t.Parallel()
@@ -96,7 +124,7 @@ func TestCommandsSayWhatTheyLack(t *testing.T) {
 		"worker without registrar": {[]string{database, "REDIS_URL=redis://127.0.0.1:1/0"}, []string{"worker"}, "REGISTRAR_BASE_URL, REGISTRAR_CLIENT_ID and REGISTRAR_CLIENT_SECRET are not set"},
 		"worker on tokens":         {nil, []string{"worker", "--kinds", "whois,token"}, `cannot work on "token"`},
 		"worker on nothing":        {nil, []string{"worker", "--kinds", ""}, "--kinds is empty"},
-		"worker with argument":     {nil, []string{"worker", "whois"}, "Usage: bulkreg worker"},
+		"worker with argument":     {nil, []string{"worker", "whois"}, `worker takes no arguments: "whois"`},
 		"whois without registrar":  {nil, []string{"whois", "example.nl"}, "REGISTRAR_BASE_URL, "},
 		"whois without domain":     {nil, []string{"whois"}, "Usage: bulkreg whois"},
 		"whois of no domains":      {nil, []string{"whois", "example", "a..nl"}, `"example" has no dot`},

@@ -168,13 +168,14 @@ registered.
 		thousands(registered.Outcomes[store.Rejected]), refusal,
 		thousands(paid))
 	fmt.Fprintf(a.stdout, `
-Where to look next:
-  bulkreg dev --demo --keep   the same, and then it runs on, so that a second terminal can ask:
-      bulkreg order %s
-      bulkreg jobs %s --state failed
-  bulkreg dev                 everything running and empty, for orders of your own
-  bulkreg --help              every command
-  README.md                   how to run it for real
+Where to look next, when `+"`make build`"+` has made bin/bulkreg:
+  bin/bulkreg dev --demo --keep   the same, and then it runs on and prints lines with export: paste them into a second
+                                  terminal, in this folder, and ask there
+      bin/bulkreg order %s
+      bin/bulkreg jobs %s --state failed
+  bin/bulkreg dev                 everything running and empty, for orders of your own
+  bin/bulkreg --help              every command
+  README.md                       how to run it for real
 `, registered.Reference, registered.Reference)
 }
 

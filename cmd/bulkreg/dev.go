@@ -29,7 +29,7 @@ set, it uses those instead, and leaves there what it wrote: a database that is e
 nobody else uses. It never uses the REGISTRAR_* settings.`,
 		Example: `  bulkreg dev --demo
   bulkreg dev`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if keep && !demo {
 				return usagef("--keep goes with --demo; without it, dev runs until Ctrl-C anyway")
@@ -38,7 +38,7 @@ nobody else uses. It never uses the REGISTRAR_* settings.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&addr, "addr", "127.0.0.1:0", "`address` of the sandbox; port 0 is a free one")
+	flags.StringVar(&addr, "addr", "127.0.0.1:0", "`HOST:PORT` of the sandbox; port 0 is a free one")
 	flags.BoolVar(&demo, "demo", false, "check 2,000 domains and register 500, say what happened, and end")
 	flags.BoolVar(&keep, "keep", false, "with --demo: run on afterwards, until Ctrl-C")
 	return cmd

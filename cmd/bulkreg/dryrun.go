@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -44,13 +43,20 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 			return err
 		}
 		defer client.Close()
-		c := checks{upstream: client, batch: r.cfg.WhoisBatchSize, calls: r.cfg.WhoisConcurrency, notes: r.stderr}
+		c := checks{upstream: client, batch: r.cfg.WhoisBatchSize, calls: r.cfg.WhoisConcurrency, notes: r.stderr, account: p.account}
 		if err := c.run(ctx, freshDomains(ctx, in.store, in.spool)); err != nil {
 			return refused(ctx, err)
 		}
 		result.Available, result.Taken, result.Unknown = c.found[registrar.Available], c.found[registrar.Taken], c.found[registrar.Unknown]
 	}
-	return r.printRehearsal(result)
+	if err := r.printRehearsal(result); err != nil {
+		return err
+	}
+	if result.Unknown > 0 {
+		return fmt.Errorf("WHOIS gave no answer about %s of %s: try again before you order them",
+			thousands(result.Unknown), counted(result.New, "new domain", "new domains"))
+	}
+	return nil
 }
 
 func (r *registering) printRehearsal(result rehearsal) error {
@@ -59,10 +65,10 @@ func (r *registering) printRehearsal(result rehearsal) error {
 		return printJSON(r.stdout, result)
 	}
 	t := newTable(r.stdout)
-	t.row("New", strconv.Itoa(result.New))
-	t.row("Available", strconv.Itoa(result.Available))
-	t.row("Taken", strconv.Itoa(result.Taken))
-	t.row("Unknown", strconv.Itoa(result.Unknown))
+	t.row("New", thousands(result.New))
+	t.row("Available", thousands(result.Available))
+	t.row("Taken", thousands(result.Taken))
+	t.row("Unknown", thousands(result.Unknown))
 	return t.end()
 }
 
@@ -130,6 +136,7 @@ type checks struct {
 	batch    int // domains in a call
 	calls    int // at once
 	notes    io.Writer
+	account  string
 
 	mu     sync.Mutex // guards what follows
 	found  map[registrar.Availability]int
@@ -173,7 +180,7 @@ func (c *checks) take(asked []string, reply registrar.CheckReply, err error) {
 	if err != nil {
 		c.found[registrar.Unknown] += len(asked)
 		if c.failed++; c.failed <= shownFailures {
-			fmt.Fprintf(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), err)
+			fmt.Fprintf(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
 		}
 		return
 	}

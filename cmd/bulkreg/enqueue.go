@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
@@ -22,7 +21,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 		Long: `enqueue takes an order in, whole or not at all. It is known by its reference: the same order under the same
 reference again changes nothing, so that it is safe to repeat whenever in doubt, and another order under that
 reference is refused.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.enqueueRegisterCommand())
@@ -33,14 +32,16 @@ reference is refused.`,
 // aboutLines is said of every order that is read from lines.
 const aboutLines = `Domains are brought into their ASCII form; one that stands there twice counts once. An order with a line that
 cannot be used is refused as a whole. --skip-invalid leaves such lines out instead, and --rejects writes them
-to a file in the form of the input, each with what is wrong, to be mended and sent again under another reference.`
+to a new file in the form of the input, each with what is wrong, to be mended and sent again under another reference.
+That file is made when there is such a line, and overwrites none.`
 
 // enqueuing is one order on its way in from the command line.
 type enqueuing struct {
 	*app
 	order       intake.Order
 	skipInvalid bool
-	rejects     string // the file for invalid lines, "" for none
+	rejects     string   // the file for invalid lines, "" for none
+	ignore      []string // columns that may mean nothing
 	wait        bool
 	out         output
 	cfg         config.Config
@@ -50,10 +51,10 @@ type enqueuing struct {
 func (e *enqueuing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.order.Reference, "order", "", "your own `REF` for the order (required)")
-	f.StringVar(&e.order.Account, "account", config.DefaultAccount, "the registrar's `account` to use")
+	f.StringVar(&e.order.Account, "account", config.DefaultAccount, "`NAME` of the registrar's account to use")
 	addSource(cmd, &e.order.Source)
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
-	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to `FILE`")
+	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read")
 	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
 	e.out.add(cmd)
 }
@@ -126,7 +127,7 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 	if e.rejects == "" {
 		hint += "; --rejects FILE writes them to a file"
 	}
-	return usagef("%d of %s cannot be used, and nothing was stored: %s", stats.Rejects, counted(all, in.unit, in.unit+"s"), hint)
+	return usagef("%s of %s cannot be used, and nothing was stored: %s", thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)
 }
 
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
@@ -241,6 +242,6 @@ func nothingStored() error {
 }
 
 // inputOptions say how the lines of an order are read.
-func inputOptions(kind queue.Kind, holder string) input.Options {
-	return input.Options{Kind: string(kind), DefaultHolderID: holder}
+func (e *enqueuing) inputOptions(holder string) input.Options {
+	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +27,9 @@ func (a *app) enqueueRegisterCommand() *cobra.Command {
 		Short: "Order registrations, which cost money: CSV with a header, or NDJSON",
 		Long: `register orders the registration of every domain in a file or on standard input: CSV with a header, or NDJSON.
 The columns are domain, holder_id, period (months, 12 unless given) and nameservers (none, or two to thirteen,
-separated by spaces). --holder is for lines that name no holder; with it, one domain a line will do.
+separated by spaces). --holder is for lines that name no holder; with it, one domain a line will do. A column or field
+of another name may be a slip, and what it was meant for would be paid for without it: such an order is refused, unless
+--ignore-columns names the column.
 
 Instead of a holder_id, a line may carry the holder's details: company, firstname, lastname, email, phone, street,
 housenumber, postalcode, city and country, in NDJSON also as one object named holder. That holder is found at the
@@ -38,16 +39,18 @@ and ` + "`bulkreg purge`" + ` removes them.
 A registration costs money and cannot be undone. So the plan is shown first, and it is asked for on a terminal;
 elsewhere it needs --yes. A domain that another order has registered, or is about to, is not sent again: that job
 ends as a duplicate. --dry-run also checks by WHOIS what would be sent, prints how many domains are available, taken
-and unknown, and stores nothing.
+and unknown, and stores nothing. It exits with 1 when some are unknown.
 
 ` + aboutLines,
 		Example: `  bulkreg enqueue register domains.csv --order order-1042 --dry-run
   bulkreg enqueue register domains.csv --order order-1042 --yes --wait
+  bulkreg enqueue register domains.csv --order order-1042 --ignore-columns note,price
   echo example.nl | bulkreg enqueue register - --order order-1043 --holder H-1 --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.register(cmd.Context(), args) },
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&r.holder, "holder", "", "the holder's `ID` for lines that name none")
+	cmd.Flags().StringSliceVar(&r.ignore, "ignore-columns", nil, "pass over columns or fields that mean nothing: `NAME,...`, or all")
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "check the plan by WHOIS and store nothing")
 	return cmd
@@ -69,7 +72,7 @@ func (r *registering) register(ctx context.Context, args []string) error {
 			return usageError(err)
 		}
 	}
-	open := func() (*orderInput, error) { return r.openInput(ctx, path, inputOptions(r.order.Kind, r.holder)) }
+	open := func() (*orderInput, error) { return r.openInput(ctx, path, r.inputOptions(r.holder)) }
 	return r.take(ctx, open, func(ctx context.Context, in incoming) (bool, error) { return r.approve(ctx, in, path) })
 }
 
@@ -94,7 +97,7 @@ func (r *registering) approve(ctx context.Context, in incoming, path string) (bo
 	case !r.canAsk():
 		return false, usagef("there is no terminal to ask on: add --yes to go on, or --dry-run to try; nothing was stored")
 	}
-	yes, err := r.ask(ctx, fmt.Sprintf("Register %s? It costs money and cannot be undone.", counted(p.New, "domain", "domains")))
+	yes, err := r.ask(ctx, p.question())
 	switch {
 	case ctx.Err() != nil:
 		return false, nothingStored()

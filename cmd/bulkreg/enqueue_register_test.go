@@ -48,17 +48,17 @@ func TestEnqueueRegister(t *testing.T) {
 	d := registrationDesk(t)
 	file := d.file("list.csv", registrations)
 
-	r := d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--skip-invalid")
+	r := d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--ignore-columns", "note")
 	if diff := cmp.Diff(sortedPlan(registrationPlan)+"bulkreg: there is no terminal to ask on: add --yes to go on, "+
 		"or --dry-run to try; nothing was stored\n", sortedPlan(r.stderr)); diff != "" {
 		t.Error(diff)
 	}
-	d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--yes") // for its invalid line
+	d.must(exitUsage, "enqueue", "register", file, "--order", "one", "--ignore-columns", "all", "--yes") // for its invalid line
 	if r := d.must(exitError, "order", "one"); !strings.Contains(r.stderr, `no order "one"`) {
 		t.Errorf("refused, and stored: %s", r.stderr)
 	}
 
-	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--yes", "-o", "json")
+	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--ignore-columns", "note", "--yes", "-o", "json")
 	if diff := cmp.Diff(sortedPlan(registrationPlan)+"order one is taken in: 3 jobs\n"+
 		"2 jobs ended at once as duplicates: another order has the domain\n", sortedPlan(r.stderr)); diff != "" {
 		t.Error(diff)
@@ -74,7 +74,7 @@ func TestEnqueueRegister(t *testing.T) {
 	}
 
 	// A repeat costs nothing, so nobody has to agree.
-	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid")
+	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--ignore-columns", "note")
 	if !strings.HasSuffix(r.stderr, "order one is there already, with the same content: nothing was changed\n") || strings.Contains(r.stderr, "plan") {
 		t.Errorf("the same again: %s", r.stderr)
 	}
@@ -105,7 +105,12 @@ func TestEnqueueRegisterRefuses(t *testing.T) {
 		"holder's address":  {"", []string{file, "--holder", "jan@example.nl", "--order", "x", "--yes"}, "is an e-mail address"},
 		"wait for no order": {"", []string{file, "--order", "x", "--dry-run", "--wait"}, "nothing to --wait for"},
 		"dry run alone":     {"", []string{file, "--order", "x", "--dry-run"}, "REGISTRAR_BASE_URL"},
-		"piped":             {"domain,holder_id\na.nl,H1\n", []string{"-", "--order", "x"}, "standard input is the order itself"},
+		"slips": {"", []string{d.file("slips.csv", "domain,holder_id,peroid,nameserver\nb.nl,H1,24,ns1.x.nl ns2.x.nl\n"), "--order", "x", "--yes"},
+			`the columns "peroid" (did you mean period?) and "nameserver" (did you mean nameservers?), which mean nothing here`},
+		"slips, left out": {"", []string{d.file("slip.ndjson", `{"domain":"b.nl","holder_id":"H1","perod":24}`), "--order", "x", "--skip-invalid", "--yes"},
+			`the field "perod" (did you mean period?), which means nothing here: rename it, or leave it out with --ignore-columns perod; nothing was stored`},
+		"ignores what counts": {"", []string{file, "--order", "x", "--ignore-columns", "domain", "--yes"}, "this column counts"},
+		"piped":               {"domain,holder_id\na.nl,H1\n", []string{"-", "--order", "x"}, "standard input is the order itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -184,7 +189,7 @@ func TestDryRun(t *testing.T) {
 	})
 	d.environ = append(append(d.environ, upstream.environ()...), "WHOIS_BATCH_SIZE=2")
 	file := d.file("list", "free-1.nl\nold.nl\ntaken-1.nl\nfree-2.nl\nunknown-1.nl\nlive.nl\nwhoispoison-1.nl\nfree-2.nl\n")
-	r := d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run", "-o", "json")
+	r := d.must(exitError, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run", "-o", "json")
 	want := rehearsal{
 		Reference: "one", Account: "default", Total: 7, New: 5, Registered: 1, InProgress: 1, Duplicates: 1,
 		Available: 2, Taken: 1, Unknown: 2,
@@ -192,18 +197,20 @@ func TestDryRun(t *testing.T) {
 	if diff := cmp.Diff(want, parsed[rehearsal](t, r.stdout)); diff != "" {
 		t.Error(diff)
 	}
-	for _, want := range []string{"The plan of order one", "WHOIS call for 1 domain: ", "422", "This was a dry run: nothing was stored.\n"} {
+	for _, want := range []string{"The plan of order one", "WHOIS call for 1 domain: ", "422", "This was a dry run: nothing was stored.\n",
+		"bulkreg: WHOIS gave no answer about 2 of 5 new domains"} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("%q is not in\n%s", want, r.stderr)
 		}
 	}
-	r = d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run")
+	r = d.must(exitError, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run")
 	if diff := cmp.Diff("New        5\nAvailable  2\nTaken      1\nUnknown    2\n", r.stdout); diff != "" {
 		t.Error(diff)
 	}
 	if r := d.must(exitError, "order", "one"); !strings.Contains(r.stderr, "no order") {
 		t.Errorf("it is stored: %s", r.stderr)
 	}
+	d.must(exitDone, "enqueue", "register", d.file("free", "free-3.nl\ntaken-3.nl\n"), "--holder", "H1", "--order", "one", "--dry-run")
 	if book := upstream.Ledger(); len(book.PaidDomains()) > 0 {
 		t.Errorf("it paid for %q", book.PaidDomains())
 	}

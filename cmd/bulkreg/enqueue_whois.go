@@ -36,7 +36,7 @@ func (e *enqueuing) whois(ctx context.Context, args []string) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	options := inputOptions(e.order.Kind, "")
+	options := e.inputOptions("")
 	open := func() (*orderInput, error) { return e.openInput(ctx, path, options) }
 	if path == "" {
 		open = func() (*orderInput, error) { return inputOfArguments(domains, options) }

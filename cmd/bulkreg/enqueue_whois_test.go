@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,9 +140,41 @@ func TestEnqueueRejectsRoundTrip(t *testing.T) {
 	if got := d.domains("two"); !slices.Equal(got, []string{"b.nl", "d-d.nl"}) {
 		t.Errorf("stored %q", got)
 	}
-	if got := d.read(again); got != "" {
-		t.Errorf("nothing is wrong any more, and the file says %q", got)
+	if _, err := os.Stat(again); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing is wrong any more, and there is a file all the same: %v", err)
 	}
+}
+
+// A file of rejects may be half mended, and names holders: none is overwritten, and nobody else reads it.
+func TestEnqueueRejectsFile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	list := d.file("list.txt", "a.nl\nwww.b.nl\n")
+	mended := d.file("mended.txt", "b.nl\n")
+	for _, list := range []string{list, d.file("good.txt", "a.nl\n")} {
+		r := d.must(exitUsage, "enqueue", "whois", list, "--order", "one", "--skip-invalid", "--rejects", mended)
+		if !strings.Contains(r.stderr, "is there already, and not empty: give another file, or remove that one first; nothing was stored\n") {
+			t.Errorf("got %s", r.stderr)
+		}
+	}
+	if got := d.read(mended); got != "b.nl\n" {
+		t.Errorf("it says %q now", got)
+	}
+	d.empty()
+	empty := d.file("empty.txt", "")
+	if err := os.Chmod(empty, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.must(exitDone, "enqueue", "whois", list, "--order", "one", "--skip-invalid", "--rejects", empty)
+	if info, err := os.Stat(empty); err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+	d.must(exitDone, "enqueue", "whois", list, "--order", "one", "--skip-invalid", "--rejects", os.DevNull)
+	missing := filepath.Join(d.folder, "missing", "bad.txt")
+	if r := d.must(exitUsage, "enqueue", "whois", list, "--order", "two", "--skip-invalid", "--rejects", missing); !strings.Contains(r.stderr, "--rejects: open "+missing) {
+		t.Errorf("got %s", r.stderr)
+	}
+	d.must(exitError, "order", "two")
 }
 
 func TestEnqueueWhoisRefuses(t *testing.T) {
@@ -165,7 +199,7 @@ func TestEnqueueWhoisRefuses(t *testing.T) {
 		"all left out":    {[]string{d.file("bad.txt", "q\n"), "--order", "x", "--skip-invalid"}, "the order is empty"},
 		"no domains":      {[]string{table, "--order", "x"}, table + ": line 1: the file has no column domain"},
 		"output":          {[]string{list, "--order", "x", "-o", "xml"}, "want one of table, json"},
-		"rejects folder":  {[]string{list, "--order", "x", "--rejects", d.folder}, "--rejects: open"},
+		"rejects folder":  {[]string{list, "--order", "x", "--rejects", d.folder}, "is a folder: give a file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +235,12 @@ func TestSortArguments(t *testing.T) {
 		"folder":           {[]string{"folder.nl"}, "", []string{"folder.nl"}, ""},
 		"domain and file":  {[]string{"both.nl"}, "", nil, "write ./both.nl for the file"},
 		"file, told apart": {[]string{"./both.nl"}, "./both.nl", nil, ""},
-		"neither":          {[]string{"./missing.txt"}, "", nil, "is no file, and as a domain"},
+		"neither":          {[]string{"missing.txt_"}, "", nil, `"missing.txt_" is no file, and as a domain it`},
+		"no file":          {[]string{"./missing.txt"}, "", nil, `there is no file "./missing.txt"`},
+		"no file far away": {[]string{"/home/somebody/with a long name/lists/typo.csv"}, "", nil, `there is no file "/home/somebody/with a long name/lists/typo.csv"`},
+		"hidden file":      {[]string{"a.nl", ".hidden"}, "", nil, `there is no file ".hidden"`},
+		"no list":          {[]string{"."}, "", nil, ". is a folder: give a file"},
+		"web address":      {[]string{"https://example.nl/x"}, "", nil, "a scheme, a port or a path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, domains, err := sortArguments(tc.args)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/spf13/cobra"
 )
 
 // The exit statuses. They are part of the interface: scripts decide on them.
@@ -33,17 +31,7 @@ func usageError(err error) error { return &exitErr{exitUsage, err} }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Errorf(format, args...)) }
 
-// usageArgs marks what a cobra argument check refuses as wrong usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usagef("%w\nUsage: %s", err, cmd.UseLine())
-		}
-		return nil
-	}
-}
-
-// report prints an error as one line for people, and returns the exit status that goes with it.
+// report prints an error for people, and returns the exit status that goes with it.
 func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitDone

@@ -33,7 +33,7 @@ it: the error is the registrar's text, and no text of others should be able to r
 a line, with the same names and every text as it is.`,
 		Example: `  bulkreg export order-1042 > order-1042.csv
   bulkreg export order-1042 --state failed --format ndjson`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              oneArg(anOrder),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
@@ -49,7 +49,7 @@ a line, with the same names and every text as it is.`,
 	}
 	addSource(cmd, &source)
 	addState(cmd, &state)
-	addChoice(cmd, &format, "format", "", "write `csv` or ndjson", "csv", "csv", "ndjson")
+	addChoice(cmd, &format, "format", "", "write in this `FORMAT`: csv or ndjson", "csv", "csv", "ndjson")
 	return cmd
 }
 

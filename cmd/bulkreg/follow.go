@@ -88,16 +88,16 @@ func verdict(s store.Summary) error {
 	failed, lost := s.Counts[store.Failed], s.Counts[store.Failed]+s.Counts[store.Canceled]
 	switch unconfirmed := s.Counts[store.Unconfirmed]; {
 	case unconfirmed > 0:
-		return &exitErr{exitUnconfirmed, fmt.Errorf("order %s: %d of %s may have been paid for, and nobody knows: "+
-			"ask the registrar, then settle them with `bulkreg confirm`; `bulkreg jobs %s --state unconfirmed` lists them",
-			s.Reference, unconfirmed, counted(s.Total, "job", "jobs"), named(s.Order))}
+		return &exitErr{exitUnconfirmed, fmt.Errorf("order %s: %s of %s may have been paid for: "+
+			"ask the registrar about each, then settle it with `bulkreg confirm`; `bulkreg jobs %s --state unconfirmed` lists what to ask about",
+			s.Reference, thousands(unconfirmed), counted(s.Total, "job", "jobs"), named(s.Order))}
 	case lost > 0:
 		state := store.Canceled
 		if failed > 0 {
 			state = store.Failed
 		}
-		return &exitErr{exitNotAll, fmt.Errorf("order %s: %d of %s did not succeed; `bulkreg jobs %s --state %s` tells why",
-			s.Reference, lost, counted(s.Total, "job", "jobs"), named(s.Order), state)}
+		return &exitErr{exitNotAll, fmt.Errorf("order %s: %s of %s did not succeed; `bulkreg jobs %s --state %s` tells why",
+			s.Reference, thousands(lost), counted(s.Total, "job", "jobs"), named(s.Order), state)}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ func (a *app) holderCommand() *cobra.Command {
 		Long: `holder makes one call to the registrar about one holder, the registrant of domains. It needs no order and no worker.
 
 Orders need no such calls: their lines may carry the holder's details, and whoever is not there yet is created once.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.holderGetCommand())
@@ -41,7 +42,7 @@ type holding struct {
 }
 
 func (h *holding) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&h.account, "account", config.DefaultAccount, "the registrar's `account` to use")
+	cmd.Flags().StringVar(&h.account, "account", config.DefaultAccount, "`NAME` of the registrar's account to use")
 	h.out.add(cmd)
 }
 
@@ -60,21 +61,29 @@ func (h *holding) withClient(fn func(config.Config, *registrar.Client) error) er
 		return err
 	}
 	defer client.Close()
-	return fn(cfg, client)
+	return withRemedy(fn(cfg, client), h.account)
 }
 
 func (a *app) holderGetCommand() *cobra.Command {
 	h := &holding{app: a}
 	var search registrar.HolderSearch
 	cmd := &cobra.Command{
-		Use:   "get --id ID|--email E",
+		Use:   "get ID|--email ADDRESS",
 		Short: "Find a holder by id or e-mail address",
-		Example: `  bulkreg holder get --email ann@example.nl
-  bulkreg holder get --id H-1 -o json`,
-		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: `  bulkreg holder get H-1
+  bulkreg holder get --email ann@example.nl -o json`,
+		Args: oneAtMost,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0 && search.ID != "":
+				return usagef("the id is given twice: as %s and by --id", shellWord(args[0]))
+			case len(args) > 0 && strings.Contains(args[0], "@"):
+				return usagef("an e-mail address is no id: give it with --email")
+			case len(args) > 0:
+				search.ID = args[0]
+			}
 			if (search.ID == "") == (search.Email == "") {
-				return usagef("say who: either --id ID or --email ADDRESS")
+				return usagef("say who: either ID or --email ADDRESS")
 			}
 			return h.withClient(func(_ config.Config, client *registrar.Client) error {
 				reply, err := client.FindHolder(cmd.Context(), search)
@@ -85,7 +94,7 @@ func (a *app) holderGetCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&search.ID, "id", "", "the holder's `ID`")
+	cmd.Flags().StringVar(&search.ID, "id", "", "the holder's `ID`, which is the same as the argument")
 	cmd.Flags().StringVar(&search.Email, "email", "", "the holder's e-mail `ADDRESS`")
 	h.flags(cmd)
 	return cmd
@@ -101,7 +110,7 @@ from standard input, where no other user of this machine sees them.`,
 		Example: `  bulkreg holder create < holder.json
   bulkreg holder create --company "Bakkerij B.V." --email info@example.nl --phone +31201234567 \
     --street Markt --housenumber 1 --postalcode "1234 AB" --city Dorp --country NL`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return h.create(cmd.Context()) },
 	}
 	h.details.add(cmd)
@@ -143,7 +152,7 @@ func (a *app) holderUpdateCommand() *cobra.Command {
 An order that comes later with the holder's former details gets another holder; this needs DATABASE_URL.`,
 		Example: `  bulkreg holder update H-1 --street Markt --housenumber 2
   echo '{"email":"ann@example.be"}' | bulkreg holder update H-1`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: oneArg(aHolder),
 		RunE: func(cmd *cobra.Command, args []string) error { return h.update(cmd.Context(), args[0]) },
 	}
 	h.details.add(cmd)
@@ -187,7 +196,7 @@ func (a *app) holderDeleteCommand() *cobra.Command {
 
 An order that comes later with the holder's details gets another holder; this needs DATABASE_URL.`,
 		Example: `  bulkreg holder delete H-1 --yes`,
-		Args:    usageArgs(cobra.ExactArgs(1)),
+		Args:    oneArg(aHolder),
 		RunE:    func(cmd *cobra.Command, args []string) error { return h.delete(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().BoolVar(&h.yes, "yes", false, "do not ask")

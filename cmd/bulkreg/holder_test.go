@@ -63,7 +63,7 @@ func TestHolderCommands(t *testing.T) {
 	if diff := cmp.Diff(want, created); diff != "" || id == "" {
 		t.Errorf("created (-want +got):\n%s", diff)
 	}
-	for _, search := range [][]string{{"--id", id}, {"--email", "ann@example.be"}} {
+	for _, search := range [][]string{{id}, {"--id", id}, {"--email", "ann@example.be"}} {
 		found := heldBy(t, runCommand(t, environ, append([]string{"holder", "get", "-o", "json"}, search...)...))
 		if diff := cmp.Diff(want, found); diff != "" {
 			t.Errorf("found by %s (-want +got):\n%s", search[0], diff)
@@ -95,8 +95,8 @@ func TestHolderCommands(t *testing.T) {
 	if r := runCommand(t, environ, "holder", "get", "--id", id); r.status != exitError || !strings.Contains(r.stderr, "domainholder does not exist") {
 		t.Errorf("after the deletion: status %d, %s", r.status, r.stderr)
 	}
-	if n := server.Ledger().Counts[sandbox.OpHolder]; n != 9 {
-		t.Errorf("%d calls, want one for each of 9 commands", n)
+	if n := server.Ledger().Counts[sandbox.OpHolder]; n != 10 {
+		t.Errorf("%d calls, want one for each of 10 commands", n)
 	}
 }
 
@@ -108,25 +108,29 @@ func TestHolderCommandsRefuse(t *testing.T) {
 		stdin  string
 		stderr string
 	}{
-		"get nobody":          {[]string{"get"}, "", "either --id ID or --email ADDRESS"},
-		"get by both":         {[]string{"get", "--id", "H", "--email", "a@b.nl"}, "", "either --id ID or --email ADDRESS"},
-		"an unknown account":  {[]string{"get", "--id", "H", "--account", "b"}, "", `there is no account "b"`},
-		"create without":      {[]string{"create"}, "", "there are no details"},
-		"create incomplete":   {[]string{"create", "--email", "ann@example.be"}, "", "firstname is missing, and so are lastname, phone"},
-		"a bad address":       {append([]string{"create"}, annFlags("--email", "secretman")...), "", "email is no e-mail address"},
-		"a bad number":        {append([]string{"create"}, annFlags("--phone", "0612345678")...), "", "phone is no number in international form"},
-		"no JSON":             {[]string{"create"}, "secretman", "the details are no JSON: at byte 1"},
-		"JSON that ends":      {[]string{"create"}, `{"city":`, "read details"},
-		"a list":              {[]string{"create"}, `["secretman"]`, "the details are no JSON object"},
-		"a number":            {[]string{"create"}, `{"housenumber":612345678}`, "housenumber is no text: put it in quotes"},
-		"an unknown field":    {[]string{"create"}, `{"town":"secretman"}`, `unknown field "town"`},
-		"two objects":         {[]string{"create"}, annJSON + annJSON, "something follows the details"},
-		"too long":            {[]string{"create"}, `{"city":"` + strings.Repeat("secretman", 10_000) + `"}`, "longer than 65536 bytes"},
-		"create with an id":   {[]string{"create"}, `{"id":"H-1"}`, "id is the registrar's to give"},
-		"update nothing":      {[]string{"update", "H-1"}, "{}", "there is nothing to change"},
-		"update another":      {[]string{"update", "H-1"}, `{"id":"H-2","city":"Gent"}`, "the id in the details is not H-1"},
-		"update badly":        {[]string{"update", "H-1", "--country", "Belgium"}, "", "country is no country code"},
-		"delete without a id": {[]string{"delete"}, "", "Usage:"},
+		"get nobody":           {[]string{"get"}, "", "either ID or --email ADDRESS"},
+		"get by both":          {[]string{"get", "--id", "H", "--email", "a@b.nl"}, "", "either ID or --email ADDRESS"},
+		"get two":              {[]string{"get", "H", "I"}, "", `get takes one argument: "I" is one too many`},
+		"get by id twice":      {[]string{"get", "H", "--id", "I"}, "", "the id is given twice"},
+		"get by address":       {[]string{"get", "secretman@b.nl"}, "", "an e-mail address is no id: give it with --email"},
+		"get by id and more":   {[]string{"get", "H", "--email", "a@b.nl"}, "", "either ID or --email ADDRESS"},
+		"an unknown account":   {[]string{"get", "--id", "H", "--account", "b"}, "", `there is no account "b"`},
+		"create without":       {[]string{"create"}, "", "there are no details"},
+		"create incomplete":    {[]string{"create", "--email", "ann@example.be"}, "", "firstname is missing, and so are lastname, phone"},
+		"a bad address":        {append([]string{"create"}, annFlags("--email", "secretman")...), "", "email is no e-mail address"},
+		"a bad number":         {append([]string{"create"}, annFlags("--phone", "0612345678")...), "", "phone is no number in international form"},
+		"no JSON":              {[]string{"create"}, "secretman", "the details are no JSON: at byte 1"},
+		"JSON that ends":       {[]string{"create"}, `{"city":`, "read details"},
+		"a list":               {[]string{"create"}, `["secretman"]`, "the details are no JSON object"},
+		"a number":             {[]string{"create"}, `{"housenumber":612345678}`, "housenumber is no text: put it in quotes"},
+		"an unknown field":     {[]string{"create"}, `{"town":"secretman"}`, `unknown field "town"`},
+		"two objects":          {[]string{"create"}, annJSON + annJSON, "something follows the details"},
+		"too long":             {[]string{"create"}, `{"city":"` + strings.Repeat("secretman", 10_000) + `"}`, "longer than 65536 bytes"},
+		"create with an id":    {[]string{"create"}, `{"id":"H-1"}`, "id is the registrar's to give"},
+		"update nothing":       {[]string{"update", "H-1"}, "{}", "there is nothing to change"},
+		"update another":       {[]string{"update", "H-1"}, `{"id":"H-2","city":"Gent"}`, "the id in the details is not H-1"},
+		"update badly":         {[]string{"update", "H-1", "--country", "Belgium"}, "", "country is no country code"},
+		"delete without an id": {[]string{"delete"}, "", "give the holder's id: `bulkreg holder get --email ADDRESS` tells it\nUsage: bulkreg holder delete ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

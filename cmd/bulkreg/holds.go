@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ While a hold stands, one job is tried at each probe. When that goes well the hol
 waited goes on. Nothing is used up meanwhile, and no other account notices.`,
 		Example: `  bulkreg holds
   bulkreg holds -o json`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				holds, err := st.Holds(ctx)
@@ -54,15 +53,20 @@ account has been topped up, the credentials or the paths have been corrected. Wh
 If the reason is still there, the first call brings the hold back.`,
 		Example: `  bulkreg resume
   bulkreg resume mijndomeinpartner`,
-		Args: usageArgs(cobra.MaximumNArgs(1)),
+		Args: oneAtMost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				ended, err := st.Resume(ctx, strings.Join(args, ""))
+				account := strings.Join(args, "")
+				ended, err := st.Resume(ctx, account)
+				if err == nil && len(ended) == 0 && account != "" { // a slip must not look like good news
+					err = a.checkNamed(ctx, st, account)
+				}
 				if err != nil {
 					return err
 				}
 				for _, h := range ended {
-					fmt.Fprintf(a.stderr, "Lifted the %s hold of account %s, since %s: %d jobs go on.\n", h.Reason, h.Account, timeCell(h.Since), h.Jobs)
+					fmt.Fprintf(a.stderr, "Lifted the %s hold of account %s, since %s: %s.\n",
+						h.Reason, h.Account, timeCell(h.Since), counted(h.Jobs, "job goes on", "jobs go on"))
 				}
 				if len(ended) == 0 {
 					fmt.Fprintln(a.stderr, "There was no hold to lift.")
@@ -76,6 +80,15 @@ If the reason is still there, the first call brings the hold back.`,
 	}
 	out.add(cmd)
 	return cmd
+}
+
+// checkNamed refuses an account that is known neither here nor to a worker.
+func (a *app) checkNamed(ctx context.Context, st *store.Store, account string) error {
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	return checkAccount(ctx, cfg, st, account)
 }
 
 // holdJSON is a hold for programs.
@@ -117,7 +130,7 @@ func (a *app) printHolds(out output, holds []store.HoldView) error {
 		if h.Status != 0 {
 			said = fmt.Sprintf("%d %s", h.Status, h.Words)
 		}
-		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), strconv.Itoa(h.Jobs), strings.Join(h.Orders, " "), timeCell(h.NextProbeAt), said)
+		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), thousands(h.Jobs), strings.Join(h.Orders, " "), timeCell(h.NextProbeAt), said)
 	}
 	return t.end()
 }

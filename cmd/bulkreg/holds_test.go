@@ -36,10 +36,17 @@ func TestHoldsAndResume(t *testing.T) {
 	if len(holds) != 1 || holds[0].Jobs != 2 || holds[0].Reason != store.HoldPayment || holds[0].Orders[0] != "waits" {
 		t.Errorf("JSON: %+v", holds)
 	}
+	if err := d.st.AnnounceAccount(t.Context(), "another"); err != nil {
+		t.Fatal(err)
+	}
 	if r := d.must(exitDone, "resume", "another"); !strings.Contains(r.stderr, "no hold to lift") {
 		t.Errorf("resuming another account: %q", r.stderr)
 	}
-	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stderr, "Lifted the payment hold of account default") {
+	if r := d.must(exitUsage, "resume", "defualt"); !strings.Contains(r.stderr, `there is no account "defualt"`) ||
+		!strings.Contains(r.stderr, "known: another\n") {
+		t.Errorf("resuming an account that nobody knows: %q", r.stderr)
+	}
+	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stderr, "Lifted the payment hold of account default") || !strings.Contains(r.stderr, ": 2 jobs go on.") {
 		t.Errorf("resuming: %q", r.stdout)
 	}
 	if left, err := d.st.Holds(t.Context()); err != nil || len(left) != 0 {

@@ -25,7 +25,7 @@ job fared in it: open, registered, failed, refused, not_sent, unknown, cleared o
 definite answer, it shows what WHOIS said of the domain since, and when; and what a person did to the job.`,
 		Example: `  bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d
   bulkreg job 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d -o json | jq '.calls[-1]'`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: oneArg(aJob),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := uuid.Parse(args[0])
 			if err != nil {
@@ -132,7 +132,7 @@ func (a *app) printCalls(calls []store.Call) error {
 		if !c.FinishedAt.IsZero() {
 			duration = c.Duration.Round(time.Millisecond).String()
 		}
-		t.row(timeCell(c.StartedAt), string(c.Op), strconv.Itoa(c.Size), status, duration, string(c.Attempt), c.Worker, said(c))
+		t.row(timeCell(c.StartedAt), string(c.Op), thousands(c.Size), status, duration, string(c.Attempt), c.Worker, said(c))
 	}
 	return t.end()
 }

@@ -29,7 +29,7 @@ the registrar said last.`,
 		Example: `  bulkreg jobs order-1042
   bulkreg jobs order-1042 --state failed
   bulkreg jobs order-1042 --limit 0 -o json | jq -r '.[] | select(.outcome == "available") | .domain'`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              oneArg(anOrder),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/store"
 )
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -16,7 +18,7 @@ func (a *app) migrateCommand() *cobra.Command {
 		Long: `Bring the database at DATABASE_URL up to the schema of this program.
 
 Run it before a new version starts. It may run any number of times, and on several machines at once.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.migrate(cmd.Context()) },
 	}
 }
@@ -29,6 +31,11 @@ func (a *app) migrate(ctx context.Context) error {
 	url, err := cfg.Database()
 	if err != nil {
 		return usageError(err)
+	}
+	// It says of a database that cannot be used what every command says.
+	var schema *store.SchemaError
+	if err := a.withStore(ctx, func(context.Context, *store.Store) error { return nil }); err != nil && !errors.As(err, &schema) {
+		return err
 	}
 	applied, err := migrations.Up(ctx, url)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +28,7 @@ that have ended.`,
 		Example: `  bulkreg order order-1042
   bulkreg order order-1042 -o json | jq .counts
   bulkreg order 2026-000123 --source shop`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              oneArg(anOrder),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
@@ -123,10 +122,10 @@ func (a *app) printOrder(out output, s store.Summary) error {
 	t.row("Source", s.Source)
 	t.row("Kind", string(s.Kind))
 	t.row("Account", s.Account)
-	t.row("Jobs", strconv.Itoa(s.Total))
+	t.row("Jobs", thousands(s.Total))
 	t.row("States", stateCounts(s))
 	t.row("Outcomes", outcomeCounts(s))
-	t.row("Calls", strconv.Itoa(s.Calls))
+	t.row("Calls", thousands(s.Calls))
 	t.row("Created", timeCell(s.CreatedAt))
 	t.row("Finished", finished)
 	if err := t.end(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -126,13 +127,30 @@ func sortArguments(args []string) (path string, domains []string, err error) {
 	return "", domains, aDomainOrFile(domains)
 }
 
-// aDomainOrFile explains a single argument that is neither.
-func aDomainOrFile(domains []string) error {
-	var bad *domainname.Error
-	if _, err := domainname.Parse(domains[0]); len(domains) == 1 && errors.As(err, &bad) {
-		return usagef("%q is no file, and as a domain it %s", bad.Raw, bad.Text)
+// aDomainOrFile explains arguments that are neither, before they are read as domains.
+func aDomainOrFile(arguments []string) error {
+	for _, arg := range arguments {
+		var bad *domainname.Error
+		_, err := domainname.Parse(arg)
+		if !errors.As(err, &bad) {
+			continue
+		}
+		info, found := os.Stat(arg)
+		switch {
+		case found == nil && info.IsDir():
+			return usagef("%s is a folder: give a file", arg)
+		case looksLikePath(arg):
+			return usagef("there is no file %q", arg)
+		case len(arguments) == 1:
+			return usagef("%q is no file, and as a domain it %s", bad.Raw, bad.Text)
+		}
 	}
 	return nil
+}
+
+// looksLikePath says whether somebody meant a file who wrote this, and not a web address or a domain.
+func looksLikePath(arg string) bool {
+	return strings.HasPrefix(arg, ".") || strings.Contains(arg, "/") && !strings.Contains(arg, "://")
 }
 
 // isInputFile says whether an argument names something to read from. A folder is none: whoever hosts example.nl may well

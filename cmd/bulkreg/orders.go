@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ func (a *app) ordersCommand() *cobra.Command {
 		Example: `  bulkreg orders
   bulkreg orders --source shop --limit 5
   bulkreg orders -o json | jq -r '.[] | select(.done | not) | .reference'`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > maxOrders {
 				return usagef("--limit %d: give a number from 1 to %d", limit, maxOrders)
@@ -57,7 +56,7 @@ func (a *app) printOrders(out output, orders []store.Summary) error {
 	}
 	t := newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
 	for _, o := range orders {
-		t.row(o.Reference, o.Source, string(o.Kind), o.Account, strconv.Itoa(o.Total), timeCell(o.CreatedAt), standing(o))
+		t.row(o.Reference, o.Source, string(o.Kind), o.Account, thousands(o.Total), timeCell(o.CreatedAt), standing(o))
 	}
 	return t.end()
 }

@@ -48,7 +48,7 @@ func addChoice(cmd *cobra.Command, c *choice, name, shorthand, usage, byDefault 
 type output struct{ choice }
 
 func (o *output) add(cmd *cobra.Command) {
-	addChoice(cmd, &o.choice, "output", "o", "print the result as `table` or json", "table", "table", "json")
+	addChoice(cmd, &o.choice, "output", "o", "print the result in this `FORMAT`: table or json", "table", "table", "json")
 }
 
 func (o *output) json() bool { return o.value == "json" }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
@@ -33,6 +32,14 @@ func (r *registering) plan(ctx context.Context, in incoming) (plan, error) {
 	return p, err
 }
 
+// question is what a person is asked before the order is stored.
+func (p plan) question() string {
+	if p.New == 0 {
+		return "No domain is new, so that nothing is registered and nothing is paid. Store the order all the same?"
+	}
+	return fmt.Sprintf("Register %s? It costs money and cannot be undone.", counted(p.New, "domain", "domains"))
+}
+
 // print shows the plan to people.
 func (p plan) print(w io.Writer) {
 	if p.exists {
@@ -41,11 +48,11 @@ func (p plan) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "The plan of order %s, for account %s:\n", p.reference, p.account)
 	t := newTable(w)
-	t.row("  new", strconv.Itoa(p.New), "to be registered, unless WHOIS calls them taken")
-	t.row("  registered", strconv.Itoa(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
-	t.row("  in progress", strconv.Itoa(p.Live), "in another order: they end as duplicates and cost nothing")
-	t.row("  invalid", strconv.Itoa(p.invalid), "lines left out")
-	t.row("  repeated", strconv.Itoa(p.duplicates), "lines that count once")
+	t.row("  new", thousands(p.New), "to be registered, unless WHOIS calls them taken")
+	t.row("  registered", thousands(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
+	t.row("  in progress", thousands(p.Live), "in another order: they end as duplicates and cost nothing")
+	t.row("  invalid", thousands(p.invalid), "lines left out")
+	t.row("  repeated", thousands(p.duplicates), "lines that count once")
 	if err := t.end(); err != nil {
 		return // stderr is gone, and with it whoever could be told
 	}

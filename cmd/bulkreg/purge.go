@@ -34,7 +34,7 @@ when an order names it again. Jobs, calls and their outcomes stay as they are. T
 for on a terminal; elsewhere it needs --yes.`,
 		Example: `  bulkreg purge --older-than 90d --dry-run
   bulkreg purge --older-than 90d --yes`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
 	}
 	cmd.Flags().Var(&p.olderThan, "older-than", "how long ago the last job must have ended: `AGE` such as 90d or 36h (required)")
@@ -85,7 +85,7 @@ func (p *purging) print(result store.Purge) error {
 		}{p.dryRun, result.Orders, result.Holders, result.Kept})
 	}
 	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT")
-	t.row(strconv.Itoa(result.Orders), strconv.Itoa(result.Holders), strconv.Itoa(result.Kept))
+	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept))
 	return t.end()
 }
 

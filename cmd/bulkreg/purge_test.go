@@ -36,7 +36,7 @@ func TestPurge(t *testing.T) {
 		"as a dry run":     {[]string{"--older-than", "90d", "--dry-run"}, exitDone, "the details of 1 holder are removed"},
 		"of nothing":       {[]string{"--older-than", "96d", "--yes"}, exitDone, "There is nothing to remove"},
 		"of a wrong age":   {[]string{"--older-than", "90"}, exitUsage, "want days or hours"},
-		"with an argument": {[]string{"old"}, exitUsage, "Usage:"},
+		"with an argument": {[]string{"old"}, exitUsage, "purge takes no arguments"},
 	} {
 		r := d.must(tc.status, append([]string{"purge"}, tc.args...)...)
 		if !strings.Contains(r.stderr, tc.stderr) || d.holders(remembered) != 2 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -29,7 +30,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 The first label of a domain scripts what becomes of it; the table is printed at the start. Everything received and
 paid is at /sandbox/ledger, and /sandbox/faults makes calls fail. Nothing asks for a password there: keep it on the
 loopback address.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if latency < 0 {
 				return usagef("--latency is negative: give 0 or more, such as 50ms")
@@ -40,10 +41,10 @@ loopback address.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&addr, "addr", "127.0.0.1:8081", "`address` to listen on; port 0 is a free one")
+	flags.StringVar(&addr, "addr", "127.0.0.1:8081", "`HOST:PORT` to listen on; port 0 is a free one")
 	flags.DurationVar(&latency, "latency", 50*time.Millisecond, "how long each call takes")
-	flags.IntVar(&balance, "balance", sandbox.Unlimited, "`registrations` that the account can pay for; -1 is without limit")
-	flags.StringVar(&ledger, "ledger", "", "`file` that keeps what was received and paid, for the next start")
+	flags.IntVar(&balance, "balance", sandbox.Unlimited, "how many registrations the account can pay for: `N`; -1 is without limit")
+	flags.StringVar(&ledger, "ledger", "", "`FILE` that keeps what was received and paid, for the next start")
 	flags.BoolVar(&twice, "charge-twice", false, "register a domain that is already ours once more, and be paid once more")
 	flags.BoolVar(&partial, "partial-402", false, "let a short balance pay for what it can before a call is refused")
 	return cmd
@@ -102,6 +103,9 @@ type sandboxServer struct {
 }
 
 func startSandbox(ctx context.Context, addr string, options sandbox.Options) (*sandboxServer, error) {
+	if addr == config.Off || !config.Listenable(addr) {
+		return nil, usagef("--addr %q is no address to listen on: give host:port, such as 127.0.0.1:8081; port 0 is a free one", addr)
+	}
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", addr)
 	if err != nil {

@@ -22,7 +22,7 @@ waits for a person, and then prints the order. Ctrl-C ends watching only: the or
 It exits with 0 when every job succeeded, 3 when some did not, and 4 when some are unconfirmed.`,
 		Example: `  bulkreg watch order-1042
   bulkreg watch order-1042 -o json 2>/dev/null | jq .outcomes`,
-		Args:              usageArgs(cobra.ExactArgs(1)),
+		Args:              oneArg(anOrder),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {

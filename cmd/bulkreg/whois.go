@@ -26,12 +26,12 @@ func (a *app) whoisCommand() *cobra.Command {
 For many domains, and to keep the answers, use: bulkreg enqueue whois`,
 		Example: `  bulkreg whois example.nl
   bulkreg whois example.nl example.com -o json`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: manyArgs(aDomain),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.whois(cmd.Context(), account, out, args)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", config.DefaultAccount, "the `account` that asks")
+	cmd.Flags().StringVar(&account, "account", config.DefaultAccount, "`NAME` of the account that asks")
 	out.add(cmd)
 	return cmd
 }
@@ -56,7 +56,7 @@ func (a *app) whois(ctx context.Context, account string, out output, args []stri
 	defer client.Close()
 	reply, err := askRegistrar(ctx, client, names)
 	if err != nil {
-		return err
+		return withRemedy(err, account)
 	}
 	answers := matchChecks(names, reply.Checks)
 	if err := printWhois(a.stdout, out, answers); err != nil {
@@ -69,7 +69,7 @@ func (a *app) whois(ctx context.Context, account string, out output, args []stri
 		}
 	}
 	if unknown > 0 {
-		return fmt.Errorf("the registrar has no answer for %d of %d domains", unknown, len(answers))
+		return fmt.Errorf("the registrar has no answer for %d of %s", unknown, counted(len(answers), "domain", "domains"))
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ METRICS_ADDR it answers GET /healthz, and GET /readyz with 200 while it works an
 
 Ctrl-C or SIGTERM stops one in an orderly way: it gives back what it has not sent and
 sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 15 seconds.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			kinds, err := parseKinds(names)
 			if err != nil {

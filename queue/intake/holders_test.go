@@ -3,7 +3,6 @@ package intake
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -120,11 +119,11 @@ func TestKnownHoldersAreBounded(t *testing.T) {
 	}
 }
 
-// The file holds personal data: it is nobody else's to read, and gone afterwards.
+// The file holds personal data: it is nobody else's to read, also where it keeps its name.
 func TestSpoolFileIsPrivate(t *testing.T) {
 	t.Parallel()
 	s := spooled(t, holderLines(1, func(int) string { return "Bakker" }))
-	info, err := os.Stat(s.file.Name())
+	info, err := s.file.Stat()
 	if err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}

@@ -20,6 +20,7 @@ import (
 // Spool holds an order's jobs in a temporary file. It can be read any number of times, by one goroutine at once.
 type Spool struct {
 	file    *os.File
+	named   bool // the file still has its name, and is removed at the end
 	len     int
 	digest  digest
 	holders knownHolders
@@ -44,7 +45,10 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 	if err != nil {
 		return nil, fmt.Errorf("create spool file: %w", err)
 	}
-	s := &Spool{file: file, holders: knownHolders{most: maxKnown}}
+	// It may hold customers' names. Without a name of its own it is gone with this process, even with one that is killed.
+	// Windows removes no open file.
+	named := os.Remove(file.Name()) != nil
+	s := &Spool{file: file, named: named, holders: knownHolders{most: maxKnown}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -107,9 +111,12 @@ func (s *Spool) Len() int { return s.len }
 // Digest is the same for the same jobs in any order.
 func (s *Spool) Digest() [32]byte { return s.digest.sum() }
 
-// Close removes the file.
+// Close lets go of the file.
 func (s *Spool) Close() error {
-	err := errors.Join(s.file.Close(), os.Remove(s.file.Name()))
+	err := s.file.Close()
+	if s.named {
+		err = errors.Join(err, os.Remove(s.file.Name()))
+	}
 	if err != nil {
 		return fmt.Errorf("remove spool file: %w", err)
 	}

@@ -18,12 +18,13 @@ import (
 // graceMargin is what is suggested on top of the time that a worker takes to stop.
 const graceMargin = 15 * time.Second
 
-// relations checks settings against each other.
-func (p *problems) relations(c Config) {
-	if c.RetryBase > c.RetryMax {
+// relations checks settings against each other, where all of them could be read.
+func (p *problems) relations(c Config, read func(variables ...string) bool) {
+	if read("RETRY_BASE", "RETRY_MAX") && c.RetryBase > c.RetryMax {
 		p.add("RETRY_BASE=%s is longer than RETRY_MAX=%s: lower the first or raise the second", c.RetryBase, c.RetryMax)
 	}
-	if drain := worker.DrainTime(c.UpstreamTimeout); c.TerminationGracePeriod <= drain {
+	drain := worker.DrainTime(c.UpstreamTimeout)
+	if read("UPSTREAM_TIMEOUT", "TERMINATION_GRACE_PERIOD") && c.TerminationGracePeriod <= drain {
 		p.add("TERMINATION_GRACE_PERIOD=%s is too short: with UPSTREAM_TIMEOUT=%s a worker takes up to %s to stop; give more, "+
 			"such as %s (and Kubernetes' terminationGracePeriodSeconds the same), or lower UPSTREAM_TIMEOUT",
 			c.TerminationGracePeriod, c.UpstreamTimeout, drain, drain+graceMargin)
@@ -42,7 +43,7 @@ func (p *problems) addresses(c Config) {
 			p.add("REDIS_URL is no Redis address: write it as %s", exampleOf("REDIS_URL"))
 		}
 	}
-	if !listenable(c.MetricsAddr) {
+	if !Listenable(c.MetricsAddr) {
 		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
 			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)
 	}
@@ -65,8 +66,8 @@ func (p *problems) addresses(c Config) {
 	}
 }
 
-// listenable says whether an address has the form host:port, where the host may be missing, or is Off.
-func listenable(addr string) bool {
+// Listenable says whether an address has the form host:port, where the host may be missing, or is Off.
+func Listenable(addr string) bool {
 	if addr == Off {
 		return true
 	}

@@ -85,6 +85,8 @@ func TestLoadReports(t *testing.T) {
 		environ []string
 		want    []string
 	}{
+		"whatever can be said": {[]string{"WHOIS_BATCH_SIZE=ten", "REGISTRAR_PATH_CHECK=x", "METRICS_ADDR=9090", "RETRY_BASE=20m", "LOG_LEVEL=loud", "UPSTREAM_TIMEOUT=30"},
+			[]string{"WHOIS_BATCH_SIZE=", "UPSTREAM_TIMEOUT=", "LOG_LEVEL=", "METRICS_ADDR=", "REGISTRAR_PATH_CHECK: ", "RETRY_BASE=20m0s is longer than"}},
 		"no number":                {[]string{"WHOIS_BATCH_SIZE=ten"}, []string{`WHOIS_BATCH_SIZE="ten" is not a whole number: give a whole number of domains, from 1 to 1000, such as 100`}},
 		"half a number":            {[]string{"MAX_ATTEMPTS=1.5"}, []string{`MAX_ATTEMPTS="1.5" is not a whole number`}},
 		"no rate":                  {[]string{"REGISTRAR_RATE=fast"}, []string{`REGISTRAR_RATE="fast" is not a number: give a number of requests/s, from 0 to 100000`}},

@@ -47,12 +47,12 @@ func Load(environ []string) (Config, error) {
 	)
 	vars := variables(environ)
 	wrong.unknown(vars)
-	wrong.parse(&c, vars, "")
+	bad := wrong.parse(&c, vars, "")
 	c.Further = wrong.accounts(vars, c)
-	if len(wrong) == 0 { // what could not be read cannot be compared
-		wrong.addresses(c)
-		wrong.relations(c)
-	}
+	wrong.addresses(c)
+	wrong.relations(c, func(variables ...string) bool { // what could not be read cannot be compared
+		return !slices.ContainsFunc(variables, func(v string) bool { return bad[v] })
+	})
 	return c, wrong.err()
 }
 
@@ -66,8 +66,8 @@ func variables(environ []string) map[string]string {
 	return vars
 }
 
-// parse fills a struct from variables whose names begin with prefix.
-func (p *problems) parse(into any, vars map[string]string, prefix string) {
+// parse fills a struct from variables whose names begin with prefix, and gives those whose values are of no use.
+func (p *problems) parse(into any, vars map[string]string, prefix string) (useless map[string]bool) {
 	fields := fieldsOf(reflect.TypeOf(into).Elem())
 	vars = maps.Clone(vars)
 	for _, f := range fields {
@@ -88,6 +88,7 @@ func (p *problems) parse(into any, vars map[string]string, prefix string) {
 			bad[of.Name] = true
 		}
 	}
+	useless = map[string]bool{}
 	for _, f := range fields {
 		variable := prefix + f.Variable
 		value := reflect.ValueOf(into).Elem().FieldByName(f.name)
@@ -102,8 +103,12 @@ func (p *problems) parse(into any, vars map[string]string, prefix string) {
 			p.add("%s=%s is not known: %s", variable, shown(vars[variable]), f.wanted())
 		case !f.admits(value):
 			p.add("%s=%s is out of range: %s", variable, shown(vars[variable]), f.wanted())
+		default:
+			continue
 		}
+		useless[variable] = true
 	}
+	return useless
 }
 
 // admits says whether a value is within the field's bounds.

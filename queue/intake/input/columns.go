@@ -87,17 +87,3 @@ func normaliseHeader(s string) string {
 }
 
 func isErrorColumn(header string) bool { return normaliseHeader(header) == errorColumn }
-
-// ignored collects the names of unknown columns, the first ones of them.
-type ignored struct{ names []string }
-
-const maxIgnored = 32
-
-func (g *ignored) add(name string) {
-	if len(g.names) == maxIgnored || isErrorColumn(name) {
-		return
-	}
-	if name = shownName(name); !slices.Contains(g.names, name) {
-		g.names = append(g.names, name)
-	}
-}

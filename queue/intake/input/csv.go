@@ -18,6 +18,7 @@ type csvSource struct {
 	header      string // as it stands in the file
 	fields      []int  // for each field of the file its cell, or -1
 	errorField  int    // the field of an earlier rejects file, or -1
+	unnamed     []int  // fields without a name that must have no value
 	splitter    *splitter
 	found       []cell // of the row at hand
 	hasComments bool
@@ -63,16 +64,19 @@ func (s *csvSource) useHeader(header []string, line int, cols columns, skipped *
 		case isErrorColumn(name) && s.errorField < 0:
 			s.errorField = i
 		case strings.TrimSpace(name) == "":
-			skipped.add(fmt.Sprintf("column %d", i+1))
+			skipped.addUnnamed(i + 1)
+			if !skipped.allows("") {
+				s.unnamed = append(s.unnamed, i)
+			}
 		default:
-			skipped.add(strings.TrimSpace(name))
+			skipped.add(name)
 		}
 	}
 	if names[columnDomain] == "" {
 		return &FileError{Line: line, Reason: noDomainColumn(header, cols)}
 	}
 	s.hasComments = s.fields[0] == columnDomain
-	return nil
+	return skipped.refusal(line, "column")
 }
 
 // has reports whether the file has a known column.
@@ -126,6 +130,11 @@ func (s *csvSource) next() (row, error) {
 		}
 		if len(fields) > len(s.fields) {
 			return found, rowFault("the row has %d fields where the header has %d: put quotes around a value with %q in it", len(fields), len(s.fields), s.comma)
+		}
+		for _, i := range s.unnamed {
+			if strings.TrimSpace(fields[i]) != "" {
+				return found, &FileError{Line: line, Reason: fmt.Sprintf("has a value in column %d, which has no name: name the column, or leave it out with --ignore-columns %s", i+1, AllColumns)}
+			}
 		}
 		found.cells = s.cells(fields, len(text))
 		return found, nil

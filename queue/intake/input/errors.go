@@ -95,3 +95,12 @@ func shownName(s string) string {
 	}
 	return bounded(s)
 }
+
+// thousands writes a number with a comma after every three digits.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}

@@ -22,6 +22,7 @@ func FuzzReader(f *testing.F) {
 		"\xff\xfea\x00.\x00n\x00l\x00", "[\n", "note\tdomain\n#\ta.nl\n", "domain,x\n#,\"\na.nl,\"\"\"\n\"\n", strings.Repeat("a", 300) + "\nb.nl\n", strings.Repeat(" ", 300), "#" + strings.Repeat(" ", 300) + "\na.nl",
 	} {
 		f.Add([]byte(seed), true, uint8(0))
+		f.Add([]byte(seed), true, uint8(4)) // unknown columns are passed over
 		f.Add([]byte(seed), false, uint8(1))
 	}
 	formats := []Format{FormatAuto, FormatLines, FormatCSV, FormatNDJSON}
@@ -29,6 +30,9 @@ func FuzzReader(f *testing.F) {
 		opts := Options{Kind: "whois", Format: formats[int(format)%len(formats)], MaxLineBytes: 256, MaxRecords: 50}
 		if register {
 			opts.Kind, opts.DefaultHolderID = "register", "H0"
+		}
+		if int(format) >= len(formats) {
+			opts.IgnoreColumns = []string{AllColumns}
 		}
 		reader, err := NewReader(bytes.NewReader(data), opts)
 		if err != nil {

@@ -87,7 +87,7 @@ func TestHolderDetailsInNDJSON(t *testing.T) {
 		{`{"domain":"a.nl","city":true}`, "line 1: city must be a string, a whole number or a list of strings"},
 	}
 	for _, test := range tests {
-		opts := Options{Kind: "register", Format: FormatNDJSON, DefaultHolderID: "H0"}
+		opts := Options{Kind: "register", Format: FormatNDJSON, DefaultHolderID: "H0", IgnoreColumns: []string{AllColumns}}
 		if diff := cmp.Diff([]string{test.want}, everything(t, newReader(t, test.line+"\n", opts))); diff != "" {
 			t.Errorf("%s -want +got:\n%s", test.line, diff)
 		}

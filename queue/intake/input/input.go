@@ -36,6 +36,10 @@ type Options struct {
 	MaxRecords          int    // most domains in one file: 1,000,000
 	DefaultHolderID     string // for lines that name no holder; without it they are rejected
 	DefaultPeriodMonths int    // for lines that name no period: 12
+
+	// IgnoreColumns are columns or fields of registrations to pass over although they mean nothing here; AllColumns is all
+	// of them. Any other makes the file unusable. In WHOIS orders, which cost nothing, all are passed over anyway.
+	IgnoreColumns []string
 }
 
 const (
@@ -76,7 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("read input: the default holder %s", reason)
 		}
 	}
-	return o, nil
+	return o, checkIgnored(o)
 }
 
 // Record is one domain of an order.
@@ -100,7 +104,7 @@ type Stats struct {
 	Duplicates int // repeats of a Record that say nothing new; Next passes over them
 
 	FirstDuplicates []Duplicate // at most 10
-	IgnoredColumns  []string    // columns or fields that mean nothing here, at most 32
+	IgnoredColumns  []string    // columns or fields that mean nothing here and were passed over, at most 32
 }
 
 // Duplicate is a repeated domain.

@@ -41,6 +41,9 @@ func (s *ndjsonSource) next() (row, error) {
 		return found, rowFault("the line is not UTF-8")
 	}
 	cells, bad := s.cells(line.text)
+	if err := s.skipped.refusal(line.number, "field"); err != nil {
+		return found, err
+	}
 	if bad != nil {
 		return found, bad
 	}

@@ -43,7 +43,7 @@ func NewReader(r io.Reader, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{opts: opts, origin: OriginLine, seen: newSeen(), skipped: &ignored{}}
+	reader := &Reader{opts: opts, origin: OriginLine, seen: newSeen(), skipped: newIgnored(opts)}
 	reader.form = form{format: found.format, crlf: found.crlf, bom: hadBOM}
 	return reader, reader.open(scanner, found.empty)
 }
@@ -82,7 +82,7 @@ func FromArgs(arguments []string, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{opts: opts, origin: OriginArgument, seen: newSeen(), skipped: &ignored{}}
+	reader := &Reader{opts: opts, origin: OriginArgument, seen: newSeen(), skipped: newIgnored(opts)}
 	reader.form.format = FormatLines
 	reader.source = &argumentsSource{arguments: arguments, cells: make([]cell, len(columnsOf(opts.Kind))), max: opts.MaxLineBytes}
 	if opts.Kind == kindRegister && len(arguments) > 0 && opts.DefaultHolderID == "" {
@@ -118,7 +118,7 @@ func (r *Reader) Next() (Record, error) {
 		case repeat:
 			continue
 		case r.stats.Records == r.opts.MaxRecords:
-			r.err = &FileError{Line: found.line, Reason: fmt.Sprintf("has more than %d domains: split it", r.opts.MaxRecords)}
+			r.err = &FileError{Line: found.line, Reason: fmt.Sprintf("has more than %s domains: split it", thousands(r.opts.MaxRecords))}
 			return Record{}, r.err
 		}
 		r.stats.Records++

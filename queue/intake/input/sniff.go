@@ -118,7 +118,7 @@ func unreadable(text []byte, format Format) string {
 	case bytes.IndexByte(text, 0) >= 0:
 		return "has NUL bytes, as UTF-16 without a byte order mark has, or a file that is no text: save it as UTF-8"
 	case bytes.IndexByte(text, '\r') >= 0:
-		return "ends its lines with CR alone, as old Macs did: save it with LF or CRLF"
+		return "has CR within its lines, as files of old Macs have, or one that is no text: save it as text, with LF or CRLF"
 	}
 	return ""
 }
