@@ -210,7 +210,7 @@ var histories = map[string]func(b *bench, step func(string)){
 		b.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 day' WHERE domain = 'a.nl'`)
 		step("due while its kind stands still")
 		b.exec(`UPDATE jobs SET state = 'held', wake_at = NULL`)
-		if _, err := b.store.Lift(b.t.Context(), "default", store.HoldPayment); err != nil {
+		if _, err := b.store.Resume(b.t.Context(), "default"); err != nil {
 			b.t.Fatal(err)
 		}
 		if n, err := b.store.WakeHeld(b.t.Context(), "default", 10); err != nil || n != 2 {

@@ -143,13 +143,14 @@ func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.D
 	return failure("give jobs back", err)
 }
 
-// Refuse ends delivered jobs that nobody may carry out. Jobs with another epoch by now, or claimed, stay as they are.
+// Refuse ends delivered jobs that nobody may carry out. Jobs with another epoch by now stay as they are, and so do those that
+// were ever claimed: there may be a call for them whose outcome is unknown, and they may wait again under the same epoch.
 func (s *Store) Refuse(ctx context.Context, jobs []DeliveredJob, text string) error {
 	ids, epochs := split(jobs)
 	_, err := s.pool.Exec(ctx, `
 		UPDATE jobs j SET state = 'failed', outcome = 'rejected', last_error = $3, wake_at = NULL, finished_at = now(), canceling = false
 		FROM unnest($1::uuid[], $2::integer[]) AS r (id, epoch)
-		WHERE j.id = r.id AND j.epoch = r.epoch AND j.state = 'queued'`, ids, epochs, clip(text))
+		WHERE j.id = r.id AND j.epoch = r.epoch AND j.state = 'queued' AND j.claim_id IS NULL`, ids, epochs, clip(text))
 	return failure("refuse jobs", err)
 }
 

@@ -249,6 +249,31 @@ func TestRefuseEndsWhatNobodyMayCarryOut(t *testing.T) {
 	}
 }
 
+// What was claimed may have been paid for. A late refusal must not end it, though it waits again under its old epoch.
+func TestRefuseLeavesWhatWasEverClaimed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(store.Register, "r"), "unknown.nl", "lost.nl", "waits.nl")
+	jobs := b.fresh(store.Register)
+	paid := b.claim(newClaim(store.Register), pick(jobs, "unknown.nl"))
+	call := b.intend(paid)
+	b.settlePaid(paid, call, map[string]store.PaidTransition{
+		"unknown.nl": {Transition: store.RetryFree(paid.jobs[0].ID, 0, "500"), Attempt: store.AttemptUnknown},
+	})
+	lost := b.claim(newClaim(store.Register), pick(jobs, "lost.nl"))
+	b.passLease(lost.claim)
+	b.expire(time.Hour)
+	if n := b.exec(`UPDATE jobs SET state = 'queued' WHERE domain = 'unknown.nl'`); n != 1 { // as WakeHeld does, after a hold
+		t.Fatalf("%d jobs", n)
+	}
+	if err := b.store.Refuse(t.Context(), jobs, "there is no such account"); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"queued", "queued", "failed rejected"} {
+		b.wantState(jobs[i].ID, want)
+	}
+}
+
 func TestRecoverChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -94,7 +94,7 @@ func methods() []method {
 			return err
 		}},
 		{"Lift", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Lift(ctx, "default", store.HoldAuth)
+			_, err := s.Lift(ctx, store.Probe{Account: "default", Reason: store.HoldAuth})
 			return err
 		}},
 		{"Resume", func(ctx context.Context, s *store.Store) error {

@@ -54,10 +54,23 @@ func (s *Store) Hold(ctx context.Context, h NewHold) (laid bool, err error) {
 	return laid, failure("hold account", err)
 }
 
-// Lift ends a hold. It returns false when there was none. WakeHeld sets its jobs free.
-func (s *Store) Lift(ctx context.Context, account string, reason HoldReason) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM holds WHERE account = $1 AND reason = $2`, account, reason)
+// Lift ends the hold that a probe has shown to be over; WakeHeld sets its jobs free. It returns false when the hold is not the
+// probe's any more: a worker that stood still after its probe must not lift a hold that was laid since, or that a newer
+// probe decides on.
+func (s *Store) Lift(ctx context.Context, p Probe) (bool, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM holds WHERE account = $1 AND reason = $2 AND probe_id = $3`,
+		p.Account, p.Reason, toUUID(p.ID))
 	return tag.RowsAffected() > 0, failure("lift hold", err)
+}
+
+// Forgive takes back that the upstream refused jobs by themselves, one by one, under a claim: it turned out to be no fault of
+// theirs. They are sent again when they go on, and do not end for what was said of them. What was said stays with the calls.
+func (s *Store) Forgive(ctx context.Context, claim uuid.UUID, jobs []uuid.UUID) error {
+	_, err := s.pool.Exec(ctx, `
+		UPDATE attempts a SET status_code = NULL FROM calls c
+		WHERE c.claim_id = $1 AND c.size = 1 AND a.call_id = c.id AND a.job_id = ANY($2) AND a.state IN ('refused', 'failed')`,
+		claim, toUUIDs(jobs, asIs))
+	return failure("forgive jobs", err)
 }
 
 // Resume ends every hold of an account, or ("") of all accounts, and wakes dispatchers. It returns those it ended.
@@ -121,97 +134,21 @@ func (s *Store) HoldDue(ctx context.Context, lot Lot, limit int) (int, error) {
 }
 
 // WakeHeld makes at most limit held jobs of an account due that no hold covers any more, oldest first. It returns how
-// many.
+// many. Whoever waits for a hold that still stands is not even read: every worker looks each second.
 func (s *Store) WakeHeld(ctx context.Context, account string, limit int) (int, error) {
 	tag, err := s.pool.Exec(ctx, `
 		WITH free AS (
-			SELECT j.id FROM jobs j
-			WHERE j.held_account = $1
-			AND NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND (h.scope = 'all' OR j.kind = h.scope))
-			ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT $2 FOR UPDATE OF j SKIP LOCKED
+			SELECT waiting.id FROM (
+				SELECT k.kind FROM unnest($3::text[]) AS k (kind)
+				WHERE NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND (h.scope = 'all' OR h.scope = k.kind)) OFFSET 0
+			) AS goes CROSS JOIN LATERAL (
+				SELECT j.id FROM jobs j WHERE j.held_account = $1 AND j.kind = goes.kind
+				ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT $2 FOR UPDATE SKIP LOCKED
+			) AS waiting
+			LIMIT $2
 		)
-		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
+		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit, []Kind{Whois, Register, Token})
 	return int(tag.RowsAffected()), failure("wake held jobs", err)
-}
-
-// Probe is the permission to make one call for an account on hold.
-type Probe struct {
-	ID      uuid.UUID
-	Account string
-	Reason  HoldReason
-	Scope   Scope // of the hold
-	Kind    Kind
-	Job     DeliveredJob
-	kinds   []Kind // of jobs that it may be made with
-}
-
-// probeGrowth is by how much the time between two probes grows with each.
-const probeGrowth = 1.5
-
-// TakeProbe takes the probe of an account whose time has come, with the job to make it with: the one that waits longest.
-// It returns false when no probe is due or no job of these kinds waits. In the whole fleet only one gets it, and the
-// next is due after an interval that grows to ceiling.
-func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, ceiling, redeliver time.Duration) (Probe, bool, error) {
-	p := Probe{ID: uuid.New(), Account: account, kinds: kinds}
-	err := s.inTx(ctx, "take probe", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			SELECT reason, scope FROM holds WHERE account = $1 AND next_probe_at <= now()
-			ORDER BY next_probe_at FOR UPDATE SKIP LOCKED`, account)
-		if err != nil {
-			return err
-		}
-		due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dueHold])
-		if err != nil {
-			return err
-		}
-		if err := takeFirstProbe(ctx, tx, &p, due, redeliver); err != nil {
-			return err
-		}
-		// Every hold of the account lets this one call through: a second one would forbid it otherwise.
-		_, err = tx.Exec(ctx, `
-			UPDATE holds SET probe_id = $2, probes = probes + 1, next_probe_at = now() + probe_every,
-				probe_every = greatest(probe_every, least(probe_every * $3, make_interval(secs => $4)))
-			WHERE account = $1`, account, p.ID, probeGrowth, seconds(ceiling))
-		return err
-	})
-	if errors.Is(err, ErrNotFound) {
-		return Probe{}, false, nil
-	}
-	return p, err == nil, err
-}
-
-type dueHold struct {
-	Reason HoldReason
-	Scope  Scope
-}
-
-// takeFirstProbe takes the probe of the first hold for which a job waits: one that nobody waits for must not keep the others.
-func takeFirstProbe(ctx context.Context, tx pgx.Tx, p *Probe, due []dueHold, redeliver time.Duration) error {
-	for _, h := range due {
-		p.Reason, p.Scope = h.Reason, h.Scope
-		err := takeProbeJob(ctx, tx, p, redeliver)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-	}
-	return pgx.ErrNoRows
-}
-
-// NextProbeJob gives a probe another job, when the last one ended before there was anything to call for.
-func (s *Store) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Duration) (bool, error) {
-	err := s.inTx(ctx, "take job for probe", func(tx pgx.Tx) error {
-		var account string
-		err := tx.QueryRow(ctx, `SELECT account FROM holds WHERE account = $1 AND probe_id = $2 AND reason = $3 FOR UPDATE`,
-			p.Account, p.ID, p.Reason).Scan(&account)
-		if err != nil {
-			return err
-		}
-		return takeProbeJob(ctx, tx, p, redeliver)
-	})
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // WakeCanceled makes at most limit held jobs due that an operator has canceled, unless a hold forbids even the check that
@@ -226,40 +163,6 @@ func (s *Store) WakeCanceled(ctx context.Context, account string, limit int) (in
 		)
 		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
 	return int(tag.RowsAffected()), failure("wake canceled jobs", err)
-}
-
-// takeProbeJob prefers a held job. If there is none, one that was never delivered serves: a hold may be older than all
-// jobs that wait for it.
-func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Duration) error {
-	const take = `
-		UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $3)
-		FROM chosen WHERE j.id = chosen.id
-		RETURNING j.id, j.domain, j.epoch, j.kind`
-	const held = `
-		WITH chosen AS (
-			SELECT j.id FROM jobs j JOIN holds h ON h.account = $1 AND h.reason = $4 AND (h.scope = 'all' OR h.scope = j.kind)
-			WHERE j.held_account = $1 AND j.kind = ANY($2) AND NOT j.canceling
-			ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT 1 FOR UPDATE OF j SKIP LOCKED
-		)`
-	const fresh = `
-		WITH chosen AS (
-			SELECT j.id FROM unnest(ARRAY['plain', 'bulk']) AS l (lane), unnest($2::text[]) AS k (kind)
-				JOIN holds h ON h.account = $1 AND h.reason = $4 AND (h.scope = 'all' OR h.scope = k.kind)
-				CROSS JOIN LATERAL (SELECT order_id, first_seq, last_seq FROM chunks
-					WHERE kind = k.kind AND lane = l.lane AND account = $1 AND wake_at IS NULL
-					ORDER BY order_id, first_seq LIMIT 1) AS t
-				CROSS JOIN LATERAL (` + jobsOfChunk + ` LIMIT 1) AS waiting
-			JOIN jobs j ON j.id = waiting.id
-			LIMIT 1 FOR UPDATE OF j SKIP LOCKED
-		)`
-	for _, chosen := range []string{held, fresh} {
-		err := tx.QueryRow(ctx, chosen+take, p.Account, p.kinds, seconds(redeliver), p.Reason).
-			Scan(bytesOf(&p.Job.ID), &p.Job.Domain, &p.Job.Epoch, &p.Kind)
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-	}
-	return pgx.ErrNoRows
 }
 
 // refuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.

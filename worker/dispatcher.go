@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -114,14 +116,14 @@ func (d *dispatcher) run(ctx context.Context) {
 
 // dispatch delivers once for each lot, and returns how many chunks that were.
 func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
-	stopped, err := d.store.Stopped(ctx)
+	stopped, err := d.stopped(ctx)
 	if err != nil {
 		return 0, err
 	}
 	total := 0
 	for _, l := range d.lots {
 		if stopped[l.Account].Stops(l.Kind) {
-			if _, err := d.store.HoldDue(ctx, l.Lot, holdAtOnce); err != nil {
+			if err := d.hold(ctx, l); err != nil {
 				return total, err
 			}
 			if stopped[l.Account].All {
@@ -138,6 +140,19 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 	return total, nil
 }
 
+func (d *dispatcher) stopped(ctx context.Context) (map[string]store.Stopped, error) {
+	asking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return d.store.Stopped(asking)
+}
+
+func (d *dispatcher) hold(ctx context.Context, l lot) error {
+	holding, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	_, err := d.store.HoldDue(holding, l.Lot, holdAtOnce)
+	return err
+}
+
 // deliver fills the window of one lot. Redis is asked first: while it is away, nothing is taken.
 func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
 	if l.backlog() >= l.full {
@@ -151,27 +166,65 @@ func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
 	if room < max(l.window/4, 1) {
 		return 0, nil // in one go rather than one by one
 	}
-	deliveries, err := d.store.TakeDue(ctx, l.Lot, room*l.chunkSize, l.chunkSize, d.redeliver)
-	if err != nil {
+	deliveries, err := d.take(ctx, l, room)
+	if len(deliveries) == 0 {
 		return 0, err
 	}
-	if room -= len(deliveries); room > 0 && !l.Canceling {
-		fresh, err := d.store.TakeFresh(ctx, l.Lot, room, d.redeliver)
-		if err != nil {
-			return 0, err
-		}
-		deliveries = append(deliveries, fresh...)
-	}
-	if len(deliveries) == 0 {
-		return 0, nil
-	}
 	d.reached(StepTaken)
-	return len(deliveries), d.enqueue(ctx, l, deliveries)
+	return len(deliveries), errors.Join(err, d.enqueue(ctx, l, deliveries))
 }
 
-// enqueue hands deliveries to Redis. What it refuses goes back at once.
+// take takes what is due, the longest overdue first, and then what is fresh, until it fills the room or there is no more.
+// With an error it returns what it had taken before.
+//
+// Each due job may need a task of its own, where they are of as many orders. So no more of them are taken at once than there
+// is room for tasks, or than one full chunk has jobs: by that much at most may a window be overdrawn.
+func (d *dispatcher) take(ctx context.Context, l lot, room int) (taken []store.Delivery, err error) {
+	for room > 0 {
+		atOnce := max(room, l.chunkSize)
+		due, err := d.takeDue(ctx, l, atOnce)
+		if err != nil {
+			return taken, err
+		}
+		taken, room = append(taken, due...), room-len(due)
+		if jobsIn(due) < atOnce {
+			break // there is no more
+		}
+	}
+	if room <= 0 || l.Canceling {
+		return taken, nil
+	}
+	fresh, err := d.takeFresh(ctx, l, room)
+	return append(taken, fresh...), err
+}
+
+func (d *dispatcher) takeDue(ctx context.Context, l lot, limit int) ([]store.Delivery, error) {
+	taking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return d.store.TakeDue(taking, l.Lot, limit, l.chunkSize, d.redeliver)
+}
+
+func (d *dispatcher) takeFresh(ctx context.Context, l lot, limit int) ([]store.Delivery, error) {
+	taking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return d.store.TakeFresh(taking, l.Lot, limit, d.redeliver)
+}
+
+func jobsIn(deliveries []store.Delivery) int {
+	n := 0
+	for _, delivery := range deliveries {
+		n += len(delivery.Jobs)
+	}
+	return n
+}
+
+// enqueue hands deliveries to Redis. What it refuses goes back, all of it at once.
 func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Delivery) error {
-	var g errgroup.Group
+	var (
+		g       errgroup.Group
+		mu      sync.Mutex
+		refused []store.DeliveredJob
+	)
 	g.SetLimit(producers)
 	for _, delivery := range deliveries {
 		if len(delivery.Jobs) == 0 {
@@ -179,19 +232,26 @@ func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Deli
 		}
 		g.Go(func() error {
 			err := d.producer.Enqueue(ctx, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery))
-			if err == nil {
-				d.reached(StepEnqueued)
-				return nil
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				refused = append(refused, delivery.Jobs...)
+				return err
 			}
-			back, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)
-			defer cancel()
-			if uerr := d.store.Undeliver(back, delivery.Jobs, tick); uerr != nil {
-				return fmt.Errorf("%w; and give back its jobs: %w", err, uerr)
-			}
-			return err
+			d.reached(StepEnqueued)
+			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if err == nil {
+		return nil
+	}
+	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime) // also when this worker stops
+	defer cancel()
+	if back := d.store.Undeliver(giving, refused, tick); back != nil {
+		return fmt.Errorf("%w; and give back its jobs: %w", err, back)
+	}
+	return err
 }
 
 func chunkOf(l lot, d store.Delivery) queue.Chunk {

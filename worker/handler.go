@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -47,7 +48,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	passage := p.batches.add(queue.LaneOf(queueName), jobs)
 	if passage == nil {
 		// This worker is shutting down: another one gets the jobs.
-		return h.store.Undeliver(ctx, jobs, 0)
+		return h.giveBack(ctx, jobs, 0)
 	}
 	select {
 	case <-passage.done:
@@ -57,14 +58,41 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
-// turnAway deals with a chunk of an account that this worker does not know. A producer's own chunk is refused, as an order
-// for it would have been; what was taken in goes back, for a worker that knows the account.
+// turnAway deals with a chunk of an account that this worker does not know. It goes back, for a worker that does, and not at
+// once: it may come here again. Where no worker ever announced the account, a producer's own chunk is refused, as an order
+// for it would have been.
 func (h *handler) turnAway(ctx context.Context, c queue.Chunk, jobs []store.DeliveredJob) error {
 	h.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(jobs)).Msg("this worker does not know the account of a chunk")
 	if c.Fresh() {
-		return h.store.Refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
+		announced, err := h.announced(ctx, c.Account)
+		if err != nil {
+			return err
+		}
+		if !announced {
+			return h.refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
+		}
 	}
-	return h.store.Undeliver(ctx, jobs, h.redeliver)
+	return h.giveBack(ctx, jobs, h.redeliver)
+}
+
+// announced says whether some worker has an account, or had it.
+func (h *handler) announced(ctx context.Context, account string) (bool, error) {
+	asking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	accounts, err := h.store.Accounts(asking)
+	return slices.Contains(accounts, account), err
+}
+
+func (h *handler) refuse(ctx context.Context, jobs []store.DeliveredJob, text string) error {
+	refusing, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return h.store.Refuse(refusing, jobs, text)
+}
+
+func (h *handler) giveBack(ctx context.Context, jobs []store.DeliveredJob, delay time.Duration) error {
+	giving, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return h.store.Undeliver(giving, jobs, delay)
 }
 
 // jobs are the chunk's, under the epoch that they were delivered with. The rows of a producer's own chunk are

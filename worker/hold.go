@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -36,20 +38,11 @@ func (a *authority) accept(op store.Op) {
 	delete(a.refused, op)
 }
 
-// heed acts on what an answer says of the account rather than of its jobs. A refused token is dropped, once for however
-// many calls it was refused in; a fresh one that is refused too is a hold. Each hold that the fates ask for is laid
-// before they are settled, so that no job waits for one that is not there.
+// heed acts on what an answer says of the account rather than of its jobs, and changes the fates accordingly. Each hold that
+// they ask for is laid before they are settled, so that no job waits for one that is not there.
 func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
-	if fates[0].course == courseReauth {
-		p.upstream.Invalidate(a.TokenGeneration)
-		if p.authority.refuse(op, a.TokenGeneration) {
-			for i := range fates {
-				fates[i].course, fates[i].hold = courseHold, store.HoldAuth
-			}
-		}
-	} else if a.Complete {
-		p.authority.accept(op)
-	}
+	p.heedToken(op, fates, a)
+	b.probe.hearAgain(fates)
 	laid := map[store.HoldReason]bool{}
 	for _, f := range fates {
 		if f.course == courseHold && !laid[f.hold] {
@@ -58,6 +51,30 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 		}
 	}
 	b.probe.note(op, fates)
+}
+
+// heedToken drops a refused token, once for however many calls it was refused in. A fresh one that is refused too is a
+// hold. Where the same answer did what others asked for, it is not the token: the refused then go again as after any failure,
+// or one that is always refused would be called for without a pause and without end.
+func (p *pipeline) heedToken(op store.Op, fates []fate, a registrar.Answer) {
+	if !slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseReauth }) {
+		if a.Complete {
+			p.authority.accept(op)
+		}
+		return
+	}
+	p.upstream.Invalidate(a.TokenGeneration)
+	again := p.authority.refuse(op, a.TokenGeneration)
+	did := slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseDone })
+	for i := range fates {
+		switch {
+		case fates[i].course != courseReauth:
+		case did:
+			fates[i].course = courseRetry
+		case again:
+			fates[i].course, fates[i].hold = courseHold, store.HoldAuth
+		}
+	}
 }
 
 // lay lays a hold on the account.
@@ -110,8 +127,8 @@ func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
 	return false
 }
 
-// alike says whether a whole batch failed for a reason that is not its items': ten or more, from several orders and
-// holders, each refused by itself in the same words.
+// alike says whether jobs failed for a reason that is not theirs: ten or more, from several orders and holders, each refused by
+// itself in the same words.
 func alike(jobs []store.ClaimedJob, fates []fate) bool {
 	const enough = 10
 	if len(jobs) < enough {
@@ -133,6 +150,25 @@ type probing struct {
 	scope  store.Scope // of the hold
 	called bool        // the upstream was asked for what the hold stops, or failed before that
 	passed bool        // and answered as if there were no reason to hold
+
+	// What the hold is for, and what the upstream said when it was laid.
+	reason store.HoldReason
+	status int
+	words  string
+}
+
+// hearAgain makes the account's of what an answer says of the probe's job, where a contract hold was laid for just these
+// words: jobs of several orders and holders were refused with them, so it is not this one's fault either.
+func (p *probing) hearAgain(fates []fate) {
+	if p == nil || p.reason != store.HoldContract || p.words == "" {
+		return
+	}
+	for i, f := range fates {
+		refused := f.course == courseReject || f.course == courseSplit
+		if refused && f.status == p.status && strings.HasPrefix(f.words, p.words) { // the store cuts long ones
+			fates[i].course, fates[i].hold = courseHold, store.HoldContract
+		}
+	}
 }
 
 // note notes what a call brought. Where only registrations are stopped, a WHOIS check that goes well proves nothing: its

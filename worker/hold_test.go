@@ -1,8 +1,10 @@
 package worker_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +267,147 @@ func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
 			t.Errorf("%v, %v", sum.Counts, err)
 		}
 	}
+}
+
+// Every call is refused as a whole, down to each single item, whether it is for the check or for the registration: it is not
+// the items. None of them ends for it, neither in the bisection nor as the hold's probe, and all go on afterwards.
+func TestEveryItemRefusedAloneIsHeld(t *testing.T) {
+	t.Parallel()
+	for op, scope := range map[sandbox.Op]store.Scope{sandbox.OpWhois: store.ScopeAll, sandbox.OpRegister: store.ScopeRegister} {
+		t.Run(string(op), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{ChargeTwice: true})
+			fault, err := b.sandbox.Inject(sandbox.Fault{Op: op, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Count: sandbox.Always})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := b.options()
+			o.Register.BatchSize, o.Register.Linger = 15, 5*time.Second // one batch, also on a slow machine
+			var orders []store.Order
+			for i := range 3 {
+				orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint("shop", i), 5)))
+			}
+			b.work(o)
+			var h store.HoldView
+			b.eventually(func() bool {
+				holds := b.holds()
+				if len(holds) == 1 {
+					h = holds[0]
+				}
+				return h.Probes >= 3
+			})
+			if h.Reason != store.HoldContract || h.Scope != scope || h.Status != http.StatusUnprocessableEntity {
+				t.Errorf("hold for %s on %s after status %d", h.Reason, h.Scope, h.Status)
+			}
+			if n := b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL OR state = 'unconfirmed'`); n > 0 {
+				t.Errorf("%d jobs ended for what is not their fault", n)
+			}
+			if n := b.sql(`SELECT max(attempts) FROM jobs`); n > 1 {
+				t.Errorf("a job used up %d attempts", n)
+			}
+			fault.Remove()
+			for _, sum := range b.settled(orders...) {
+				if sum.Outcomes[store.Registered] != 5 {
+					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+				}
+			}
+			b.invariants()
+		})
+	}
+}
+
+// As many items are refused alone, in the same words, but one of their batch is not: then it is them.
+func TestManyItemsRefusedAloneAreBad(t *testing.T) {
+	t.Parallel()
+	for _, label := range []string{"poison", "whoispoison"} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{})
+			o := b.options()
+			o.Register.BatchSize, o.Register.Linger = 16, 5*time.Second // one batch, also on a slow machine
+			var orders []store.Order
+			for i := range 3 {
+				orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint(label, "-", i), 5)))
+			}
+			good := b.submit(queue.Register, "good", []string{"shop.nl"})
+			b.work(o)
+			for _, sum := range b.settled(orders...) {
+				if sum.Outcomes[store.Rejected] != 5 {
+					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
+				}
+			}
+			if sum := b.settled(good)[0]; sum.Outcomes[store.Registered] != 1 {
+				t.Errorf("the good one ended as %v %v", sum.Counts, sum.Outcomes)
+			}
+			if h := b.holds(); len(h) > 0 {
+				t.Errorf("holds %+v, want none", h)
+			}
+			b.invariants()
+		})
+	}
+}
+
+// unauthorized is an upstream that answers 401 for some items of a register call that it carries out for the others.
+type unauthorized struct {
+	*registrar.Client
+	refuses    func(domain string) bool
+	generation atomic.Uint64 // of the token
+	calls      atomic.Int32
+}
+
+func (u *unauthorized) Invalidate(generation uint64) {
+	u.generation.CompareAndSwap(generation, generation+1)
+	u.Client.Invalidate(generation)
+}
+
+func (u *unauthorized) RegisterBulk(ctx context.Context, registrations []registrar.Registration) (registrar.RegisterReply, error) {
+	u.calls.Add(1)
+	generation := u.generation.Load()
+	var good []registrar.Registration
+	var refused []registrar.Result
+	for _, r := range registrations {
+		if u.refuses(r.Domain) {
+			refused = append(refused, registrar.Result{Domain: r.Domain, Outcome: registrar.Failed, StatusCode: http.StatusUnauthorized})
+		} else {
+			good = append(good, r)
+		}
+	}
+	reply := registrar.RegisterReply{Answer: registrar.Answer{Status: http.StatusOK, Sent: true, Complete: true}}
+	if len(good) > 0 {
+		var err error
+		if reply, err = u.Client.RegisterBulk(ctx, good); err != nil {
+			return reply, err
+		}
+	}
+	reply.TokenGeneration = generation
+	reply.Results = append(reply.Results, refused...)
+	return reply, nil
+}
+
+// The upstream answers 401 for one item, which is not the first, again and again. It is not called for without a pause: the
+// token is refreshed once, and when nothing but that item is left, the account is on hold.
+func TestItemUnauthorizedAmongOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	u := &unauthorized{Client: b.client(), refuses: labelled("zz")}
+	u.generation.Store(1)
+	o := b.options()
+	o.HoldInterval = time.Hour
+	o.Accounts = []worker.Account{{Name: "default", Upstream: u}}
+	b.work(o)
+	order := b.submit(queue.Register, "r", append(names("shop", 11), "zz-1.nl"))
+	b.eventually(func() bool { return len(b.holds()) == 1 || u.calls.Load() > 10 })
+	if h := b.holds(); len(h) != 1 || h[0].Reason != store.HoldAuth || h[0].Scope != store.ScopeRegister {
+		t.Errorf("holds %+v, want one for auth", h)
+	}
+	if n := u.calls.Load(); n > 2 {
+		t.Errorf("%d register calls, want 2", n)
+	}
+	sum, err := b.store.Summarize(t.Context(), order)
+	if err != nil || sum.Outcomes[store.Registered] != 11 || sum.Counts[store.Failed] != 0 {
+		t.Errorf("%v %v, %v", sum.Counts, sum.Outcomes, err)
+	}
+	b.invariants()
 }
 
 // A batch limit that nobody documented is found once and kept.

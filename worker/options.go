@@ -63,8 +63,8 @@ func (o Options) lease() time.Duration { return o.UpstreamTimeout + leaseMargin 
 // redelivery is how long a delivered job may stay unclaimed: not longer than one that was claimed by a worker that died.
 func (o Options) redelivery() time.Duration { return min(longestRedelivery, o.lease()) }
 
-// DrainTime is how long a worker with this UPSTREAM_TIMEOUT may take to stop: a batch under way ends with its check, its
-// registration and the settling.
+// DrainTime is how long a worker with this UPSTREAM_TIMEOUT may take to stop: a batch under way ends with the call that it is
+// in, or with the search for a holder and the creation that belongs to it, and the settling.
 func DrainTime(upstreamTimeout time.Duration) time.Duration { return 2*upstreamTimeout + databaseTime }
 
 func (o Options) drainTime() time.Duration { return DrainTime(o.UpstreamTimeout) }

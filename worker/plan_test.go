@@ -15,6 +15,8 @@ func plannedFor(plan registrationPlan) string {
 	switch {
 	case len(plan.split) > 0:
 		return "split"
+	case len(plan.refused) > 0: // and so unless its whole batch is
+		return string(plan.refused[0].end.State())
 	case len(plan.send) > 0 && len(plan.cleared) > 0:
 		return "cleared and sent"
 	case len(plan.send) > 0:

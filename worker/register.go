@@ -39,7 +39,7 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 		return part{}
 	}
 	if len(plan.split) > 0 || len(plan.send) == 0 {
-		return part{split: plan.split, bad: plan.bad, settled: true}
+		return part{split: plan.split, refused: plan.refused, settled: true}
 	}
 	return p.pay(ctx, b.of(plan.send), plan.cleared, histories)
 }
@@ -50,7 +50,7 @@ type registrationPlan struct {
 	cleared  []uuid.UUID        // those of them whose unknown attempt the readings have cleared
 	resolved []uuid.UUID        // the same, of those that end
 	split    []store.ClaimedJob // the check itself was refused: look for the bad one
-	bad      bool               // this is the bad one
+	refused  []refusal          // perhaps this is the bad one
 	ended    []store.Transition // the rest
 	readings []store.Reading    // evidence about domains of which an earlier call may have had an effect
 }
@@ -77,10 +77,10 @@ func (p *pipeline) planRegistration(jobs []store.ClaimedJob, fates []fate, histo
 		case f.course == courseSplit && len(jobs) > 1:
 			plan.split = append(plan.split, j)
 		case f.course == courseSplit && h.Clean():
-			plan.bad = true
-			plan.ended = append(plan.ended, store.Fail(j.ID, store.Rejected, f.words))
+			plan.refused = append(plan.refused, refusal{job: j, op: store.OpCheck, fate: f, end: store.Fail(j.ID, store.Rejected, f.words)})
 		case f.course == courseSplit:
-			plan.ended = append(plan.ended, store.Unconfirm(j.ID, "it was sent before, and WHOIS refuses to say whether it is taken: "+f.words))
+			end := store.Unconfirm(j.ID, "it was sent before, and WHOIS refuses to say whether it is taken: "+f.words)
+			plan.refused = append(plan.refused, refusal{job: j, op: store.OpCheck, fate: f, end: end})
 		case f.course != courseDone:
 			plan.ended = append(plan.ended, p.retryCheck(j, f, h, luck))
 		case f.taken && h.Clean():
@@ -173,6 +173,9 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		err   error
 	)
 	if p.slots.do(ctx, func() {
+		if p.batches.isClosed() {
+			return // this worker is stopping: what was not sent goes back
+		}
 		begun := p.options.Clock()
 		if sent = p.intend(ctx, b, call, cleared); len(sent) > 0 {
 			p.options.reached(StepIntended)
@@ -192,7 +195,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	transitions, res := p.paidTransitions(sent, fates, histories)
 	res.settled = p.settle(ctx, batch{claim: b.claim, jobs: sent}, func(ctx context.Context) (int, error) {
 		n, err := p.options.Store.SettlePaid(ctx, b.claim, callResult(call, reply.Answer, err), transitions)
-		return n + len(res.split), err
+		return n + len(res.split) + len(res.refused), err
 	}) && len(sent) == len(b.jobs)
 	return res
 }
@@ -284,8 +287,12 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 			t.Attempt, t.Transition = store.AttemptRefused, store.Stay(j.ID)
 			res.split = append(res.split, j)
 		case f.course == courseSplit, f.course == courseReject:
-			res.bad = true
-			t.Attempt, t.Transition = attemptOf(f), store.RetryFree(j.ID, p.options.ReconcileEvery, f.words)
+			end := store.RetryFree(j.ID, p.options.ReconcileEvery, f.words)
+			t.Attempt, t.Transition = attemptOf(f), end
+			if res.bad = len(jobs) > 1; !res.bad {
+				t.Transition = store.Stay(j.ID)
+				res.refused = append(res.refused, refusal{job: j, op: store.OpRegister, fate: f, end: end})
+			}
 		case f.course == courseHold:
 			// Not the job's own refusal: the call's row has the status.
 			t.StatusCode, t.Attempt, t.Transition = 0, attemptOf(f), p.retry(j, f, luck)

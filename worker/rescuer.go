@@ -19,10 +19,11 @@ type rescuer struct {
 	log            zerolog.Logger
 }
 
-// How many rows one look takes at most; it looks again at once while there are as many.
+// How many rows one look takes at most; it looks again at once while there are as many. All of their jobs, a thousand each at
+// most, are written in the time of one statement.
 const (
 	claimsPerLook = 50
-	chunksPerLook = 200
+	chunksPerLook = 50
 )
 
 // run rescues until ctx ends.
@@ -47,23 +48,41 @@ func (r *rescuer) nudge() {
 }
 
 func (r *rescuer) rescue(ctx context.Context) (more bool, err error) {
-	e, err := r.store.ExpireClaims(ctx, claimsPerLook, r.reconcileAfter)
+	moreClaims, err := r.expire(ctx)
+	if err != nil {
+		return false, err
+	}
+	moreChunks, err := r.recover(ctx)
+	return moreClaims || moreChunks, err
+}
+
+// expire takes back what claims hold whose lease has passed.
+func (r *rescuer) expire(ctx context.Context) (more bool, err error) {
+	expiring, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	e, err := r.store.ExpireClaims(expiring, claimsPerLook, r.reconcileAfter)
 	if err != nil {
 		return false, err
 	}
 	if e.Jobs > 0 {
 		r.log.Warn().Int("claims", e.Claims).Int("jobs", e.Jobs).Int("unknown", e.Unknown).
 			Msg("took jobs back from workers that went away")
+		r.rescued()
 	}
-	chunks, jobs, err := r.store.RecoverChunks(ctx, chunksPerLook)
+	return e.Claims == claimsPerLook, nil
+}
+
+// recover takes back deliveries that nobody claimed.
+func (r *rescuer) recover(ctx context.Context) (more bool, err error) {
+	recovering, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	chunks, jobs, err := r.store.RecoverChunks(recovering, chunksPerLook)
 	if err != nil {
 		return false, err
 	}
 	if jobs > 0 {
 		r.log.Warn().Int("jobs", jobs).Msg("deliveries were not claimed in time; delivering again")
-	}
-	if e.Jobs+jobs > 0 {
 		r.rescued()
 	}
-	return e.Claims == claimsPerLook || chunks == chunksPerLook, nil
+	return chunks == chunksPerLook, nil
 }

@@ -17,49 +17,6 @@ func (p *pipeline) whois(ctx context.Context, b batch) {
 	p.bisect(ctx, b, p.whoisOnce)
 }
 
-// part is what became of a part of a batch.
-type part struct {
-	split   []store.ClaimedJob // refused together: look for the bad ones
-	bad     bool               // refused alone: a bad one was found
-	settled bool               // every job of the part but those in split has been settled
-}
-
-// bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
-// until the bad jobs stand alone. Whatever is still running under the claim afterwards is given back.
-//
-// A batch that was refused although all its parts are good may have been too large, see batchLimit. The size that went
-// through is then remembered while the process lives.
-func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) part) {
-	todo := [][]store.ClaimedJob{b.jobs}
-	whole, bad, taken := true, false, 0
-	for len(todo) > 0 {
-		jobs := todo[0]
-		if len(jobs) < len(b.jobs) {
-			p.options.reached(StepSplit)
-		}
-		res := once(ctx, b.of(jobs))
-		todo = todo[1:]
-		if n := len(res.split); n > 0 {
-			todo = append(todo, res.split[:(n+1)/2], res.split[(n+1)/2:])
-		} else if res.settled && !res.bad {
-			taken = max(taken, len(jobs))
-		}
-		bad = bad || res.bad
-		whole = whole && res.settled && len(res.split) == 0
-	}
-	if whole {
-		if !bad {
-			p.limit.took(len(b.jobs))
-		}
-		return
-	}
-	if !bad && taken > 0 && taken < len(b.jobs) && p.limit.refused(len(b.jobs)) {
-		p.log.Warn().Int("refused", len(b.jobs)).Int("taken", taken).Msg("the upstream takes smaller batches: using those from now on")
-		p.batches.shrink(taken)
-	}
-	p.release(ctx, b)
-}
-
 func (p *pipeline) whoisOnce(ctx context.Context, b batch) (res part) {
 	fates, call, ok := p.check(ctx, b, store.OpWhois)
 	if !ok {

@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -111,64 +112,81 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.close()
 	work, hardStop := context.WithCancel(context.WithoutCancel(ctx))
 	defer hardStop()
-	var pipelines sync.WaitGroup
+	var running sync.WaitGroup
 	for _, p := range w.pipelines {
-		pipelines.Go(func() { p.run(work) })
+		running.Go(func() { p.run(work) })
 	}
 	w.recaller.begin(ctx)
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
-	var background sync.WaitGroup
-	all := []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run}
-	for _, p := range w.probers {
-		all = append(all, p.run)
+	for _, role := range []func(context.Context){w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run} {
+		running.Go(func() { role(roles) })
 	}
-	for _, role := range all {
-		background.Go(func() { role(roles) })
+	for _, p := range w.probers {
+		running.Go(func() { p.run(roles, work) })
 	}
 	err := w.serve(ctx)
 	stopRoles()
-	background.Wait()
-	w.drain(work, hardStop, &pipelines)
+	w.drain(work, hardStop, &running)
 	return err
 }
 
 // serve takes tasks until ctx ends.
 func (w *Worker) serve(ctx context.Context) error {
-	for i, s := range w.servers {
+	for _, s := range w.servers {
 		if err := s.Start(s.handler); err != nil {
-			for _, started := range w.servers[:i] {
-				started.Stop()
-			}
 			return fmt.Errorf("start asynq server: %w", err)
 		}
 	}
 	w.log.Info().Str("worker", w.options.Name).Msg("working")
 	<-ctx.Done()
-	for _, s := range w.servers {
-		s.Stop()
-	}
 	return nil
 }
 
-// drain ends the pipelines, within the time that a batch under way may take, and then the servers.
-func (w *Worker) drain(work context.Context, hardStop func(), pipelines *sync.WaitGroup) {
+// drain ends everything, within the time that a batch under way may take. The pipelines are closed first and wait for nobody:
+// from then on nothing more is claimed, whatever the servers still bring and however long a role, a probe or Redis takes.
+func (w *Worker) drain(work context.Context, hardStop func(), running *sync.WaitGroup) {
 	w.log.Info().Msg("stopping: giving back what was not sent, waiting for calls in flight")
+	deadline := time.Now().Add(w.options.drainTime())
 	for _, p := range w.pipelines {
-		p.drain(work)
+		running.Go(func() { p.drain(work) })
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		pipelines.Wait()
-	}()
+	for _, s := range w.servers {
+		running.Go(s.Stop)
+	}
+	ended := endOf(running)
 	sleep(work, w.options.drainTime(), ended)
 	hardStop() // breaks off what is left, if anything is
 	<-ended
-	for _, s := range w.servers {
-		s.Shutdown()
-	}
+	w.shutdown(max(time.Until(deadline), tick))
 	w.log.Info().Msg("stopped")
+}
+
+// shutdown ends the servers, whose tasks are all done. Asynq has no bound for what it still says to Redis. While Redis does not
+// answer, nothing is lost by not waiting for it: its tasks come back, and find that their jobs have moved on.
+func (w *Worker) shutdown(patience time.Duration) {
+	var servers sync.WaitGroup
+	for _, s := range w.servers {
+		servers.Go(s.Shutdown)
+	}
+	ended := endOf(&servers)
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		w.log.Warn().Msg("Redis does not answer; leaving it to find out by itself that this worker is gone")
+	}
+}
+
+// endOf makes a channel that is closed when all of a group have ended.
+func endOf(group *sync.WaitGroup) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		group.Wait()
+	}()
+	return ended
 }
 
 func (w *Worker) close() {

@@ -42,7 +42,7 @@ func New(cfg Config) (*Client, error) {
 		clock:     cfg.Clock,
 		account:   &account{ID: cfg.ClientID, Secret: cfg.ClientSecret},
 		scrub:     newScrubber(cfg.ClientSecret),
-		transport: newTransport(cfg.MaxConns, cfg.Clock),
+		transport: newTransport(cfg.MaxConns, cfg.Timeout, cfg.Clock),
 		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 	c.tokens = newTokens(cfg.Clock, cfg.Timeout, c.requestToken)

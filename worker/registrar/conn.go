@@ -22,10 +22,13 @@ const (
 
 // newTransport owns its connections: no proxy from the environment sees the credentials, no other client's requests
 // share the pool, and HTTP/2 is off (see the package comment).
-func newTransport(maxConns int, clock func() time.Time) *http.Transport {
+//
+// Timeout is that of a request. Bytes that the kernel still holds when it has passed must not reach the upstream minutes later,
+// when others have taken over: the kernel sends them again and again, also for a process that is stopped or dead.
+func newTransport(maxConns int, timeout time.Duration, clock func() time.Time) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: boundUnacknowledged(timeout)}
 	return &http.Transport{
 		Proxy: nil,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
