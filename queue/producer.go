@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // Producer hands chunks to Asynq.
@@ -24,15 +25,28 @@ func NewProducer(url string) (*Producer, error) {
 	return &Producer{client: asynq.NewClient(opt)}, nil
 }
 
+// ProducerOn is a producer on a client that stays the caller's: it must not be closed.
+func ProducerOn(client redis.UniversalClient) *Producer {
+	return &Producer{client: asynq.NewClientFromRedisClient(client)}
+}
+
 // Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
 // safe, because the jobs' ids and epochs tell a repeat.
 func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
+	return p.enqueue(ctx, kind, Queue(kind, lane), chunk)
+}
+
+// Deliver is Enqueue for a dispatcher's chunk: it takes the queue of its account.
+func (p *Producer) Deliver(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
+	return p.enqueue(ctx, kind, AccountQueue(kind, lane, chunk.Account), chunk)
+}
+
+func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk Chunk) error {
 	payload, err := chunk.Encode()
 	if err != nil {
 		return err
 	}
-	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(Queue(kind, lane))...)
-	if err != nil {
+	if _, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(queue)...); err != nil {
 		return fmt.Errorf("enqueue %s chunk: %w", kind, err)
 	}
 	return nil
