@@ -48,8 +48,8 @@ func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 		return shape(deliveries)
 	}
 	for i, want := range [][]string{
-		{"test/first: e.nl@0 d.nl@0", "test/first: c.nl@0 b.nl@0"},
-		{"test/first: a.nl@0", "test/second: f.nl@0"},
+		{"test/first: e.nl@0 d.nl@0", "test/second: f.nl@0"},
+		{"test/first: c.nl@0 b.nl@0", "test/first: a.nl@0"},
 		nil,
 	} {
 		if diff := cmp.Diff(want, take(lotOf(store.Whois), 2)); diff != "" {
@@ -280,11 +280,11 @@ func TestRecoverChunks(t *testing.T) {
 	n := newOrder(store.Whois, "r")
 	n.ChunkSize = 4
 	b.submit(n, "claimed.nl", "ended.nl", "lost.nl", "back.nl", "second.nl", "third.nl")
-	b.submit(newOrder(store.Whois, "not delivered"), "fresh.nl")
 	deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.submit(newOrder(store.Whois, "not delivered"), "fresh.nl")
 	jobs := delivered(deliveries)
 	h := b.claim(newClaim(store.Whois), pick(jobs, "claimed.nl", "ended.nl"))
 	b.settle(h, store.Succeed(h.jobs[1].ID, store.Taken))

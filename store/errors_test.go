@@ -40,7 +40,7 @@ func methods() []method {
 			return err
 		}},
 		{"AdoptJobs", func(ctx context.Context, s *store.Store) error {
-			_, err := s.AdoptJobs(ctx, newOrder(store.Whois, "own"), newJobs("a.nl"), 0)
+			_, err := s.AdoptJobs(ctx, newOrder(store.Whois, "own"), newJobs("a.nl"))
 			return err
 		}},
 		{"TakeFresh", func(ctx context.Context, s *store.Store) error {
@@ -267,7 +267,7 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		return err
 	}
 	adopt := func(j store.NewJob) error {
-		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j}, 0)
+		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j})
 		return err
 	}
 	intend := newCall(h.claim, store.OpRegister)

@@ -2,12 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -235,10 +235,10 @@ func orNull[T comparable](v T) *T {
 
 // AdoptJobs writes the rows of jobs that a worker sees for the first time in a producer's own task. The order
 // is created with its first chunk and grows with the others; rows that are there already stay as they are.
-// The new jobs wake after redeliver, should the task that carries them get lost. It fails with
+// The new jobs are delivered like any order's, in chunks of n.ChunkSize, or (0) in one. It fails with
 // a *ReferenceConflictError when the reference belongs to an order of another kind or account, or to
 // one that was submitted whole.
-func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeliver time.Duration) (Order, error) {
+func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order, error) {
 	var o Order
 	err := s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
 		digest, err := growOrder(ctx, tx, n, &o)
@@ -248,15 +248,30 @@ func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeli
 		if o.Kind != n.Kind || o.Account != n.Account || digest != nil {
 			return adoptable(ctx, tx, n, o, jobs)
 		}
-		added, err := insertAdopted(ctx, tx, o, jobs, redeliver)
-		if err != nil {
+		added, err := insertAdopted(ctx, tx, o, jobs)
+		if err != nil || added == 0 {
 			return err
 		}
+		first := o.Total + 1
 		o.Total += added
-		_, err = tx.Exec(ctx, `UPDATE orders SET total = $2 WHERE id = $1`, o.ID, o.Total)
-		return err
+		return growChunks(ctx, tx, o, first, cmp.Or(n.ChunkSize, added))
 	})
 	return o, err
+}
+
+// growChunks writes how large an order has grown, cuts what it has grown by, from place first on, into chunks, and wakes the
+// dispatchers.
+func growChunks(ctx context.Context, tx pgx.Tx, o Order, first, chunkSize int) error {
+	_, err := tx.Exec(ctx, `
+		WITH o AS (
+			UPDATE orders SET total = $2 WHERE id = $1 RETURNING id, kind, lane, account
+		), cut AS (
+			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
+			SELECT o.id, first, least(first + $4 - 1, $2), o.kind, o.lane, o.account
+			FROM o, generate_series($3::integer, $2::integer, $4::integer) AS first
+		)
+		SELECT pg_notify($5, kind) FROM o`, o.ID, o.Total, first, chunkSize, wakeChannel)
+	return err
 }
 
 func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []byte, err error) {
@@ -314,13 +329,12 @@ func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error
 	return unknown, nil
 }
 
-func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redeliver time.Duration) (int, error) {
+func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (int, error) {
 	jobs, err := unknownJobs(ctx, tx, jobs)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
-	wake := seconds(redeliver)
-	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, &wake)
+	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, nil)
 	return fresh + duplicates, err
 }
 

@@ -40,7 +40,7 @@ func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJo
 	_, err := h.store.AdoptJobs(adopting, store.NewOrder{
 		Source: c.Source, Reference: c.Order, Kind: store.Kind(h.kind),
 		Lane: store.Lane(queue.LaneOf(queueName)), Account: c.Account,
-	}, added, h.redeliver)
+	}, added)
 	var conflict *store.ReferenceConflictError
 	if errors.As(err, &conflict) {
 		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")
