@@ -15,14 +15,13 @@ type Producer struct {
 	client *asynq.Client
 }
 
-// NewProducer connects to the Redis at url, of the form redis://host:port/db.
+// NewProducer connects to the Redis at url, whose forms ParseRedisURL knows.
 func NewProducer(url string) (*Producer, error) {
-	opt, err := asynq.ParseRedisURI(url)
+	address, err := ParseRedisURL(url)
 	if err != nil {
-		// The parser's own text quotes the address with its password.
-		return nil, fmt.Errorf("parse REDIS_URL: not a Redis address of the form redis://user:password@host:port/db")
+		return nil, err
 	}
-	return &Producer{client: asynq.NewClient(opt)}, nil
+	return &Producer{client: asynq.NewClient(address)}, nil
 }
 
 // ProducerOn is a producer on a client that stays the caller's: it must not be closed.
@@ -46,8 +45,20 @@ func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk C
 	if err != nil {
 		return err
 	}
-	if _, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(queue)...); err != nil {
-		return fmt.Errorf("enqueue %s chunk: %w", kind, err)
+	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(queue)...)
+	switch {
+	case err == nil:
+		return nil
+	case redis.IsAuthError(err), redis.IsPermissionError(err):
+		return fmt.Errorf("enqueue %s chunk: Redis does not let the user in REDIS_URL do this: %w", kind, err)
+	}
+	return fmt.Errorf("enqueue %s chunk: %w", kind, err)
+}
+
+// Again enqueues a task anew, with as many tries as any task of ours has: the producer may have given it none.
+func (p *Producer) Again(ctx context.Context, queue string, t *asynq.Task) error {
+	if _, err := p.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(t.Type(), t.Payload(), t.Headers()), taskOptions(queue)...); err != nil {
+		return fmt.Errorf("enqueue task anew: %w", err)
 	}
 	return nil
 }

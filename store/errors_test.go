@@ -52,7 +52,6 @@ func methods() []method {
 			return err
 		}},
 		{"Undeliver", func(ctx context.Context, s *store.Store) error { return s.Undeliver(ctx, some, 0) }},
-		{"Refuse", func(ctx context.Context, s *store.Store) error { return s.Refuse(ctx, some, "") }},
 		{"RecoverChunks", func(ctx context.Context, s *store.Store) error {
 			_, _, err := s.RecoverChunks(ctx, 1)
 			return err

@@ -31,11 +31,10 @@ func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 		return err
 	}
 	undeliver := func(b *bench, jobs []store.DeliveredJob) error { return b.store.Undeliver(b.t.Context(), jobs, 0) }
-	refuse := func(b *bench, jobs []store.DeliveredJob) error { return b.store.Refuse(b.t.Context(), jobs, "no") }
 	for name, all := range map[string][]func(*bench, []store.DeliveredJob) error{
 		"a claim, and its delivery's end": {claim, recoverChunks},
 		"two claims":                      {claim, claim},
-		"everything":                      {claim, undeliver, refuse, recoverChunks, claim},
+		"everything":                      {claim, undeliver, recoverChunks, claim},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,23 +92,6 @@ func TestJobsBelongToOneClaim(t *testing.T) {
 	if total != len(jobs) {
 		t.Errorf("of %d jobs the claims have %v", len(jobs), taken)
 	}
-}
-
-func TestRefusedJobsLeaveNoChunk(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	n := newOrder(store.Whois, "own")
-	n.ChunkSize = 2
-	jobs := newJobs("a.nl", "b.nl", "c.nl", "d.nl", "e.nl")
-	b.adopt(n, jobs)
-	if err := b.store.Refuse(t.Context(), asDelivered(jobs[:3]), "there is no such account"); err != nil {
-		t.Fatal(err)
-	}
-	if left := list[int](b, `SELECT first_seq FROM chunks ORDER BY 1`); len(left) != 2 || left[0] != 3 || left[1] != 5 {
-		t.Errorf("the chunks left begin at %v, want 3 and 5: of the first, nobody waits", left)
-	}
-	b.wantState(jobs[0].ID, "failed rejected")
-	b.wantState(jobs[3].ID, "queued")
 }
 
 func TestGivenBackForLaterWakesNobody(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -39,6 +38,9 @@ type NewJob struct {
 	// with that holder brings the details; the others may leave them out.
 	Holder        HolderDigest
 	HolderDetails []byte // JSON; personal data
+	// Rejected says why nobody will carry the job out: its row ends as it begins. Only AdoptJobs takes such jobs. What is no
+	// domain begins with a quote, and a registration that cannot be used has no holder: such a row is never tried again.
+	Rejected string
 }
 
 // Submitted says what became of an order on its way in.
@@ -155,7 +157,7 @@ func takeRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	for len(few) < fewJobs {
 		j, err, ok := next()
 		if !ok {
-			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few, nil)
+			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few)
 			return fresh + duplicates, duplicates, err
 		}
 		if err != nil {
@@ -187,8 +189,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
 			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
-			holder_id text, period_months integer, nameservers text[], holder_digest bytea, holder_details jsonb,
-			wake_at timestamptz
+			holder_id text, period_months integer, nameservers text[], holder_digest bytea, holder_details jsonb
 		) ON COMMIT DROP`)
 	if err != nil {
 		return 0, 0, err
@@ -240,7 +241,12 @@ func orNull[T comparable](v T) *T {
 // one that was submitted whole.
 func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order, error) {
 	var o Order
-	err := s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
+	end, err := s.adopting.take(ctx, orderName{n.Source, n.Reference})
+	if err != nil {
+		return o, failure("adopt jobs", err)
+	}
+	defer end()
+	err = s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
 		digest, err := growOrder(ctx, tx, n, &o)
 		if err != nil {
 			return err
@@ -248,29 +254,29 @@ func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order
 		if o.Kind != n.Kind || o.Account != n.Account || digest != nil {
 			return adoptable(ctx, tx, n, o, jobs)
 		}
-		added, err := insertAdopted(ctx, tx, o, jobs)
+		added, waiting, err := insertAdopted(ctx, tx, o, jobs)
 		if err != nil || added == 0 {
 			return err
 		}
 		first := o.Total + 1
 		o.Total += added
-		return growChunks(ctx, tx, o, first, cmp.Or(n.ChunkSize, added))
+		return growOrderBy(ctx, tx, o, first, waiting, cmp.Or(n.ChunkSize, added))
 	})
 	return o, err
 }
 
-// growChunks writes how large an order has grown, cuts what it has grown by, from place first on, into chunks, and wakes the
-// dispatchers.
-func growChunks(ctx context.Context, tx pgx.Tx, o Order, first, chunkSize int) error {
+// growOrderBy writes how large an order has grown, cuts those of its jobs that wait, from place first on, into chunks, and
+// wakes the dispatchers.
+func growOrderBy(ctx context.Context, tx pgx.Tx, o Order, first, waiting, chunkSize int) error {
 	_, err := tx.Exec(ctx, `
 		WITH o AS (
 			UPDATE orders SET total = $2 WHERE id = $1 RETURNING id, kind, lane, account
 		), cut AS (
 			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
-			SELECT o.id, first, least(first + $4 - 1, $2), o.kind, o.lane, o.account
-			FROM o, generate_series($3::integer, $2::integer, $4::integer) AS first
+			SELECT o.id, first, least(first + $5 - 1, $4), o.kind, o.lane, o.account
+			FROM o, generate_series($3::integer, $4::integer, $5::integer) AS first
 		)
-		SELECT pg_notify($5, kind) FROM o`, o.ID, o.Total, first, chunkSize, wakeChannel)
+		SELECT pg_notify($6, kind) FROM o WHERE $3 <= $4`, o.ID, o.Total, first, first+waiting-1, chunkSize, wakeChannel)
 	return err
 }
 
@@ -282,7 +288,7 @@ func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []b
 		return nil, err
 	}
 	err = tx.QueryRow(ctx, `SELECT `+orderColumns+`, o.digest FROM orders o
-		WHERE o.source = $1 AND o.reference = $2 FOR UPDATE`,
+		WHERE o.source = $1 AND o.reference = $2 FOR NO KEY UPDATE`,
 		n.Source, n.Reference).Scan(append(o.scan(), &digest)...)
 	return digest, err
 }
@@ -302,8 +308,15 @@ func adoptable(ctx context.Context, tx pgx.Tx, n NewOrder, o Order, jobs []NewJo
 	return nil
 }
 
-// errChanged says that a live job ended between the two statements of insertIncoming.
-var errChanged = fmt.Errorf("%w just so: another order with the same domains changed meanwhile; try again", ErrUnavailable)
+// changedError says that orders with the same domains changed again and again between the statements of insertIncoming. The
+// same may work later.
+type changedError struct{}
+
+func (changedError) Error() string {
+	return "other orders with the same domains change all the time: try again"
+}
+
+func (changedError) Is(target error) bool { return target == ErrUnavailable }
 
 // unknownJobs are those whose rows are not there yet, each once.
 func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error) {
@@ -329,17 +342,27 @@ func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error
 	return unknown, nil
 }
 
-func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (int, error) {
-	jobs, err := unknownJobs(ctx, tx, jobs)
+// insertAdopted inserts those of the jobs whose rows are not there yet, and returns how many it added, and how many of these,
+// from the first on, a chunk has to cover: those that end at once come last.
+func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (added, waiting int, err error) {
+	jobs, err = unknownJobs(ctx, tx, jobs)
 	if err != nil || len(jobs) == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, nil)
-	return fresh + duplicates, err
+	good, rejected := splitRejected(jobs)
+	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, good)
+	if err != nil {
+		return 0, 0, err
+	}
+	if fresh > 0 {
+		waiting = len(good)
+	}
+	ended, err := insertRejected(ctx, tx, o, o.Total+len(good), rejected)
+	return fresh + duplicates + ended, waiting, err
 }
 
-// insertFew inserts jobs whose places follow after. They wake by themselves in so many seconds, or (nil) with their chunks.
-func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob, wake *float64) (fresh, duplicates int, err error) {
+// insertFew inserts jobs whose places follow after.
+func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob) (fresh, duplicates int, err error) {
 	type row struct {
 		ID            uuid.UUID `json:"id"`
 		Seq           int       `json:"seq"`
@@ -355,41 +378,65 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 	}
 	return insertIncoming(ctx, tx, len(jobs), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
+			r.period_months, r.nameservers, NULL::bigint AS holder_key
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[])
-		JOIN orders o ON o.id = $2`, rows, o.ID, wake)
+		JOIN orders o ON o.id = $2`, rows, o.ID)
 }
 
 // insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already
 // become final at once, as duplicates. Rows go in by domain, so that two orders with the same
 // domains cannot lock each other out.
+//
+// A job that has the domain when the first statement looks may have ended when the second does. What neither of them inserted is
+// tried again: each statement sees what was committed before it.
 func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (fresh, duplicates int, err error) {
-	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, holder_key`
-	tag, err := tx.Exec(ctx, `
-		WITH i AS (`+incoming+`)
-		INSERT INTO jobs (`+columns+`, wake_at)
-		SELECT `+columns+`, wake_at FROM i ORDER BY domain
+	const untried = ` WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = given.id)`
+	left := ""
+	for range maxPasses {
+		with := `WITH given AS (` + incoming + `), i AS (SELECT * FROM given` + left + `)`
+		more, err := insertFresh(ctx, tx, with, args)
+		if err != nil {
+			return 0, 0, err
+		}
+		if fresh += more; fresh+duplicates == total {
+			return fresh, duplicates, nil
+		}
+		if more, err = insertDuplicates(ctx, tx, with, args); err != nil {
+			return 0, 0, err
+		}
+		if duplicates += more; fresh+duplicates == total {
+			return fresh, duplicates, nil
+		}
+		left = untried
+	}
+	return 0, 0, changedError{}
+}
+
+// maxPasses bounds how often what is left is tried. A second time is rare, a third one hardly happens.
+const maxPasses = 20
+
+const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, holder_key`
+
+// insertFresh inserts those of i whose domain nobody has.
+func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
+	tag, err := tx.Exec(ctx, with+`
+		INSERT INTO jobs (`+incomingColumns+`)
+		SELECT `+incomingColumns+` FROM i ORDER BY domain
 		ON CONFLICT (live_domain) WHERE live_domain IS NOT NULL DO NOTHING`, args...)
-	if err != nil {
-		return 0, 0, err
-	}
-	if fresh = int(tag.RowsAffected()); fresh == total {
-		return fresh, 0, nil
-	}
-	tag, err = tx.Exec(ctx, `
-		WITH i AS (`+incoming+`)
-		INSERT INTO jobs (`+columns+`, state, outcome, finished_at, last_error)
+	return int(tag.RowsAffected()), err
+}
+
+// insertDuplicates inserts, as final, those of i whose domain another live or registered job has.
+func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
+	tag, err := tx.Exec(ctx, with+`
+		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
 			i.period_months, i.nameservers, i.holder_key, 'failed', 'duplicate', now(),
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)
-	duplicates = int(tag.RowsAffected())
-	if err == nil && fresh+duplicates != total {
-		err = errChanged
-	}
-	return fresh, duplicates, err
+	return int(tag.RowsAffected()), err
 }
 
 // claimantOf finds the live or registered job that has the domain of incoming job i. OFFSET 0 keeps the planner from

@@ -24,22 +24,6 @@ func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.D
 	return failure("give jobs back", err)
 }
 
-// Refuse ends delivered jobs that nobody may carry out. Jobs with another epoch by now stay as they are, and so do those that
-// were ever claimed: there may be a call for them whose outcome is unknown, and they may wait again under the same epoch.
-// Chunks that wait for nothing but these jobs go, too.
-func (s *Store) Refuse(ctx context.Context, jobs []DeliveredJob, text string) error {
-	ids, epochs := split(jobs)
-	_, err := s.pool.Exec(ctx, `
-		WITH mine AS (`+lockDelivered+`), refused AS (
-			UPDATE jobs j SET state = 'failed', outcome = 'rejected', last_error = $3, wake_at = NULL, finished_at = now(), canceling = false
-			FROM mine WHERE j.id = mine.id AND j.claim_id IS NULL
-			RETURNING j.order_id, j.id
-		)
-		DELETE FROM chunks t WHERE t.wake_at IS NULL AND t.order_id IN (SELECT order_id FROM refused) AND NOT EXISTS (
-			SELECT FROM (`+jobsOfChunk+` OFFSET 0) AS j WHERE j.id NOT IN (SELECT id FROM refused))`, ids, epochs, clip(text))
-	return failure("refuse jobs", err)
-}
-
 // lockDelivered locks those of the jobs $1 that still wait under their epochs $2. It locks by id, as everything does that may
 // have to wait for another statement's jobs: two statements about the same jobs cannot lock each other out then. Whoever takes
 // jobs in another order passes over what is locked.

@@ -5,85 +5,142 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
-// adopt writes the rows of a producer's own chunk. An error is returned to Asynq, which delivers the task
-// again, only where that can help.
-func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJob, error) {
-	queueName, _ := asynq.GetQueueName(ctx)
-	added := make([]store.NewJob, 0, len(c.Jobs))
-	jobs := make([]store.DeliveredJob, 0, len(c.Jobs))
-	seen := make(map[string]bool, len(c.Jobs))
-	for _, j := range c.Jobs {
-		n, err := newJob(c, h.kind, j)
-		if err == nil && seen[n.Domain] {
-			continue
-		}
-		seen[n.Domain] = true
-		if err != nil {
-			h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a job that a producer enqueued by itself")
-			continue
-		}
-		added = append(added, n)
-		jobs = append(jobs, store.DeliveredJob{ID: n.ID, Domain: n.Domain})
+// adopter takes producers' own chunks of one kind from the public queues and writes their rows, which are then delivered
+// like any order's. It makes no calls and waits for none, and there are few of them at once: however many chunks producers hand
+// over, what the calls need of Postgres is there.
+type adopter struct {
+	kind      queue.Kind
+	store     *store.Store
+	pipelines map[string]*pipeline // by account
+	chunkSize int
+	redeliver time.Duration // how long a delivery may stay unclaimed
+	again     func(ctx context.Context, queue string, t *asynq.Task) error
+	down      *sharedOutage
+	away      turnedAway
+	log       zerolog.Logger
+}
+
+var _ asynq.Handler = (*adopter)(nil)
+
+// ProcessTask implements asynq.Handler.
+func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	chunk, err := readTask(a.kind, t)
+	switch {
+	case err != nil:
+	case chunk.Fresh():
+		err = a.adopt(ctx, chunk)
+	default:
+		err = a.forward(ctx, chunk)
 	}
-	if len(added) == 0 {
-		return nil, nil
+	if misfit := (*misfit)(nil); errors.As(err, &misfit) {
+		return a.away.note(ctx, a.log, t, err)
 	}
+	a.down.note(ctx, err)
+	if err != nil {
+		return a.later(ctx, t, err)
+	}
+	return nil
+}
+
+// forward deals with a delivery in a public queue: a dispatcher of the version before queues were an account's made it. Where
+// this worker lacks the account, another one gets it, and not at once: it may come here again.
+func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
+	if p := a.pipelines[c.Account]; p != nil {
+		return p.carry(ctx, c)
+	}
+	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
+	giving, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return a.store.Undeliver(giving, deliveredJobs(c), a.redeliver)
+}
+
+// adopt writes the rows of a producer's own chunk. Its error is a *misfit where the rows will never be written; otherwise the
+// same may work later.
+func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
+	refused, err := a.unknownAccount(ctx, c.Account)
+	if err != nil {
+		return err
+	}
+	rows := rowsOf(c, a.kind, refused)
+	name, _ := asynq.GetQueueName(ctx)
 	adopting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	_, err := h.store.AdoptJobs(adopting, store.NewOrder{
-		Source: c.Source, Reference: c.Order, Kind: store.Kind(h.kind),
-		Lane: store.Lane(queue.LaneOf(queueName)), Account: c.Account,
-	}, added)
-	var conflict *store.ReferenceConflictError
-	if errors.As(err, &conflict) {
-		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")
-		return nil, nil
-	}
-	var refused *store.Error
-	if errors.As(err, &refused) {
-		h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a chunk that the database refuses")
-		return nil, nil
-	}
+	_, err = a.store.AdoptJobs(adopting, store.NewOrder{
+		Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
+		Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
+	}, rows)
 	if err != nil {
-		return nil, fmt.Errorf("adopt chunk: %w", err)
+		return fmt.Errorf("adopt chunk: %w", unadoptable(err))
 	}
-	return jobs, nil
+	a.logRejected(c, rows)
+	return nil
 }
 
-// turnAway deals with a chunk of an account that this worker does not know. It goes back, for a worker that does, and not at
-// once: it may come here again. Where no worker ever announced the account, a producer's own chunk is refused, as an order
-// for it would have been.
-func (h *handler) turnAway(ctx context.Context, c queue.Chunk, jobs []store.DeliveredJob) error {
-	h.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(jobs)).Msg("this worker does not know the account of a chunk")
-	if c.Fresh() {
-		announced, err := h.announced(ctx, c.Account)
-		if err != nil {
-			return err
-		}
-		if !announced {
-			return h.refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
-		}
+// unknownAccount says why nobody can carry out a chunk of an account, or "" where somebody can: this worker, or one that had
+// the account announced, as an order for it would ask.
+func (a *adopter) unknownAccount(ctx context.Context, account string) (string, error) {
+	if a.pipelines[account] != nil {
+		return "", nil
 	}
-	return h.giveBack(ctx, jobs, h.redeliver)
-}
-
-// announced says whether some worker has an account, or had it.
-func (h *handler) announced(ctx context.Context, account string) (bool, error) {
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	accounts, err := h.store.Accounts(asking)
-	return slices.Contains(accounts, account), err
+	accounts, err := a.store.Accounts(asking)
+	if err != nil || slices.Contains(accounts, account) {
+		return "", err
+	}
+	return fmt.Sprintf("there is no account %q: it is not configured", account), nil
 }
 
-func (h *handler) refuse(ctx context.Context, jobs []store.DeliveredJob, text string) error {
-	refusing, cancel := context.WithTimeout(ctx, databaseTime)
+func (a *adopter) logRejected(c queue.Chunk, rows []store.NewJob) {
+	rejected := 0
+	for _, n := range rows {
+		if n.Rejected != "" {
+			rejected++
+		}
+	}
+	if rejected > 0 {
+		a.log.Warn().Str("source", c.Source).Str("order", c.Order).Int("jobs", rejected).
+			Msg("jobs that a producer enqueued by itself ended rejected: the order says why")
+	}
+}
+
+// later gives a task back to Asynq that cannot be dealt with now. Asynq archives a task that has no tries left before it asks
+// whether the error counts, and how many tries there are was the producer's choice. Such a task is enqueued anew, with as
+// many as a dispatcher's.
+func (a *adopter) later(ctx context.Context, t *asynq.Task, cause error) error {
+	pause(ctx, tick) // there is no more to adopt meanwhile
+	tried, _ := asynq.GetRetryCount(ctx)
+	tries, _ := asynq.GetMaxRetry(ctx)
+	if tried < tries {
+		return cause
+	}
+	name, _ := asynq.GetQueueName(ctx)
+	enqueuing, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTime)
 	defer cancel()
-	return h.store.Refuse(refusing, jobs, text)
+	if err := a.again(enqueuing, name, t); err != nil {
+		return fmt.Errorf("%w; and enqueue it anew: %w", cause, err)
+	}
+	return nil
+}
+
+// sharedOutage is an outage that several goroutines see.
+type sharedOutage struct {
+	mu     sync.Mutex
+	outage outage
+}
+
+func (o *sharedOutage) note(ctx context.Context, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.outage.note(ctx, err)
 }

@@ -40,3 +40,6 @@ func (s *slots) do(ctx context.Context, call func()) error {
 
 // idle says whether a slot is free.
 func (s *slots) idle() bool { return len(s.free) > 0 }
+
+// busy is how many slots are taken.
+func (s *slots) busy() int { return cap(s.free) - len(s.free) }
