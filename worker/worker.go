@@ -15,7 +15,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -153,8 +152,9 @@ func (w *Worker) drain(work context.Context, hardStop func(), running *sync.Wait
 	w.log.Info().Msg("stopped")
 }
 
-// shutdown ends the servers, whose tasks are all done. Asynq has no bound for what it still says to Redis. While Redis does not
-// answer, nothing is lost by not waiting for it: its tasks come back, and find that their jobs have moved on.
+// shutdown ends the servers, whose tasks are all done, and closes their connections. Asynq has no bound for what it still says to
+// Redis. While Redis does not answer, nothing is lost by not waiting for it: its tasks come back, and find that their jobs have
+// moved on. The connections are left alone then, because a server that loses them to somebody else panics.
 func (w *Worker) shutdown(patience time.Duration) {
 	var servers sync.WaitGroup
 	for _, s := range w.servers {
@@ -165,6 +165,9 @@ func (w *Worker) shutdown(patience time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ended:
+		if err := w.asynq.Close(); err != nil {
+			w.log.Warn().Err(err).Msg("closing redis connections of Asynq failed")
+		}
 	case <-timer.C:
 		w.log.Warn().Msg("Redis does not answer; leaving it to find out by itself that this worker is gone")
 	}
@@ -181,7 +184,7 @@ func endOf(group *sync.WaitGroup) <-chan struct{} {
 }
 
 func (w *Worker) close() {
-	if err := errors.Join(w.redis.Close(), w.asynq.Close()); err != nil {
-		w.log.Warn().Err(err).Msg("closing redis connections failed")
+	if err := w.redis.Close(); err != nil {
+		w.log.Warn().Err(err).Msg("closing redis connection failed")
 	}
 }
