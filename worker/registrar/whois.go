@@ -18,8 +18,8 @@ const (
 )
 
 // Check is what the upstream said of one domain. Domain is as it came, not cleaned: the upstream may spell it
-// otherwise than it was asked, name others, or one twice. Status ("free", "active", ...) and Error are the
-// upstream's words, cleaned.
+// otherwise than it was asked, name others, or one twice. Status ("free", "active", "premium, 1200.00 EUR", ...) is all that
+// it said beside available or taken, prices included. Status and Error are the upstream's words, cleaned.
 type Check struct {
 	Domain       string
 	Availability Availability
