@@ -28,6 +28,7 @@ type dispatcher struct {
 	// redeliver is how long a delivery may stay unclaimed.
 	redeliver time.Duration
 	reached   func(Step)
+	troubles  *troubles
 	log       zerolog.Logger
 }
 
@@ -70,7 +71,7 @@ const (
 func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gauge) *dispatcher {
 	d := &dispatcher{
 		store: o.Store, producer: producer, gauge: gauge,
-		wake: make(chan struct{}, 1), reached: o.reached, redeliver: o.redelivery(),
+		wake: make(chan struct{}, 1), reached: o.reached, redeliver: o.redelivery(), troubles: o.troubles,
 		log: o.Log.With().Str("role", "dispatcher").Logger(),
 	}
 	for _, p := range pipelines {
@@ -103,7 +104,7 @@ func (d *dispatcher) nudge() {
 
 // run dispatches until ctx ends.
 func (d *dispatcher) run(ctx context.Context) {
-	down := outage{log: d.log, what: "dispatching"}
+	down := outage{log: d.log, what: "dispatching", troubles: d.troubles}
 	for ctx.Err() == nil {
 		delivered, err := d.dispatch(ctx)
 		down.note(ctx, err)
@@ -264,7 +265,7 @@ func chunkOf(l lot, d store.Delivery) queue.Chunk {
 
 // listen wakes the dispatcher when an order comes in, until ctx ends.
 func (d *dispatcher) listen(ctx context.Context) {
-	down := outage{log: d.log, what: "listening for orders"}
+	down := outage{log: d.log, what: "listening for orders", troubles: d.troubles}
 	for ctx.Err() == nil {
 		err := d.store.Listen(ctx, func(store.Kind) {
 			down.note(ctx, nil)
@@ -272,24 +273,5 @@ func (d *dispatcher) listen(ctx context.Context) {
 		})
 		down.note(ctx, err)
 		pause(ctx, tick)
-	}
-}
-
-// outage logs the beginning and the end of a time in which something fails, not each failure.
-type outage struct {
-	log  zerolog.Logger
-	what string
-	down bool
-}
-
-func (o *outage) note(ctx context.Context, err error) {
-	switch {
-	case ctx.Err() != nil:
-	case err != nil && !o.down:
-		o.down = true
-		o.log.Error().Err(err).Msg(o.what + " fails; trying again until it works")
-	case err == nil && o.down:
-		o.down = false
-		o.log.Info().Msg(o.what + " works again")
 	}
 }

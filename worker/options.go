@@ -45,6 +45,11 @@ type Options struct {
 	Luck  func() float64   // random numbers in [0, 1); default math/rand
 	// Reached is told of each step, on the goroutine that takes it; nil: nobody is. Tests kill and stop workers there.
 	Reached func(Step)
+	// Troubled is told when a role of the worker begins to fail, and with nil when it works again; nil: nobody is. It must not
+	// block.
+	Troubled func(role string, err error)
+
+	troubles *troubles // of New's making
 }
 
 // Margins around a call, see the package documentation of how the times relate.
@@ -110,6 +115,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Luck == nil {
 		o.Luck = rand.Float64
 	}
+	o.troubles = newTroubles(o.Troubled)
 	return o, nil
 }
 

@@ -22,6 +22,7 @@ type prober struct {
 	woken     func()        // told when jobs have become due
 	wave      int           // how many jobs to wake next
 	announced bool          // that this worker has the account
+	troubles  *troubles
 	log       zerolog.Logger
 }
 
@@ -38,7 +39,7 @@ const (
 
 // run probes and wakes until ctx ends. A probe's call that is under way then is seen through, until work ends.
 func (p *prober) run(ctx, work context.Context) {
-	down := outage{log: p.log, what: "looking after holds"}
+	down := outage{log: p.log, what: "looking after holds", troubles: p.troubles}
 	for ctx.Err() == nil {
 		err := p.look(work)
 		down.note(ctx, err)

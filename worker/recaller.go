@@ -40,7 +40,7 @@ func newRecaller(o Options, client redis.Cmdable, recalled func()) *recaller {
 	log := o.Log.With().Str("role", "recaller").Logger()
 	r := &recaller{
 		store: o.Store, redis: client, looking: redis.NewScript(lookAtMark), recalled: recalled,
-		down: outage{log: log, what: "looking whether Redis was emptied"}, log: log,
+		down: outage{log: log, what: "looking whether Redis was emptied", troubles: o.troubles}, log: log,
 	}
 	for _, kind := range o.Kinds {
 		for _, lane := range queue.Lanes() {

@@ -16,6 +16,7 @@ type rescuer struct {
 	reconcileAfter time.Duration
 	rescued        func() // told when jobs have become due
 	wake           chan struct{}
+	troubles       *troubles
 	log            zerolog.Logger
 }
 
@@ -28,7 +29,7 @@ const (
 
 // run rescues until ctx ends.
 func (r *rescuer) run(ctx context.Context) {
-	down := outage{log: r.log, what: "rescuing"}
+	down := outage{log: r.log, what: "rescuing", troubles: r.troubles}
 	for ctx.Err() == nil {
 		more, err := r.rescue(ctx)
 		down.note(ctx, err)

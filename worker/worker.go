@@ -67,7 +67,7 @@ func New(o Options) (*Worker, error) {
 	w.dispatcher = newDispatcher(o, w.pipelines, producer, queue.NewGauge(w.redis))
 	w.rescuer = &rescuer{
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge, wake: make(chan struct{}, 1),
-		log: o.Log.With().Str("role", "rescuer").Logger(),
+		troubles: o.troubles, log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	for _, kind := range o.Kinds {
@@ -93,7 +93,7 @@ func (w *Worker) addPipelines() {
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
 			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
-			log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
+			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.Kinds {
 			p := newPipeline(kind, a, auth, pacer, o)
