@@ -70,8 +70,9 @@ func methods() []method {
 			_, err := s.Histories(ctx, id, store.Proof{})
 			return err
 		}},
-		{"RecordReadings", func(ctx context.Context, s *store.Store) error {
-			return s.RecordReadings(ctx, id, []store.Reading{{Job: id, Availability: store.Taken}})
+		{"SettleCheck", func(ctx context.Context, s *store.Store) error {
+			_, err := s.SettleCheck(ctx, id, store.CheckResult{Readings: []store.Reading{{Job: id, Availability: store.Taken}}})
+			return err
 		}},
 		{"Intend", func(ctx context.Context, s *store.Store) error {
 			_, err := s.Intend(ctx, store.Intent{Call: newCall(id, store.OpRegister), Jobs: []uuid.UUID{id}})
@@ -266,6 +267,10 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		_, err := b.store.SettlePaid(ctx, h.claim, store.CallResult{ID: call, Error: secret}, []store.PaidTransition{p})
 		return err
 	}
+	read := func(r store.Reading) error {
+		_, err := b.store.SettleCheck(ctx, h.claim, store.CheckResult{Call: store.CallResult{ID: call}, Readings: []store.Reading{r}})
+		return err
+	}
 	adopt := func(j store.NewJob) error {
 		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j}, 0)
 		return err
@@ -294,8 +299,8 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		"an outcome that does not fit": {settle(store.Succeed(job, store.Outcome(secret))), "23514"},
 		"an attempt's end":             {paid(store.PaidTransition{Transition: store.Stay(other), Attempt: secret, Message: secret}), "23514"},
 		"text with a zero byte":        {settle(store.Fail(job, store.Rejected, secret+"\x00")), "22021"},
-		"a reading":                    {b.store.RecordReadings(ctx, call, []store.Reading{{Job: job, Availability: secret, Status: secret}}), "23514"},
-		"a reading of nothing":         {b.store.RecordReadings(ctx, call, []store.Reading{{Job: newID(), Availability: store.Taken, Status: secret}}), "23503"},
+		"a reading":                    {read(store.Reading{Job: job, Availability: secret, Status: secret}), "23514"},
+		"a reading of nothing":         {read(store.Reading{Job: newID(), Availability: store.Taken, Status: secret}), "23503"},
 	} {
 		var refused *store.Error
 		if !errors.As(c.err, &refused) || refused.Code != c.code {

@@ -166,11 +166,12 @@ func rest(line []ticket, taken int) []ticket {
 	return line[taken:]
 }
 
-// shrink lowers the size of batches to what the upstream has been found to take.
-func (c *coalescer) shrink(size int) {
+// resize sets the size of batches to what the upstream has been found to take.
+func (c *coalescer) resize(size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.size = min(c.size, size)
+	c.size = size
+	c.broadcast()
 }
 
 // backlog is how many jobs wait.
@@ -178,6 +179,23 @@ func (c *coalescer) backlog() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.waiting[queue.Plain]) + len(c.waiting[queue.Bulk])
+}
+
+// waitingFor returns the jobs that have waited at least so long.
+func (c *coalescer) waitingFor(long time.Duration) []store.DeliveredJob {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.clock()
+	var jobs []store.DeliveredJob
+	for _, line := range c.waiting {
+		for _, t := range line {
+			if now.Sub(t.since) < long {
+				break // those behind it came later
+			}
+			jobs = append(jobs, t.job)
+		}
+	}
+	return jobs
 }
 
 // isClosed says whether the worker is stopping.

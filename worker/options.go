@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -50,6 +51,8 @@ type Options struct {
 	Troubled func(role string, err error)
 
 	troubles *troubles // of New's making
+	// await waits until something is ready or ctx ends; nil: just that. Simulations take their time here.
+	await func(ctx context.Context, ready <-chan struct{})
 }
 
 // Margins around a call, see the package documentation of how the times relate.

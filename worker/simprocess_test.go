@@ -154,7 +154,11 @@ func (p *process) rescue() {
 
 func (p *process) probe() {
 	p.start("probe", func(ctx context.Context) {
-		if err := p.parts.probers[0].look(ctx); err != nil {
+		standings, err := p.parts.holdWatch.look(ctx)
+		for _, st := range standings {
+			err = errors.Join(err, p.parts.probers[0].look(ctx, st))
+		}
+		if err != nil {
 			p.w.fail("look after holds: %v", err)
 		}
 	})
