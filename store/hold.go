@@ -17,6 +17,9 @@ const (
 	HoldPayment  HoldReason = "payment"  // the upstream wants money first
 	HoldAuth     HoldReason = "auth"     // it does not accept our credentials
 	HoldContract HoldReason = "contract" // our idea of its API is wrong
+	HoldOutage   HoldReason = "outage"   // it does not answer
+	HoldPaused   HoldReason = "paused"   // an operator wants it so
+	HoldRestored HoldReason = "restored" // the database may have forgotten what was sent
 )
 
 // Scope is what a hold stops.
@@ -71,27 +74,6 @@ func (s *Store) Forgive(ctx context.Context, claim uuid.UUID, jobs []uuid.UUID) 
 		WHERE c.claim_id = $1 AND c.size = 1 AND a.call_id = c.id AND a.job_id = ANY($2) AND a.state IN ('refused', 'failed')`,
 		claim, toUUIDs(jobs, asIs))
 	return failure("forgive jobs", err)
-}
-
-// Resume ends every hold of an account, or ("") of all accounts, and wakes dispatchers. It returns those it ended.
-func (s *Store) Resume(ctx context.Context, account string) ([]HoldView, error) {
-	holds, err := s.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.pool.Exec(ctx, `
-		WITH ended AS (DELETE FROM holds WHERE $1 = '' OR account = $1 RETURNING account)
-		SELECT pg_notify($2, '') FROM ended`, account, wakeChannel)
-	if err != nil {
-		return nil, failure("resume", err)
-	}
-	ended := holds[:0]
-	for _, h := range holds {
-		if account == "" || h.Account == account {
-			ended = append(ended, h)
-		}
-	}
-	return ended, nil
 }
 
 // Stopped says what of an account stands still. Its zero value is nothing.
@@ -184,46 +166,3 @@ func refuseHeld(ctx context.Context, tx pgx.Tx, account string, kind Kind, probe
 	}
 	return nil
 }
-
-// HoldView is a hold as an operator sees it.
-type HoldView struct {
-	Account     string
-	Reason      HoldReason
-	Scope       Scope
-	Since       time.Time
-	Words       string
-	Status      int
-	Probes      int
-	NextProbeAt time.Time
-	Jobs        int      // that wait for it
-	Orders      []string // the references of the orders these belong to, oldest first, at most maxHoldOrders
-}
-
-const maxHoldOrders = 10
-
-// Holds lists every hold, oldest first, with what waits for it.
-func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at,
-			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
-		FROM holds h
-		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
-		GROUP BY h.account, h.reason
-		ORDER BY h.since, h.account, h.reason`, maxHoldOrders)
-	if err != nil {
-		return nil, failure("list holds", err)
-	}
-	holds, err := pgx.CollectRows(rows, pgx.RowToStructByPos[HoldView])
-	return holds, failure("list holds", err)
-}
-
-// waitingFor counts, by order, the jobs that wait for hold h: those that are held, and those never delivered.
-const waitingFor = `
-	SELECT o.id, o.reference, sum(n) AS jobs FROM (
-		SELECT order_id, count(*) AS n FROM jobs
-		WHERE held_account = h.account AND (h.scope = 'all' OR kind = h.scope) GROUP BY order_id
-		UNION ALL
-		SELECT order_id, sum(last_seq - first_seq + 1) FROM chunks
-		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
-	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
-	GROUP BY o.id, o.reference`
