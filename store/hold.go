@@ -18,8 +18,10 @@ const (
 	HoldAuth     HoldReason = "auth"     // it does not accept our credentials
 	HoldContract HoldReason = "contract" // our idea of its API is wrong
 	HoldOutage   HoldReason = "outage"   // it does not answer
-	HoldPaused   HoldReason = "paused"   // an operator wants it so
-	HoldRestored HoldReason = "restored" // the database may have forgotten what was sent
+	// HoldPaused is an operator's, and HoldRestored says that this database may have forgotten what was sent. No probe ever
+	// lifts them: a person does.
+	HoldPaused   HoldReason = "paused"
+	HoldRestored HoldReason = "restored"
 )
 
 // Scope is what a hold stops.
@@ -166,3 +168,57 @@ func refuseHeld(ctx context.Context, tx pgx.Tx, account string, kind Kind, probe
 	}
 	return nil
 }
+
+// HoldView is a hold as an operator sees it.
+type HoldView struct {
+	Account     string
+	Reason      HoldReason
+	Scope       Scope
+	Since       time.Time
+	Words       string
+	Status      int
+	Probes      int
+	NextProbeAt time.Time // zero: only a person lifts it
+	PlacedBy    string    // the operator; "": bulkreg itself
+	Jobs        int       // that wait for it
+	Orders      []string  // the references of the orders these belong to, oldest first, at most maxHoldOrders
+}
+
+const maxHoldOrders = 10
+
+// Holds lists every hold, oldest first, with what waits for it.
+func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at, coalesce(h.placed_by, ''),
+			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
+		FROM holds h
+		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
+		GROUP BY h.account, h.reason
+		ORDER BY h.since, h.account, h.reason`, maxHoldOrders)
+	if err != nil {
+		return nil, failure("list holds", err)
+	}
+	holds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (HoldView, error) {
+		var (
+			h    HoldView
+			next *time.Time
+		)
+		err := row.Scan(&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &next, &h.PlacedBy, &h.Jobs, &h.Orders)
+		if next != nil {
+			h.NextProbeAt = *next
+		}
+		return h, err
+	})
+	return holds, failure("list holds", err)
+}
+
+// waitingFor counts, by order, the jobs that wait for hold h: those that are held, and those never delivered.
+const waitingFor = `
+	SELECT o.id, o.reference, sum(n) AS jobs FROM (
+		SELECT order_id, count(*) AS n FROM jobs
+		WHERE held_account = h.account AND (h.scope = 'all' OR kind = h.scope) GROUP BY order_id
+		UNION ALL
+		SELECT order_id, sum(last_seq - first_seq + 1) FROM chunks
+		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
+	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
+	GROUP BY o.id, o.reference`

@@ -7,28 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// HoldView is a hold as an operator sees it.
-type HoldView struct {
-	Account     string
-	Reason      HoldReason
-	Scope       Scope
-	Since       time.Time
-	Words       string // the upstream's; the operator's of a pause, and what bulkreg believes of HoldRestored
-	Status      int
-	Probes      int
-	NextProbeAt time.Time // zero: none comes, a person lifts it
-	PlacedBy    string    // the operator; "" for bulkreg itself
-	Jobs        int       // that wait for it
-	Orders      []string  // the references of the orders these belong to, oldest first, at most maxHoldOrders
-}
-
 // ByPerson says whether only a person lifts holds of this reason: no probe is ever due.
 func (r HoldReason) ByPerson() bool { return r == HoldPaused || r == HoldRestored }
 
 // stops says whether a hold of this scope stops jobs of a kind.
 func (s Scope) stops(k Kind) bool { return s == ScopeAll || string(s) == string(k) }
-
-const maxHoldOrders = 10
 
 // never stands for a time that does not come: it is the zero time.
 const never = `'0001-01-01 00:00:00+00'::timestamptz`
@@ -44,36 +27,6 @@ func scanHold(row pgx.CollectableRow) (HoldView, error) {
 	var h HoldView
 	return h, row.Scan(h.scan()...)
 }
-
-// Holds lists every hold, oldest first, with what waits for it.
-func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT `+holdColumns+`,
-			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
-		FROM holds h
-		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
-		GROUP BY h.account, h.reason
-		ORDER BY h.since, h.account, h.reason`, maxHoldOrders)
-	if err != nil {
-		return nil, failure("list holds", err)
-	}
-	holds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (HoldView, error) {
-		var h HoldView
-		return h, row.Scan(append(h.scan(), &h.Jobs, &h.Orders)...)
-	})
-	return holds, failure("list holds", err)
-}
-
-// waitingFor counts, by order, the jobs that wait for hold h: those that are held, and those never delivered.
-const waitingFor = `
-	SELECT o.id, o.reference, sum(n) AS jobs FROM (
-		SELECT order_id, count(*) AS n FROM jobs
-		WHERE held_account = h.account AND (h.scope = 'all' OR kind = h.scope) GROUP BY order_id
-		UNION ALL
-		SELECT order_id, sum(last_seq - first_seq + 1) FROM chunks
-		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
-	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
-	GROUP BY o.id, o.reference`
 
 // OrderHold is an order that an operator has paused.
 type OrderHold struct {

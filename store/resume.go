@@ -117,7 +117,7 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []HoldView) error
 		if h.Reason != HoldContract {
 			continue
 		}
-		if err := forgiveHeld(ctx, tx, h); err != nil {
+		if _, err := tx.Exec(ctx, forgiveLifted, h.Account); err != nil {
 			return err
 		}
 	}
@@ -140,17 +140,11 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []HoldView) error
 	return r.count(ctx, tx, rest)
 }
 
-// forgiveHeld takes back that held jobs were refused by themselves in the words of a contract hold: whoever lifts it has found
-// that it was no fault of theirs. They are sent again, and do not end for what was said of them.
-func forgiveHeld(ctx context.Context, tx pgx.Tx, h HoldView) error {
-	_, err := tx.Exec(ctx, `
-		UPDATE attempts a SET status_code = NULL
-		FROM jobs j, calls c
-		WHERE j.held_account = $1 AND j.kind = 'register' AND a.job_id = j.id AND c.id = a.call_id AND c.size = 1
-		AND a.state IN ('refused', 'failed') AND a.status_code = $2 AND starts_with(coalesce(a.message, ''), $3)`,
-		h.Account, h.Status, h.Words)
-	return err
-}
+// forgiveLifted takes back that held jobs of account $1 were refused by themselves: whoever lifts a contract hold says that it was
+// no fault of theirs. They are sent again, and do not end for what was said of them.
+const forgiveLifted = `
+	UPDATE attempts a SET status_code = NULL FROM jobs j
+	WHERE j.held_account = $1 AND a.job_id = j.id AND a.state IN ('refused', 'failed') AND a.status_code IS NOT NULL`
 
 func dropOrderHolds(ctx context.Context, tx pgx.Tx, holds []OrderHold) error {
 	if len(holds) == 0 {
