@@ -111,27 +111,6 @@ func (s *Store) Forgive(ctx context.Context, claim uuid.UUID, jobs []uuid.UUID) 
 	return failure("forgive jobs", err)
 }
 
-// Resume ends every hold of an account, or ("") of all accounts, and wakes dispatchers. It returns those it ended.
-func (s *Store) Resume(ctx context.Context, account string) ([]HoldView, error) {
-	holds, err := s.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.pool.Exec(ctx, `
-		WITH ended AS (DELETE FROM holds WHERE $1 = '' OR account = $1 RETURNING account)
-		SELECT pg_notify($2, '') FROM ended`, account, wakeChannel)
-	if err != nil {
-		return nil, failure("resume", err)
-	}
-	ended := holds[:0]
-	for _, h := range holds {
-		if account == "" || h.Account == account {
-			ended = append(ended, h)
-		}
-	}
-	return ended, nil
-}
-
 // Stopped says what of an account stands still. Its zero value is nothing.
 type Stopped struct{ Register, All bool }
 
