@@ -32,7 +32,8 @@ type ClaimedJob struct {
 	HolderKey    int64  // of a holder that came with its details; 0: the order gave an id
 	PeriodMonths int
 	Nameservers  []string
-	Attempts     int // this one included
+	AllowStatus  []string // words of a WHOIS status that do not bar the registration
+	Attempts     int      // this one included
 }
 
 // Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
@@ -47,22 +48,22 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 			WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND j.kind = $2 AND j.account = $3
 			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
-				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.attempts
+				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
 			SELECT $1, $2, $3, $4, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
 			FROM taken HAVING count(*) > 0
 		)
-		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, attempts FROM taken`,
+		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts FROM taken`,
 		c.ID, c.Kind, c.Account, c.Worker, ids, epochs, seconds(c.Lease))
 	if err != nil {
 		return nil, failure("claim jobs", err)
 	}
 	claimed := make([]ClaimedJob, 0, len(jobs))
 	var j ClaimedJob
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.AllowStatus, &j.Attempts}, func() error {
 		claimed = append(claimed, j)
-		j.Nameservers = nil
+		j.Nameservers, j.AllowStatus = nil, nil
 		return nil
 	})
 	return claimed, failure("claim jobs", err)
