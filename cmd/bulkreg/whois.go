@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -136,19 +135,17 @@ func matchChecks(names []domainname.Name, checks []registrar.Check) []whoisAnswe
 		}
 		place[name.ASCII] = i
 	}
-	said := make([]registrar.Availability, len(names))
+	said := make([]*registrar.Check, len(names))
 	for _, check := range checks {
 		name, err := domainname.Parse(check.Domain)
 		i, asked := place[name.ASCII]
 		if err != nil || !asked {
 			continue
 		}
-		if said[i] != "" && said[i] != check.Availability {
-			check = registrar.Check{Availability: registrar.Unknown, Error: "the registrar's reply contradicts itself about this domain"}
-		} else if before := answers[i].Status; said[i] != "" && before != "" && before != check.Status {
-			check.Status = strings.TrimSuffix(before+", "+check.Status, ", ")
+		if said[i] != nil {
+			check = said[i].And(check)
 		}
-		said[i] = check.Availability
+		said[i] = &check
 		answers[i].Availability, answers[i].Status, answers[i].Bars, answers[i].Error = check.Availability, check.Status, check.Bars(), check.Error
 	}
 	return answers
