@@ -32,7 +32,7 @@ type ClaimedJob struct {
 	HolderKey    int64  // of a holder that came with its details; 0: the order gave an id
 	PeriodMonths int
 	Nameservers  []string
-	AllowStatus  []string // words of WHOIS beside available with which the domain may be registered all the same
+	AllowStatus  []string // words of a WHOIS status that do not bar the registration
 	Attempts     int      // this one included
 }
 

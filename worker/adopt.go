@@ -27,6 +27,11 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	n := store.NewJob{
 		ID: j.ID, Domain: name.ASCII, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
 	}
+	if kind == queue.Register {
+		if n.AllowStatus, err = queue.AllowStatus(j.AllowStatus); err != nil {
+			return store.NewJob{}, fmt.Errorf("%s: allow_status %w", name.ASCII, err)
+		}
+	}
 	if n.ID == uuid.Nil {
 		n.ID = queue.JobID(c.Source, c.Order, kind, name.ASCII)
 	}

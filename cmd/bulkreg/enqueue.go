@@ -42,6 +42,7 @@ type enqueuing struct {
 	skipInvalid bool
 	rejects     string   // the file for invalid lines, "" for none
 	ignore      []string // columns that may mean nothing
+	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
 	out         output
 	cfg         config.Config
@@ -243,5 +244,5 @@ func nothingStored() error {
 
 // inputOptions say how the lines of an order are read.
 func (e *enqueuing) inputOptions(holder string) input.Options {
-	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore}
+	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow}
 }

@@ -101,8 +101,14 @@ func (a *app) printJob(j store.Job) error {
 		}
 		t.row("Name servers", strings.Join(j.Nameservers, ", "))
 	}
+	if len(j.AllowStatus) > 0 {
+		t.row("Allows", strings.Join(j.AllowStatus, ", "))
+	}
 	t.row("State", string(j.State))
 	t.row("Outcome", string(j.Outcome))
+	if j.WhoisStatus != "" {
+		t.row("WHOIS said", j.WhoisStatus)
+	}
 	t.row("Attempts", strconv.Itoa(j.Attempts))
 	t.row("Error", j.LastError)
 	t.row("Created", timeCell(j.CreatedAt))

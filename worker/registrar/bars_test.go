@@ -109,6 +109,36 @@ func TestBarred(t *testing.T) {
 	}
 }
 
+// Of two items about one domain, the second may not take back what the first has said.
+func TestTwoItemsAboutOneDomain(t *testing.T) {
+	t.Parallel()
+	free, premium := Check{Domain: "a.nl", Availability: Available, Status: "free"}, Check{Domain: "a.nl", Availability: Available, Status: "premium"}
+	silent, taken := Check{Domain: "a.nl", Availability: Available}, Check{Domain: "a.nl", Availability: Taken}
+	for _, tt := range []struct {
+		one, other Check
+		want       Availability
+		status     string
+		barred     bool
+	}{
+		{free, free, Available, "free", false},
+		{premium, free, Available, "premium, free", true},
+		{free, premium, Available, "free, premium", true},
+		{premium, silent, Available, "premium", true},
+		{silent, premium, Available, "premium", true},
+		{premium, taken, Unknown, "", false},
+		{taken, free, Unknown, "", false},
+		{taken, taken, Taken, "", false},
+	} {
+		got := tt.one.And(tt.other)
+		if _, barred := Barred(got, nil); got.Availability != tt.want || got.Status != tt.status || barred != tt.barred || (got.Error != "") != (tt.want == Unknown) {
+			t.Errorf("%+v and %+v: %+v", tt.one, tt.other, got)
+		}
+	}
+	if third := premium.And(taken).And(premium); third.Availability != Unknown {
+		t.Errorf("a third item decides: %+v", third)
+	}
+}
+
 func TestAsideOfTakenDomains(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[string]string{"active": "", "Registered": "", "": "", "quarantine": "quarantine", "active, premium": "active, premium"} {
