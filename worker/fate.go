@@ -63,20 +63,18 @@ func fatesOfChecks(asked []string, reply registrar.CheckReply, err error) []fate
 	}
 	items := newMatcher(asked)
 	fates := everyone(len(asked), fate{course: courseRetry, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"})
-	said := map[string]fate{}
+	said := map[string]registrar.Check{}
 	for _, c := range reply.Checks {
 		domain, ok := items.find(c.Domain)
 		if !ok {
 			continue // never asked for
 		}
-		f := fateOfCheck(c, reply.Status)
-		if before, twice := said[domain]; twice && (before.course != f.course || before.taken != f.taken) {
-			f = fate{course: courseRetry, words: "the upstream's reply contradicts itself about this domain"}
-		} else if twice && len(before.check.Bars()) > len(f.check.Bars()) {
-			f = before // the one that says more
+		if before, twice := said[domain]; twice {
+			c = before.And(c)
 		}
+		said[domain] = c
+		f := fateOfCheck(c, reply.Status)
 		f.sent, f.status = true, reply.Status
-		said[domain] = f
 		for _, i := range items[domain] {
 			fates[i] = f
 		}
