@@ -117,6 +117,9 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []HoldView) error
 		if h.Reason != HoldContract {
 			continue
 		}
+		if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
+			return err // whatever was refused before, the account is tried anew
+		}
 		if _, err := tx.Exec(ctx, forgiveLifted, h.Account); err != nil {
 			return err
 		}

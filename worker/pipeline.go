@@ -129,7 +129,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 	if err != nil {
 		// Whether claimed or not, the jobs come back by themselves: by the lease, or by their delivery's end.
 		p.log.Error().Err(err).Int("jobs", len(jobs)).Msg("claiming failed; the jobs come back by themselves")
-		pause(ctx, time.Second)
+		p.options.rest(ctx, time.Second)
 		return
 	}
 	if len(b.jobs) > 0 {
@@ -213,7 +213,7 @@ func (p *pipeline) noteUnsettled(b batch, settled int) {
 
 func (p *pipeline) settleLater(ctx context.Context, b batch, try int, err error) {
 	p.log.Warn().Err(err).Stringer("claim", b.claim).Int("try", try).Msg("settling failed; trying again")
-	pause(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
+	p.options.rest(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
 }
 
 // drain ends the giving of permits, closes the coalescer and gives back what waited in it.

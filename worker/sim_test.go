@@ -30,11 +30,18 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 // newWorld makes a world of a few domains and two processes, with these settings.
 func newWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Options)) *world {
 	w := &world{
-		t: t, db: db, tune: tune, rng: rand.New(rand.NewPCG(seed, 0)), account: fmt.Sprint("s", seed), lock: make(chan struct{}, 1),
+		t: t, db: db, tune: tune, rng: rand.New(rand.NewPCG(seed, 0)), accounts: []string{fmt.Sprint("s", seed)}, lock: make(chan struct{}, 1),
+	}
+	if w.rng.IntN(3) == 0 {
+		w.accounts = append(w.accounts, w.accounts[0]+"b")
+	}
+	w.paced, w.metronomes = w.rng.IntN(4) == 0, map[string]*simMetronome{}
+	for _, a := range w.accounts {
+		w.metronomes[a] = &simMetronome{w: w, every: 20 * time.Second}
 	}
 	w.registry = newRegistry(w)
 	for i := range 1 + w.rng.IntN(4) {
-		w.domains = append(w.domains, fmt.Sprintf("d%d-%s.nl", i, w.account))
+		w.domains = append(w.domains, fmt.Sprintf("d%d-%s.nl", i, w.accounts[0]))
 	}
 	if w.rng.IntN(5) == 0 {
 		w.registry.poison[w.domains[0]] = true

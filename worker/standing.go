@@ -26,7 +26,10 @@ func newStanding(account string, client redis.Scripter, o Options) *standing {
 		Slots: map[gate.Pool]int{gate.FreeSlots: o.Whois.Concurrency, gate.PaidSlots: o.Register.Concurrency},
 		Clock: o.Clock, Await: o.await,
 	}
-	if o.Rate > 0 {
+	switch {
+	case o.pace != nil:
+		c.Pace = o.pace(account)
+	case o.Rate > 0:
 		down := &outage{log: o.Log.With().Str("role", "pacer").Str("account", account).Logger(), what: "sharing the rate limit over Redis"}
 		c.Pace = gate.NewRedisPacer(client, account, o.Name, o.Rate, down.note)
 	}
