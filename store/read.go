@@ -41,7 +41,13 @@ type JobFilter struct {
 // through in the memory of a few.
 func (s *Store) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
-		rows, err := s.pool.Query(ctx, `
+		conn, release, err := s.unhurried(ctx)
+		if err != nil {
+			yield(Job{}, failure("list jobs", err))
+			return
+		}
+		defer release()
+		rows, err := conn.Query(ctx, `
 			SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id
 			WHERE j.order_id = $1 AND j.seq > $2 AND ($3 = '' OR j.state = $3)
 			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, string(f.State), f.Limit)

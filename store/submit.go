@@ -55,7 +55,7 @@ type Submitted struct {
 // out as it is.
 func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
 	var res Submitted
-	err := s.inTx(ctx, "submit order", func(tx pgx.Tx) error {
+	err := s.inLongTx(ctx, "submit order", func(tx pgx.Tx) error {
 		var err error
 		res.Order, res.Created, err = insertOrder(ctx, tx, n)
 		if err != nil || !res.Created {

@@ -115,6 +115,10 @@ func (w *Worker) addPipelines() {
 // through and settles them, and returns. It fails only when it could not begin.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.close()
+	keeper := newKeeper(w.options)
+	if err := keeper.begin(ctx); err != nil {
+		return fmt.Errorf("begin to work: %w", err)
+	}
 	work, hardStop := context.WithCancel(context.WithoutCancel(ctx))
 	defer hardStop()
 	var running sync.WaitGroup
@@ -133,6 +137,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for _, st := range w.standings {
 		running.Go(func() { st.gate.Run(roles) })
 	}
+	running.Go(func() { keeper.run(roles) })
 	err := w.serve(ctx)
 	stopRoles()
 	w.drain(work, hardStop, &running)
