@@ -39,6 +39,8 @@ type Options struct {
 	ConnectTimeout time.Duration // for one connection; default 5 s
 	// FrozenAfter is how long a transaction may stand still before Postgres ends it; default session.DefaultFrozenAfter.
 	FrozenAfter time.Duration
+	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
+	LockTimeout time.Duration
 }
 
 // Open connects to the database at url and refuses one whose schema this binary does not work on: the error is
@@ -56,7 +58,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 }
 
 func connect(ctx context.Context, url string, opts Options) (*Store, error) {
-	s := &Store{use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter}}
+	s := &Store{use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout}}
 	cfg, err := session.Config(url, s.use)
 	if errors.Is(err, session.ErrAddress) {
 		return nil, fmt.Errorf("parse DATABASE_URL: %w", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,13 @@ func TestHistories(t *testing.T) {
 		n = number(t, "SIM_HISTORIES", 1)
 	}
 	const lanes = 6
+	var waited, refused, frozen atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("tasks stood in line %d times, Postgres refused %d statements, %d transactions stood still", waited.Load(), refused.Load(), frozen.Load())
+		if n >= 1000 && !t.Failed() && min(waited.Load(), refused.Load(), frozen.Load()) == 0 {
+			t.Error("a fault that histories should meet never happened")
+		}
+	})
 	server := simServer(t)
 	for lane := range uint64(lanes) {
 		t.Run(fmt.Sprintf("SIM_SEED=%d+%d", first, lane), func(t *testing.T) {
@@ -109,7 +117,11 @@ func TestHistories(t *testing.T) {
 				}
 				seed := first + i
 				w := newWorld(t, db, seed, asByDefault)
-				if failed := w.run(); len(failed) > 0 {
+				failed := w.run()
+				waited.Add(int64(w.waited))
+				refused.Add(int64(w.refused))
+				frozen.Add(int64(w.frozen))
+				if len(failed) > 0 {
 					t.Fatalf("SIM_SEED=%d: %s\n%s", seed, strings.Join(failed, "; "), strings.Join(w.trace, "\n"))
 				}
 			}

@@ -57,7 +57,7 @@ func newSimDatabase(t *testing.T, server *pgserver.Server, name string) *simData
 	})
 	d.set(t, d.now)
 	// One connection: a history takes one step at a time.
-	if d.store, err = store.Open(ctx, address, store.Options{MaxConns: 1}); err != nil {
+	if d.store, err = store.Open(ctx, address, store.Options{MaxConns: 1, LockTimeout: 5 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.store.Close)

@@ -46,6 +46,7 @@ func (w *world) freeze() {
 		w.thaw()
 		return
 	}
+	w.stirred, w.aged = true, true
 	conn, err := pgx.Connect(w.t.Context(), w.db.address)
 	if err != nil {
 		w.t.Fatal(err)
@@ -55,6 +56,7 @@ func (w *world) freeze() {
 		w.t.Fatal(err)
 	}
 	w.log("a transaction stands still")
+	w.frozen++
 	w.locks = append(w.locks, conn)
 }
 

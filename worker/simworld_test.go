@@ -40,6 +40,7 @@ type world struct {
 	metronomes map[string]*simMetronome
 	waited     int         // how often a task stood in line
 	refused    int         // statements that Postgres refused
+	frozen     int         // transactions that stood still
 	locks      []*pgx.Conn // of transactions that stand still
 
 	domains []string
@@ -130,7 +131,8 @@ func (w *world) submit() {
 		}
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		w.tolerate("submit", err) // the producer would say it again
+		return
 	}
 	w.log("order %d of %v, %d a chunk", len(w.orders), domains, n.ChunkSize)
 	w.orders = append(w.orders, submitted.Order)

@@ -29,6 +29,8 @@ type Use struct {
 	// FrozenAfter is how long a transaction may stand still between two statements before Postgres ends it, and with it the
 	// locks that keep others waiting; default DefaultFrozenAfter.
 	FrozenAfter time.Duration
+	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
+	LockTimeout time.Duration
 	// Unhurried statements may take as long as they need: those of a migration.
 	Unhurried bool
 }
@@ -118,7 +120,7 @@ func (u Use) pins() []pin {
 		{name: "client_encoding", value: "UTF8"},
 		{name: "default_transaction_isolation", value: "read committed"},
 		{name: "idle_in_transaction_session_timeout", value: milliseconds(u.Patience())},
-		{name: "lock_timeout", value: milliseconds(lockTimeout)},
+		{name: "lock_timeout", value: milliseconds(orDefault(u.LockTimeout, lockTimeout))},
 		{name: "statement_timeout", value: milliseconds(statement)},
 
 		// The server finds out as soon as we do that the other end is gone, and gives back what it had locked.
