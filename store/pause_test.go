@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -245,5 +246,53 @@ func TestResumeForgives(t *testing.T) {
 	b.resume()
 	if got := refused(); got != "[c.nl]" {
 		t.Errorf("refused are still %s, want c.nl, which is not held", got)
+	}
+}
+
+// What these methods are told by a database that is away, or refuses, is told in the store's own words.
+func TestPausesAndTheirReadersTellOurErrors(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	o, p := store.Order{ID: 1, Account: "default", Kind: store.Whois}, store.Pause{By: "ann"}
+	methods := map[string]func(*store.Store) error{
+		"PauseAccount": func(s *store.Store) error { _, _, err := s.PauseAccount(t.Context(), "default", p); return err },
+		"PauseOrder":   func(s *store.Store) error { _, _, err := s.PauseOrder(t.Context(), o, p); return err },
+		"OrderHold":    func(s *store.Store) error { _, _, err := s.OrderHold(t.Context(), o); return err },
+		"OrderHolds":   func(s *store.Store) error { _, err := s.OrderHolds(t.Context()); return err },
+		"ResumeOrder":  func(s *store.Store) error { _, _, err := s.ResumeOrder(t.Context(), o); return err },
+		"ResumePlan":   func(s *store.Store) error { _, err := s.ResumePlan(t.Context(), ""); return err },
+		"CarryOutResume": func(s *store.Store) error {
+			_, err := s.CarryOutResume(t.Context(), "", store.Resumption{})
+			return err
+		},
+		"OrdersNamed": func(s *store.Store) error { _, err := s.OrdersNamed(t.Context(), "r"); return err },
+		"Stillness":   func(s *store.Store) error { _, err := s.Stillness(t.Context(), o); return err },
+	}
+	b.exec(`DROP TABLE holds, order_holds, workers CASCADE`)
+	b.exec(`ALTER TABLE orders RENAME TO gone`)
+	closed := b.open(store.Options{})
+	closed.Close()
+	for name, call := range methods {
+		err := call(b.store)
+		var refused *store.Error
+		if !errors.As(err, &refused) || refused.Code != "42P01" || refused.Action == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+		wantOurs(t, name, err)
+		err = call(closed)
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s, closed: %v", name, err)
+		}
+		wantOurs(t, name, err)
+	}
+	if err := closed.Writable(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Writable, closed: %v", err)
+	}
+	if err := b.store.Writable(t.Context()); err != nil {
+		t.Errorf("Writable: %v", err)
+	}
+	b.exec(`ALTER DATABASE ` + get[string](b, `SELECT current_database()`) + ` SET default_transaction_read_only = on`)
+	if err := b.open(store.Options{}).Writable(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("Writable, read-only: %v", err)
 	}
 }

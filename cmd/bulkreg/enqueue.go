@@ -179,7 +179,11 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil {
 		return err
 	}
-	return e.printOrder(e.out, sum)
+	still, err := stillOf(ctx, st, sum)
+	if err != nil {
+		return err
+	}
+	return e.printOrder(e.out, sum, still...)
 }
 
 // incoming is an order that was read, and not yet stored.

@@ -35,7 +35,8 @@ func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store
 	defer p.end()
 	tell := func(text string) { p.note(o.Reference + " " + text) }
 	watch := stillWatch{clock: time.Now, tell: tell, ask: func(ctx context.Context, sum store.Summary) ([]store.StillReason, error) {
-		return stillOf(ctx, st, sum)
+		found, err := st.Stillness(ctx, sum.Order)
+		return whyStill(sum, found), err
 	}}
 	return followOrder(ctx, st, o, func(sum store.Summary) {
 		p.show(sum)

@@ -84,7 +84,7 @@ func stillOfJob(ctx context.Context, st *store.Store, j store.Job) ([]store.Stil
 		return nil, err
 	}
 	found.NextRetry = time.Time{}
-	return found.Reasons(), nil
+	return notTooSoon(found.Reasons(), found.At.Sub(j.CreatedAt)), nil
 }
 
 func (a *app) printJob(j store.Job) error {

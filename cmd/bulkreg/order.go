@@ -115,7 +115,7 @@ func orderOut(s store.Summary) orderJSON {
 	}
 }
 
-// printOrder prints one order as a result, with what keeps it from moving.
+// printOrder prints one order as a result, and says what keeps it from moving.
 func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason) error {
 	if out.json() {
 		order := orderOut(s)

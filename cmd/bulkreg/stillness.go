@@ -48,7 +48,15 @@ func stillOf(ctx context.Context, st *store.Store, sum store.Summary) ([]store.S
 	if err != nil {
 		return nil, err
 	}
-	return whyStill(sum, found), nil
+	return notTooSoon(whyStill(sum, found), found.At.Sub(sum.CreatedAt)), nil
+}
+
+// soonest is how old an order is before it counts that no worker has reported itself: one that has just started may not have yet.
+const soonest = 15 * time.Second
+
+// notTooSoon leaves out what can only be said of an order that has been there for a while.
+func notTooSoon(reasons []store.StillReason, age time.Duration) []store.StillReason {
+	return slices.DeleteFunc(reasons, func(r store.StillReason) bool { return r.Still == store.StillNoWorker && age < soonest })
 }
 
 // stillWords says a reason in one line.

@@ -26,6 +26,10 @@ func TestOrderAndJobSayWhyNothingMoves(t *testing.T) {
 	d := pausedDesk(t)
 	d.must(exitDone, "pause", "cli/one", "--reason", "later")
 	job := d.job("one", "a.nl").ID.String()
+	if r := d.must(exitDone, "order", "checks", "--source", "shop"); r.stderr != "" {
+		t.Errorf("of an order that was given just now: %q", r.stderr)
+	}
+	d.exec(`UPDATE orders SET created_at = created_at - interval '1 minute'; UPDATE jobs SET created_at = created_at - interval '1 minute'`)
 	const paused = "waits: the order is paused, since <time> by ann: later; `bulkreg resume cli/one` lets it go on\n"
 	const noWorker = "waits: no live worker works on it: none was ever seen that knows its kind and account\n"
 	for what, args := range map[string][]string{"one ": {"order", "one"}, "a.nl ": {"job", job}} {
