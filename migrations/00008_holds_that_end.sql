@@ -21,7 +21,18 @@ CREATE TABLE order_holds (
     words     text        NOT NULL DEFAULT '' CHECK (length(words) <= 500)
 );
 
+-- Words in which the registrar refused jobs one by one until their account was held, and which another job has shown to be
+-- about these jobs only. For a while they hold nobody any more: who is refused in them ends so.
+CREATE TABLE lifted_refusals (
+    account   text        NOT NULL,
+    status    integer     NOT NULL,
+    words     text        NOT NULL CHECK (length(words) <= 500),
+    lifted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account, status, words)
+);
+
 -- +goose Down
+DROP TABLE lifted_refusals;
 DELETE FROM holds WHERE reason IN ('outage', 'paused', 'restored');
 DROP TABLE order_holds;
 ALTER TABLE holds DROP CONSTRAINT holds_probed,

@@ -44,6 +44,8 @@ type Job struct {
 	HolderID     string    `json:"holder_id,omitempty"`
 	PeriodMonths int       `json:"period,omitempty"`
 	Nameservers  []string  `json:"nameservers,omitempty"`
+	// AllowStatus are words of a WHOIS status, such as premium, with which the domain may be registered all the same.
+	AllowStatus []string `json:"allow_status,omitempty"`
 	// Epoch is nil in a producer's own task: the worker then writes the job's row first.
 	Epoch *int `json:"epoch,omitempty"`
 }
@@ -172,6 +174,9 @@ func (c Chunk) check() error {
 		}
 	}
 	for i, j := range c.Jobs {
+		if _, err := AllowStatus(j.AllowStatus); err != nil {
+			return invalid("job %d: allow_status %v", i, err)
+		}
 		switch {
 		case j.Domain == "" || len(j.Domain) > maxDomain:
 			return invalid("job %d: domain is empty or longer than %d bytes", i, maxDomain)

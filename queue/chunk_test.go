@@ -114,6 +114,7 @@ func TestEncodeRefuses(t *testing.T) {
 		"job 1: domain is":            changed(func(c *queue.Chunk) { c.Jobs[1].Domain = strings.Repeat("x", 254) }),
 		"job 1: either every job has": changed(func(c *queue.Chunk) { c.Jobs[1].Epoch = nil }),
 		"job 1: either every":         changed(func(c *queue.Chunk) { c.Jobs[0].Epoch = nil }),
+		"job 0: allow_status has a":   changed(func(c *queue.Chunk) { c.Jobs[0].AllowStatus = []string{""} }),
 		"job 0: an epoch is not":      changed(func(c *queue.Chunk) { c.Jobs[0].Epoch = epoch(-1) }),
 		"job 1: an epoch is not":      changed(func(c *queue.Chunk) { c.Jobs[1].ID = uuid.Nil }),
 		"1048576":                     changed(func(c *queue.Chunk) { c.Jobs = manyJobs(1000, 4); c.Jobs[9].HolderID = strings.Repeat("x", 1<<20) }),

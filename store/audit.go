@@ -98,9 +98,9 @@ func (s *Store) Audit(ctx context.Context, o AuditOptions) (AuditReport, error) 
 	return r, nil
 }
 
-// auditSettings undo sessionSettings for one transaction: an audit reads whole tables, and joins them at once.
+// auditSettings undo some settings of a session for one transaction: an audit reads whole tables, and joins them at once.
 const auditSettings = `
-	SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
+	SET LOCAL statement_timeout = '1h'; SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on;
 	SET LOCAL work_mem = '64MB'`
 
 // auditSkew is longer than any transaction of ours. The time in a row is that of its transaction's beginning; where two

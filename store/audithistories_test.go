@@ -20,12 +20,7 @@ func (b *bench) checked(h batch) {
 	for i, j := range h.jobs {
 		readings[i] = store.Reading{Job: j.ID, Availability: store.Available}
 	}
-	if err := b.store.RecordReadings(b.t.Context(), call.ID, readings); err != nil {
-		b.t.Fatal(err)
-	}
-	if _, err := b.store.Settle(b.t.Context(), h.claim, store.CallResult{ID: call.ID, Status: 200}, nil); err != nil {
-		b.t.Fatal(err)
-	}
+	b.read(h.claim, call.ID, readings...)
 }
 
 // paid settles a paid call in one way for all jobs of a batch.
@@ -59,7 +54,6 @@ var histories = map[string]func(b *bench, step func(string)){
 		b.lost("a.nl")
 		step("lost")
 		h := b.again(store.Register, 1)
-		b.checked(h)
 		step("read")
 		call := b.intend(h, h.ids()...)
 		step("sent again")
@@ -68,12 +62,9 @@ var histories = map[string]func(b *bench, step func(string)){
 	"lost, cleared and ended": func(b *bench, step func(string)) {
 		b.lost("a.nl")
 		h := b.again(store.Register, 1)
+		b.overdue()
 		b.checked(h)
-		if err := b.store.Clear(b.t.Context(), h.claim, h.ids()); err != nil {
-			b.t.Fatal(err)
-		}
-		step("cleared")
-		b.settle(h, store.Fail(h.jobs[0].ID, store.Rejected, "bad holder"))
+		b.settleRead(h, store.Fail(h.jobs[0].ID, store.Rejected, "bad holder"))
 		step("rejected")
 		b.submit(newOrder(store.Register, "anew"), "a.nl")
 		h = b.claim(newClaim(store.Register), b.fresh(store.Register))

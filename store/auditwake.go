@@ -39,10 +39,10 @@ func auditWaking() auditCheck {
 						WHEN c.id IS NULL THEN 'no claim'
 						WHEN c.closed_at IS NOT NULL THEN 'closed claim'
 						WHEN c.lease_until < now() - make_interval(secs => @grace) THEN 'lease' END
-					WHEN j.state = 'held' THEN CASE WHEN i.account IS NOT NULL THEN 'held' END
+					WHEN j.state = 'held' THEN CASE WHEN i.account IS NOT NULL AND NOT ` + paused + ` THEN 'held' END
 					WHEN j.wake_at IS NOT NULL THEN CASE
 						WHEN j.wake_at < now() - make_interval(secs => @grace * (` + line + `))
-							AND NOT EXISTS (SELECT FROM holds h WHERE ` + covers + `) THEN 'due' END
+							AND NOT EXISTS (SELECT FROM holds h WHERE ` + covers + `) AND NOT ` + paused + ` THEN 'due' END
 					WHEN j.state <> 'queued' OR k.order_id IS NULL THEN 'nobody'
 					WHEN k.wake_at < now() - make_interval(secs => @grace) THEN 'chunk' END AS code
 				FROM jobs j
@@ -57,7 +57,7 @@ func auditWaking() auditCheck {
 			"no claim":     {"The job runs under the claim $b, which is not on record.", lost},
 			"closed claim": {"The job runs under the claim $b, which has ended.", lost},
 			"lease":        {"The job runs under a claim whose lease passed at $a, and nobody has taken it back.", workers},
-			"held": {"The job is held, and no hold on its account stops it any more.",
+			"held": {"The job is held, and no hold on its account stops it any more, nor is its order paused.",
 				"See that a worker runs that knows the account: it wakes the jobs of lifted holds."},
 			"due":    {"The job should have been delivered at $a.", workers},
 			"chunk":  {"The job was delivered and not claimed by $a, and nobody has delivered it again.", workers},
@@ -70,10 +70,13 @@ func auditWaking() auditCheck {
 // registrations lets through.
 const covers = `h.account = j.account AND (h.scope = 'all' OR h.scope = j.kind AND NOT j.canceling)`
 
+// paused says that an operator has paused the order of job j.
+const paused = `EXISTS (SELECT FROM order_holds oh WHERE oh.order_id = j.order_id)`
+
 // heldLots are the lots of held jobs that no hold stops any more, and how many each has.
 const heldLots = `
 	SELECT j.held_account AS account, j.kind, j.canceling, count(*) AS jobs FROM jobs j
-	WHERE j.held_account IS NOT NULL AND NOT EXISTS (SELECT FROM holds h WHERE ` + covers + `)
+	WHERE j.held_account IS NOT NULL AND NOT EXISTS (SELECT FROM holds h WHERE ` + covers + `) AND NOT ` + paused + `
 	GROUP BY j.held_account, j.kind, j.canceling`
 
 // idleHeld are those of heldLots that an audit has watched, and that have not become fewer since.

@@ -32,7 +32,8 @@ type ClaimedJob struct {
 	HolderKey    int64  // of a holder that came with its details; 0: the order gave an id
 	PeriodMonths int
 	Nameservers  []string
-	Attempts     int // this one included
+	AllowStatus  []string // words of a WHOIS status that do not bar the registration
+	Attempts     int      // this one included
 }
 
 // Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
@@ -47,22 +48,22 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 			WHERE j.id = w.id AND j.kind = $4 AND j.account = $5
 			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
-				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.attempts
+				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
 			SELECT $3, $4, $5, $6, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
 			FROM taken HAVING count(*) > 0
 		)
-		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, attempts FROM taken`,
+		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts FROM taken`,
 		ids, epochs, c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))
 	if err != nil {
 		return nil, failure("claim jobs", err)
 	}
 	claimed := make([]ClaimedJob, 0, len(jobs))
 	var j ClaimedJob
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.Attempts}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.AllowStatus, &j.Attempts}, func() error {
 		claimed = append(claimed, j)
-		j.Nameservers = nil
+		j.Nameservers, j.AllowStatus = nil, nil
 		return nil
 	})
 	return claimed, failure("claim jobs", err)
@@ -99,17 +100,23 @@ type NewCall struct {
 // forbid the WHOIS check before one.
 func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 	var started, held bool
-	err := s.pool.QueryRow(ctx, `
+	var batch pgx.Batch
+	// Nothing is lost with this commit but the trace of a call that costs nothing, so it need not wait for the disk. A slot of
+	// the upstream waits for it.
+	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	batch.Queue(`
 		WITH hold AS (
 			SELECT FROM claims c JOIN holds h ON h.account = c.account
-			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind AND $4 <> 'check') AND h.probe_id IS DISTINCT FROM $7 LIMIT 1
+			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind AND $4 <> 'check') AND ($7::uuid IS NULL OR h.probe_id IS DISTINCT FROM $7) LIMIT 1
 		), claim AS (`+renewClaim+` AND NOT EXISTS (SELECT FROM hold) RETURNING id), call AS (
 			INSERT INTO calls (id, claim_id, op, size, deadline, holder_key, job_ids)
 			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6), $8, $9 FROM claim
 			RETURNING id
 		)
 		SELECT EXISTS (SELECT FROM call), EXISTS (SELECT FROM hold)`,
-		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout), orNull(c.Probe), orNull(c.Holder), c.someJobs()).Scan(&started, &held)
+		c.ClaimID, seconds(c.Lease), c.ID, c.Op, c.Size, seconds(c.Timeout), orNull(c.Probe), orNull(c.Holder), c.someJobs()).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&started, &held) })
+	err := s.pool.SendBatch(ctx, &batch).Close()
 	switch {
 	case err != nil:
 		return failure("start call", err)

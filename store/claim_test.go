@@ -26,7 +26,7 @@ func TestClaimTellsWhatToDo(t *testing.T) {
 	for i, j := range jobs {
 		want[i] = store.ClaimedJob{
 			ID: j.ID, OrderID: res.Order.ID, Domain: j.Domain, HolderID: j.HolderID,
-			PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, Attempts: 1,
+			PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, Attempts: 1,
 		}
 	}
 	if diff := cmp.Diff(want, h.jobs); diff != "" {

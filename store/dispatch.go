@@ -130,8 +130,8 @@ const jobsOfChunk = `
 
 // TakeDue takes at most limit jobs whose own wake_at has passed, the longest overdue first, and packs them by
 // order into deliveries of at most chunkSize. Each gets a new epoch, so that an older delivery of it is
-// stale from now on, and wakes again after redeliver unless it is claimed before. Jobs of paused orders become held instead,
-// but for canceled ones, to which only a check is left. With an error it returns what it had taken before.
+// stale from now on, and wakes again after redeliver unless it is claimed before. Jobs of paused orders become held instead.
+// With an error it returns what it had taken before.
 func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) ([]Delivery, error) {
 	var deliveries []Delivery
 	for taken := 0; taken < limit; {
@@ -155,7 +155,7 @@ func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, rede
 func (s *Store) takeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) (deliveries []Delivery, looked int, err error) {
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
-			SELECT id, NOT canceling AND EXISTS (SELECT FROM order_holds p WHERE p.order_id = jobs.order_id) AS paused FROM jobs
+			SELECT id, EXISTS (SELECT FROM order_holds p WHERE p.order_id = jobs.order_id) AS paused FROM jobs
 			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now() AND (canceling OR NOT $6)
 			ORDER BY wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
 		), changed AS (

@@ -6,18 +6,38 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/bulkreg/bulkreg/store/session"
 )
 
 // ErrNotFound says that there is no such order or job.
 var ErrNotFound = errors.New("not found")
 
-// ErrUnavailable says that the database could not be reached, or went away: the same may work later.
+// ErrUnavailable says that the database could not be reached, went away, or cannot do this now: the same may work later. An
+// *UnavailableError is one, too.
 var ErrUnavailable = errors.New("the database is not reachable")
 
-// Error is a refusal by the database itself. It carries no row data: Postgres puts that into the detail
-// of its messages, which is left out.
+// UnavailableError is what a database says that is there and cannot do this now: it takes no writes, its disk is full, it is
+// being migrated, somebody holds a lock. Only a refusal of the data themselves is final, see Error: everything else is somebody's
+// to set right, and what was to be written is kept until then.
+type UnavailableError struct {
+	Action  string // what was tried, as "verb noun"
+	Code    string // SQLSTATE
+	Message string
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("%s: %s (SQLSTATE %s)", e.Action, e.Message, e.Code)
+}
+
+// Is makes it an ErrUnavailable.
+func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }
+
+// Error is a refusal by the database that no repeat cures: of what was to be written (classes 22 and 23), or, when a Store is
+// opened, of who connects. It carries no row data: Postgres puts that into the detail of its messages, which is left out.
 type Error struct {
 	Action     string // what was tried, as "verb noun"
 	Code       string // SQLSTATE, see https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -66,10 +86,10 @@ func failure(action string, err error) error {
 		// The driver has no type for this. Trying again would not help.
 		return &Error{Action: action, Code: "22003", Message: "a value is out of the range of its column"}
 	case errors.As(err, &pg):
-		if isAbsence(pg.Code) {
-			return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, pg.Message)
+		if isFinal(pg.Code) {
+			return &Error{Action: action, Code: pg.Code, Constraint: pg.ConstraintName, Message: pg.Message}
 		}
-		return &Error{Action: action, Code: pg.Code, Constraint: pg.ConstraintName, Message: pg.Message}
+		return &UnavailableError{Action: action, Code: pg.Code, Message: pg.Message}
 	case errors.As(err, &connect):
 		return fmt.Errorf("%s: %w: %s", action, ErrUnavailable, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
@@ -79,17 +99,33 @@ func failure(action string, err error) error {
 	}
 }
 
-// isAbsence knows the SQLSTATE classes that say "not now": connection exceptions, shutdown and start-up,
-// too many connections, and the failures that a repeat may cure.
-func isAbsence(code string) bool {
-	if len(code) != 5 {
-		return false
+// isFinal knows the SQLSTATE classes that blame what was to be written: data exceptions and violations of a constraint.
+func isFinal(code string) bool {
+	return pgerrcode.IsDataException(code) || pgerrcode.IsIntegrityConstraintViolation(code)
+}
+
+// startFailure is failure at the start of a process, where refusals of who connects, or how, are final as well: they come from
+// the settings, which a process reads once.
+func startFailure(action string, err error) error {
+	if refused := session.Refusal(err); refused != nil {
+		return refused
 	}
-	switch code[:2] {
-	case "08", "53", "57":
-		return true
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return failure(action, err)
 	}
-	return code == "40001" || code == "40P01"
+	refused := &Error{Action: action, Code: pg.Code, Message: pg.Message}
+	switch {
+	case pgerrcode.IsInvalidAuthorizationSpecification(pg.Code):
+		refused.Message += ": correct the user and the password"
+	case pg.Code == pgerrcode.InvalidCatalogName:
+		refused.Message += ": create it, or correct the name"
+	case pg.Code == pgerrcode.InsufficientPrivilege:
+		refused.Message += ": grant it to the user"
+	default:
+		return failure(action, err)
+	}
+	return refused
 }
 
 // callbackError carries an error of the caller's own (a bad line of input, say) out of a transaction

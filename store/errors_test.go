@@ -69,8 +69,9 @@ func methods() []method {
 			_, err := s.Histories(ctx, id, store.Proof{})
 			return err
 		}},
-		{"RecordReadings", func(ctx context.Context, s *store.Store) error {
-			return s.RecordReadings(ctx, id, []store.Reading{{Job: id, Availability: store.Taken}})
+		{"SettleCheck", func(ctx context.Context, s *store.Store) error {
+			_, err := s.SettleCheck(ctx, id, store.CheckResult{Readings: []store.Reading{{Job: id, Availability: store.Taken}}})
+			return err
 		}},
 		{"Intend", func(ctx context.Context, s *store.Store) error {
 			_, err := s.Intend(ctx, store.Intent{Call: newCall(id, store.OpRegister), Jobs: []uuid.UUID{id}})
@@ -188,8 +189,8 @@ func TestCanceledContextSaysSo(t *testing.T) {
 	}
 }
 
-// Whatever Postgres itself refuses comes out as an *Error with the SQLSTATE.
-func TestRefusalsKeepTheirCode(t *testing.T) {
+// While a migration is under way a table may be missing: that passes, and whatever Postgres says tells its SQLSTATE.
+func TestWhatPassesKeepsItsCode(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, table := range list[string](b, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'`) {
@@ -200,12 +201,46 @@ func TestRefusalsKeepTheirCode(t *testing.T) {
 			continue // they ask no table
 		}
 		err := m.call(t.Context(), b.store)
-		var refused *store.Error
-		if !errors.As(err, &refused) || refused.Code != "42P01" || refused.Action == "" ||
-			!strings.HasPrefix(err.Error(), refused.Action+": ") || !strings.HasSuffix(err.Error(), "(SQLSTATE 42P01)") {
+		var later *store.UnavailableError
+		if !errors.As(err, &later) || !errors.Is(err, store.ErrUnavailable) || later.Code != "42P01" || later.Action == "" ||
+			!strings.HasPrefix(err.Error(), later.Action+": ") || !strings.HasSuffix(err.Error(), "(SQLSTATE 42P01)") {
 			t.Errorf("%s: %v", m.name, err)
 		}
 		wantOurs(t, m.name, err)
+	}
+}
+
+// Only what blames the data is final. Everything else is somebody's to set right.
+func TestOnlyRefusedDataAreFinal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`CREATE TABLE says (code text)`)
+	b.exec(`CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$
+		DECLARE said text; BEGIN
+			SELECT code INTO said FROM says;
+			RAISE EXCEPTION 'as told' USING ERRCODE = said;
+		END $$`)
+	b.exec(`CREATE TRIGGER say BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION say()`)
+	b.exec(`INSERT INTO says VALUES ('')`)
+	hold := func() error {
+		_, err := b.store.Hold(t.Context(), store.NewHold{Account: "default", Reason: store.HoldAuth, Scope: store.ScopeAll, ProbeEvery: time.Hour})
+		return err
+	}
+	for code, final := range map[string]bool{
+		"22003": true, "22021": true, "23505": true, "23514": true,
+		"25006": false, "25P03": false, "58030": false, "53100": false, "55P03": false, "XX000": false, "XX001": false, "42P01": false,
+		"42501": false, "40001": false, "40P01": false, "57P01": false, "57014": false, "P0001": false, "0A000": false, "28P01": false, "3D000": false,
+	} {
+		b.exec(`UPDATE says SET code = $1`, code)
+		err := hold()
+		var refused *store.Error
+		if errors.As(err, &refused) != final || errors.Is(err, store.ErrUnavailable) == final {
+			t.Errorf("%s: %v, final should be %v", code, err, final)
+		}
+		if want := "hold account: as told (SQLSTATE " + code + ")"; err == nil || err.Error() != want {
+			t.Errorf("%s: it says %q, want %q", code, err, want)
+		}
+		wantOurs(t, code, err)
 	}
 }
 
@@ -265,6 +300,10 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		_, err := b.store.SettlePaid(ctx, h.claim, store.CallResult{ID: call, Error: secret}, []store.PaidTransition{p})
 		return err
 	}
+	read := func(r store.Reading) error {
+		_, err := b.store.SettleCheck(ctx, h.claim, store.CheckResult{Call: store.CallResult{ID: call}, Readings: []store.Reading{r}})
+		return err
+	}
 	adopt := func(j store.NewJob) error {
 		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j})
 		return err
@@ -293,8 +332,8 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		"an outcome that does not fit": {settle(store.Succeed(job, store.Outcome(secret))), "23514"},
 		"an attempt's end":             {paid(store.PaidTransition{Transition: store.Stay(other), Attempt: secret, Message: secret}), "23514"},
 		"text with a zero byte":        {settle(store.Fail(job, store.Rejected, secret+"\x00")), "22021"},
-		"a reading":                    {b.store.RecordReadings(ctx, call, []store.Reading{{Job: job, Availability: secret, Status: secret}}), "23514"},
-		"a reading of nothing":         {b.store.RecordReadings(ctx, call, []store.Reading{{Job: newID(), Availability: store.Taken, Status: secret}}), "23503"},
+		"a reading":                    {read(store.Reading{Job: job, Availability: secret, Status: secret}), "23514"},
+		"a reading of nothing":         {read(store.Reading{Job: newID(), Availability: store.Taken, Status: secret}), "23503"},
 	} {
 		var refused *store.Error
 		if !errors.As(c.err, &refused) || refused.Code != c.code {

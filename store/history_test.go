@@ -194,9 +194,7 @@ func (b *bench) leave(j store.ClaimedJob, c historyCase) {
 		said, early := strings.CutPrefix(r, "early ")
 		call := newCall(uuid.Nil, store.OpCheck)
 		b.exec(`INSERT INTO calls (id, claim_id, op, size, deadline) SELECT $1, claim_id, 'check', 1, now() FROM jobs WHERE id = $2`, call.ID, j.ID)
-		if err := b.store.RecordReadings(b.t.Context(), call.ID, []store.Reading{{Job: j.ID, Availability: store.Outcome(said), Status: r}}); err != nil {
-			b.t.Fatal(err)
-		}
+		b.read(uuid.Nil, call.ID, store.Reading{Job: j.ID, Availability: store.Outcome(said), Status: r})
 		if early {
 			b.exec(`UPDATE readings SET read_at = now() - interval '1 day' WHERE call_id = $1`, call.ID)
 		}
@@ -220,9 +218,7 @@ func TestReadingsThatCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.exec(`UPDATE calls SET started_at = now() - make_interval(secs => 60 * $2::float8) WHERE id = $1`, check.ID, minutesAgo)
-		if err := b.store.RecordReadings(t.Context(), check.ID, []store.Reading{{Job: id, Availability: store.Available}}); err != nil {
-			t.Fatal(err)
-		}
+		b.read(again.claim, check.ID, store.Reading{Job: id, Availability: store.Available})
 	}
 	for _, c := range []struct {
 		ago  float64 // minutes since WHOIS was asked
@@ -280,9 +276,7 @@ func TestReadingsAreKeptOncePerCall(t *testing.T) {
 		{Job: h.jobs[1].ID, Availability: store.Taken, Status: long},
 	}
 	for _, again := range [][]store.Reading{readings, readings, nil} { // a settling that is repeated
-		if err := b.store.RecordReadings(t.Context(), call.ID, again); err != nil {
-			t.Fatal(err)
-		}
+		b.read(h.claim, call.ID, again...)
 	}
 	got := list[string](b, `SELECT availability || coalesce(' ' || status, '') FROM readings ORDER BY availability`)
 	if !slices.Equal(got, []string{"available", "taken " + long[:500]}) {

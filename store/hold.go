@@ -17,6 +17,11 @@ const (
 	HoldPayment  HoldReason = "payment"  // the upstream wants money first
 	HoldAuth     HoldReason = "auth"     // it does not accept our credentials
 	HoldContract HoldReason = "contract" // our idea of its API is wrong
+	HoldOutage   HoldReason = "outage"   // it does not answer
+	// HoldPaused is an operator's, and HoldRestored says that this database may have forgotten what was sent. No probe ever
+	// lifts them: a person does.
+	HoldPaused   HoldReason = "paused"
+	HoldRestored HoldReason = "restored"
 )
 
 // Scope is what a hold stops.
@@ -57,41 +62,53 @@ func (s *Store) Hold(ctx context.Context, h NewHold) (laid bool, err error) {
 // Lift ends the hold that a probe has shown to be over; WakeHeld sets its jobs free. It returns false when the hold is not the
 // probe's any more: a worker that stood still after its probe must not lift a hold that was laid since, or that a newer
 // probe decides on.
-func (s *Store) Lift(ctx context.Context, p Probe) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM holds WHERE account = $1 AND reason = $2 AND probe_id = $3`,
-		p.Account, p.Reason, toUUID(p.ID))
-	return tag.RowsAffected() > 0, failure("lift hold", err)
+//
+// What it means for jobs that were refused one by one in the hold's words depends on whose job passed. If it had been
+// refused like them, the fault was the account's: they are forgiven and go again. If it is another one, the fault is theirs,
+// and for a while these words hold nobody any more, see LiftedLately.
+func (s *Store) Lift(ctx context.Context, p Probe) (lifted bool, err error) {
+	err = s.inTx(ctx, "lift hold", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `DELETE FROM holds WHERE account = $1 AND reason = $2 AND probe_id = $3`, p.Account, p.Reason, toUUID(p.ID))
+		if lifted = tag.RowsAffected() > 0; err != nil || !lifted || p.Reason != HoldContract {
+			return err
+		}
+		if p.Again {
+			_, err = tx.Exec(ctx, forgiveHeld, p.Account)
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			INSERT INTO lifted_refusals (account, status, words) VALUES ($1, $2, $3)
+			ON CONFLICT (account, status, words) DO UPDATE SET lifted_at = now()`, p.Account, p.Status, p.Words)
+		return err
+	})
+	return lifted && err == nil, err
 }
 
-// Forgive takes back that the upstream refused jobs by themselves, one by one, under a claim: it turned out to be no fault of
+// forgiveHeld takes back that the upstream refused held jobs of account $1 by themselves: it turned out to be no fault of
 // theirs. They are sent again when they go on, and do not end for what was said of them. What was said stays with the calls.
+const forgiveHeld = `
+	UPDATE attempts a SET status_code = NULL FROM jobs j
+	WHERE j.held_account = $1 AND a.job_id = j.id AND a.state IN ('refused', 'failed') AND a.status_code IS NOT NULL`
+
+// LiftedLately reports whether a hold for refusals in these words was lifted within the last time span because a job that had
+// not been refused passed.
+func (s *Store) LiftedLately(ctx context.Context, account string, status int, words string, within time.Duration) (bool, error) {
+	var lately bool
+	err := s.pool.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM lifted_refusals
+			WHERE account = $1 AND status = $2 AND words = $3 AND lifted_at > now() - make_interval(secs => $4))`,
+		account, status, clip(words), seconds(within)).Scan(&lately)
+	return lately, failure("look for lifted refusals", err)
+}
+
+// Forgive takes back that the upstream refused jobs by themselves, one by one, under a claim: nobody knows yet whether it is
+// their fault. They are sent again when they go on. What was said stays with the calls.
 func (s *Store) Forgive(ctx context.Context, claim uuid.UUID, jobs []uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, `
 		UPDATE attempts a SET status_code = NULL FROM calls c
 		WHERE c.claim_id = $1 AND c.size = 1 AND a.call_id = c.id AND a.job_id = ANY($2) AND a.state IN ('refused', 'failed')`,
 		claim, toUUIDs(jobs, asIs))
 	return failure("forgive jobs", err)
-}
-
-// Resume ends every hold of an account, or ("") of all accounts, and wakes dispatchers. It returns those it ended.
-func (s *Store) Resume(ctx context.Context, account string) ([]HoldView, error) {
-	holds, err := s.Holds(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.pool.Exec(ctx, `
-		WITH ended AS (DELETE FROM holds WHERE $1 = '' OR account = $1 RETURNING account)
-		SELECT pg_notify($2, '') FROM ended`, account, wakeChannel)
-	if err != nil {
-		return nil, failure("resume", err)
-	}
-	ended := holds[:0]
-	for _, h := range holds {
-		if account == "" || h.Account == account {
-			ended = append(ended, h)
-		}
-	}
-	return ended, nil
 }
 
 // Stopped says what of an account stands still. Its zero value is nothing.
@@ -142,7 +159,7 @@ func (s *Store) WakeHeld(ctx context.Context, account string, limit int) (int, e
 				SELECT k.kind FROM unnest($3::text[]) AS k (kind)
 				WHERE NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND (h.scope = 'all' OR h.scope = k.kind)) OFFSET 0
 			) AS goes CROSS JOIN LATERAL (
-				SELECT j.id FROM jobs j WHERE j.held_account = $1 AND j.kind = goes.kind
+				SELECT j.id FROM jobs j WHERE j.held_account = $1 AND j.kind = goes.kind AND `+notPaused+`
 				ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT $2 FOR UPDATE SKIP LOCKED
 			) AS waiting
 			LIMIT $2
@@ -157,12 +174,50 @@ func (s *Store) WakeCanceled(ctx context.Context, account string, limit int) (in
 	tag, err := s.pool.Exec(ctx, `
 		WITH free AS (
 			SELECT j.id FROM jobs j
-			WHERE j.account = $1 AND j.canceling AND j.state = 'held'
+			WHERE j.account = $1 AND j.canceling AND j.state = 'held' AND `+notPaused+`
 			AND NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND h.scope = 'all')
 			LIMIT $2 FOR UPDATE OF j SKIP LOCKED
 		)
 		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
 	return int(tag.RowsAffected()), failure("wake canceled jobs", err)
+}
+
+// notPaused is said of jobs j whose order nobody has paused.
+const notPaused = `NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = j.order_id)`
+
+// Standing is how an account stands: what its holds stop, and what there is to do about them.
+type Standing struct {
+	Account      string
+	Stopped      Stopped
+	ProbeDue     bool // a probe's time has come, if there is a job to make it with
+	Wakes        bool // jobs are held that no hold covers any more
+	WakesCancels bool // canceled registrations are held whose check nothing forbids
+}
+
+// Standings says how accounts stand, in one cheap statement: every worker asks each second.
+func (s *Store) Standings(ctx context.Context, accounts []string) ([]Standing, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT a.name, stops.register, stops.everything, stops.due,
+			EXISTS (
+				SELECT FROM unnest($2::text[]) AS k (kind)
+				WHERE NOT (stops.everything OR stops.register AND k.kind = 'register')
+				AND EXISTS (SELECT FROM jobs j WHERE j.held_account = a.name AND j.kind = k.kind AND `+notPaused+`)),
+			NOT stops.everything AND EXISTS (
+				SELECT FROM jobs j WHERE j.account = a.name AND j.canceling AND j.state = 'held' AND `+notPaused+`)
+		FROM unnest($1::text[]) AS a (name)
+		CROSS JOIN LATERAL (
+			SELECT coalesce(bool_or(h.scope = 'register'), false) AS register, coalesce(bool_or(h.scope = 'all'), false) AS everything,
+				coalesce(bool_or(h.next_probe_at <= now()), false) AS due
+			FROM holds h WHERE h.account = a.name
+		) AS stops`, accounts, []Kind{Whois, Register, Token})
+	if err != nil {
+		return nil, failure("read standings", err)
+	}
+	standings, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Standing, error) {
+		var st Standing
+		return st, row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.ProbeDue, &st.Wakes, &st.WakesCancels)
+	})
+	return standings, failure("read standings", err)
 }
 
 // refuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.
@@ -194,9 +249,10 @@ type HoldView struct {
 	Words       string
 	Status      int
 	Probes      int
-	NextProbeAt time.Time
-	Jobs        int      // that wait for it
-	Orders      []string // the references of the orders these belong to, oldest first, at most maxHoldOrders
+	NextProbeAt time.Time // zero: only a person lifts it
+	PlacedBy    string    // the operator; "": bulkreg itself
+	Jobs        int       // that wait for it
+	Orders      []string  // the references of the orders these belong to, oldest first, at most maxHoldOrders
 }
 
 const maxHoldOrders = 10
@@ -204,7 +260,7 @@ const maxHoldOrders = 10
 // Holds lists every hold, oldest first, with what waits for it.
 func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at,
+		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at, coalesce(h.placed_by, ''),
 			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
 		FROM holds h
 		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
@@ -213,7 +269,17 @@ func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
 	if err != nil {
 		return nil, failure("list holds", err)
 	}
-	holds, err := pgx.CollectRows(rows, pgx.RowToStructByPos[HoldView])
+	holds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (HoldView, error) {
+		var (
+			h    HoldView
+			next *time.Time
+		)
+		err := row.Scan(&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &next, &h.PlacedBy, &h.Jobs, &h.Orders)
+		if next != nil {
+			h.NextProbeAt = *next
+		}
+		return h, err
+	})
 	return holds, failure("list holds", err)
 }
 

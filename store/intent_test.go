@@ -140,6 +140,8 @@ func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 	h = b.again(store.Register, 3)
 	// b.nl has not been cleared; c.nl has been, and its attempt had its answer in time.
 	b.exec(`UPDATE attempts SET state = 'not_sent', resolved_at = now(), resolved_by = 'reply' WHERE domain = 'c.nl'`)
+	b.overdue()
+	b.checked(batch{claim: h.claim, jobs: []store.ClaimedJob{h.jobs[0], h.jobs[2]}})
 	in := store.Intent{
 		Call: newCall(h.claim, store.OpRegister), Jobs: h.ids(), Cleared: []uuid.UUID{h.jobs[0].ID, h.jobs[2].ID},
 	}
@@ -158,7 +160,7 @@ func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 		}
 	}
 	_, calls, err := b.store.FindJob(t.Context(), h.jobs[0].ID)
-	if err != nil || len(calls) != 2 || calls[0].ID != lost || calls[0].Attempt != store.AttemptCleared || calls[1].Attempt != store.AttemptOpen {
+	if err != nil || len(calls) != 3 || calls[0].ID != lost || calls[0].Attempt != store.AttemptCleared || calls[2].Attempt != store.AttemptOpen {
 		t.Errorf("calls of a.nl: %+v, %v", calls, err)
 	}
 }

@@ -85,6 +85,8 @@ type Job struct {
 	HolderID      string
 	PeriodMonths  int // 0: the upstream's default
 	Nameservers   []string
+	AllowStatus   []string // words of a WHOIS status that do not bar the registration
+	WhoisStatus   string   // what WHOIS said last beside available or taken; "" for nothing
 	State         State
 	Outcome       Outcome // "" until final
 	Attempts      int

@@ -5,20 +5,24 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Listen calls wake with the kind of each order that comes in, until ctx ends or the connection breaks. It calls
 // wake once with "" when it begins, for what came before. A notification is only a hint: it may come
-// late, twice or not at all.
+// late, twice or not at all. A Store of a single connection has none to spare, and is woken no second time.
 func (s *Store) Listen(ctx context.Context, wake func(Kind)) error {
+	if s.pool.Config().MaxConns == 1 {
+		return s.listenToNobody(ctx, wake)
+	}
 	c, err := s.listening(ctx)
 	if err != nil {
 		return failure("listen for orders", err)
 	}
-	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }() // the connection is given up either way
+	defer leaveListening(ctx, c)
 	wake("")
 	for {
-		n, err := c.WaitForNotification(ctx)
+		n, err := c.Conn().WaitForNotification(ctx)
 		if err != nil {
 			return failure("listen for orders", err)
 		}
@@ -26,21 +30,35 @@ func (s *Store) Listen(ctx context.Context, wake func(Kind)) error {
 	}
 }
 
+func (s *Store) listenToNobody(ctx context.Context, wake func(Kind)) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	wake("")
+	<-ctx.Done()
+	return failure("listen for orders", ctx.Err())
+}
+
 // listenTimeout is how long it may take until a connection listens.
 const listenTimeout = 15 * time.Second
 
-// listening returns a connection that listens. It has left the pool: it must not go back.
-func (s *Store) listening(ctx context.Context) (*pgx.Conn, error) {
+// listening returns a connection of the pool that listens. It counts among the pool's for as long as it does.
+func (s *Store) listening(ctx context.Context) (*pgxpool.Conn, error) {
 	beginning, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(beginning)
+	c, err := s.pool.Acquire(beginning)
 	if err != nil {
 		return nil, err
 	}
-	c := conn.Hijack()
 	if _, err := c.Exec(beginning, "LISTEN "+pgx.Identifier{wakeChannel}.Sanitize()); err != nil {
-		_ = c.Close(context.WithoutCancel(ctx)) // the connection is given up, and the error is told
+		leaveListening(ctx, c)
 		return nil, err
 	}
 	return c, nil
+}
+
+// leaveListening closes the connection before the pool gets it back: nobody else is to hear what it listens to.
+func leaveListening(ctx context.Context, c *pgxpool.Conn) {
+	_ = c.Conn().Close(context.WithoutCancel(ctx)) // it is given up either way
+	c.Release()
 }

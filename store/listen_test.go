@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"time"
 
@@ -119,5 +120,57 @@ func TestListenEndsWithItsConnection(t *testing.T) {
 	b.submit(newOrder(store.Whois, "r"), "a.nl")
 	if got := again.wake(); got != store.Whois {
 		t.Errorf("woken for %q", got)
+	}
+}
+
+// DATABASE_MAX_CONNS is a promise: who listens counts, also after it has begun anew.
+func TestListenKeepsToThePoolsBound(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store = b.open(store.Options{MaxConns: 3})
+	backends := func() int {
+		return get[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulkreg'`)
+	}
+	o := b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl").Order
+	before := backends() // of the bench's first store
+	for range 2 {
+		l := b.listen()
+		var stops []func()
+		for range 2 {
+			next, stop := iter.Pull2(b.store.Jobs(t.Context(), o.ID, store.JobFilter{}))
+			if _, err, ok := next(); err != nil || !ok {
+				t.Fatal(err)
+			}
+			stops = append(stops, stop)
+		}
+		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := b.store.Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("with three connections in use: %v", err)
+		}
+		cancel()
+		if n := backends(); n > before+2 { // one of the three was there already
+			t.Errorf("%d connections, and %d before", n, before)
+		}
+		for _, stop := range stops {
+			stop()
+		}
+		l.cancel()
+		if err := l.end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+		b.eventually(func() bool { return b.store.Ping(t.Context()) == nil })
+	}
+}
+
+// A store that has one connection does not spend it on listening.
+func TestListenOnASingleConnection(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store = b.open(store.Options{MaxConns: 1})
+	l := b.listen()
+	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	l.cancel()
+	if err := l.end(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
 	}
 }

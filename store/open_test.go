@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -55,5 +56,42 @@ func TestOpenKeepsThePasswordToItself(t *testing.T) {
 			}
 			wantOurs(t, name, err)
 		})
+	}
+}
+
+// Rights that the user lacks are told at once, in one line: they do not come by waiting.
+func TestOpenTellsOfMissingRights(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	role := "r" + strings.ReplaceAll(newID().String(), "-", "")
+	b.exec(`CREATE ROLE ` + role + ` LOGIN PASSWORD 'p'`)
+	t.Cleanup(func() {
+		if _, err := b.db.Exec(context.Background(), `DROP ROLE `+role); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := url.Parse(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "p")
+	_, err = store.Open(t.Context(), u.String(), store.Options{})
+	var refused *store.Error
+	if !errors.As(err, &refused) || refused.Code != "42501" || !strings.Contains(err.Error(), "permission denied") ||
+		!strings.Contains(err.Error(), "(DATABASE_URL)") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// What a session cannot have is refused by name, wherever it is asked for.
+func TestOpenRefusesContradictions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, setting := range []string{"default_query_exec_mode=simple_protocol", "statement_timeout=0", "client_encoding=LATIN1"} {
+		name, _, _ := strings.Cut(setting, "=")
+		_, err := store.Open(t.Context(), b.url+"&"+setting, store.Options{})
+		if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "the setting "+name+" of DATABASE_URL") {
+			t.Errorf("%s: %v", setting, err)
+		}
 	}
 }

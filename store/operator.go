@@ -68,16 +68,22 @@ func (r ActRequest) Check() error {
 	default:
 		return fmt.Errorf("there is no act %q", r.Act)
 	}
-	switch {
-	case r.Operator == "":
-		return errors.New("say who does this: it goes on record")
-	case utf8.RuneCountInString(r.Operator) > maxOperator || !printable(r.Operator):
-		return fmt.Errorf("the operator's name must be at most %d printable characters", maxOperator)
-	case r.Operator == "reply" || r.Operator == "readings":
-		return fmt.Errorf("an operator cannot be named %q: in the records the word means something else", r.Operator)
-	case r.Reason == "" && (r.Act == ActConfirmRegistered || r.Act == ActConfirmNotRegistered):
+	if r.Reason == "" && (r.Act == ActConfirmRegistered || r.Act == ActConfirmNotRegistered) {
 		return errors.New("say how you know: the reason goes on record")
-	case utf8.RuneCountInString(r.Reason) > maxActReason || !printable(r.Reason):
+	}
+	return checkRecord(r.Operator, r.Reason)
+}
+
+// checkRecord says what is wrong with what goes on record: who did something, and why.
+func checkRecord(operator, reason string) error {
+	switch {
+	case operator == "":
+		return errors.New("say who does this: it goes on record")
+	case utf8.RuneCountInString(operator) > maxOperator || !printable(operator):
+		return fmt.Errorf("the operator's name must be at most %d printable characters", maxOperator)
+	case operator == "reply" || operator == "readings":
+		return fmt.Errorf("an operator cannot be named %q: in the records the word means something else", operator)
+	case utf8.RuneCountInString(reason) > maxActReason || !printable(reason):
 		return fmt.Errorf("the reason must be one line of at most %d printable characters", maxActReason)
 	}
 	return nil

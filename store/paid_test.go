@@ -204,6 +204,8 @@ func TestLateSuccessKeepsTheNewerClaimFromSending(t *testing.T) {
 	h, call := b.lost("a.nl", "b.nl")
 	newer := b.again(store.Register, 2)
 	b.settlePaid(h, call, registered(batch{claim: h.claim, jobs: h.jobs[:1]}))
+	b.overdue()
+	b.checked(newer)
 	in := store.Intent{Call: newCall(newer.claim, store.OpRegister), Jobs: newer.ids(), Cleared: newer.ids()}
 	sent, err := b.store.Intend(t.Context(), in)
 	if err != nil {

@@ -22,7 +22,9 @@ type Probe struct {
 	Words  string
 	Kind   Kind
 	Job    DeliveredJob
-	kinds  []Kind // of jobs that it may be made with
+	// Again says that the job was refused in the hold's words before: there was no other to try.
+	Again bool
+	kinds []Kind // of jobs that it may be made with
 }
 
 // probeGrowth is by how much the time between two probes grows with each.
@@ -46,7 +48,7 @@ func (s *Store) TakeProbe(ctx context.Context, account string, kinds []Kind, cei
 		_, err = tx.Exec(ctx, `
 			UPDATE holds SET probe_id = $2, probes = probes + 1, next_probe_at = now() + probe_every,
 				probe_every = greatest(probe_every, least(probe_every * $3, make_interval(secs => $4)))
-			WHERE account = $1`, account, p.ID, probeGrowth, seconds(ceiling))
+			WHERE account = $1 AND next_probe_at IS NOT NULL`, account, p.ID, probeGrowth, seconds(ceiling))
 		return err
 	})
 	if err != nil || !taken {
@@ -70,7 +72,7 @@ type dueHold struct {
 func dueHolds(ctx context.Context, tx pgx.Tx, account string) ([]dueHold, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT reason, scope, coalesce(status, 0), words, next_probe_at, next_probe_at <= now() FROM holds
-		WHERE account = $1 AND EXISTS (SELECT FROM holds WHERE account = $1 AND next_probe_at <= now())
+		WHERE account = $1 AND next_probe_at IS NOT NULL AND EXISTS (SELECT FROM holds WHERE account = $1 AND next_probe_at <= now())
 		ORDER BY reason FOR UPDATE`, account)
 	if err != nil {
 		return nil, err
@@ -113,23 +115,36 @@ func (s *Store) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Durat
 	return taken && err == nil, err
 }
 
-// stoppedKinds are those of the kinds that a probe may be made with that its hold stops.
-const stoppedKinds = `unnest($2::text[]) AS k (kind) JOIN holds h ON h.account = $1 AND h.reason = $3 AND (h.scope = 'all' OR h.scope = k.kind)`
+// stoppedKinds are those of the kinds that a probe may be made with that its hold stops, and that no hold stops which only a
+// person lifts.
+const stoppedKinds = `unnest($2::text[]) AS k (kind)
+	JOIN holds h ON h.account = $1 AND h.reason = $3 AND (h.scope = 'all' OR h.scope = k.kind)
+		AND NOT EXISTS (SELECT FROM holds o WHERE o.account = $1 AND o.next_probe_at IS NULL AND (o.scope = 'all' OR o.scope = k.kind))`
 
-// heldJob chooses the held job that waits longest. All that a canceled registration may still ask for is a check, which proves
-// only a hold on everything; under another one it is not held for long.
-const heldJob = `
+// heldJob chooses the held job that waits longest, of those that a condition names. All that a canceled registration may
+// still ask for is a check, which proves only a hold on everything; under another one it is not held for long.
+func heldJob(which string) string {
+	return `
 	SELECT waiting.id FROM ` + stoppedKinds + ` CROSS JOIN LATERAL (
 		SELECT j.id, j.created_at, j.seq FROM jobs j
-		WHERE j.held_account = $1 AND j.kind = k.kind AND (h.scope = 'all' OR NOT j.canceling)
+		WHERE j.held_account = $1 AND j.kind = k.kind AND (h.scope = 'all' OR NOT j.canceling) AND ` + notPaused + ` AND ` + which + `
 		ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT 1 FOR UPDATE SKIP LOCKED
 	) AS waiting
 	ORDER BY waiting.created_at, waiting.seq LIMIT 1`
+}
+
+// Which held job is tried: one that was not refused in the hold's words; else those that were, by turns.
+const (
+	notRefused  = `j.last_error IS DISTINCT FROM h.words AND ` + behindLast
+	behindLast  = `(j.created_at, j.seq) > (coalesce(h.probed_created_at, '-infinity'), coalesce(h.probed_seq, 0))`
+	fromTheHead = `true`
+)
 
 // freshChunks are the first chunks of each lane that were never delivered.
 const freshChunks = stoppedKinds + ` CROSS JOIN unnest(ARRAY['plain', 'bulk']) AS l (lane) CROSS JOIN LATERAL (
 		SELECT order_id, first_seq, last_seq FROM chunks
 		WHERE kind = k.kind AND lane = l.lane AND account = $1 AND wake_at IS NULL
+			AND NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = chunks.order_id)
 		ORDER BY order_id, first_seq LIMIT 100`
 
 // freshJob chooses a job that was never delivered. The condition is said again of j: it may have changed until j is locked.
@@ -142,13 +157,24 @@ const freshJob = `
 // idleRounds bounds how often one look drops a hundred idle chunks of each lane.
 const idleRounds = 10
 
-// takeProbeJob prefers a held job. If there is none, one that was never delivered serves: a hold may be older than all
-// jobs that wait for it. Chunks none of whose jobs wait, as of an order of duplicates, stand in its way while no dispatcher
-// takes them; they go, so that they are read once and not with every look.
+// takeProbeJob prefers a held job that was not refused in the hold's words, then one that was never delivered: a hold may be
+// older than all jobs that wait for it. Only when there is neither are those that were refused tried again, by turns.
 func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Duration) (bool, error) {
-	if taken, err := takeChosen(ctx, tx, p, heldJob, redeliver); err != nil || taken {
+	if taken, err := takeChosen(ctx, tx, p, heldJob(notRefused), redeliver); err != nil || taken {
 		return taken, err
 	}
+	if taken, err := takeFreshJob(ctx, tx, p, redeliver); err != nil || taken {
+		return taken, err
+	}
+	if taken, err := takeChosen(ctx, tx, p, heldJob(behindLast), redeliver); err != nil || taken {
+		return taken, err
+	}
+	return takeChosen(ctx, tx, p, heldJob(fromTheHead), redeliver)
+}
+
+// takeFreshJob takes a job that was never delivered. Chunks none of whose jobs wait, as of an order of duplicates, stand in
+// its way while no dispatcher takes them; they go, so that they are read once and not with every look.
+func takeFreshJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Duration) (bool, error) {
 	for range idleRounds {
 		if taken, err := takeChosen(ctx, tx, p, freshJob, redeliver); err != nil || taken {
 			return taken, err
@@ -169,13 +195,24 @@ func takeProbeJob(ctx context.Context, tx pgx.Tx, p *Probe, redeliver time.Durat
 	return false, nil
 }
 
+// takeChosen takes the job that a query chooses, remembers its place, and forgives it a refusal in the hold's words: it is
+// to be sent.
 func takeChosen(ctx context.Context, tx pgx.Tx, p *Probe, choose string, redeliver time.Duration) (bool, error) {
 	err := tx.QueryRow(ctx, `
-		WITH chosen AS (`+choose+`)
-		UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $4)
-		FROM chosen WHERE j.id = chosen.id
-		RETURNING j.id, j.domain, j.epoch, j.kind`, p.Account, p.kinds, p.Reason, seconds(redeliver)).
-		Scan(bytesOf(&p.Job.ID), &p.Job.Domain, &p.Job.Epoch, &p.Kind)
+		WITH chosen AS (`+choose+`), taken AS (
+			UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $4)
+			FROM chosen WHERE j.id = chosen.id
+			RETURNING j.id, j.domain, j.epoch, j.kind, j.created_at, j.seq, j.last_error
+		), place AS (
+			UPDATE holds h SET probed_created_at = t.created_at, probed_seq = t.seq
+			FROM taken t WHERE h.account = $1 AND h.reason = $3
+		), forgiven AS (
+			UPDATE attempts a SET status_code = NULL FROM taken t
+			WHERE a.job_id = t.id AND a.state IN ('refused', 'failed') AND t.last_error = $5
+		)
+		SELECT id, domain, epoch, kind, coalesce(last_error = $5, false) FROM taken`,
+		p.Account, p.kinds, p.Reason, seconds(redeliver), p.Words).
+		Scan(bytesOf(&p.Job.ID), &p.Job.Domain, &p.Job.Epoch, &p.Kind, &p.Again)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}

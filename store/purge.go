@@ -38,7 +38,7 @@ const needed = `EXISTS (
 
 func (s *Store) purge(ctx context.Context, olderThan time.Duration, remove func(context.Context, pgx.Tx) error) (Purge, error) {
 	var p Purge
-	err := s.inTx(ctx, "purge holders", func(tx pgx.Tx) error {
+	err := s.inLongTx(ctx, "purge holders", func(tx pgx.Tx) error {
 		// In a statement of its own: the next one sees what was committed before the lock was given.
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, purgeLock); err != nil {
 			return err

@@ -191,6 +191,8 @@ func TestReadingsClearAnotherJobsAttempt(t *testing.T) {
 	b.bring(h, "failed exhausted")
 	b.submit(newOrder(store.Register, "next"), "a.nl")
 	next := b.claim(newClaim(store.Register), b.fresh(store.Register))
+	b.overdue()
+	b.checked(next)
 	in := store.Intent{Call: newCall(next.claim, store.OpRegister), Jobs: next.ids(), Cleared: next.ids()}
 	if sent, err := b.store.Intend(t.Context(), in); err != nil || len(sent) != 1 {
 		t.Errorf("may send %v, %v", sent, err)

@@ -11,7 +11,7 @@ import (
 
 const jobColumns = `j.id, j.order_id, o.source, o.reference, j.seq, j.kind, j.account, j.domain, coalesce(j.domain_unicode, ''),
 	coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
-	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling`
+	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling, j.allow_status, coalesce(j.whois_status, '')`
 
 func scanJob(row pgx.CollectableRow) (Job, error) {
 	var (
@@ -20,7 +20,7 @@ func scanJob(row pgx.CollectableRow) (Job, error) {
 	)
 	err := row.Scan(bytesOf(&j.ID), &j.OrderID, &j.Source, &j.Reference, &j.Seq, &j.Kind, &j.Account, &j.Domain, &j.DomainUnicode,
 		&j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.State, &j.Outcome, &j.Attempts,
-		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling)
+		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling, &j.AllowStatus, &j.WhoisStatus)
 	if wake != nil {
 		j.WakeAt = *wake
 	}
@@ -41,7 +41,13 @@ type JobFilter struct {
 // through in the memory of a few.
 func (s *Store) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
-		rows, err := s.pool.Query(ctx, `
+		conn, release, err := s.unhurried(ctx)
+		if err != nil {
+			yield(Job{}, failure("list jobs", err))
+			return
+		}
+		defer release()
+		rows, err := conn.Query(ctx, `
 			SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id
 			WHERE j.order_id = $1 AND j.seq > $2 AND ($3 = '' OR j.state = $3)
 			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, string(f.State), f.Limit)

@@ -30,7 +30,7 @@ const (
 // To recall too much does no harm: the next delivery has a new epoch, and the one before it is then stale.
 func (s *Store) Recall(ctx context.Context, mark string, redeliver time.Duration) (Recalled, error) {
 	var r Recalled
-	err := s.inTx(ctx, "recall deliveries", func(tx pgx.Tx) error {
+	err := s.inLongTx(ctx, "recall deliveries", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `INSERT INTO delivery_marks (mark) VALUES ($1) ON CONFLICT DO NOTHING`, mark)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err

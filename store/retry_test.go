@@ -199,9 +199,7 @@ func TestReadingsAreRead(t *testing.T) {
 	if err := b.store.StartCall(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.RecordReadings(t.Context(), call.ID, []store.Reading{{Job: id, Availability: store.Taken, Status: "active"}}); err != nil {
-		t.Fatal(err)
-	}
+	b.read(again.claim, call.ID, store.Reading{Job: id, Availability: store.Taken, Status: "active"})
 	got, err := b.store.Readings(t.Context(), id)
 	if err != nil || len(got) != 1 || got[0].ReadAt.IsZero() {
 		t.Fatalf("readings %+v, %v", got, err)

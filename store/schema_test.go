@@ -43,6 +43,56 @@ func TestOpenRefusesAnotherSchema(t *testing.T) {
 	})
 }
 
+// A newer schema that says so works with this program, and so do all from the oldest one on.
+func TestOpenAcceptsARangeOfSchemas(t *testing.T) {
+	t.Parallel()
+	latest, err := migrations.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if migrations.Oldest > latest {
+		t.Errorf("the oldest schema, %d, is newer than the newest, %d", migrations.Oldest, latest)
+	}
+	const newer = `WITH newer AS (INSERT INTO ` + migrations.VersionTable + ` (version_id, is_applied) VALUES ($1::bigint + 1, true))
+		INSERT INTO schema_versions (version, works_since) VALUES ($1::bigint + 1, $1::bigint + $2::bigint)`
+	for name, c := range map[string]struct {
+		after int64 // works_since, after the newest that this program knows
+		opens bool
+	}{
+		"that works with this program":       {0, true},
+		"that works with the one before":     {-1, true},
+		"that needs a program that knows it": {1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.exec(newer, latest, c.after)
+			if !c.opens {
+				wantSchemaError(t, b.url, store.SchemaError{Have: latest + 1, Want: latest}, "newer than this bulkreg knows")
+				return
+			}
+			b.submit(newOrder(store.Whois, "r"), "a.nl")
+			if err := b.open(store.Options{}).Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What an earlier release has left is an older schema, and not none: nobody may take the database for a new one.
+func TestOpenKnowsAnEarlierRelease(t *testing.T) {
+	t.Parallel()
+	latest, err := migrations.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := setup(t)
+	b.exec(`DROP TABLE schema_versions, lineage`)
+	b.exec(`DELETE FROM ` + migrations.VersionTable + ` WHERE version_id > 9`)
+	b.exec(`ALTER TABLE ` + migrations.VersionTable + ` RENAME TO goose_db_version`)
+	wantSchemaError(t, b.url, store.SchemaError{Have: 9, Want: latest}, "at version 9")
+}
+
 func wantSchemaError(t *testing.T, url string, want store.SchemaError, says string) {
 	t.Helper()
 	s, err := store.Open(t.Context(), url, store.Options{})

@@ -46,6 +46,36 @@ func TestDurabilityDecides(t *testing.T) {
 	}
 }
 
+func TestWarningsNameWhatMayBeForgotten(t *testing.T) {
+	t.Parallel()
+	safe := store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
+	for name, c := range map[string]struct {
+		change func(*store.Durability)
+		want   []string
+	}{
+		"a standby that commits wait for": {func(d *store.Durability) { d.Standbys = 1 }, nil},
+		"one that they do not":            {func(d *store.Durability) { d.Standbys, d.Asynchronous = 2, 1 }, []string{"1 of its 2 standbys", "synchronous_standby_names"}},
+		"an origin that is not told":      {func(d *store.Durability) { d.OriginHidden = true }, []string{"goes unnoticed", "pg_control_system"}},
+		"both": {func(d *store.Durability) { d.Standbys, d.Asynchronous, d.OriginHidden = 1, 1, true },
+			[]string{"1 of its 1 standbys", "; besides, ", "goes unnoticed"}},
+		"both, and allowed": {func(d *store.Durability) {
+			d.Standbys, d.Asynchronous, d.OriginHidden, d.UnsafeAllowed = 1, 1, true, true
+		}, nil},
+	} {
+		d := safe
+		c.change(&d)
+		got := d.Warning()
+		if (got != "") != (c.want != nil) || strings.Contains(got, "\n") {
+			t.Errorf("%s: it warns %q", name, got)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: it warns %q, want %q in it", name, got, want)
+			}
+		}
+	}
+}
+
 // A server of its own: a throwaway one says of itself that it may lose what it was given, and others do not.
 func TestDurabilityOfAServer(t *testing.T) {
 	t.Parallel()

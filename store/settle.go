@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,14 @@ type CallResult struct {
 	Status   int // HTTP status; 0 when none arrived
 	Duration time.Duration
 	Error    string // in the upstream's words where it had any; "" when all is well
+	// Strays are domains that the reply calls registered although the call did not ask for them.
+	Strays []Stray
+}
+
+// Stray is a domain that a reply calls registered, and that nobody asked for.
+type Stray struct {
+	Domain  string // in the upstream's spelling
+	Message string // the upstream's words
 }
 
 // columns turns transitions into the arrays that unnest takes.
@@ -25,12 +34,15 @@ type columns struct {
 	texts    []string
 	delays   []float64
 	refunds  []int32
+	cleared  []bool
+	said     []string
 }
 
 func newColumns(n int) columns {
 	return columns{
 		jobs: make(uuids, 0, n), states: make([]string, 0, n), outcomes: make([]string, 0, n),
 		texts: make([]string, 0, n), delays: make([]float64, 0, n), refunds: make([]int32, 0, n),
+		cleared: make([]bool, 0, n), said: make([]string, 0, n),
 	}
 }
 
@@ -45,6 +57,8 @@ func (c *columns) add(t Transition) {
 	c.texts = append(c.texts, t.text)
 	c.delays = append(c.delays, seconds(t.delay))
 	c.refunds = append(c.refunds, refund)
+	c.cleared = append(c.cleared, t.cleared)
+	c.said = append(c.said, t.whois)
 }
 
 // setJob is the one place where a reply changes a job's row. r is the transition.
@@ -55,6 +69,7 @@ const setJob = `
 	wake_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.delay) END,
 	finished_at = CASE WHEN r.state IN ('succeeded', 'failed', 'canceled') THEN now() END,
 	canceling = j.canceling AND r.state NOT IN ('succeeded', 'failed', 'canceled'),
+	whois_status = coalesce(nullif(r.said, ''), j.whois_status),
 	attempts = greatest(j.attempts - r.refund, 0)`
 
 // mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to anything, and one
@@ -75,41 +90,83 @@ const finishCall = `
 // returns how many jobs changed; the others ended or were claimed anew meanwhile. When these were all
 // the claim had, the claim is closed.
 func (s *Store) Settle(ctx context.Context, claim uuid.UUID, call CallResult, transitions []Transition) (int, error) {
+	return s.settle(ctx, "settle jobs", claim, settlement(claim, call, transitions))
+}
+
+// CheckResult is what the fresh check before registrations brought.
+type CheckResult struct {
+	Call        CallResult
+	Readings    []Reading // about domains of which an earlier call may have had an effect
+	Transitions []Transition
+	Proof       Proof // by which Postgres judges transitions that are ByReadings
+}
+
+// SettleCheck is Settle for the fresh check before registrations. What it brought is written together or not at all: the
+// readings, the unanswered attempts that they clear, and the transitions. A job whose transition is ByReadings stays as it is
+// where the readings do not prove enough after all.
+func (s *Store) SettleCheck(ctx context.Context, claim uuid.UUID, r CheckResult) (int, error) {
+	var before []statement
+	if len(r.Readings) > 0 {
+		before = append(before, statement{recordReadings, readingArgs(r.Call.ID, r.Readings)})
+	}
+	if jobs := byReadings(r.Transitions); len(jobs) > 0 {
+		before = append(before, statement{clearAttempts, clearArgs(claim, jobs, r.Proof)})
+	}
+	return s.settle(ctx, "settle check", claim, append(before, settlement(claim, r.Call, r.Transitions))...)
+}
+
+func byReadings(transitions []Transition) []uuid.UUID {
+	var jobs []uuid.UUID
+	for _, t := range transitions {
+		if t.cleared {
+			jobs = append(jobs, t.job)
+		}
+	}
+	return jobs
+}
+
+// statement is one of those that settle something together.
+type statement struct {
+	sql  string
+	args []any
+}
+
+func settlement(claim uuid.UUID, call CallResult, transitions []Transition) statement {
 	c := newColumns(len(transitions))
 	for _, t := range transitions {
 		c.add(t)
 	}
-	return s.settle(ctx, "settle jobs", claim, `
+	return statement{`
 		WITH r AS (
-			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[])
-				AS r (id, state, outcome, text, delay, refund)
+			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[], $12::boolean[], $13::text[])
+				AS r (id, state, outcome, text, delay, refund, cleared, said)
 		), settled AS (
-			UPDATE jobs j SET `+setJob+` FROM r WHERE j.id = r.id AND `+mayChange+` RETURNING j.id
-		), finished AS (`+finishCall+`), closed AS (
+			UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + ` AND NOT (r.cleared AND EXISTS (
+				SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown')))
+			RETURNING j.id
+		), finished AS (` + finishCall + `), closed AS (
 			UPDATE claims SET closed_at = now()
 			WHERE id = $1 AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
 		)
-		SELECT count(*) FROM settled`,
-		c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
-		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error))
+		SELECT count(*) FROM settled`, []any{
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error), c.cleared, c.said,
+	}}
 }
 
-// settle runs a settling statement once nobody else holds the claim's row. The statement then sees what an intent or the
-// rescuer, which hold it too, have committed meanwhile, and waits for none of their jobs.
-func (s *Store) settle(ctx context.Context, action string, claim uuid.UUID, statement string, args ...any) (int, error) {
+// settle runs settling statements in one transaction, once nobody else holds the claim's row. They then see what an intent
+// or the rescuer, which hold it too, have committed meanwhile, and wait for none of their jobs. The last one says how many
+// jobs it settled.
+func (s *Store) settle(ctx context.Context, action string, claim uuid.UUID, statements ...statement) (settled int, err error) {
 	var batch pgx.Batch
 	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
-	batch.Queue(statement, append([]any{claim}, args...)...)
-	results := s.pool.SendBatch(ctx, &batch)
-	_, err := results.Exec()
-	var settled int
-	if err == nil {
-		err = results.QueryRow().Scan(&settled)
+	for i, st := range statements {
+		queued := batch.Queue(st.sql, st.args...)
+		if i == len(statements)-1 {
+			queued.QueryRow(func(row pgx.Row) error { return row.Scan(&settled) })
+		}
 	}
-	if cerr := results.Close(); err == nil {
-		err = cerr
-	}
-	return settled, failure(action, err)
+	return settled, failure(action, s.pool.SendBatch(ctx, &batch).Close())
 }
 
 // SettlePaid writes what a paid call brought: each attempt's end, the jobs' transitions, and the call's row. A
@@ -118,33 +175,55 @@ func (s *Store) settle(ctx context.Context, action string, claim uuid.UUID, stat
 func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult, transitions []PaidTransition) (int, error) {
 	n := len(transitions)
 	c := newColumns(n)
-	attempts, codes, messages := make([]string, n), make([]int32, n), make([]string, n)
+	attempts, codes, messages, accepted := make([]string, n), make([]int32, n), make([]string, n), make([]bool, n)
 	for i, t := range transitions {
 		c.add(t.Transition)
-		attempts[i], codes[i], messages[i] = string(t.Attempt), int32(t.StatusCode), clip(t.Message)
+		attempts[i], codes[i], messages[i], accepted[i] = string(t.Attempt), fitting(t.StatusCode), clip(t.Message), t.Accepted
 	}
-	return s.settle(ctx, "settle registrations", claim, `
-		WITH r AS (
-			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
-				$12::text[], $13::integer[], $14::text[])
-				AS r (id, state, outcome, text, delay, refund, attempt, status_code, message)
-		), resolved AS (
-			UPDATE attempts a SET state = r.attempt, status_code = nullif(r.status_code, 0), message = nullif(r.message, ''),
-				resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
-				resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
-			FROM r WHERE a.call_id = $8 AND a.job_id = r.id
-			AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
-		), settled AS (
-			UPDATE jobs j SET `+setJob+` FROM r
-			WHERE j.id = r.id AND (`+mayChangePaid+` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
-				SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
-			RETURNING j.id
-		), evidence AS (`+recordBefore("SELECT r.id, $8, $1 FROM r WHERE r.attempt IN ('unknown', 'refused')")+`), finished AS (`+finishCall+`)
-		SELECT count(*) FROM settled`,
-		c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+	strays, words := make([]string, len(call.Strays)), make([]string, len(call.Strays))
+	for i, stray := range call.Strays {
+		strays[i], words[i] = clip(stray.Domain), clip(stray.Message)
+	}
+	return s.settle(ctx, "settle registrations", claim, statement{settlePaid, []any{
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
 		call.ID, call.Status, call.Duration.Milliseconds(), clip(call.Error),
-		attempts, codes, messages)
+		attempts, codes, messages, accepted, c.said, strays, words,
+	}})
 }
+
+// fitting is a status code as its column can hold it: one that no upstream can mean is none.
+func fitting(code int) int32 {
+	if code < 0 || code > math.MaxInt32 {
+		return 0
+	}
+	return int32(code)
+}
+
+// settlePaid is the statement of SettlePaid. What the upstream has accepted has no answer yet, and is marked.
+const settlePaid = `
+	WITH r AS (
+		SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
+			$12::text[], $13::integer[], $14::text[], $15::boolean[], $16::text[])
+			AS r (id, state, outcome, text, delay, refund, attempt, status_code, message, accepted, said)
+	), resolved AS (
+		UPDATE attempts a SET state = r.attempt, status_code = nullif(r.status_code, 0), message = nullif(r.message, ''),
+			accepted = r.accepted,
+			resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
+			resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
+		FROM r WHERE a.call_id = $8 AND a.job_id = r.id
+		AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
+	), settled AS (
+		UPDATE jobs j SET ` + setJob + ` FROM r
+		WHERE j.id = r.id AND (` + mayChangePaid + ` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
+			SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
+		RETURNING j.id
+	), evidence AS (` + evidenceBefore + `), stray AS (
+		INSERT INTO stray_registrations (call_id, domain, message)
+		SELECT $8, s.domain, nullif(s.message, '') FROM unnest($17::text[], $18::text[]) AS s (domain, message)
+		WHERE s.domain <> '' AND EXISTS (SELECT FROM calls WHERE id = $8)
+		ON CONFLICT DO NOTHING
+	), finished AS (` + finishCall + `)
+	SELECT count(*) FROM settled`
 
 // Release ends a claim. Jobs that are still running under it were not called for: they are due again after delay,
 // and the attempt is not counted. It returns how many those were. A job with an open attempt is not

@@ -140,9 +140,37 @@ func newCall(claim uuid.UUID, op store.Op) store.NewCall {
 	return store.NewCall{ID: newID(), ClaimID: claim, Op: op, Size: 1, Timeout: time.Minute, Lease: time.Hour}
 }
 
+// read records what WHOIS said in a call.
+func (b *bench) read(claim, call uuid.UUID, readings ...store.Reading) {
+	b.t.Helper()
+	r := store.CheckResult{Call: store.CallResult{ID: call, Status: 200}, Readings: readings}
+	if _, err := b.store.SettleCheck(b.t.Context(), claim, r); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// settleRead settles a transition that holds only by the readings, and wants it to.
+func (b *bench) settleRead(h batch, t store.Transition) {
+	b.t.Helper()
+	r := store.CheckResult{Transitions: []store.Transition{store.ByReadings(t)}}
+	if n, err := b.store.SettleCheck(b.t.Context(), h.claim, r); err != nil || n != 1 {
+		b.t.Fatalf("settled %d, %v", n, err)
+	}
+}
+
+// overdue lets the deadlines of all calls pass.
+func (b *bench) overdue() {
+	b.t.Helper()
+	b.exec(`UPDATE calls SET deadline = started_at`)
+}
+
 // intend opens an attempt for every job of a batch, and returns the call.
 func (b *bench) intend(h batch, cleared ...uuid.UUID) uuid.UUID {
 	b.t.Helper()
+	if len(cleared) > 0 {
+		b.overdue()
+		b.checked(h)
+	}
 	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids(), Cleared: cleared}
 	sent, err := b.store.Intend(b.t.Context(), in)
 	if err != nil || len(sent) != len(h.jobs) {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,21 +23,28 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/store/session"
 )
 
 // Store is a pool of connections to one migrated database. It is safe for concurrent use.
 type Store struct {
 	pool     *pgxpool.Pool
+	use      session.Use
+	lineage  lineage
 	adopting orderTurns
 }
 
 // Options bounds what a Store takes of its database. The zero value is usable.
 type Options struct {
-	MaxConns       int           // connections at most; default 10
+	MaxConns       int           // connections at most, the listener's included; default 10
 	ConnectTimeout time.Duration // for one connection; default 5 s
+	// FrozenAfter is how long a transaction may stand still before Postgres ends it; default session.DefaultFrozenAfter.
+	FrozenAfter time.Duration
+	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
+	LockTimeout time.Duration
 }
 
-// Open connects to the database at url and refuses one whose schema is not this binary's: the error is
+// Open connects to the database at url and refuses one whose schema this binary does not work on: the error is
 // then a *SchemaError.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s, err := connect(ctx, url, opts)
@@ -51,52 +59,37 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 }
 
 func connect(ctx context.Context, url string, opts Options) (*Store, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+	s := &Store{use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout}}
+	cfg, err := session.Config(url, s.use)
+	if errors.Is(err, session.ErrAddress) {
+		return nil, fmt.Errorf("parse DATABASE_URL: %w", err)
+	}
 	if err != nil {
-		// The driver's own text may quote the address with its password.
-		return nil, fmt.Errorf("parse DATABASE_URL: not a Postgres address of the form postgres://user:password@host:port/database")
+		return nil, err
 	}
 	cfg.MaxConns = 10
 	if opts.MaxConns > 0 {
 		cfg.MaxConns = int32(opts.MaxConns)
 	}
-	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	if opts.ConnectTimeout > 0 {
-		cfg.ConnConfig.ConnectTimeout = opts.ConnectTimeout
-	}
-	cfg.ConnConfig.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive()}).DialContext
 	cfg.PingTimeout = pingTimeout
-	for name, value := range sessionSettings() {
-		cfg.ConnConfig.RuntimeParams[name] = value
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	cfg.AfterConnect, cfg.PrepareConn = s.receive, s.lineage.current
+	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, failure("open connection pool", err)
 	}
-	return &Store{pool: pool}, nil
+	return s, nil
+}
+
+// receive looks at each new connection before anybody uses it.
+func (s *Store) receive(ctx context.Context, conn *pgx.Conn) error {
+	if err := s.use.Verify(ctx, conn); err != nil {
+		return err
+	}
+	return s.lineage.vouch(ctx, conn)
 }
 
 // pingTimeout is how long a connection that was idle may take to show that it lives. One that does not is given up, and the
 // statement gets another.
 const pingTimeout = 5 * time.Second
-
-// keepAlive finds out within 20 s that a server is gone without a word. Nothing else would tell one who only listens.
-func keepAlive() net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3}
-}
-
-// sessionSettings keep plans from depending on how large the tables were when a connection first planned a
-// statement. Every statement here is made of index lookups. A plan made while the tables were nearly empty would
-// read them whole, and, cached, go on doing so when they hold a million jobs.
-func sessionSettings() map[string]string {
-	return map[string]string{
-		"application_name": "bulkreg",
-		"enable_seqscan":   "off",
-		"enable_hashjoin":  "off",
-		"enable_mergejoin": "off",
-		"jit":              "off", // it takes longer to compile these statements than to run them
-	}
-}
 
 // Close waits for running statements and closes every connection.
 func (s *Store) Close() { s.pool.Close() }
@@ -106,10 +99,10 @@ func (s *Store) Ping(ctx context.Context) error {
 	return failure("ping database", s.pool.Ping(ctx))
 }
 
-// SchemaError says that the database's schema is not the one this binary was built for.
+// SchemaError says that this binary does not work on the database's schema.
 type SchemaError struct {
 	Have int64 // 0: no schema at all
-	Want int64
+	Want int64 // the newest that this binary knows
 }
 
 func (e *SchemaError) Error() string {
@@ -123,21 +116,27 @@ func (e *SchemaError) Error() string {
 	}
 }
 
-// openFailure is failure of the first statement: it says in one line which setting names that database, and what to do.
+// openFailure is the failure of the first statement: it says in one line which setting names that database, and what to do.
 // The driver's own text takes a line for each way it tried, and tells the same of each.
 func openFailure(cfg *pgx.ConnConfig, err error) error {
-	_, where := pgconn.NetworkAddress(cfg.Host, cfg.Port)
-	failed := failure(fmt.Sprintf("open the database at %s (DATABASE_URL)", where), err)
-	var refused *Error
-	switch {
-	case errors.As(failed, &refused) && strings.HasPrefix(refused.Code, "28"): // invalid authorization
-		refused.Message += ": correct the user and the password"
-	case errors.As(failed, &refused) && refused.Code == "3D000": // invalid catalog name
-		refused.Message += ": create it, or correct the name"
-	case errors.Is(failed, ErrUnavailable):
+	where := addresses(cfg)
+	failed := startFailure(fmt.Sprintf("open the database at %s (DATABASE_URL)", where), err)
+	if errors.Is(failed, ErrUnavailable) {
 		return fmt.Errorf("%w at %s (DATABASE_URL): %s", ErrUnavailable, where, unreachable(err))
 	}
 	return failed
+}
+
+// addresses are where a database is looked for, each once.
+func addresses(cfg *pgx.ConnConfig) string {
+	_, first := pgconn.NetworkAddress(cfg.Host, cfg.Port)
+	all := []string{first}
+	for _, f := range cfg.Fallbacks {
+		if _, address := pgconn.NetworkAddress(f.Host, f.Port); !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // unreachable is why a database cannot be reached.
@@ -149,7 +148,7 @@ func unreachable(err error) string {
 	)
 	switch {
 	case errors.As(err, &pg):
-		return pg.Message
+		return fmt.Sprintf("%s (SQLSTATE %s)", pg.Message, pg.Code)
 	case errors.As(err, &dial):
 		return dial.Error()
 	case errors.As(err, &name):
@@ -158,28 +157,30 @@ func unreachable(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
+// checkSchema accepts the versions that this binary works on, and newer ones that say that they work with it: a deployment
+// migrates first and then replaces its processes one by one.
 func (s *Store) checkSchema(ctx context.Context) error {
-	want, err := migrations.Latest()
+	newest, err := migrations.Latest()
 	if err != nil {
 		return err
 	}
-	var present bool
-	err = s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, migrations.VersionTable).Scan(&present)
+	have, err := migrations.Version(ctx, s.pool)
 	if err != nil {
 		return openFailure(s.pool.Config().ConnConfig, err)
 	}
-	var have int64
-	if present {
-		err = s.pool.QueryRow(ctx,
-			`SELECT coalesce(max(version_id), 0) FROM `+migrations.VersionTable+` WHERE is_applied`).Scan(&have)
+	if have >= migrations.Oldest && have <= newest {
+		return nil
+	}
+	if have > newest {
+		since, err := migrations.WorksSince(ctx, s.pool, have)
 		if err != nil {
-			return failure("read schema version", err)
+			return openFailure(s.pool.Config().ConnConfig, err)
+		}
+		if since > 0 && since <= newest {
+			return nil
 		}
 	}
-	if have != want {
-		return &SchemaError{Have: have, Want: want}
-	}
-	return nil
+	return &SchemaError{Have: have, Want: newest}
 }
 
 // querier is a transaction, or the pool where none is needed.
@@ -191,6 +192,14 @@ type querier interface {
 // that was accepted, or an intent whose call was sent, must not vanish when Postgres crashes. A commit that waits takes
 // every earlier one with it. Other values, such as remote_apply, stay. All of it is one exchange with the server.
 const begin = `BEGIN; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
+
+// beginLong is begin of a transaction that many rows make long, and that waits for others like it.
+const beginLong = begin + `; SET LOCAL statement_timeout = '30min'; SET LOCAL lock_timeout = '5min'`
+
+// inLongTx is inTx for what may take long: orders on their way in, and what touches many at once.
+func (s *Store) inLongTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
+	return failure(action, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginLong}, fn))
+}
 
 // inTx runs fn in a transaction and commits it, or rolls it back when fn fails.
 func (s *Store) inTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {

@@ -34,6 +34,7 @@ type NewJob struct {
 	HolderID      string
 	PeriodMonths  int
 	Nameservers   []string
+	AllowStatus   []string // words of a WHOIS status with which the domain may be registered all the same
 	// Holder tells the holder of a registration by its details, where it has no HolderID. The first job of an order
 	// with that holder brings the details; the others may leave them out.
 	Holder        HolderDigest
@@ -56,7 +57,7 @@ type Submitted struct {
 // out as it is.
 func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
 	var res Submitted
-	err := s.inTx(ctx, "submit order", func(tx pgx.Tx) error {
+	err := s.inLongTx(ctx, "submit order", func(tx pgx.Tx) error {
 		var err error
 		res.Order, res.Created, err = insertOrder(ctx, tx, n)
 		if err != nil || !res.Created {
@@ -118,7 +119,7 @@ func lookupOrder(ctx context.Context, q querier, n NewOrder) (o Order, found boo
 }
 
 var copyColumns = []string{"id", "order_id", "seq", "kind", "lane", "account",
-	"domain", "domain_unicode", "holder_id", "period_months", "nameservers"}
+	"domain", "domain_unicode", "holder_id", "period_months", "nameservers", "allow_status"}
 
 // copyJobs copies jobs into a table: all of copyColumns, or those with holderColumns after them.
 func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
@@ -138,7 +139,7 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o 
 		}
 		seq++
 		copy(row, []any{toUUID(j.ID), o.ID, seq, string(o.Kind), string(o.Lane), o.Account,
-			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers,
+			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus,
 			j.Holder.orNull(), j.HolderDetails})
 		return row, nil
 	}))
@@ -189,7 +190,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
 			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
-			holder_id text, period_months integer, nameservers text[], holder_digest bytea, holder_details jsonb
+			holder_id text, period_months integer, nameservers text[], allow_status text[], holder_digest bytea, holder_details jsonb
 		) ON COMMIT DROP`)
 	if err != nil {
 		return 0, 0, err
@@ -371,16 +372,17 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 		HolderID      *string   `json:"holder_id"`
 		PeriodMonths  *int      `json:"period_months"`
 		Nameservers   []string  `json:"nameservers"`
+		AllowStatus   []string  `json:"allow_status"`
 	}
 	rows := make([]row, len(jobs))
 	for i, j := range jobs {
-		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers}
+		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus}
 	}
 	return insertIncoming(ctx, tx, len(jobs), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, NULL::bigint AS holder_key
+			r.period_months, r.nameservers, r.allow_status, NULL::bigint AS holder_key
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
-			period_months integer, nameservers text[])
+			period_months integer, nameservers text[], allow_status text[])
 		JOIN orders o ON o.id = $2`, rows, o.ID)
 }
 
@@ -416,7 +418,7 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, 
 // maxPasses bounds how often what is left is tried. A second time is rare, a third one hardly happens.
 const maxPasses = 20
 
-const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, holder_key`
+const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, holder_key`
 
 // insertFresh inserts those of i whose domain nobody has.
 func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
@@ -432,7 +434,7 @@ func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (
 	tag, err := tx.Exec(ctx, with+`
 		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
-			i.period_months, i.nameservers, i.holder_key, 'failed', 'duplicate', now(),
+			i.period_months, i.nameservers, i.allow_status, i.holder_key, 'failed', 'duplicate', now(),
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)

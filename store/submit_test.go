@@ -22,6 +22,7 @@ func everyField(label string, n int) []store.NewJob {
 			jobs[i].DomainUnicode = "ü" + jobs[i].Domain
 			jobs[i].PeriodMonths = i + 1
 			jobs[i].Nameservers = []string{"ns1.test", "ns2.test"}
+			jobs[i].AllowStatus = []string{"pending delete", "premium"}
 		case 1:
 			jobs[i].HolderID = ""
 		}
@@ -48,7 +49,7 @@ func asQueued(o store.Order, jobs []store.NewJob) []store.Job {
 		want[i] = store.Job{
 			ID: j.ID, OrderID: o.ID, Source: o.Source, Reference: o.Reference, Seq: i + 1, Kind: o.Kind, Account: o.Account,
 			Domain: j.Domain, DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths,
-			Nameservers: j.Nameservers, State: store.Queued, CreatedAt: o.CreatedAt,
+			Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, State: store.Queued, CreatedAt: o.CreatedAt,
 		}
 	}
 	return want

@@ -18,6 +18,8 @@ type Transition struct {
 	text    string
 	delay   time.Duration
 	refund  bool
+	cleared bool   // it holds only if nothing is unanswered any more
+	whois   string // what WHOIS said beside available or taken; "" where it said nothing else
 }
 
 // Job is the job that changes.
@@ -25,6 +27,9 @@ func (t Transition) Job() uuid.UUID { return t.job }
 
 // State is what the job changes to.
 func (t Transition) State() State { return t.state }
+
+// NeedsReadings reports whether the transition is ByReadings.
+func (t Transition) NeedsReadings() bool { return t.cleared }
 
 // Succeed ends a job well. It may follow every state that is not final, so that a late reply counts.
 func Succeed(job uuid.UUID, outcome Outcome) Transition {
@@ -61,6 +66,25 @@ func Unconfirm(job uuid.UUID, text string) Transition {
 	return Transition{job: job, state: Unconfirmed, text: clip(text)}
 }
 
+// ByReadings is a transition that holds only if the readings clear every unanswered attempt on the job's domain: Postgres
+// judges that in the same transaction, and leaves the job as it is otherwise.
+func ByReadings(t Transition) Transition {
+	t.cleared = true
+	return t
+}
+
+// Saying is a transition with what WHOIS said of the domain beside available or taken, for people.
+func Saying(t Transition, words string) Transition {
+	t.whois = clip(words)
+	return t
+}
+
+// Wordless is a transition without words.
+func Wordless(t Transition) Transition {
+	t.text, t.whois = "", ""
+	return t
+}
+
 // Stay leaves a job as it is, running under its claim: its half of a batch that was refused follows at once.
 func Stay(job uuid.UUID) Transition { return Transition{job: job} }
 
@@ -93,6 +117,7 @@ const (
 type PaidTransition struct {
 	Transition
 	Attempt    AttemptState
+	Accepted   bool   // with AttemptUnknown: the upstream will carry it out later
 	StatusCode int    // of the item; 0 where it had none
 	Message    string // the upstream's words
 }

@@ -9,10 +9,8 @@ import (
 )
 
 const (
-	// ReportInterval is how often a worker reports itself.
+	// ReportInterval is how often a worker reports itself. It may miss a few until it counts as gone, see workerAlive.
 	ReportInterval = 5 * time.Second
-	// reportsMissed is how many reports a worker may miss before it counts as gone.
-	reportsMissed = 3
 	// keepWorkers is how long a worker that went away without a word is remembered: whoever asks why nothing moves is told
 	// when it was last seen.
 	keepWorkers = 7 * 24 * time.Hour
@@ -35,28 +33,6 @@ type LotReport struct {
 	Waiting int           // jobs that wait in the worker for a slot
 	Waited  time.Duration // how long the first of them has
 	Paused  []string      // Asynq queues that somebody has paused
-}
-
-// Worker is a worker as it was last seen.
-type Worker struct {
-	Name      string
-	StartedAt time.Time
-	SeenAt    time.Time
-	Alive     bool // it was seen within the last few reports, by the database's clock
-	Stopping  bool
-	Lots      []WorkerLot
-	Trouble   string
-}
-
-// WorkerLot is what a worker said of one kind and account.
-type WorkerLot struct {
-	Kind         Kind      `json:"kind"`
-	Account      string    `json:"account"`
-	Slots        int       `json:"slots"`
-	Busy         int       `json:"busy"`
-	Waiting      int       `json:"waiting"`
-	WaitingSince time.Time `json:"waiting_since,omitzero"`
-	Paused       []string  `json:"paused"`
 }
 
 // ReportWorker writes down what a worker says of itself, forgets workers that were not seen for days, and returns the call
@@ -86,7 +62,7 @@ func (s *Store) ReportWorker(ctx context.Context, r WorkerReport) ([]FleetLot, e
 		SELECT l.kind, l.account, sum(l.slots)
 		FROM live CROSS JOIN LATERAL jsonb_to_recordset(live.lots) AS l (kind text, account text, slots integer)
 		GROUP BY l.kind, l.account`,
-		r.Name, r.Stopping, lots, clip(r.Trouble), seconds(reportsMissed*ReportInterval), seconds(keepWorkers))
+		r.Name, r.Stopping, lots, clip(r.Trouble), seconds(workerAlive), seconds(keepWorkers))
 	if err != nil {
 		return nil, failure("report worker", err)
 	}
@@ -125,18 +101,3 @@ func (s *Store) ForgetWorker(ctx context.Context, name string) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM workers WHERE name = $1 AND stopping`, name)
 	return failure("forget worker", err)
 }
-
-// Workers lists every worker that is remembered, the one that was seen last first.
-func (s *Store) Workers(ctx context.Context) ([]Worker, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT name, started_at, seen_at, seen_at > now() - make_interval(secs => $1), stopping, lots, coalesce(trouble, '')
-		FROM workers ORDER BY seen_at DESC, name LIMIT $2`, seconds(reportsMissed*ReportInterval), maxWorkers)
-	if err != nil {
-		return nil, failure("list workers", err)
-	}
-	workers, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Worker])
-	return workers, failure("list workers", err)
-}
-
-// maxWorkers bounds the list of workers.
-const maxWorkers = 1000

@@ -15,7 +15,9 @@ import (
 // derived, so that a repeat is the same job, and so that no id from outside names another order's row. Its error is a
 // *job.Error.
 func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
-	fields := job.Fields{Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers}
+	fields := job.Fields{
+		Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
+	}
 	checked, err := fields.Check(kind)
 	if err != nil {
 		return store.NewJob{}, err
@@ -23,6 +25,7 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	n := store.NewJob{
 		ID:     queue.JobID(c.Source, c.Order, kind, checked.Domain.ASCII),
 		Domain: checked.Domain.ASCII, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths, Nameservers: checked.Nameservers,
+		AllowStatus: checked.AllowStatus,
 	}
 	if checked.Domain.Unicode != n.Domain {
 		n.DomainUnicode = checked.Domain.Unicode

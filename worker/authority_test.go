@@ -58,7 +58,7 @@ func TestHeedToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			upstream := &invalidated{}
-			p := &pipeline{upstream: upstream, authority: newAuthority()}
+			p := &pipeline{upstream: upstream, standing: &standing{authority: newAuthority()}}
 			for i, a := range c.answers {
 				fates := make([]fate, len(a.fates))
 				for k, f := range a.fates {

@@ -60,14 +60,20 @@ func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Contex
 		whole = p.settleRefused(ctx, b, refused, !heard) && whole
 	}
 	if whole {
-		if !bad {
-			p.limit.took(len(b.jobs))
+		if bad {
+			return
+		}
+		if size, changed := p.limit.took(len(b.jobs)); changed {
+			p.log.Info().Int("size", size).Msg("the upstream takes full batches: trying larger ones")
+			p.batches.resize(size)
 		}
 		return
 	}
-	if !bad && taken > 0 && taken < len(b.jobs) && p.limit.refused(len(b.jobs)) {
-		p.log.Warn().Int("refused", len(b.jobs)).Int("taken", taken).Msg("the upstream takes smaller batches: using those from now on")
-		p.batches.shrink(taken)
+	if !bad && taken > 0 && taken < len(b.jobs) {
+		if size, proven := p.limit.refused(len(b.jobs), taken); proven {
+			p.log.Warn().Int("refused", len(b.jobs)).Int("taken", taken).Msg("the upstream takes smaller batches: using those for a while")
+			p.batches.resize(size)
+		}
 	}
 	p.release(ctx, b)
 }
@@ -87,8 +93,8 @@ func (p *pipeline) breakOff(ctx context.Context, b batch, refused []refusal) {
 	p.release(ctx, b)
 }
 
-// settleRefused ends what the upstream refused one by one. Where that was all of the batch, and all alike, it is
-// held instead, and forgiven.
+// settleRefused ends what the upstream refused one by one. Where that was all of the batch, and no fault of the jobs', they
+// wait for a hold instead. What was said of them is kept: they end so if the hold is lifted for another job's sake.
 func (p *pipeline) settleRefused(ctx context.Context, b batch, refused []refusal, all bool) bool {
 	jobs, fates := make([]store.ClaimedJob, len(refused)), make([]fate, len(refused))
 	transitions := make([]store.Transition, len(refused))
@@ -98,21 +104,14 @@ func (p *pipeline) settleRefused(ctx context.Context, b batch, refused []refusal
 	}
 	op := refused[0].op
 	oneOp := !slices.ContainsFunc(refused, func(r refusal) bool { return r.op != op })
-	hold := all && oneOp && alike(jobs, fates)
-	if hold {
+	if all && oneOp && p.blameAccount(ctx, op, jobs, fates) {
 		luck := p.options.Luck()
 		for i, j := range jobs {
-			fates[i].course, fates[i].hold = courseHold, store.HoldContract
-			transitions[i] = p.retry(j, fates[i], luck)
+			transitions[i] = p.policy.again(j, fates[i], luck)
 		}
 		p.lay(ctx, b, op, fates[0])
 	}
 	return p.settle(ctx, b.of(jobs), func(ctx context.Context) (int, error) {
-		if hold {
-			if err := p.options.Store.Forgive(ctx, b.claim, idsOf(jobs)); err != nil {
-				return 0, err
-			}
-		}
 		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
 	})
 }

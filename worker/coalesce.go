@@ -166,11 +166,12 @@ func rest(line []ticket, taken int) []ticket {
 	return line[taken:]
 }
 
-// shrink lowers the size of batches to what the upstream has been found to take.
-func (c *coalescer) shrink(size int) {
+// resize sets the size of batches to what the upstream has been found to take.
+func (c *coalescer) resize(size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.size = min(c.size, size)
+	c.size = size
+	c.broadcast()
 }
 
 // backlog is how many jobs wait.
@@ -189,6 +190,23 @@ func (c *coalescer) line() (jobs int, waited time.Duration) {
 		waited = max(c.clock().Sub(oldest(plain, bulk)), 0)
 	}
 	return jobs, waited
+}
+
+// waitingFor returns the jobs that have waited at least so long.
+func (c *coalescer) waitingFor(long time.Duration) []store.DeliveredJob {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.clock()
+	var jobs []store.DeliveredJob
+	for _, line := range c.waiting {
+		for _, t := range line {
+			if now.Sub(t.since) < long {
+				break // those behind it came later
+			}
+			jobs = append(jobs, t.job)
+		}
+	}
+	return jobs
 }
 
 // isClosed says whether the worker is stopping.

@@ -33,40 +33,51 @@ const (
 	courseHold course = "hold"
 	// courseUnknown: a paid call may have had its effect. Only evidence can tell.
 	courseUnknown course = "unknown"
+	// courseAccepted: the upstream will carry a paid call out later, or says so in a word that nobody knows. Only a proof, or
+	// a person, can tell.
+	courseAccepted course = "accepted"
 )
 
 // fate is what becomes of one job, and what is known of its item.
 type fate struct {
 	course   course
-	taken    bool // with courseDone of a check: taken rather than available
-	hold     store.HoldReason
-	after    time.Duration // with courseWait: what the upstream asked for; 0 where it did not
-	sent     bool          // whether a byte of the request left
-	definite bool          // the item was answered for itself: that answer is final for it
-	status   int           // the item's statusCode, or the HTTP status where the whole call failed
-	words    string        // the upstream's
+	taken    bool             // with courseDone of a check: taken rather than available
+	check    registrar.Check  // with courseDone of a check: the answer
+	hold     store.HoldReason // with courseHold; with courseUnknown where the upstream is away
+	own      bool             // with courseHold: it was this very job that was refused
+	after    time.Duration    // how long the upstream asked to wait; 0 where it did not
+	sent     bool             // whether a byte of the request left
+	definite bool             // the item was answered for itself: that answer is final for it
+	status   int              // the item's statusCode, or the HTTP status where the whole call failed
+	words    string           // the upstream's
 }
 
+// aside is what WHOIS said beside available or taken, for people.
+func (f fate) aside() string { return f.check.Aside() }
+
 // fatesOfChecks decides what becomes of the domains of a WHOIS call. It is pure: the same answer brings
-// the same fates.
+// the same fates. A domain may have been asked about for several jobs.
 func fatesOfChecks(asked []string, reply registrar.CheckReply, err error) []fate {
 	if err != nil {
 		return everyone(len(asked), fateOfCall(reply.Answer, err, courseRetry))
 	}
 	items := newMatcher(asked)
 	fates := everyone(len(asked), fate{course: courseRetry, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"})
-	seen := make([]bool, len(asked))
+	said := map[string]registrar.Check{}
 	for _, c := range reply.Checks {
-		i, ok := items.find(c.Domain)
+		domain, ok := items.find(c.Domain)
 		if !ok {
 			continue // never asked for
 		}
-		f := fateOfCheck(c, reply.Status)
-		if seen[i] && (fates[i].course != f.course || fates[i].taken != f.taken) {
-			f = fate{course: courseRetry, words: "the upstream's reply contradicts itself about this domain"}
+		if before, twice := said[domain]; twice {
+			c = before.And(c)
 		}
+		said[domain] = c
+		f := fateOfCheck(c, reply.Status)
 		f.sent, f.status = true, reply.Status
-		fates[i], seen[i] = f, true
+		for _, i := range items[domain] {
+			fates[i] = f
+		}
 	}
 	return fates
 }
@@ -74,9 +85,9 @@ func fatesOfChecks(asked []string, reply registrar.CheckReply, err error) []fate
 func fateOfCheck(c registrar.Check, status int) fate {
 	switch c.Availability {
 	case registrar.Available:
-		return fate{course: courseDone, words: c.Status}
+		return fate{course: courseDone, check: c, words: c.Status}
 	case registrar.Taken:
-		return fate{course: courseDone, taken: true, words: c.Status}
+		return fate{course: courseDone, taken: true, check: c, words: c.Status}
 	default:
 		words := c.Error
 		if words == "" {
@@ -86,28 +97,51 @@ func fateOfCheck(c registrar.Check, status int) fate {
 	}
 }
 
-// fatesOfRegistrations decides what becomes of the domains of a register call. Whatever is not a definite
-// answer for a domain is unknown, unless no byte of the request left. It is pure.
+// fatesOfRegistrations decides what becomes of the domains of a register call. Whatever is not a definite answer for a domain
+// is unknown, or accepted where the whole call is, unless no byte of the request left. It is pure.
 func fatesOfRegistrations(asked []string, reply registrar.RegisterReply, err error) []fate {
-	if err != nil {
+	if err != nil && !reply.Accepted() {
 		return everyone(len(asked), fateOfCall(reply.Answer, err, courseUnknown))
 	}
 	items := newMatcher(asked)
-	fates := everyone(len(asked), fate{course: courseUnknown, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"})
-	seen := make([]bool, len(asked))
+	missing := fate{course: courseUnknown, sent: true, status: reply.Status, words: "the upstream's reply left this domain out"}
+	if reply.Accepted() {
+		missing.course, missing.words = courseAccepted, "the registrar answered 202"
+	}
+	fates := everyone(len(asked), missing)
+	said := map[string]course{}
 	for _, r := range reply.Results {
-		i, ok := items.find(r.Domain)
+		domain, ok := items.find(r.Domain)
 		if !ok {
-			continue // never sent
+			continue // never sent, see straysOf
 		}
 		f := fateOfItem(r)
-		if seen[i] && fates[i].course != f.course {
+		if before, twice := said[domain]; twice && before != f.course {
+			accepted := before == courseAccepted || f.course == courseAccepted
 			f = fate{course: courseUnknown, status: r.StatusCode, words: "the upstream's reply contradicts itself about this domain"}
+			if accepted {
+				f.course = courseAccepted // no reading may clear it
+			}
 		}
 		f.sent = true
-		fates[i], seen[i] = f, true
+		said[domain] = f.course
+		for _, i := range items[domain] {
+			fates[i] = f
+		}
 	}
 	return fates
+}
+
+// straysOf lists the domains that a reply calls registered although nobody asked for them in this call.
+func straysOf(asked []string, reply registrar.RegisterReply) []store.Stray {
+	items := newMatcher(asked)
+	var strays []store.Stray
+	for _, r := range reply.Results {
+		if _, ok := items.find(r.Domain); !ok && r.Outcome == registrar.Registered {
+			strays = append(strays, store.Stray{Domain: r.Domain, Message: r.Message})
+		}
+	}
+	return strays
 }
 
 // fateOfItem decides on one result of a register call that was answered as a whole.
@@ -116,6 +150,8 @@ func fateOfItem(r registrar.Result) fate {
 	switch {
 	case r.Outcome == registrar.Registered && (r.StatusCode == 0 || r.StatusCode/100 == 2):
 		f.course = courseDone
+	case r.Outcome == registrar.Accepted:
+		f.course, f.definite = courseAccepted, false
 	case r.Outcome != registrar.Failed, r.StatusCode/100 == 2:
 		// An unreadable item, or one that says two things at once.
 		f.course, f.definite = courseUnknown, false
@@ -147,10 +183,7 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 	case a.Status == 0, a.Status < http.StatusMultipleChoices:
 		f.course = broken // no status, or a success that could not be read
 	case a.Status >= http.StatusInternalServerError:
-		f.course = broken
-		if a.Status == http.StatusServiceUnavailable && a.RetryAfter > 0 {
-			f.course = courseWait
-		}
+		f.course = broken // also with Retry-After: a proxy may have given up on what the registrar then did
 	case contradicts(a):
 		f.course = broken
 	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
@@ -181,10 +214,6 @@ func courseOfAuthentication(a registrar.Answer) (course, store.HoldReason) {
 		return courseHold, store.HoldContract
 	case http.StatusTooManyRequests:
 		return courseWait, ""
-	case http.StatusServiceUnavailable:
-		if a.RetryAfter > 0 {
-			return courseWait, ""
-		}
 	}
 	return courseRetry, ""
 }
@@ -216,27 +245,28 @@ func everyone(n int, f fate) []fate {
 	return fates
 }
 
-// matcher finds the place of a domain in what was asked. Upstreams answer in any order, in other case, with a
+// matcher finds the places of a domain in what was asked. Upstreams answer in any order, in other case, with a
 // trailing dot or in Unicode.
-type matcher map[string]int
+type matcher map[string][]int
 
 func newMatcher(asked []string) matcher {
 	m := make(matcher, len(asked))
 	for i, d := range asked {
-		m[d] = i
+		m[d] = append(m[d], i)
 	}
 	return m
 }
 
-func (m matcher) find(domain string) (int, bool) {
-	if i, ok := m[domain]; ok {
-		return i, true
+// find returns the domain as it was asked.
+func (m matcher) find(domain string) (string, bool) {
+	if _, ok := m[domain]; ok {
+		return domain, true
 	}
 	domain = strings.TrimSuffix(domain, ".")
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil {
 		ascii = strings.ToLower(domain)
 	}
-	i, ok := m[ascii]
-	return i, ok
+	_, ok := m[ascii]
+	return ascii, ok
 }

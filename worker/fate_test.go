@@ -29,7 +29,7 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"not sent", registrar.Answer{}, courseRetry, courseRetry, ""},
 		{"no status", sent(0), courseRetry, courseUnknown, ""},
 		{"unreadable success", sent(200), courseRetry, courseUnknown, ""},
-		{"accepted", sent(202), courseRetry, courseUnknown, ""},
+		{"accepted", sent(202), courseRetry, courseAccepted, ""},
 		{"redirect", sent(302), courseRetry, courseUnknown, ""},
 		{"bad request", sent(400), courseSplit, courseSplit, ""},
 		{"unauthorized", sent(401), courseReauth, courseReauth, ""},
@@ -47,7 +47,7 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"internal error", sent(500), courseRetry, courseUnknown, ""},
 		{"bad gateway", sent(502), courseRetry, courseUnknown, ""},
 		{"unavailable", sent(503), courseRetry, courseUnknown, ""},
-		{"unavailable for a while", registrar.Answer{Sent: true, Status: 503, RetryAfter: time.Minute}, courseWait, courseWait, ""},
+		{"unavailable for a while", registrar.Answer{Sent: true, Status: 503, RetryAfter: time.Minute}, courseRetry, courseUnknown, ""},
 		{"made up", sent(599), courseRetry, courseUnknown, ""},
 		{"refused, and broken by its body", registrar.Answer{Sent: true, Status: 422, Documented: true, StatusCode: 500}, courseRetry, courseUnknown, ""},
 		{"refused, and done by its body", registrar.Answer{Sent: true, Status: 400, Documented: true, StatusCode: 200}, courseRetry, courseUnknown, ""},
@@ -91,7 +91,7 @@ func TestFateWithoutAToken(t *testing.T) {
 		{429, time.Minute, courseWait, ""},
 		{500, 0, courseRetry, ""},
 		{503, 0, courseRetry, ""},
-		{503, time.Minute, courseWait, ""},
+		{503, time.Minute, courseRetry, ""},
 	} {
 		err := &registrar.AuthError{Answer: registrar.Answer{Sent: true, Status: c.status, RetryAfter: c.after}}
 		f := fatesOfRegistrations([]string{"a.nl"}, registrar.RegisterReply{}, err)[0]

@@ -3,13 +3,16 @@ package worker
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -41,16 +44,64 @@ func (a *authority) accept(op store.Op) {
 // heed acts on what an answer says of the account rather than of its jobs, and changes the fates accordingly. Each hold that
 // they ask for is laid before they are settled, so that no job waits for one that is not there.
 func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
+	if slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseDone || f.course == courseAccepted }) {
+		p.standing.refusals.wentWell(op)
+	}
 	p.heedToken(op, fates, a)
+	p.heedPause(fates)
+	p.heedOutage(ctx, b, op, fates, a)
 	b.probe.hearAgain(fates)
 	laid := map[store.HoldReason]bool{}
 	for _, f := range fates {
-		if f.course == courseHold && !laid[f.hold] {
+		if f.hold != "" && !laid[f.hold] {
 			laid[f.hold] = true
 			p.lay(ctx, b, op, f)
 		}
 	}
 	b.probe.note(op, fates)
+}
+
+// heedPause lets the whole account pause where the upstream wants fewer calls.
+func (p *pipeline) heedPause(fates []fate) {
+	asked, wait := time.Duration(0), false
+	for _, f := range fates {
+		if f.course == courseWait {
+			asked, wait = max(asked, f.after), true
+		}
+	}
+	if wait {
+		p.standing.gate.Pause(p.standing.pauses.next(asked))
+		return
+	}
+	p.standing.pauses.end()
+}
+
+// heedOutage holds the account when so many calls in a row have failed that the upstream must be away. Nothing that follows
+// is a fault of any job's.
+func (p *pipeline) heedOutage(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
+	if ctx.Err() != nil || !a.Sent && a.Started.IsZero() {
+		return // the call was broken off here, or not made
+	}
+	failed := unanswered(fates, a)
+	away := p.standing.failures.note(op == store.OpRegister, failed)
+	b.probe.hear(failed)
+	if !failed || !away && !b.probe.is(store.HoldOutage) {
+		return
+	}
+	for i := range fates {
+		fates[i].hold = store.HoldOutage
+		if fates[i].course == courseRetry {
+			fates[i].course = courseHold
+		}
+	}
+}
+
+// unanswered reports whether a call as a whole had no answer, or only word of the upstream's own failure.
+func unanswered(fates []fate, a registrar.Answer) bool {
+	if a.Status != 0 && a.Status < http.StatusInternalServerError {
+		return false
+	}
+	return !slices.ContainsFunc(fates, func(f fate) bool { return f.course != courseRetry && f.course != courseUnknown })
 }
 
 // heedToken drops a refused token, once for however many calls it was refused in. A fresh one that is refused too is a
@@ -59,12 +110,12 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 func (p *pipeline) heedToken(op store.Op, fates []fate, a registrar.Answer) {
 	if !slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseReauth }) {
 		if a.Complete {
-			p.authority.accept(op)
+			p.standing.authority.accept(op)
 		}
 		return
 	}
 	p.upstream.Invalidate(a.TokenGeneration)
-	again := p.authority.refuse(op, a.TokenGeneration)
+	again := p.standing.authority.refuse(op, a.TokenGeneration)
 	did := slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseDone })
 	for i := range fates {
 		switch {
@@ -88,6 +139,7 @@ func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
 	}
 	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
 		laid, err := p.options.Store.Hold(ctx, h)
+		p.standing.gate.Stop(gate.Stopped{Paid: h.Scope == store.ScopeRegister, All: h.Scope == store.ScopeAll})
 		if laid {
 			// Not the upstream's words: they may be about a holder, whom a log must not name.
 			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).
@@ -127,29 +179,13 @@ func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
 	return false
 }
 
-// alike says whether jobs failed for a reason that is not theirs: ten or more, from several orders and holders, each refused by
-// itself in the same words.
-func alike(jobs []store.ClaimedJob, fates []fate) bool {
-	const enough = 10
-	if len(jobs) < enough {
-		return false
-	}
-	orders, holders := map[int64]bool{}, map[string]bool{}
-	for i, j := range jobs {
-		if fates[i].course != courseReject || fates[i].status != fates[0].status || fates[i].words != fates[0].words {
-			return false
-		}
-		orders[j.OrderID], holders[j.HolderID] = true, true
-	}
-	return len(orders) > 1 && len(holders) > 1
-}
-
 // probing is the state of a batch that is a probe; nil for all others.
 type probing struct {
 	id     uuid.UUID
 	scope  store.Scope // of the hold
 	called bool        // the upstream was asked for what the hold stops, or failed before that
 	passed bool        // and answered as if there were no reason to hold
+	silent bool        // the newest call had no answer
 
 	// What the hold is for, and what the upstream said when it was laid.
 	reason store.HoldReason
@@ -166,10 +202,20 @@ func (p *probing) hearAgain(fates []fate) {
 	for i, f := range fates {
 		refused := f.course == courseReject || f.course == courseSplit
 		if refused && f.status == p.status && strings.HasPrefix(f.words, p.words) { // the store cuts long ones
-			fates[i].course, fates[i].hold = courseHold, store.HoldContract
+			fates[i].course, fates[i].hold, fates[i].own = courseHold, store.HoldContract, true
 		}
 	}
 }
+
+// hear notes whether a call was answered at all.
+func (p *probing) hear(failed bool) {
+	if p != nil {
+		p.silent = failed
+	}
+}
+
+// is reports whether the batch is the probe of such a hold.
+func (p *probing) is(reason store.HoldReason) bool { return p != nil && p.reason == reason }
 
 // note notes what a call brought. Where only registrations are stopped, a WHOIS check that goes well proves nothing: its
 // job may end there, and another one is to be tried.
@@ -180,10 +226,13 @@ func (p *probing) note(op store.Op, fates []fate) {
 	passed := true
 	for _, f := range fates {
 		switch f.course {
-		case courseDone, courseReject, courseSplit:
+		case courseDone, courseReject, courseSplit, courseAccepted:
 		default:
 			passed = false
 		}
+	}
+	if p.reason == store.HoldOutage {
+		passed = !p.silent // whatever it says, it is there
 	}
 	proves := p.scope == store.ScopeAll || op == store.OpRegister
 	p.called = p.called || proves || !passed

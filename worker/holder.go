@@ -114,24 +114,24 @@ func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID,
 	return p.upstream.CreateHolder(ctx, h)
 }
 
-// callHolder makes one call about the holder of all jobs of the batch. It holds a slot of the WHOIS calls, never one of
-// those that cost money. It fails when the batch may not make the call, or no longer.
+// callHolder makes one call about the holder of all jobs of the batch. It takes a slot of the calls that cost nothing. It fails when the batch may not make the call, or no longer.
 func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Context) (registrar.HolderReply, error)) (registrar.HolderReply, fate, error) {
 	var (
 		reply registrar.HolderReply
-		err   error
 		call  = newID()
 	)
+	permit, err := p.pass(ctx, b, store.OpHolder)
+	if err != nil {
+		return reply, fate{}, err
+	}
+	defer permit.Release()
 	if err := p.startHolderCall(ctx, b, call); err != nil {
 		return reply, fate{}, err
 	}
-	if err := p.holders.slots.do(ctx, func() {
-		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
-		defer cancel()
-		reply, err = send(calling)
-	}); err != nil {
-		return reply, fate{}, err
-	}
+	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	reply, err = send(calling)
+	cancel()
+	permit.Release()
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
 	switch {
 	case errors.Is(err, errNotCreated):
@@ -168,7 +168,7 @@ func (p *pipeline) withoutHolder(ctx context.Context, h store.Holder, claim uuid
 	case f.course == courseRetry && tries >= p.options.MaxAttempts:
 		change = store.ExhaustHolder(h.Key, claim, f.words)
 	case f.course == courseRetry:
-		f.after = p.backoff.delay(tries, p.options.Luck())
+		f.after = p.policy.backoff.delay(tries, p.options.Luck())
 		change = store.RetryHolder(h.Key, claim, f.after, f.words)
 	case !f.sent:
 		change = store.ReleaseHolder(h.Key, claim, f.after)

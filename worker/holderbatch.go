@@ -12,8 +12,6 @@ import (
 // holderDesk is where an account's batches ask for holders that came with their details. Batches that need the same holder
 // at the same time wait for one of them to get it; between processes, the holder's row decides.
 type holderDesk struct {
-	slots *slots // of the WHOIS calls
-
 	mu      sync.Mutex
 	flights map[int64]*flight
 }
@@ -24,20 +22,7 @@ type flight struct {
 	result resolution
 }
 
-// openHolderDesk gives the pipeline of an account's registrations its desk, if this worker has one.
-func openHolderDesk(pipelines map[store.Kind]*pipeline, pacer *pacer, o Options) {
-	register, whois := pipelines[store.Register], pipelines[store.Whois]
-	if register == nil {
-		return
-	}
-	register.holders = &holderDesk{flights: map[int64]*flight{}}
-	if whois != nil {
-		register.holders.slots = whois.slots
-	} else {
-		register.holders.slots = newSlots(o.Whois.Concurrency, pacer, nil)
-	}
-	register.checks = register.holders.slots
-}
+func openHolderDesk() *holderDesk { return &holderDesk{flights: map[int64]*flight{}} }
 
 // board returns the flight of a holder, and whether the caller is the one who carries it out.
 func (d *holderDesk) board(key int64) (f *flight, leads bool) {
@@ -164,7 +149,7 @@ func (p *pipeline) settleUnresolved(ctx context.Context, b batch, found map[int6
 	for i, j := range b.jobs {
 		switch res := found[j.HolderKey]; {
 		case res.end == "":
-			transitions[i] = p.retry(j, res.fate, luck)
+			transitions[i] = p.policy.again(j, res.fate, luck)
 		case histories[j.ID].Clean():
 			transitions[i] = store.Fail(j.ID, res.end, res.fate.words)
 		default:

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
 // Tuning is how calls of one kind are made.
@@ -50,6 +52,11 @@ type Options struct {
 	Troubled func(role string, err error)
 
 	troubles *troubles // of New's making
+	// Simulations take their time here: await waits until something is ready or ctx ends, rest waits before something is tried
+	// again, and pace hands out an account's times. nil: they are as one expects.
+	await func(ctx context.Context, ready <-chan struct{})
+	rest  func(ctx context.Context, d time.Duration)
+	pace  func(account string) gate.Pacer
 }
 
 // Margins around a call, see the package documentation of how the times relate.
@@ -111,6 +118,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.rest == nil {
+		o.rest = pause
 	}
 	if o.Luck == nil {
 		o.Luck = rand.Float64

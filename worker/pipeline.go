@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -25,12 +26,11 @@ type pipeline struct {
 	options  Options
 	upstream Upstream
 	batches  *coalescer
-	slots    *slots
-	checks   *slots // of WHOIS calls: the fresh check before a registration takes none of its slots
-	limit    batchLimit
-	backoff  backoff
-	// authority is shared by the account's pipelines.
-	authority *authority
+	limit    *batchLimit
+	policy   *policy
+	// standing is shared by the account's pipelines, heartbeat by all of the worker.
+	standing  *standing
+	heartbeat *heartbeat
 	holders   *holderDesk // of registrations; nil for other kinds
 	log       zerolog.Logger
 	// process carries out one claimed batch. It must settle or release every job of it.
@@ -60,25 +60,34 @@ func (b batch) some() []uuid.UUID {
 	return idsOf(b.jobs)
 }
 
-func newPipeline(kind queue.Kind, a Account, auth *authority, pacer *pacer, o Options) *pipeline {
+func newPipeline(kind queue.Kind, a Account, st *standing, h *heartbeat, o Options) *pipeline {
 	p := &pipeline{
 		kind:     store.Kind(kind),
 		account:  a.Name,
 		options:  o,
-		upstream: a.Upstream, authority: auth,
-		backoff: backoff{base: o.RetryBase, ceiling: o.RetryMax},
-		log:     o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
+		upstream: a.Upstream, standing: st, heartbeat: h,
+		policy: newPolicy(store.Kind(kind), o),
+		log:    o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
 	}
 	switch kind {
 	case queue.Register:
-		p.tuning, p.process = o.Register, p.register
+		p.tuning, p.process, p.holders = o.Register, p.register, openHolderDesk()
 	default:
 		p.tuning, p.process = o.Whois, p.whois
 	}
-	p.slots = newSlots(p.tuning.Concurrency, pacer, func() { p.batches.poke() })
-	p.checks = p.slots
-	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, p.slots.idle)
+	p.limit = newBatchLimit(p.tuning.BatchSize)
+	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, func() bool { return st.gate.Idle(p.class()) })
+	st.gate.Watch(p.batches.poke)
+	h.lines = append(h.lines, p.batches)
 	return p
+}
+
+// class is the line that the pipeline's own calls wait in.
+func (p *pipeline) class() gate.Class {
+	if p.kind == store.Register {
+		return gate.Paid
+	}
+	return gate.Plain
 }
 
 // runners is how many batches may be under way: those in a call, and as many again that talk to Postgres.
@@ -120,7 +129,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 	if err != nil {
 		// Whether claimed or not, the jobs come back by themselves: by the lease, or by their delivery's end.
 		p.log.Error().Err(err).Int("jobs", len(jobs)).Msg("claiming failed; the jobs come back by themselves")
-		pause(ctx, time.Second)
+		p.options.rest(ctx, time.Second)
 		return
 	}
 	if len(b.jobs) > 0 {
@@ -132,19 +141,14 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 // refusals is how often a write is tried that Postgres itself refuses. While it is only away, there is no such bound.
 const refusals = 5
 
-// settle runs one write to Postgres until it goes through: what a call brought is known nowhere else. While
-// Postgres is away the runner waits with it, and so nothing new is called for. It reports false when the
-// worker had to stop first, or when Postgres refuses the write; the lease then decides.
+// settle runs one write to Postgres until it goes through. While Postgres is away the runner waits with it, and so nothing
+// new is called for. It reports false when the worker had to stop first, or when Postgres refuses the write as it is; the
+// lease then decides.
 func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Context) (int, error)) bool {
 	for try := 1; ; try++ {
-		writing, cancel := context.WithTimeout(ctx, databaseTime)
-		n, err := write(writing)
-		cancel()
+		n, err := p.write(ctx, write)
 		if err == nil {
-			if n < len(b.jobs) {
-				p.log.Debug().Stringer("claim", b.claim).Int("jobs", len(b.jobs)).Int("settled", n).
-					Msg("some jobs had ended or were claimed anew")
-			}
+			p.noteUnsettled(b, n)
 			return true
 		}
 		var refused *store.Error
@@ -153,39 +157,68 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 				Msg("settling failed for good; the lease decides what becomes of the jobs")
 			return false
 		}
-		p.log.Warn().Err(err).Stringer("claim", b.claim).Int("try", try).Msg("settling failed; trying again")
-		pause(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
+		p.settleLater(ctx, b, try, err)
 	}
 }
 
-// retry is the transition of a job that goes again.
-func (p *pipeline) retry(j store.ClaimedJob, f fate, luck float64) store.Transition {
-	switch f.course {
-	case courseReauth:
-		return store.RetryFree(j.ID, 0, f.words)
-	case courseHold:
-		if scopeOf(f.hold, "") == store.ScopeRegister && p.kind != store.Register {
-			// A hold for want of money never stops WHOIS.
-			return store.RetryFree(j.ID, p.options.HoldInterval, f.words)
+// settlePaid is settle for the reply to a paid call. It is known nowhere else, so it is offered to Postgres until Postgres
+// has it or the process ends. Where Postgres refuses it as it is, the upstream's words are left out: they are the only part
+// that it could not have seen before.
+func (p *pipeline) settlePaid(ctx context.Context, b batch, call store.CallResult, transitions []store.PaidTransition, others int) bool {
+	for try := 1; ; try++ {
+		n, err := p.write(ctx, func(ctx context.Context) (int, error) {
+			return p.options.Store.SettlePaid(ctx, b.claim, call, transitions)
+		})
+		if err == nil {
+			p.noteUnsettled(b, n+others)
+			return true
 		}
-		return store.Hold(j.ID, f.words)
-	case courseWait:
-		return store.RetryFree(j.ID, max(f.after, p.backoff.delay(1, luck)), f.words)
-	default:
-		return store.Retry(j.ID, p.backoff.delay(j.Attempts, luck), f.words)
+		if ctx.Err() != nil {
+			p.log.Error().Err(err).Stringer("claim", b.claim).Int("jobs", len(b.jobs)).
+				Msg("the worker must end before the reply to a paid call is written down; its jobs wait for WHOIS")
+			return false
+		}
+		var refused *store.Error
+		if errors.As(err, &refused) && try == refusals {
+			p.log.Error().Err(err).Stringer("claim", b.claim).Msg("Postgres refuses the reply to a paid call; leaving the upstream's words out")
+			call, transitions = wordless(call, transitions)
+		}
+		p.settleLater(ctx, b, try, err)
 	}
 }
 
-// retryOrEnd is retry, or the end of a job that went often enough.
-func (p *pipeline) retryOrEnd(j store.ClaimedJob, f fate, luck float64) store.Transition {
-	if f.course == courseRetry && j.Attempts >= p.options.MaxAttempts {
-		return store.Fail(j.ID, store.Exhausted, f.words)
+// wordless is a reply without the upstream's words.
+func wordless(call store.CallResult, transitions []store.PaidTransition) (store.CallResult, []store.PaidTransition) {
+	call.Error, call.Strays = "", nil
+	bare := make([]store.PaidTransition, len(transitions))
+	for i, t := range transitions {
+		t.Transition, t.Message, t.StatusCode = store.Wordless(t.Transition), "", 0
+		bare[i] = t
 	}
-	return p.retry(j, f, luck)
+	return call, bare
 }
 
-// drain closes the coalescer and gives back what waited in it.
+func (p *pipeline) write(ctx context.Context, write func(context.Context) (int, error)) (int, error) {
+	writing, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return write(writing)
+}
+
+func (p *pipeline) noteUnsettled(b batch, settled int) {
+	if settled < len(b.jobs) {
+		p.log.Debug().Stringer("claim", b.claim).Int("jobs", len(b.jobs)).Int("settled", settled).
+			Msg("some jobs had ended or were claimed anew")
+	}
+}
+
+func (p *pipeline) settleLater(ctx context.Context, b batch, try int, err error) {
+	p.log.Warn().Err(err).Stringer("claim", b.claim).Int("try", try).Msg("settling failed; trying again")
+	p.options.rest(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
+}
+
+// drain ends the giving of permits, closes the coalescer and gives back what waited in it.
 func (p *pipeline) drain(ctx context.Context) {
+	p.standing.gate.Close()
 	left := p.batches.close()
 	if len(left) == 0 {
 		return

@@ -7,7 +7,50 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 )
+
+// holdWatch reads how the accounts stand, all of them in one statement each tick, and tells it to their gates and probers.
+// Every worker runs one.
+type holdWatch struct {
+	store   *store.Store
+	probers map[string]*prober // by account
+	names   []string
+	down    outage
+}
+
+func newHoldWatch(o Options) *holdWatch {
+	return &holdWatch{store: o.Store, probers: map[string]*prober{}, down: outage{
+		log: o.Log.With().Str("role", "prober").Logger(), what: "looking after holds", troubles: o.troubles,
+	}}
+}
+
+func (h *holdWatch) add(p *prober) {
+	h.probers[p.account] = p
+	h.names = append(h.names, p.account)
+}
+
+// run looks until ctx ends.
+func (h *holdWatch) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		standings, err := h.look(ctx)
+		h.down.note(ctx, err)
+		for _, st := range standings {
+			h.probers[st.Account].tell(st)
+		}
+		pause(ctx, tick)
+	}
+}
+
+func (h *holdWatch) look(ctx context.Context) ([]store.Standing, error) {
+	looking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	standings, err := h.store.Standings(looking, h.names)
+	for _, st := range standings {
+		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
+	}
+	return standings, err
+}
 
 // prober looks after one account's holds: it makes the one call that a hold allows when its time has come, lifts the hold
 // when that goes well, and wakes the jobs of lifted holds gradually. Every worker runs one per account; Postgres
@@ -15,7 +58,9 @@ import (
 type prober struct {
 	store     *store.Store
 	account   string
-	kinds     []store.Kind // that this worker works on
+	gate      *gate.Gate
+	told      chan store.Standing // how the account stands, the newest only
+	kinds     []store.Kind        // that this worker works on
 	pipelines map[store.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
 	redeliver time.Duration // how long a delivery may stay unclaimed
@@ -37,23 +82,47 @@ const (
 	maxWave   = 10_000
 )
 
+// tell says how the account stands. It never blocks.
+func (p *prober) tell(st store.Standing) {
+	select {
+	case <-p.told:
+	default:
+	}
+	select {
+	case p.told <- st:
+	default:
+	}
+}
+
 // run probes and wakes until ctx ends. A probe's call that is under way then is seen through, until work ends.
 func (p *prober) run(ctx, work context.Context) {
 	down := outage{log: p.log, what: "looking after holds", troubles: p.troubles}
-	for ctx.Err() == nil {
-		err := p.look(work)
-		down.note(ctx, err)
-		pause(ctx, tick)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case st := <-p.told:
+			down.note(ctx, p.look(work, st))
+		}
 	}
 }
 
 // look does what there is to do. It begins nothing more once the worker is stopping.
-func (p *prober) look(ctx context.Context) error {
-	for _, do := range []func(context.Context) error{p.announce, p.probe, p.wakeCanceled, p.wakeHeld} {
+func (p *prober) look(ctx context.Context, st store.Standing) error {
+	if !st.Wakes {
+		p.wave = firstWave
+	}
+	for _, duty := range []struct {
+		due bool
+		do  func(context.Context) error
+	}{{!p.announced, p.announce}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
 		if p.stopping() {
 			return nil
 		}
-		if err := do(ctx); err != nil {
+		if !duty.due {
+			continue
+		}
+		if err := duty.do(ctx); err != nil {
 			return err
 		}
 	}
@@ -61,19 +130,9 @@ func (p *prober) look(ctx context.Context) error {
 }
 
 // stopping says whether the worker has been told to stop. Its pipelines take nothing more from then on.
-func (p *prober) stopping() bool {
-	for _, pipeline := range p.pipelines {
-		if pipeline.batches.isClosed() {
-			return true
-		}
-	}
-	return false
-}
+func (p *prober) stopping() bool { return p.gate.Closed() }
 
 func (p *prober) announce(ctx context.Context) error {
-	if p.announced {
-		return nil
-	}
 	announcing, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	err := p.store.AnnounceAccount(announcing, p.account)

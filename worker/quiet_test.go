@@ -51,7 +51,6 @@ func TestRestingWorkersAreQuiet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.probers = nil // they ask for each account
 		running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				t.Error(err)

@@ -12,26 +12,17 @@ import (
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-// reported is the report of the one worker that there is.
-func (b *bench) reported() (w store.Worker, found bool) {
+// reported is what the one worker that there is says of a kind.
+func (b *bench) reported(kind store.Kind) (w store.SeenWorker, found bool) {
 	b.t.Helper()
-	workers, err := b.store.Workers(b.t.Context())
+	st, err := b.store.Stillness(b.t.Context(), store.Order{Kind: kind, Account: "default"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if len(workers) != 1 {
+	if len(st.Workers) != 1 {
 		return w, false
 	}
-	return workers[0], true
-}
-
-func lotIn(w store.Worker, kind store.Kind) (lot store.WorkerLot) {
-	for _, l := range w.Lots {
-		if l.Kind == kind {
-			lot = l
-		}
-	}
-	return lot
+	return st.Workers[0], true
 }
 
 func TestWorkerReportsHowItStands(t *testing.T) {
@@ -59,26 +50,24 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 	order := b.submit(queue.Whois, "o", names("a", 60))
 	<-gate.Held()
 	b.eventually(func() bool {
-		w, found := b.reported()
-		l := lotIn(w, store.Whois)
-		return found && l.Busy == 2 && l.Waiting > 0 && w.SeenAt.After(l.WaitingSince)
+		w, _ := b.reported(store.Whois)
+		return w.Lot.Busy == 2 && w.Lot.Waiting > 0 && w.SeenAt.After(*w.Lot.WaitingSince)
 	})
-	w, _ := b.reported()
-	if w.Name != "host/1" || !w.Alive || w.Stopping || len(w.Lots) != 2 || lotIn(w, store.Whois).Slots != 2 {
+	if w, _ := b.reported(store.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Lot.Slots != 2 {
 		t.Errorf("reported %+v", w)
 	}
-	if r := lotIn(w, store.Register); len(r.Paused) != 1 || r.Paused[0] != "register-bulk" || r.Waiting != 0 || !r.WaitingSince.IsZero() {
-		t.Errorf("reported of registrations: %+v", r)
+	if w, _ := b.reported(store.Register); len(w.Lot.Paused) != 1 || w.Lot.Paused[0] != "register-bulk" || w.Lot.Waiting != 0 || w.Lot.WaitingSince != nil {
+		t.Errorf("reported of registrations: %+v", w)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		stop()
 	}()
-	b.eventually(func() bool { w, _ := b.reported(); return w.Stopping })
+	b.eventually(func() bool { w, found := b.reported(store.Whois); return found && !w.Alive })
 	gate.Release()
 	<-ended
-	if _, found := b.reported(); found {
+	if _, found := b.reported(store.Whois); found {
 		t.Error("the worker has gone, and is still on record")
 	}
 	b.work(b.options())

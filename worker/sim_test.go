@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,11 +31,18 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 // newWorld makes a world of a few domains and two processes, with these settings.
 func newWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Options)) *world {
 	w := &world{
-		t: t, db: db, tune: tune, rng: rand.New(rand.NewPCG(seed, 0)), account: fmt.Sprint("s", seed), lock: make(chan struct{}, 1),
+		t: t, db: db, tune: tune, rng: rand.New(rand.NewPCG(seed, 0)), accounts: []string{fmt.Sprint("s", seed)}, lock: make(chan struct{}, 1),
+	}
+	if w.rng.IntN(3) == 0 {
+		w.accounts = append(w.accounts, w.accounts[0]+"b")
+	}
+	w.paced, w.metronomes = w.rng.IntN(4) == 0, map[string]*simMetronome{}
+	for _, a := range w.accounts {
+		w.metronomes[a] = &simMetronome{w: w, every: 20 * time.Second}
 	}
 	w.registry = newRegistry(w)
 	for i := range 1 + w.rng.IntN(4) {
-		w.domains = append(w.domains, fmt.Sprintf("d%d-%s.nl", i, w.account))
+		w.domains = append(w.domains, fmt.Sprintf("d%d-%s.nl", i, w.accounts[0]))
 	}
 	if w.rng.IntN(5) == 0 {
 		w.registry.poison[w.domains[0]] = true
@@ -90,6 +98,13 @@ func TestHistories(t *testing.T) {
 		n = number(t, "SIM_HISTORIES", 1)
 	}
 	const lanes = 6
+	var waited, refused, frozen atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("tasks stood in line %d times, Postgres refused %d statements, %d transactions stood still", waited.Load(), refused.Load(), frozen.Load())
+		if n >= 1000 && !t.Failed() && min(waited.Load(), refused.Load(), frozen.Load()) == 0 {
+			t.Error("a fault that histories should meet never happened")
+		}
+	})
 	server := simServer(t)
 	for lane := range uint64(lanes) {
 		t.Run(fmt.Sprintf("SIM_SEED=%d+%d", first, lane), func(t *testing.T) {
@@ -102,7 +117,11 @@ func TestHistories(t *testing.T) {
 				}
 				seed := first + i
 				w := newWorld(t, db, seed, asByDefault)
-				if failed := w.run(); len(failed) > 0 {
+				failed := w.run()
+				waited.Add(int64(w.waited))
+				refused.Add(int64(w.refused))
+				frozen.Add(int64(w.frozen))
+				if len(failed) > 0 {
 					t.Fatalf("SIM_SEED=%d: %s\n%s", seed, strings.Join(failed, "; "), strings.Join(w.trace, "\n"))
 				}
 			}

@@ -31,9 +31,10 @@ const simSchema = `
 
 // simDatabase is a migrated database whose clock the test sets.
 type simDatabase struct {
-	store *store.Store
-	conn  *pgx.Conn
-	now   time.Time
+	store   *store.Store
+	conn    *pgx.Conn
+	address string
+	now     time.Time
 }
 
 // newSimDatabase makes one on a server that simServer started.
@@ -44,7 +45,7 @@ func newSimDatabase(t *testing.T, server *pgserver.Server, name string) *simData
 		t.Fatal(err)
 	}
 	address := simAddress(t, server, name)
-	d := &simDatabase{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	d := &simDatabase{address: address, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var err error
 	if d.conn, err = pgx.Connect(ctx, address); err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func newSimDatabase(t *testing.T, server *pgserver.Server, name string) *simData
 	})
 	d.set(t, d.now)
 	// One connection: a history takes one step at a time.
-	if d.store, err = store.Open(ctx, address, store.Options{MaxConns: 1}); err != nil {
+	if d.store, err = store.Open(ctx, address, store.Options{MaxConns: 1, LockTimeout: 5 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.store.Close)
@@ -107,6 +108,9 @@ func simServer(t *testing.T) *pgserver.Server {
 	if _, err := migrations.Up(ctx, template); err != nil {
 		t.Fatal(err)
 	}
+	if err := execOnce(ctx, template, simFaults); err != nil {
+		t.Fatal(err)
+	}
 	return server
 }
 
@@ -124,6 +128,13 @@ func execOnce(ctx context.Context, address, sql string) error {
 func (d *simDatabase) empty(t *testing.T) {
 	t.Helper()
 	if _, err := d.conn.Exec(t.Context(), `TRUNCATE orders, jobs, claims, holds, holders, accounts CASCADE`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d *simDatabase) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := d.conn.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
 // process is a worker's code without its clocks, queues and goroutines: the world decides what it does next.
@@ -35,14 +36,17 @@ type task struct {
 func (w *world) newProcess() *process {
 	w.started++
 	p := &process{name: fmt.Sprint("p", w.started), w: w}
-	o, err := w.options(p.name).withDefaults()
+	o := w.options(p.name)
+	o.await = p.await
+	o, err := o.withDefaults()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	p.parts = &Worker{options: o}
 	p.parts.addPipelines()
 	p.parts.dispatcher = newDispatcher(o, p.parts.pipelines, w, w)
-	p.parts.dispatcher.lots = p.parts.dispatcher.lots[:1] // the plain lane: all orders are small
+	// The plain lane: all orders are small.
+	p.parts.dispatcher.lots = slices.DeleteFunc(p.parts.dispatcher.lots, func(l lot) bool { return l.Lane != store.Plain })
 	p.parts.rescuer = &rescuer{store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: func() {}, log: o.Log}
 	for _, prober := range p.parts.probers {
 		prober.announced = true
@@ -59,15 +63,21 @@ const (
 func (w *world) options(name string) Options {
 	o := Options{
 		Store: w.db.store, Name: name, Log: zerolog.Nop(),
-		Accounts: []Account{{Name: w.account, Upstream: w.registry}},
-		Kinds:    []queue.Kind{queue.Register},
-		// More slots than there are ever calls: to wait for one would be to wait for a task that stands still.
-		Whois:    Tuning{BatchSize: 100, Concurrency: 100},
-		Register: Tuning{BatchSize: 50, Concurrency: 100},
+		Kinds: []queue.Kind{queue.Register},
+		// Few slots: who finds none waits in line for a task that stands still somewhere, for as long as the world likes.
+		Whois:    Tuning{BatchSize: 100, Concurrency: 1 + w.rng.IntN(2)},
+		Register: Tuning{BatchSize: 50, Concurrency: 1},
 
 		UpstreamTimeout: simTimeout, ReconcileAfter: simReconcile, ReconcileEvery: time.Minute, ReconcileChecks: 2,
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, HoldInterval: 5 * time.Minute,
 		Clock: func() time.Time { return w.db.now }, Luck: w.rng.Float64, Reached: w.reached,
+		rest: func(context.Context, time.Duration) { w.stand(simResting) },
+	}
+	for _, a := range w.accounts {
+		o.Accounts = append(o.Accounts, Account{Name: a, Upstream: w.registry})
+	}
+	if w.paced {
+		o.pace = func(account string) gate.Pacer { return w.metronomes[account] }
 	}
 	w.tune(&o)
 	return o
@@ -75,6 +85,12 @@ func (w *world) options(name string) Options {
 
 // simSent is when the bytes of a registration have left, and no answer has come.
 const simSent Step = "sent"
+
+// simWaiting is in line at a gate, simResting before something is tried again.
+const (
+	simWaiting Step = "waiting"
+	simResting Step = "resting"
+)
 
 // start lets a process begin something, and returns when that stands still or has ended.
 func (p *process) start(what string, do func(context.Context)) {
@@ -118,6 +134,11 @@ func (w *world) reached(s Step) {
 	if w.quiet || s == StepEnqueued { // of several chunks at once
 		return
 	}
+	w.stand(s)
+}
+
+// stand lets the task that is under way stand still, in quiet times as well.
+func (w *world) stand(s Step) {
 	t := w.current
 	t.parked <- s
 	if !<-t.resume {
@@ -125,10 +146,44 @@ func (w *world) reached(s Step) {
 	}
 }
 
+// await is where a task stands in line at a gate, until it is its turn. Whenever it may go on, time has had its part; in quiet
+// times it takes the time that the rate or a pause wants.
+func (p *process) await(ctx context.Context, ready <-chan struct{}) {
+	for {
+		var longest time.Duration
+		for _, st := range p.parts.standings {
+			longest = max(longest, st.gate.Advance(ctx))
+		}
+		select {
+		case <-ready:
+			return
+		default:
+		}
+		p.w.waited++
+		if p.w.quiet && longest > 0 {
+			p.w.pass(longest)
+			continue
+		}
+		p.w.stand(simWaiting)
+	}
+}
+
+// beat keeps what waits in the process alive.
+func (p *process) beat() {
+	p.start("beat", func(ctx context.Context) { p.w.tolerate("beat", p.parts.heartbeat.beat(ctx)) })
+}
+
+// tolerate notes an error that nothing explains.
+func (w *world) tolerate(what string, err error) {
+	if err != nil && !errors.Is(err, errSimRedis) && !errors.Is(err, store.ErrUnavailable) {
+		w.fail("%s: %v", what, err)
+	}
+}
+
 // work is what the server of Asynq does with a chunk, without its coalescer: the world merges deliveries by itself.
-func (p *process) work(kind store.Kind, jobs []store.DeliveredJob) {
+func (p *process) work(account string, kind store.Kind, jobs []store.DeliveredJob) {
 	for _, pipeline := range p.parts.pipelines {
-		if pipeline.kind == kind {
+		if pipeline.kind == kind && pipeline.account == account {
 			p.start(fmt.Sprintf("work on %d %s jobs", len(jobs), kind), func(ctx context.Context) {
 				pipeline.claimAndProcess(ctx, jobs, nil)
 			})
@@ -138,24 +193,24 @@ func (p *process) work(kind store.Kind, jobs []store.DeliveredJob) {
 
 func (p *process) dispatch() {
 	p.start("dispatch", func(ctx context.Context) {
-		if _, err := p.parts.dispatcher.dispatch(ctx); err != nil && !errors.Is(err, errSimRedis) {
-			p.w.fail("dispatch: %v", err)
-		}
+		_, err := p.parts.dispatcher.dispatch(ctx)
+		p.w.tolerate("dispatch", err)
 	})
 }
 
 func (p *process) rescue() {
 	p.start("rescue", func(ctx context.Context) {
-		if _, err := p.parts.rescuer.rescue(ctx); err != nil {
-			p.w.fail("rescue: %v", err)
-		}
+		_, err := p.parts.rescuer.rescue(ctx)
+		p.w.tolerate("rescue", err)
 	})
 }
 
 func (p *process) probe() {
 	p.start("probe", func(ctx context.Context) {
-		if err := p.parts.probers[0].look(ctx); err != nil {
-			p.w.fail("look after holds: %v", err)
+		standings, err := p.parts.holdWatch.look(ctx)
+		p.w.tolerate("read standings", err)
+		for _, st := range standings {
+			p.w.tolerate("look after holds", p.parts.holdWatch.probers[st.Account].look(ctx, st))
 		}
 	})
 }

@@ -45,7 +45,7 @@ func (r *registry) Invalidate(uint64) { r.token++ }
 
 func (r *registry) answer(status int) registrar.Answer {
 	switch status {
-	case 401, 402, 404:
+	case 401, 402, 404, 500, 503:
 		r.w.held = true
 	}
 	return registrar.Answer{
@@ -56,6 +56,7 @@ func (r *registry) answer(status int) registrar.Answer {
 
 // broken is an answer to a call that was sent and brought nothing.
 func (r *registry) broken() registrar.Answer {
+	r.w.held = true // it may have been one too many in a row
 	return registrar.Answer{Sent: true, TokenGeneration: r.token, Started: r.w.db.now}
 }
 
@@ -67,7 +68,7 @@ func (r *registry) CheckBulk(_ context.Context, domains []string, _ ...registrar
 	case 2:
 		return registrar.CheckReply{Answer: r.broken()}, errSimLine
 	case 3:
-		return registrar.CheckReply{}, errSimLine // not sent
+		return registrar.CheckReply{Answer: registrar.Answer{Started: r.w.db.now}}, errSimLine // not sent
 	case 4:
 		return registrar.CheckReply{Answer: r.answer(429)}, errors.New("simulated: 429")
 	case 5:
@@ -109,6 +110,7 @@ type sale struct {
 	lag     time.Duration // after which WHOIS knows
 	forgets int           // readings for which WHOIS calls them free even then
 	missing bool          // the reply leaves one out
+	pending bool          // it is only accepted, and what is sold is sold later
 }
 
 // decide draws what a call for n domains comes to. What is answered for good is sold at once and known at once; what is not
@@ -123,7 +125,7 @@ func (r *registry) decide(n int) sale {
 	if r.mute && !r.w.quiet {
 		return sale{err: errSimLine, sold: n, lag: late(), forgets: once()}
 	}
-	switch r.w.chance(50, 7, 9, 7, 6, 4, 4, 3, 3, 4, 2, 3) {
+	switch r.w.chance(50, 7, 9, 7, 6, 4, 4, 3, 3, 4, 2, 3, 3, 3) {
 	case 1:
 		return sale{status: 500, err: errors.New("simulated: 500"), sold: part(), late: late(), lag: late(), forgets: once()}
 	case 2:
@@ -147,6 +149,11 @@ func (r *registry) decide(n int) sale {
 		return sale{status: 200, err: errors.New("simulated: not JSON"), sold: n, lag: late(), forgets: once()}
 	case 11:
 		return sale{status: -1, err: errSimLine} // nothing leaves
+	case 12:
+		days := time.Duration(r.w.rng.Int64N(int64(72 * time.Hour))) // long after any reading
+		return sale{status: []int{200, 202}[r.w.rng.IntN(2)], pending: true, sold: part(), late: days, lag: late(), forgets: once()}
+	case 13: // a proxy gave up, and says when to come back
+		return sale{status: 503, err: errors.New("simulated: 503"), sold: part(), lag: late(), forgets: once()}
 	}
 	return sale{status: 200, sold: n}
 }
@@ -159,7 +166,7 @@ func (r *registry) RegisterBulk(_ context.Context, registrations []registrar.Reg
 	}
 	s := r.decide(len(domains))
 	if s.status < 0 {
-		return registrar.RegisterReply{}, s.err
+		return registrar.RegisterReply{Answer: registrar.Answer{Started: r.w.db.now}}, s.err
 	}
 	if !r.broke && slices.ContainsFunc(domains, func(d string) bool { return r.poison[d] }) {
 		s = sale{status: 422, err: errors.New("simulated: 422")}
@@ -175,6 +182,9 @@ func (r *registry) RegisterBulk(_ context.Context, registrations []registrar.Reg
 	if s.status != 0 {
 		reply.Answer = r.answer(s.status)
 	}
+	if s.status == 503 {
+		reply.RetryAfter = time.Second
+	}
 	if s.err != nil {
 		reply.Documented = s.status >= 400 && s.status != 404
 		reply.Complete = s.status >= 300
@@ -182,6 +192,16 @@ func (r *registry) RegisterBulk(_ context.Context, registrations []registrar.Reg
 	}
 	if s.missing {
 		results = results[1:]
+	}
+	if s.pending {
+		for i := range results {
+			if results[i].Outcome == registrar.Registered {
+				results[i].Outcome, results[i].StatusCode = registrar.Accepted, 0
+			}
+		}
+	}
+	if s.status == 202 {
+		return registrar.RegisterReply{Answer: reply.Answer}, errors.New("simulated: 202")
 	}
 	reply.Results = results
 	return reply, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
@@ -23,7 +24,7 @@ type world struct {
 	db       *simDatabase
 	rng      *rand.Rand
 	tune     func(*Options) // what is not as by default
-	account  string
+	accounts []string
 	registry *registry
 	procs    []*process
 	started  int
@@ -34,6 +35,13 @@ type world struct {
 	stirred bool // something has changed since the last dispatch
 	aged    bool // time has passed since the last rescue
 	held    bool // there may be a hold
+
+	paced      bool // calls take turns by a rate
+	metronomes map[string]*simMetronome
+	waited     int         // how often a task stood in line
+	refused    int         // statements that Postgres refused
+	frozen     int         // transactions that stood still
+	locks      []*pgx.Conn // of transactions that stand still
 
 	domains []string
 	orders  []store.Order
@@ -46,8 +54,9 @@ type world struct {
 
 // queuedTask is a chunk on its way.
 type queuedTask struct {
-	kind store.Kind
-	jobs []store.DeliveredJob
+	account string
+	kind    store.Kind
+	jobs    []store.DeliveredJob
 }
 
 var errSimRedis = errors.New("simulated: Redis is away")
@@ -57,7 +66,7 @@ func (w *world) Enqueue(_ context.Context, kind queue.Kind, _ queue.Lane, c queu
 	if w.refuse == 1 {
 		return errSimRedis
 	}
-	t := queuedTask{kind: store.Kind(kind)}
+	t := queuedTask{account: c.Account, kind: store.Kind(kind)}
 	for _, j := range c.Jobs {
 		t.jobs = append(t.jobs, store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch})
 	}
@@ -110,19 +119,20 @@ func (w *world) submit() {
 	first := w.rng.IntN(len(w.domains))
 	domains := w.domains[first:]
 	n := store.NewOrder{
-		Source: "sim", Reference: fmt.Sprintf("%s-%d", w.account, len(w.orders)), Kind: store.Register, Lane: store.Plain,
-		Account: w.account, ChunkSize: 1 + w.rng.IntN(len(domains)),
+		Source: "sim", Reference: fmt.Sprintf("%s-%d", w.accounts[0], len(w.orders)), Kind: store.Register, Lane: store.Plain,
+		Account: w.accounts[w.rng.IntN(len(w.accounts))], ChunkSize: 1 + w.rng.IntN(len(domains)),
 	}
 	submitted, err := w.db.store.Submit(w.t.Context(), n, func(yield func(store.NewJob, error) bool) {
 		for _, d := range domains {
-			id := uuid.NewSHA1(uuid.NameSpaceDNS, []byte(n.Reference+d))
+			id := queue.JobID(n.Source, n.Reference, queue.Register, d)
 			if !yield(store.NewJob{ID: id, Domain: d, HolderID: "H-1", PeriodMonths: 12}, nil) {
 				return
 			}
 		}
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		w.tolerate("submit", err) // the producer would say it again
+		return
 	}
 	w.log("order %d of %v, %d a chunk", len(w.orders), domains, n.ChunkSize)
 	w.orders = append(w.orders, submitted.Order)
@@ -132,7 +142,7 @@ func (w *world) submit() {
 // event is one thing that happens.
 func (w *world) event() {
 	p := w.procs[w.rng.IntN(len(w.procs))]
-	switch w.chance(20, 26, 34, 14, 9, 6, 3, 3, 2, 2, 1, 1) {
+	switch w.chance(20, 26, 34, 14, 9, 6, 3, 3, 2, 2, 1, 1, 6, 3, 1) {
 	case 0:
 		if !w.stirred {
 			return
@@ -177,6 +187,12 @@ func (w *world) event() {
 		}
 	case 10:
 		w.registry.broke = false
+	case 12:
+		p.beat()
+	case 13:
+		w.refuseStatements()
+	case 14:
+		w.freeze()
 	case 11:
 		d := w.domains[w.rng.IntN(len(w.domains))]
 		if _, sold := w.registry.ours[d]; !sold {
@@ -194,13 +210,13 @@ func (w *world) deliver(p *process) {
 	i := w.rng.IntN(len(w.tasks))
 	t := w.tasks[i]
 	jobs := slices.Clone(t.jobs)
-	if other := w.tasks[w.rng.IntN(len(w.tasks))]; other.kind == t.kind && w.chance(3, 1) == 0 {
+	if other := w.tasks[w.rng.IntN(len(w.tasks))]; other.kind == t.kind && other.account == t.account && w.chance(3, 1) == 0 {
 		jobs = append(jobs, other.jobs...)
 	}
 	if w.chance(9, 1) == 0 {
 		w.tasks = slices.Delete(w.tasks, i, i+1)
 	}
-	p.work(t.kind, jobs)
+	p.work(t.account, t.kind, jobs)
 }
 
 // operate lets a person do something to an order. The person knows what the registry knows.
@@ -216,9 +232,8 @@ func (w *world) operate() {
 		return
 	case 3:
 		w.log("resumed")
-		if _, err := w.db.store.Resume(w.t.Context(), w.account); err != nil {
-			w.fail("resume: %v", err)
-		}
+		_, err := w.db.store.Resume(w.t.Context(), w.accounts[w.rng.IntN(len(w.accounts))])
+		w.tolerate("resume", err)
 		return
 	}
 	w.act(r)
@@ -227,9 +242,7 @@ func (w *world) operate() {
 func (w *world) act(r store.ActRequest) {
 	w.stirred = true
 	report, err := w.db.store.CarryOut(w.t.Context(), r)
-	if err != nil {
-		w.fail("%s: %v", r.Act, err)
-	}
+	w.tolerate(string(r.Act), err)
 	w.log("%s changes %d", r.Act, report.Changed())
 }
 
@@ -269,14 +282,18 @@ func (w *world) jobs() []store.Job {
 func (w *world) calm() {
 	w.quiet, w.registry.broke = true, false
 	w.log("calm")
+	w.thaw()
 	for _, p := range w.procs {
 		for len(p.tasks) > 0 {
-			p.tasks[0].goOn(w.rng.IntN(2) == 0)
+			p.tasks[w.rng.IntN(len(p.tasks))].goOn(w.rng.IntN(2) == 0)
 		}
 	}
 	p := w.newProcess()
 	for range calmRounds {
 		d := w.awaitDue()
+		for _, t := range slices.Clone(p.tasks) {
+			t.goOn(true)
+		}
 		if d.settled {
 			return
 		}
@@ -311,10 +328,10 @@ func (w *world) awaitDue() (d due) {
 			SELECT wake_at AS t FROM chunks WHERE order_id = ANY($2) UNION ALL
 			SELECT lease_until FROM claims WHERE lease_until IS NOT NULL AND closed_at IS NULL
 		), probes AS (
-			SELECT next_probe_at AS t FROM holds WHERE account = $1 AND (
-				EXISTS (SELECT FROM jobs WHERE held_account = $1) OR
-				EXISTS (SELECT FROM chunks WHERE account = $1 AND wake_at IS NULL)) UNION ALL
-			SELECT now() FROM jobs WHERE held_account = $1 AND NOT EXISTS (SELECT FROM holds WHERE account = $1)
+			SELECT next_probe_at AS t FROM holds h WHERE account = ANY($1) AND (
+				EXISTS (SELECT FROM jobs WHERE held_account = h.account) OR
+				EXISTS (SELECT FROM chunks WHERE account = h.account AND wake_at IS NULL)) UNION ALL
+			SELECT now() FROM jobs j WHERE held_account = ANY($1) AND NOT EXISTS (SELECT FROM holds WHERE account = j.held_account)
 		), jobs AS MATERIALIZED (
 			SELECT wake_at, state, finished_at FROM jobs WHERE order_id = ANY($2)
 		), next AS (
@@ -324,7 +341,7 @@ func (w *world) awaitDue() (d due) {
 			EXISTS (SELECT FROM rescues), EXISTS (SELECT FROM probes),
 			NOT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND state <> 'unconfirmed')
 		FROM next`,
-		w.account, w.orderIDs(), w.db.now.Add(time.Second)).Scan(&now, &d.rescue, &d.probe, &d.settled)
+		w.accounts, w.orderIDs(), w.db.now.Add(time.Second)).Scan(&now, &d.rescue, &d.probe, &d.settled)
 	if err != nil {
 		w.t.Fatal(err)
 	}

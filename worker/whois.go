@@ -27,45 +27,44 @@ func (p *pipeline) whoisOnce(ctx context.Context, b batch) (res part) {
 	for i, j := range b.jobs {
 		switch f := fates[i]; {
 		case f.course == courseDone && f.taken:
-			transitions = append(transitions, store.Succeed(j.ID, store.Taken))
+			transitions = append(transitions, store.Saying(store.Succeed(j.ID, store.Taken), f.aside()))
 		case f.course == courseDone:
-			transitions = append(transitions, store.Succeed(j.ID, store.Available))
+			transitions = append(transitions, store.Saying(store.Succeed(j.ID, store.Available), f.aside()))
 		case f.course == courseSplit && len(b.jobs) > 1:
 			res.split = append(res.split, j)
 		case f.course == courseSplit, f.course == courseReject:
-			res.bad = true
-			transitions = append(transitions, store.Fail(j.ID, store.Rejected, f.words))
+			res.refused = append(res.refused, refusal{job: j, op: store.OpWhois, fate: f, end: store.Fail(j.ID, store.Rejected, f.words)})
 		default:
-			transitions = append(transitions, p.retryOrEnd(j, f, luck))
+			transitions = append(transitions, p.policy.againOrEnd(j, f, luck))
 		}
 	}
 	res.settled = p.settle(ctx, b, func(ctx context.Context) (int, error) {
 		n, err := p.options.Store.Settle(ctx, b.claim, call, transitions)
-		return n + len(res.split), err
+		return n + len(res.split) + len(res.refused), err
 	})
 	return res
 }
 
 // check makes one bulk WHOIS call for a batch and returns each job's fate, in the order of the jobs. Settling is the
-// caller's. It returns false when the call was not started: the claim has ended, or Postgres is away.
+// caller's. It returns false when the call was not started: no permit was to be had, the claim has ended, or Postgres is
+// away.
 func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, store.CallResult, bool) {
+	permit, err := p.pass(ctx, b, op)
+	if err != nil {
+		return nil, store.CallResult{}, false
+	}
+	defer permit.Release()
 	domains := domainsOf(b.jobs)
 	call := newID()
 	if err := p.startCall(ctx, b, call, op); err != nil {
+		permit.Release()
 		p.refused(ctx, b, err)
 		return nil, store.CallResult{}, false
 	}
-	var (
-		reply registrar.CheckReply
-		err   error
-	)
-	if p.checks.do(ctx, func() {
-		calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
-		defer cancel()
-		reply, err = p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
-	}) != nil {
-		return nil, store.CallResult{}, false
-	}
+	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	reply, err := p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
+	cancel()
+	permit.Release()
 	p.options.reached(StepChecked)
 	fates := fatesOfChecks(domains, reply, err)
 	p.heed(ctx, b, op, fates, reply.Answer)
@@ -84,7 +83,7 @@ func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op st
 // release gives a batch back that was not called for.
 func (p *pipeline) release(ctx context.Context, b batch) {
 	p.settle(ctx, b, func(ctx context.Context) (int, error) {
-		_, err := p.options.Store.Release(ctx, b.claim, p.backoff.delay(1, p.options.Luck()), "")
+		_, err := p.options.Store.Release(ctx, b.claim, p.policy.backoff.delay(1, p.options.Luck()), "")
 		return len(b.jobs), err
 	})
 }

@@ -39,6 +39,9 @@ type Worker struct {
 	probers    []*prober
 	servers    []server
 	pipelines  []*pipeline
+	standings  []*standing
+	heartbeat  *heartbeat
+	holdWatch  *holdWatch
 	log        zerolog.Logger
 }
 
@@ -74,21 +77,23 @@ func New(o Options) (*Worker, error) {
 // addPipelines makes each account's pipelines, and the prober that looks after its holds.
 func (w *Worker) addPipelines() {
 	o := w.options
+	w.heartbeat, w.holdWatch = newHeartbeat(o), newHoldWatch(o)
 	for _, a := range o.Accounts {
-		auth, pacer := newAuthority(), newPacer(w.redis, a.Name, o)
+		st := newStanding(a.Name, w.redis, o)
+		w.standings = append(w.standings, st)
 		prober := &prober{
-			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{},
+			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{}, gate: st.gate, told: make(chan store.Standing, 1),
 			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.Kinds {
-			p := newPipeline(kind, a, auth, pacer, o)
+			p := newPipeline(kind, a, st, w.heartbeat, o)
 			prober.kinds = append(prober.kinds, p.kind)
 			prober.pipelines[p.kind] = p
 			w.pipelines = append(w.pipelines, p)
 		}
-		openHolderDesk(prober.pipelines, pacer, o)
 		w.probers = append(w.probers, prober)
+		w.holdWatch.add(prober)
 	}
 }
 
@@ -96,6 +101,11 @@ func (w *Worker) addPipelines() {
 // through and settles them, and returns. It fails only when it could not begin.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.close()
+	keeper := newKeeper(w.options)
+	if err := keeper.begin(ctx); err != nil {
+		w.shutdown(tick) // none has begun
+		return fmt.Errorf("begin to work: %w", err)
+	}
 	work, hardStop := context.WithCancel(context.WithoutCancel(ctx))
 	defer hardStop()
 	var running sync.WaitGroup
@@ -106,13 +116,17 @@ func (w *Worker) Run(ctx context.Context) error {
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
 	for _, role := range []func(context.Context){
-		w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.reporter.run,
+		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.reporter.run,
 	} {
 		running.Go(func() { role(roles) })
 	}
 	for _, p := range w.probers {
 		running.Go(func() { p.run(roles, work) })
 	}
+	for _, st := range w.standings {
+		running.Go(func() { st.gate.Run(roles) })
+	}
+	running.Go(func() { keeper.run(roles) })
 	err := w.serve(ctx)
 	stopRoles()
 	w.drain(work, hardStop, &running)

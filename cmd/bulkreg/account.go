@@ -14,14 +14,22 @@ import (
 // that a worker has ever started with: whoever gives orders needs no credentials. Where there is neither, the
 // default account is taken to be on its way.
 func checkAccount(ctx context.Context, cfg config.Config, st *store.Store, name string) error {
+	known, err := knownAccounts(ctx, cfg, st)
+	if err != nil || slices.Contains(known, name) {
+		return err
+	}
+	return noAccount(name, known)
+}
+
+func knownAccounts(ctx context.Context, cfg config.Config, st *store.Store) ([]string, error) {
 	known, err := st.Accounts(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	configured, err := cfg.Accounts()
 	var missing *config.MissingError
 	if err != nil && !errors.As(err, &missing) {
-		return usageError(err)
+		return nil, usageError(err)
 	}
 	for _, a := range configured {
 		known = append(known, a.Name)
@@ -29,10 +37,10 @@ func checkAccount(ctx context.Context, cfg config.Config, st *store.Store, name 
 	if len(known) == 0 {
 		known = []string{config.DefaultAccount}
 	}
-	if slices.Contains(known, name) {
-		return nil
-	}
 	slices.Sort(known)
-	return usagef("there is no account %q, neither in the settings here nor with a worker; known: %s",
-		name, strings.Join(slices.Compact(known), ", "))
+	return slices.Compact(known), nil
+}
+
+func noAccount(name string, known []string) error {
+	return usagef("there is no account %q, neither in the settings here nor with a worker; known: %s", name, strings.Join(known, ", "))
 }

@@ -63,3 +63,42 @@ func TestRetryOfChecksDoesNotSpeakOfMoney(t *testing.T) {
 	p.interrupt()
 	<-p.ended
 }
+
+// On a terminal, whoever lifts more than the holds of one account, or somebody else's pause, is asked.
+func TestResumeAsks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		args     []string
+		question string // "": none
+		answer   string
+		status   int
+		left     int
+	}{
+		"everything, yes":      {[]string{"resume"}, "Lift 2 holds and resume 1 paused order, so that 3 jobs go on?", "y\n", exitDone, 0},
+		"everything, no":       {[]string{"resume"}, "Lift 2 holds and resume 1 paused order", "n\n", exitUsage, 3},
+		"everything, with yes": {[]string{"resume", "--yes"}, "", "", exitDone, 0},
+		"another's, no":        {[]string{"resume", "brand-b"}, "Lift 1 hold, so that 0 jobs go on?", "\n", exitUsage, 3},
+		"one's own":            {[]string{"resume", "default"}, "", "", exitDone, 2},
+		"another's order, yes": {[]string{"resume", "checks"}, "Resume 1 paused order, so that", "y\n", exitDone, 2},
+		"in another's name":    {[]string{"resume", "checks", "--by", "joe"}, "", "", exitDone, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pausedDesk(t)
+			d.must(exitDone, "pause", "default")
+			d.must(exitDone, "pause", "brand-b", "--by", "joe")
+			d.must(exitDone, "pause", "checks", "--by", "joe")
+			p := startOnTerminal(t, d.environ, tc.args...)
+			if tc.question != "" {
+				p.stderr.await(t, tc.question, p.ended)
+				p.types(t, tc.answer)
+			}
+			<-p.ended
+			r := p.result()
+			if r.status != tc.status || strings.Contains(r.stderr, "[y/N]") != (tc.question != "") {
+				t.Errorf("status %d, %s", r.status, r.stderr)
+			}
+			d.holds(tc.left)
+		})
+	}
+}

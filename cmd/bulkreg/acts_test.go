@@ -294,7 +294,10 @@ func TestJobShowsReadings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.st.RecordReadings(t.Context(), calls[0].ID, []store.Reading{{Job: j.ID, Availability: store.Taken, Status: "active"}}); err != nil {
+	read := store.CheckResult{Call: store.CallResult{ID: calls[0].ID, Status: 200}, Readings: []store.Reading{
+		{Job: j.ID, Availability: store.Taken, Status: "active"},
+	}}
+	if _, err := d.st.SettleCheck(t.Context(), uuid.Nil, read); err != nil {
 		t.Fatal(err)
 	}
 	r := d.must(exitDone, "job", j.ID.String())

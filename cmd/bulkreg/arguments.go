@@ -12,11 +12,12 @@ import (
 
 // What an argument is, for whoever left it out, and where to find one.
 const (
-	anOrder  = "the order's reference: `bulkreg orders` lists them"
-	aJob     = "the job's ID: `bulkreg jobs REF` lists them"
-	aHolder  = "the holder's id: `bulkreg holder get --email ADDRESS` tells it"
-	someJobs = "orders by their references, or jobs by their IDs: `bulkreg orders` and `bulkreg jobs REF` list them"
-	aDomain  = "one or several domains, such as example.nl"
+	anOrder          = "the order's reference: `bulkreg orders` lists them"
+	aJob             = "the job's ID: `bulkreg jobs REF` lists them"
+	aHolder          = "the holder's id: `bulkreg holder get --email ADDRESS` tells it"
+	someJobs         = "orders by their references, or jobs by their IDs: `bulkreg orders` and `bulkreg jobs REF` list them"
+	anAccountOrOrder = "an account by its name, or an order by its reference: `bulkreg orders` lists these"
+	aDomain          = "one or several domains, such as example.nl"
 )
 
 // noArgs refuses every argument. For a command of commands, an argument is one that there is not.

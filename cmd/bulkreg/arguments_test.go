@@ -15,7 +15,7 @@ func TestUsageErrors(t *testing.T) {
 		"holder gett":                           "did you mean get?",
 		"dev extra":                             "dev takes no arguments: \"extra\"\n",
 		"holds x":                               "holds takes no arguments: \"x\"\n",
-		"resume one two":                        "resume takes one argument: \"two\" is one too many\nUsage: bulkreg resume [ACCOUNT]",
+		"resume one two":                        "resume takes one argument: \"two\" is one too many\nUsage: bulkreg resume [ACCOUNT|REF]",
 		"job":                                   "give the job's ID: `bulkreg jobs REF` lists them\nUsage: bulkreg job ID",
 		"order":                                 "give the order's reference: `bulkreg orders` lists them\nUsage:",
 		"jobs one two":                          "jobs takes one argument: \"two\" is one too many",

@@ -110,7 +110,7 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 		return err
 	}
 	e.push(func() error { opened.close(); return nil })
-	w, err := a.newWorker(cfg, e.store, accounts, []queue.Kind{queue.Whois, queue.Register}, log)
+	w, err := a.newWorker(cfg, e.store, accounts, []queue.Kind{queue.Whois, queue.Register}, e.health, log)
 	if err != nil {
 		return err
 	}

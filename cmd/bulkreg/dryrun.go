@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +32,10 @@ type rehearsal struct {
 	Available  int    `json:"available"` // of the new ones, by WHOIS
 	Taken      int    `json:"taken"`
 	Unknown    int    `json:"unknown"`
+
+	// Barred are those of the available ones that would not be sent, because of what WHOIS says of them besides.
+	Barred   int            `json:"barred"`
+	BarredBy map[string]int `json:"barred_by,omitempty"` // by the words that bar, separated by commas
 }
 
 // rehearse checks by WHOIS what the plan calls new, and prints what it found.
@@ -47,6 +54,7 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 		if err := c.run(ctx, freshDomains(ctx, in.store, in.spool)); err != nil {
 			return refused(ctx, err)
 		}
+		result.Barred, result.BarredBy = c.barred, c.barredBy
 		result.Available, result.Taken, result.Unknown = c.found[registrar.Available], c.found[registrar.Taken], c.found[registrar.Unknown]
 	}
 	if err := r.printRehearsal(result); err != nil {
@@ -69,28 +77,35 @@ func (r *registering) printRehearsal(result rehearsal) error {
 	t.row("Available", thousands(result.Available))
 	t.row("Taken", thousands(result.Taken))
 	t.row("Unknown", thousands(result.Unknown))
+	for _, words := range slices.Sorted(maps.Keys(result.BarredBy)) {
+		remedy := "not sent unless --allow-status " + shellWord(words)
+		if words == otherWords {
+			remedy = "not sent: WHOIS says other words of them"
+		}
+		t.row("Barred", thousands(result.BarredBy[words]), words+": "+remedy)
+	}
 	return t.end()
 }
 
 // freshDomains yields the domains of an order that no other job has.
-func freshDomains(ctx context.Context, st *store.Store, spool *intake.Spool) iter.Seq2[string, error] {
+func freshDomains(ctx context.Context, st *store.Store, spool *intake.Spool) iter.Seq2[intake.Wanted, error] {
 	const batch = 5000
-	return func(yield func(string, error) bool) {
-		for domains, err := range batches(spool.Domains(), batch) {
+	return func(yield func(intake.Wanted, error) bool) {
+		for wanted, err := range batches(spool.Wanted(), batch) {
 			var claimed []store.Claimant
 			if err == nil {
-				claimed, err = st.Claimants(ctx, domains)
+				claimed, err = st.Claimants(ctx, domainsOf(wanted))
 			}
 			if err != nil {
-				yield("", err)
+				yield(intake.Wanted{}, err)
 				return
 			}
 			others := make(map[string]bool, len(claimed))
 			for _, c := range claimed {
 				others[c.Domain] = true
 			}
-			for _, d := range domains {
-				if !others[d] && !yield(d, nil) {
+			for _, w := range wanted {
+				if !others[w.Domain] && !yield(w, nil) {
 					return
 				}
 			}
@@ -98,20 +113,28 @@ func freshDomains(ctx context.Context, st *store.Store, spool *intake.Spool) ite
 	}
 }
 
+func domainsOf(wanted []intake.Wanted) []string {
+	domains := make([]string, len(wanted))
+	for i, w := range wanted {
+		domains[i] = w.Domain
+	}
+	return domains
+}
+
 // batches gathers what comes one by one. A batch is the receiver's to keep.
-func batches(domains iter.Seq2[string, error], size int) iter.Seq2[[]string, error] {
-	return func(yield func([]string, error) bool) {
-		batch := make([]string, 0, size)
-		for d, err := range domains {
+func batches[T any](all iter.Seq2[T, error], size int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		batch := make([]T, 0, size)
+		for one, err := range all {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if batch = append(batch, d); len(batch) == size {
+			if batch = append(batch, one); len(batch) == size {
 				if !yield(batch, nil) {
 					return
 				}
-				batch = make([]string, 0, size)
+				batch = make([]T, 0, size)
 			}
 		}
 		if len(batch) > 0 {
@@ -138,18 +161,26 @@ type checks struct {
 	notes    io.Writer
 	account  string
 
-	mu     sync.Mutex // guards what follows
-	found  map[registrar.Availability]int
-	failed int
+	mu       sync.Mutex // guards what follows
+	found    map[registrar.Availability]int
+	barred   int
+	barredBy map[string]int // by the words that bar
+	failed   int
 }
 
+// maxBarredBy bounds the words that are told apart; the registrar may say something else of each domain.
+const maxBarredBy = 20
+
+// otherWords stands for those beyond.
+const otherWords = "other words"
+
 // run checks all domains. It fails when ctx ends or the domains cannot be read.
-func (c *checks) run(ctx context.Context, domains iter.Seq2[string, error]) error {
-	c.found = map[registrar.Availability]int{}
+func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) error {
+	c.found, c.barredBy = map[registrar.Availability]int{}, map[string]int{}
 	var group errgroup.Group
 	group.SetLimit(c.calls)
 	err := func() error {
-		for batch, err := range batches(domains, c.batch) {
+		for batch, err := range batches(all, c.batch) {
 			if err != nil {
 				return err
 			}
@@ -157,7 +188,7 @@ func (c *checks) run(ctx context.Context, domains iter.Seq2[string, error]) erro
 				return ctx.Err()
 			}
 			group.Go(func() error {
-				reply, err := c.upstream.CheckBulk(ctx, batch)
+				reply, err := c.upstream.CheckBulk(ctx, domainsOf(batch))
 				c.take(batch, reply, err)
 				return ctx.Err()
 			})
@@ -174,7 +205,7 @@ func (c *checks) run(ctx context.Context, domains iter.Seq2[string, error]) erro
 }
 
 // take counts what a call brought.
-func (c *checks) take(asked []string, reply registrar.CheckReply, err error) {
+func (c *checks) take(asked []intake.Wanted, reply registrar.CheckReply, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -185,10 +216,24 @@ func (c *checks) take(asked []string, reply registrar.CheckReply, err error) {
 		return
 	}
 	names := make([]domainname.Name, len(asked))
-	for i, d := range asked {
-		names[i] = domainname.Name{ASCII: d, Unicode: d}
+	for i, w := range asked {
+		names[i] = domainname.Name{ASCII: w.Domain, Unicode: w.Domain}
 	}
-	for _, answer := range matchChecks(names, reply.Checks) {
+	for i, answer := range matchChecks(names, reply.Checks) {
 		c.found[answer.Availability]++
+		c.bar(registrar.Check{Availability: answer.Availability, Status: answer.Status}, asked[i].AllowStatus)
 	}
+}
+
+// bar counts a domain that would not be sent.
+func (c *checks) bar(check registrar.Check, allowed []string) {
+	if _, barred := registrar.Barred(check, allowed); !barred {
+		return
+	}
+	words := strings.Join(check.Bars(), ",")
+	if _, known := c.barredBy[words]; !known && len(c.barredBy) >= maxBarredBy {
+		words = otherWords
+	}
+	c.barred++
+	c.barredBy[words]++
 }

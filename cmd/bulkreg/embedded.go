@@ -116,7 +116,6 @@ func (e *embedded) startHealth(ctx context.Context, wanted bool) error {
 	}
 	e.redis = client
 	e.push(client.Close)
-	e.health.watch(onRedis, func(ctx context.Context) error { return pingRedis(ctx, client) })
 	return nil
 }
 
@@ -159,7 +158,8 @@ func (e *embedded) goWorker(w *worker.Worker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.worker = make(chan error, 1)
 	ended := make(chan struct{})
-	e.health.watch(onPostgres, e.store.Ping)
+	e.health.watch(onPostgres, askPostgres(e.store))
+	e.health.watch(onRedis, askRedis(e.redis))
 	e.health.enter(phaseWorking)
 	go func() {
 		defer close(ended)

@@ -42,6 +42,7 @@ type enqueuing struct {
 	skipInvalid bool
 	rejects     string   // the file for invalid lines, "" for none
 	ignore      []string // columns that may mean nothing
+	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
 	out         output
 	cfg         config.Config
@@ -178,7 +179,11 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil {
 		return err
 	}
-	return e.printOrder(e.out, sum)
+	still, err := stillOf(ctx, st, sum)
+	if err != nil {
+		return err
+	}
+	return e.printOrder(e.out, sum, still...)
 }
 
 // incoming is an order that was read, and not yet stored.
@@ -243,5 +248,5 @@ func nothingStored() error {
 
 // inputOptions say how the lines of an order are read.
 func (e *enqueuing) inputOptions(holder string) input.Options {
-	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore}
+	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow}
 }

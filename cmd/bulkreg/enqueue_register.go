@@ -36,6 +36,10 @@ housenumber, postalcode, city and country, in NDJSON also as one object named ho
 registrar by e-mail address, or created once, however many domains there are. Details are kept in the database alone,
 and ` + "`bulkreg purge`" + ` removes them.
 
+A domain that WHOIS calls available, but also premium, reserved or the like, or names a price for, is not registered: its
+job ends as rejected with these words. --allow-status WORD allows a word for every line that has no column allow_status of
+its own. To allow premium allows its price, whatever that is.
+
 A registration costs money and cannot be undone. So the plan is shown first, and it is asked for on a terminal;
 elsewhere it needs --yes. A domain that another order has registered, or is about to, is not sent again: that job
 ends as a duplicate. --dry-run also checks by WHOIS what would be sent, prints how many domains are available, taken
@@ -45,12 +49,14 @@ and unknown, and stores nothing. It exits with 1 when some are unknown.
 		Example: `  bulkreg enqueue register domains.csv --order order-1042 --dry-run
   bulkreg enqueue register domains.csv --order order-1042 --yes --wait
   bulkreg enqueue register domains.csv --order order-1042 --ignore-columns note,price
+  bulkreg enqueue register domains.csv --order order-1042 --allow-status premium,reserved
   echo example.nl | bulkreg enqueue register - --order order-1043 --holder H-1 --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.register(cmd.Context(), args) },
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&r.holder, "holder", "", "the holder's `ID` for lines that name none")
 	cmd.Flags().StringSliceVar(&r.ignore, "ignore-columns", nil, "pass over columns or fields that mean nothing: `NAME,...`, or all")
+	cmd.Flags().StringSliceVar(&r.allow, "allow-status", nil, "register domains of which WHOIS also says this `WORD`, such as premium, for lines that name none")
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "check the plan by WHOIS and store nothing")
 	return cmd

@@ -72,6 +72,7 @@ func exportColumns() []string {
 	return []string{
 		"job_id", "domain", "kind", "state", "outcome", "attempts", "error",
 		"domain_unicode", "holder_id", "period_months", "nameservers", "created_at", "finished_at",
+		"whois_status", "allow_status",
 	}
 }
 
@@ -104,6 +105,7 @@ func exportRow(j store.Job) []string {
 	return []string{
 		j.ID.String(), j.Domain, string(j.Kind), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), harmless(j.LastError),
 		harmless(j.DomainUnicode), harmless(j.HolderID), period, strings.Join(j.Nameservers, " "), exportTime(j.CreatedAt), exportTime(j.FinishedAt),
+		harmless(j.WhoisStatus), harmless(strings.Join(j.AllowStatus, ",")),
 	}
 }
 

@@ -33,7 +33,15 @@ var _ summarizer = (*store.Store)(nil)
 func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store.Summary, error) {
 	p := a.newProgress(o.Reference)
 	defer p.end()
-	return followOrder(ctx, st, o, p.show, a.stderr)
+	tell := func(text string) { p.note(o.Reference + " " + text) }
+	watch := stillWatch{clock: time.Now, tell: tell, ask: func(ctx context.Context, sum store.Summary) ([]store.StillReason, error) {
+		found, err := st.Stillness(ctx, sum.Order)
+		return whyStill(sum, found), err
+	}}
+	return followOrder(ctx, st, o, func(sum store.Summary) {
+		p.show(sum)
+		watch.look(ctx, sum)
+	}, a.stderr)
 }
 
 // followOrder looks at an order again and again, shows what it sees, and ends when it is settled.

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 // health answers the probes of whoever runs a worker, over HTTP:
 //
 //	GET /healthz  200 as long as the process lives
-//	GET /readyz   200 while the worker works and Postgres and Redis have answered lately, else 503; the body is a condition
+//	GET /readyz   200 while the worker works, its roles do not fail again and again, and Postgres and Redis have lately taken
+//	              writes, else 503; the body is a readiness
 //
 // It tells neither addresses nor errors: whoever reaches the port may ask.
 type health struct {
@@ -34,6 +36,8 @@ type health struct {
 	mu       sync.Mutex
 	phase    phase
 	answered map[dependency]time.Time // when each was last heard of
+	refused  map[dependency]time.Time // when each last answered that it takes no writes
+	failing  map[string]time.Time     // the roles that fail, and since when
 }
 
 // phase is what a worker is at.
@@ -42,6 +46,7 @@ type phase string
 const (
 	phaseWaiting  phase = "waiting" // for Postgres or Redis
 	phaseWorking  phase = "working"
+	phaseFailing  phase = "failing" // a role fails again and again, although Postgres and Redis are well
 	phaseStopping phase = "stopping"
 )
 
@@ -55,7 +60,7 @@ const (
 
 const (
 	// askEvery is how often each dependency is asked whether it is there.
-	askEvery = time.Second
+	askEvery = 2 * time.Second
 	// askTime is how long an answer may take.
 	askTime = 2 * time.Second
 	// answerLasts is for how long an answer counts.
@@ -64,13 +69,23 @@ const (
 	healthGrace = time.Second
 )
 
-// condition is the body of /readyz.
+// condition is what /readyz judges by.
 type condition struct {
 	Ready    bool   `json:"ready"`
 	Worker   phase  `json:"worker"`
-	Postgres string `json:"postgres"` // answers or away
+	Postgres string `json:"postgres"` // answers, takes no writes or away
 	Redis    string `json:"redis"`
 }
+
+// readiness is the body of /readyz.
+type readiness struct {
+	condition
+
+	Failing []string `json:"failing,omitempty"` // the roles that fail again and again
+}
+
+// errNoWrites says that a dependency answers and takes no writes.
+var errNoWrites = errors.New("it takes no writes")
 
 // startHealth listens on an address, or nowhere if it is config.Off. The caller closes it.
 func startHealth(ctx context.Context, addr string) (*health, error) {
@@ -129,16 +144,19 @@ func (h *health) watch(d dependency, ask func(context.Context) error) {
 		ticker := time.NewTicker(askEvery)
 		defer ticker.Stop()
 		for {
+			asking, cancel := context.WithTimeout(h.watching, askTime)
+			switch err := ask(asking); {
+			case err == nil:
+				h.heard(d)
+			case errors.Is(err, errNoWrites):
+				h.refuses(d)
+			}
+			cancel()
 			select {
 			case <-h.watching.Done():
 				return
 			case <-ticker.C:
 			}
-			asking, cancel := context.WithTimeout(h.watching, askTime)
-			if ask(asking) == nil {
-				h.heard(d)
-			}
-			cancel()
 		}
 	})
 }
@@ -147,6 +165,29 @@ func (h *health) heard(d dependency) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answered[d] = h.clock()
+}
+
+func (h *health) refuses(d dependency) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.refused == nil {
+		h.refused = map[dependency]time.Time{}
+	}
+	h.refused[d] = h.clock()
+}
+
+// trouble is told when a role begins to fail, and with nil when it works again.
+func (h *health) trouble(role string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err == nil {
+		delete(h.failing, role)
+		return
+	}
+	if h.failing == nil {
+		h.failing = map[string]time.Time{}
+	}
+	h.failing[role] = h.clock()
 }
 
 // enter says what the worker is at from now on. What stops never works again.
@@ -158,19 +199,40 @@ func (h *health) enter(p phase) {
 	}
 }
 
-func (h *health) condition() condition {
+func (h *health) condition() condition { return h.readiness().condition }
+
+// readiness judges. A role that fails while Postgres or Redis is not well says nothing new: it fails for that.
+func (h *health) readiness() readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock()
+	lately := func(at time.Time, ever bool) bool { return ever && now.Sub(at) < answerLasts }
 	word := func(d dependency) string {
-		if at, ever := h.answered[d]; ever && now.Sub(at) < answerLasts {
+		answered, ever := h.answered[d]
+		refused, refuses := h.refused[d]
+		switch {
+		case lately(refused, refuses) && refused.After(answered):
+			return "takes no writes"
+		case lately(answered, ever):
 			return "answers"
 		}
 		return "away"
 	}
-	c := condition{Worker: h.phase, Postgres: word(onPostgres), Redis: word(onRedis)}
-	c.Ready = c.Worker == phaseWorking && c.Postgres == "answers" && c.Redis == "answers"
-	return c
+	r := readiness{condition: condition{Worker: h.phase, Postgres: word(onPostgres), Redis: word(onRedis)}}
+	r.Ready = r.Worker == phaseWorking && r.Postgres == "answers" && r.Redis == "answers"
+	if !r.Ready {
+		return r
+	}
+	for role, since := range h.failing {
+		if now.Sub(since) >= answerLasts {
+			r.Failing = append(r.Failing, role)
+		}
+	}
+	if len(r.Failing) > 0 {
+		r.Ready, r.Worker = false, phaseFailing
+		slices.Sort(r.Failing)
+	}
+	return r
 }
 
 func (h *health) handler() http.Handler {
@@ -179,12 +241,12 @@ func (h *health) handler() http.Handler {
 		answerProbe(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		c := h.condition()
+		r := h.readiness()
 		status := http.StatusOK
-		if !c.Ready {
+		if !r.Ready {
 			status = http.StatusServiceUnavailable
 		}
-		answerProbe(w, status, c)
+		answerProbe(w, status, r)
 	})
 	return mux
 }

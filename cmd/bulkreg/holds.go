@@ -15,17 +15,21 @@ func (a *app) holdsCommand() *cobra.Command {
 	var out output
 	cmd := &cobra.Command{
 		Use:   "holds",
-		Short: "List the accounts that stand still, and why",
-		Long: `holds lists each hold: a reason for which an account's work stands still. It says since when, why in the
-registrar's words, what waits, and when the next probe is due.
+		Short: "List the accounts and orders that stand still, and why",
+		Long: `holds lists each hold: a reason for which an account's work stands still, or that of one order. It says since when,
+who placed it, why in the registrar's words or the operator's, what waits, and when the next probe is due.
 
   payment    402: no funds, or no direct debit. Registrations wait; WHOIS goes on.
   auth       the registrar does not accept the account's credentials. Everything of the account waits.
   contract   the registrar does not know an operation, or refuses a large mixed batch in the same words: the API
              is not as bulkreg thinks. Whatever needs the operation waits.
+  outage     the registrar does not answer, or fails, call after call. Whatever needs the operation waits.
+  paused     an operator has paused the account, or one order.
+  restored   Postgres was restored or failed over, and may have forgotten what was sent. Registrations wait.
 
-While a hold stands, one job is tried at each probe. When that goes well the hold is lifted by itself, and what
-waited goes on. Nothing is used up meanwhile, and no other account notices.`,
+While one of the first four stands, one job is tried at each probe. When that goes well the hold is lifted by itself, and
+what waited goes on. The last two are lifted by a person, with ` + "`bulkreg resume`" + `. Nothing is used up meanwhile, and no
+other account notices.`,
 		Example: `  bulkreg holds
   bulkreg holds -o json`,
 		Args: noArgs,
@@ -35,46 +39,11 @@ waited goes on. Nothing is used up meanwhile, and no other account notices.`,
 				if err != nil {
 					return err
 				}
-				return a.printHolds(out, holds)
-			})
-		},
-	}
-	out.add(cmd)
-	return cmd
-}
-
-func (a *app) resumeCommand() *cobra.Command {
-	var out output
-	cmd := &cobra.Command{
-		Use:   "resume [ACCOUNT]",
-		Short: "Lift the holds of an account, or of all, and go on at once",
-		Long: `resume lifts every hold of an account, or of all accounts, without waiting for the next probe: when the
-account has been topped up, the credentials or the paths have been corrected. What waited goes on gradually.
-If the reason is still there, the first call brings the hold back.`,
-		Example: `  bulkreg resume
-  bulkreg resume mijndomeinpartner`,
-		Args: oneAtMost,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				account := strings.Join(args, "")
-				ended, err := st.Resume(ctx, account)
-				if err == nil && len(ended) == 0 && account != "" { // a slip must not look like good news
-					err = a.checkNamed(ctx, st, account)
-				}
+				orders, err := st.OrderHolds(ctx)
 				if err != nil {
 					return err
 				}
-				for _, h := range ended {
-					fmt.Fprintf(a.stderr, "Lifted the %s hold of account %s, since %s: %s.\n",
-						h.Reason, h.Account, timeCell(h.Since), counted(h.Jobs, "job goes on", "jobs go on"))
-				}
-				if len(ended) == 0 {
-					fmt.Fprintln(a.stderr, "There was no hold to lift.")
-				}
-				if !out.json() {
-					return nil
-				}
-				return a.printHolds(out, ended)
+				return a.printHolds(out, store.Resumption{Holds: holds, Orders: orders})
 			})
 		},
 	}
@@ -82,55 +51,101 @@ If the reason is still there, the first call brings the hold back.`,
 	return cmd
 }
 
-// checkNamed refuses an account that is known neither here nor to a worker.
-func (a *app) checkNamed(ctx context.Context, st *store.Store, account string) error {
-	cfg, err := a.loadConfig()
-	if err != nil {
-		return err
-	}
-	return checkAccount(ctx, cfg, st, account)
-}
-
-// holdJSON is a hold for programs.
+// holdJSON is a hold for programs. Its names are part of the interface.
 type holdJSON struct {
 	Account     string           `json:"account"`
+	Source      string           `json:"source,omitempty"` // of the order that is paused by itself, with its reference
+	Order       string           `json:"order,omitempty"`
 	Reason      store.HoldReason `json:"reason"`
-	Scope       store.Scope      `json:"scope"`
+	Scope       store.Scope      `json:"scope"` // order: one order alone
 	Since       time.Time        `json:"since"`
+	PlacedBy    string           `json:"placed_by,omitempty"` // the operator; left out for bulkreg itself
 	Words       string           `json:"words"`
 	Status      int              `json:"status,omitempty"`
 	Probes      int              `json:"probes"`
-	NextProbeAt time.Time        `json:"next_probe_at"`
+	NextProbeAt *time.Time       `json:"next_probe_at"` // null: a person must lift it
 	Jobs        int              `json:"jobs"`
 	Orders      []string         `json:"orders"`
 }
 
-func (a *app) printHolds(out output, holds []store.HoldView) error {
+// scopeOrder is the scope of a hold on one order alone.
+const scopeOrder store.Scope = "order"
+
+func holdOut(h store.HoldView) holdJSON {
+	orders := h.Orders
+	if orders == nil {
+		orders = []string{}
+	}
+	return holdJSON{
+		Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), PlacedBy: h.PlacedBy, Words: h.Words,
+		Status: h.Status, Probes: h.Probes, NextProbeAt: timeJSON(h.NextProbeAt), Jobs: h.Jobs, Orders: orders,
+	}
+}
+
+func orderHoldOut(h store.OrderHold) holdJSON {
+	return holdJSON{
+		Account: h.Account, Source: h.Source, Order: h.Reference, Reason: store.HoldPaused, Scope: scopeOrder, Since: h.Since.UTC(),
+		PlacedBy: h.PlacedBy, Words: h.Words, Jobs: h.Jobs, Orders: []string{h.Reference},
+	}
+}
+
+func (a *app) printHolds(out output, holds store.Resumption) error {
 	if out.json() {
 		array := newJSONArray(a.stdout)
-		for _, h := range holds {
-			h.Since, h.NextProbeAt = h.Since.UTC(), h.NextProbeAt.UTC()
-			if err := array.add(holdJSON(h)); err != nil {
+		for _, h := range holds.Holds {
+			if err := array.add(holdOut(h)); err != nil {
+				return err
+			}
+		}
+		for _, h := range holds.Orders {
+			if err := array.add(orderHoldOut(h)); err != nil {
 				return err
 			}
 		}
 		return array.end()
 	}
-	if len(holds) == 0 {
-		fmt.Fprintln(a.stderr, "No account is on hold.")
+	if holds.Empty() {
+		fmt.Fprintln(a.stderr, "No account is on hold, and no order is paused.")
 		return nil
 	}
-	t := newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "JOBS", "ORDERS", "NEXT PROBE", "REGISTRAR SAID")
-	for _, h := range holds {
+	t := newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "BY", "JOBS", "ORDERS", "NEXT PROBE", "WHY")
+	for _, h := range holds.Holds {
 		stops := "registrations"
 		if h.Scope == store.ScopeAll {
 			stops = "everything"
 		}
-		said := h.Words
-		if h.Status != 0 {
-			said = fmt.Sprintf("%d %s", h.Status, h.Words)
-		}
-		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), thousands(h.Jobs), strings.Join(h.Orders, " "), timeCell(h.NextProbeAt), said)
+		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
+			strings.Join(h.Orders, " "), nextProbe(h), heldWords(h))
+	}
+	for _, h := range holds.Orders {
+		t.row(h.Account, string(store.HoldPaused), "one order", timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
+			h.Source+"/"+h.Reference, aPersonLifts, h.Words)
 	}
 	return t.end()
+}
+
+// aPersonLifts stands where no probe comes by itself.
+const aPersonLifts = "a person lifts it"
+
+func nextProbe(h store.HoldView) string {
+	if h.Reason.ByPerson() {
+		return aPersonLifts
+	}
+	return timeCell(h.NextProbeAt)
+}
+
+// placer is who placed a hold.
+func placer(by string) string {
+	if by == "" {
+		return "bulkreg"
+	}
+	return by
+}
+
+// heldWords is why a hold is there: what the registrar said, or who placed it.
+func heldWords(h store.HoldView) string {
+	if h.Status != 0 {
+		return fmt.Sprintf("%d %s", h.Status, h.Words)
+	}
+	return h.Words
 }

@@ -49,15 +49,22 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 		return err
 	}
 	e, err := findEvidence(ctx, st, id)
+	if err != nil {
+		return err
+	}
+	still, err := stillOfJob(ctx, st, j)
 	switch {
 	case err != nil:
 		return err
 	case out.json():
-		return printJSON(a.stdout, jobDetailOut(j, calls, e))
+		detail := jobDetailOut(j, calls, e)
+		detail.WaitsFor = stillOut(still)
+		return printJSON(a.stdout, detail)
 	}
 	if err := a.printJob(j); err != nil {
 		return err
 	}
+	printStill(a.stderr, j.Domain, still)
 	if len(calls) > 0 {
 		fmt.Fprintln(a.stdout)
 		if err := a.printCalls(calls); err != nil {
@@ -65,6 +72,19 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 		}
 	}
 	return a.printEvidence(e)
+}
+
+// stillOfJob reads why a job may not move. When its own retry comes, it says itself.
+func stillOfJob(ctx context.Context, st *store.Store, j store.Job) ([]store.StillReason, error) {
+	if j.State.Final() || j.State == store.Unconfirmed {
+		return nil, nil
+	}
+	found, err := st.Stillness(ctx, store.Order{ID: j.OrderID, Kind: j.Kind, Account: j.Account})
+	if err != nil {
+		return nil, err
+	}
+	found.NextRetry = time.Time{}
+	return notTooSoon(found.Reasons(), found.At.Sub(j.CreatedAt)), nil
 }
 
 func (a *app) printJob(j store.Job) error {
@@ -81,8 +101,14 @@ func (a *app) printJob(j store.Job) error {
 		}
 		t.row("Name servers", strings.Join(j.Nameservers, ", "))
 	}
+	if len(j.AllowStatus) > 0 {
+		t.row("Allows", strings.Join(j.AllowStatus, ", "))
+	}
 	t.row("State", string(j.State))
 	t.row("Outcome", string(j.Outcome))
+	if j.WhoisStatus != "" {
+		t.row("WHOIS said", j.WhoisStatus)
+	}
 	t.row("Attempts", strconv.Itoa(j.Attempts))
 	t.row("Error", j.LastError)
 	t.row("Created", timeCell(j.CreatedAt))
@@ -111,7 +137,7 @@ func nextAttention(j store.Job) string {
 	case store.Retrying:
 		return at + ": next attempt"
 	case store.Held:
-		return fmt.Sprintf("when the hold on account %s is lifted: `bulkreg holds`", j.Account)
+		return fmt.Sprintf("when the hold on account %s, or on its order, is lifted: `bulkreg holds`", j.Account)
 	case store.Unconfirmed:
 		return fmt.Sprintf("a person must say whether it was registered: `bulkreg confirm %s --registered|--not-registered --reason TEXT`", j.ID)
 	default:
@@ -154,7 +180,9 @@ type jobDetailJSON struct {
 	Account   string     `json:"account"`
 	WakeAt    *time.Time `json:"wake_at"`             // when it needs attention next; null where nothing is planned
 	Canceling bool       `json:"canceling,omitempty"` // canceled, and waiting for the check that this still needs
-	Calls     []callJSON `json:"calls"`               // oldest first
+	// WaitsFor is why it does not move, what weighs most first; left out when nothing is known to be in the way.
+	WaitsFor []stillJSON `json:"waits_for,omitempty"`
+	Calls    []callJSON  `json:"calls"` // oldest first
 
 	evidenceJSON
 }

@@ -61,11 +61,10 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, stat
 	if limit > 0 {
 		filter.Limit = limit + 1
 	}
-	list := a.jobTable
+	print, end := a.jobTable(o.Kind)
 	if out.json() {
-		list = a.jobArray
+		print, end = a.jobArray()
 	}
-	print, end := list()
 	n := 0
 	for j, err := range st.Jobs(ctx, o.ID, filter) {
 		if err != nil {
@@ -88,11 +87,20 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, stat
 	return nil
 }
 
-func (a *app) jobTable() (print func(store.Job) error, end func() error) {
+// jobTable lists what WHOIS said only of jobs that ask WHOIS: a registration that this bars has it in its error.
+func (a *app) jobTable(kind store.Kind) (print func(store.Job) error, end func() error) {
 	buffered := bufio.NewWriter(a.stdout)
-	t := newTable(buffered, "JOB", "DOMAIN", "STATE", "OUTCOME", "ATTEMPTS", "ERROR")
+	header := []string{"JOB", "DOMAIN", "STATE", "OUTCOME", "ATTEMPTS", "ERROR"}
+	if kind == store.Whois {
+		header = append(header, "WHOIS ALSO SAID")
+	}
+	t := newTable(buffered, header...)
 	print = func(j store.Job) error {
-		t.row(j.ID.String(), domainCell(j), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), short(j.LastError))
+		cells := []string{j.ID.String(), domainCell(j), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), short(j.LastError)}
+		if kind == store.Whois {
+			cells = append(cells, short(j.WhoisStatus))
+		}
+		t.row(cells...)
 		return t.err
 	}
 	return print, func() error { return errors.Join(t.end(), buffered.Flush()) }
@@ -126,6 +134,8 @@ type jobJSON struct {
 	Nameservers   []string      `json:"nameservers,omitempty"`
 	CreatedAt     time.Time     `json:"created_at"`
 	FinishedAt    *time.Time    `json:"finished_at"`
+	WhoisStatus   string        `json:"whois_status,omitempty"` // what WHOIS said beside available or taken, such as premium
+	AllowStatus   []string      `json:"allow_status,omitempty"` // words of it with which the domain may be registered
 }
 
 func jobOut(j store.Job) jobJSON {
@@ -133,5 +143,6 @@ func jobOut(j store.Job) jobJSON {
 		ID: j.ID, Domain: j.Domain, Kind: j.Kind, State: j.State, Outcome: j.Outcome, Attempts: j.Attempts, Error: j.LastError,
 		DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
 		CreatedAt: j.CreatedAt.UTC(), FinishedAt: timeJSON(j.FinishedAt),
+		WhoisStatus: j.WhoisStatus, AllowStatus: j.AllowStatus,
 	}
 }

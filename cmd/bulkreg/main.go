@@ -21,7 +21,7 @@ const secondSignal = time.Second
 var version = "devel"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// A second signal ends the process at once: whatever it was doing, the leases decide. Not one that comes right
 	// after the first, though: timeout(1) and some supervisors signal the process and then its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
@@ -30,6 +30,16 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(report(os.Stderr, err))
+}
+
+// endings are the signals that end a command in good order. A hangup is one of them, unless whoever started us wants it ignored, as
+// nohup does: asking for it would undo that.
+func endings() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // quiet keeps the Redis client from writing past our log. What it has to say comes back as errors, too.

@@ -24,7 +24,8 @@ func (a *app) orderCommand() *cobra.Command {
 		Use:   "order REF",
 		Short: "Show one order and how far it has come",
 		Long: `order shows what was asked for under a reference, how many of its jobs stand where, and how those ended
-that have ended.`,
+that have ended. Where something keeps its jobs from moving, it says what: a hold, a pause, no worker, no free call
+slot, or a retry that is still to come.`,
 		Example: `  bulkreg order order-1042
   bulkreg order order-1042 -o json | jq .counts
   bulkreg order 2026-000123 --source shop`,
@@ -36,7 +37,11 @@ that have ended.`,
 				if err != nil {
 					return err
 				}
-				return a.printOrder(out, sum)
+				still, err := stillOf(ctx, st, sum)
+				if err != nil {
+					return err
+				}
+				return a.printOrder(out, sum, still...)
 			})
 		},
 	}
@@ -98,6 +103,8 @@ type orderJSON struct {
 	FinishedAt *time.Time            `json:"finished_at"`
 	// NeedsPerson is left out when nobody has to do anything.
 	NeedsPerson *needsPersonJSON `json:"needs_person,omitempty"`
+	// WaitsFor is why nothing moves, what weighs most first; left out when nothing is known to be in the way.
+	WaitsFor []stillJSON `json:"waits_for,omitempty"`
 }
 
 func orderOut(s store.Summary) orderJSON {
@@ -108,10 +115,12 @@ func orderOut(s store.Summary) orderJSON {
 	}
 }
 
-// printOrder prints one order as a result.
-func (a *app) printOrder(out output, s store.Summary) error {
+// printOrder prints one order as a result, and says what keeps it from moving.
+func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason) error {
 	if out.json() {
-		return printJSON(a.stdout, orderOut(s))
+		order := orderOut(s)
+		order.WaitsFor = stillOut(still)
+		return printJSON(a.stdout, order)
 	}
 	finished := timeCell(s.FinishedAt)
 	if finished == "" {
@@ -131,6 +140,7 @@ func (a *app) printOrder(out output, s store.Summary) error {
 	if err := t.end(); err != nil {
 		return err
 	}
+	printStill(a.stderr, s.Reference, still)
 	return a.printNeedsPerson(s)
 }
 

@@ -199,11 +199,11 @@ func TestExport(t *testing.T) {
 	}
 	want := [][]string{
 		{"job_id", "domain", "kind", "state", "outcome", "attempts", "error",
-			"domain_unicode", "holder_id", "period_months", "nameservers", "created_at", "finished_at"},
-		{"<uuid>", "a.nl", "register", "succeeded", "registered", "1", "", "", "H1", "12", "ns1.b.nl ns2.b.nl", "<time>", "<time>"},
+			"domain_unicode", "holder_id", "period_months", "nameservers", "created_at", "finished_at", "whois_status", "allow_status"},
+		{"<uuid>", "a.nl", "register", "succeeded", "registered", "1", "", "", "H1", "12", "ns1.b.nl ns2.b.nl", "<time>", "<time>", "", ""},
 		{"<uuid>", "xn--mnchen-3ya.de", "register", "failed", "rejected", "1", "'=HYPERLINK(\"http://x\")\tno, \"never\"",
-			"münchen.de", "'=H2", "12", "", "<time>", "<time>"},
-		{"<uuid>", "c.nl", "register", "queued", "", "0", "", "", "H3", "12", "", "<time>", ""},
+			"münchen.de", "'=H2", "12", "", "<time>", "<time>", "", ""},
+		{"<uuid>", "c.nl", "register", "queued", "", "0", "", "", "H3", "12", "", "<time>", "", "", ""},
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Error(diff)

@@ -15,13 +15,14 @@ type plan struct {
 	account    string
 	invalid    int  // lines left out
 	duplicates int  // lines that repeat a domain
+	allowing   int  // lines that allow a word of a WHOIS status
 	exists     bool // the same order is there already
 }
 
 func (r *registering) plan(ctx context.Context, in incoming) (plan, error) {
 	p := plan{
 		reference: r.order.Reference, account: r.order.Account,
-		invalid: in.stats.Rejects, duplicates: in.stats.Duplicates, exists: in.found,
+		invalid: in.stats.Rejects, duplicates: in.stats.Duplicates, allowing: in.stats.Allowing, exists: in.found,
 	}
 	if in.found {
 		p.Total = in.spool.Len()
@@ -53,6 +54,9 @@ func (p plan) print(w io.Writer) {
 	t.row("  in progress", thousands(p.Live), "in another order: they end as duplicates and cost nothing")
 	t.row("  invalid", thousands(p.invalid), "lines left out")
 	t.row("  repeated", thousands(p.duplicates), "lines that count once")
+	if p.allowing > 0 {
+		t.row("  allowing", thousands(p.allowing), "lines that allow a status such as premium: these cost what the registrar asks")
+	}
 	if err := t.end(); err != nil {
 		return // stderr is gone, and with it whoever could be told
 	}

@@ -84,6 +84,14 @@ func (p *progress) show(s store.Summary) {
 	p.bar.Set(settled) //nolint:errcheck // see above
 }
 
+// note prints a line beside the progress. A bar is drawn anew below it.
+func (p *progress) note(text string) {
+	if p.bar != nil {
+		p.bar.Clear() //nolint:errcheck // a terminal that cannot be written to has nobody before it
+	}
+	fmt.Fprintln(p.out, text)
+}
+
 // end leaves the cursor on a line of its own.
 func (p *progress) end() {
 	if p.bar != nil {

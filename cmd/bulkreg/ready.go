@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClien
 		return await(trying, log, "Postgres", mendsPostgres, func(ctx context.Context) (err error) {
 			st, err = openForOrders(ctx, cfg, func(warning string) { log.Warn().Msg(warning) })
 			if err == nil {
-				h.watch(onPostgres, st.Ping)
+				h.watch(onPostgres, askPostgres(st))
 			}
 			return err
 		})
@@ -41,7 +42,7 @@ func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClien
 		return await(trying, log, "Redis", mendsRedis, func(ctx context.Context) error {
 			err := pingRedis(ctx, client)
 			if err == nil {
-				h.watch(onRedis, func(ctx context.Context) error { return pingRedis(ctx, client) })
+				h.watch(onRedis, askRedis(client))
 			}
 			return err
 		})
@@ -136,6 +137,45 @@ func pingRedis(ctx context.Context, client redis.UniversalClient) error {
 		return fmt.Errorf("ping Redis: %w", err)
 	}
 	return nil
+}
+
+// askPostgres asks whether Postgres takes writes.
+func askPostgres(st *store.Store) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := st.Writable(ctx)
+		if errors.Is(err, store.ErrReadOnly) {
+			return errNoWrites
+		}
+		return err
+	}
+}
+
+const (
+	// readyKey is what is written into Redis to see whether it takes writes. It goes by itself.
+	readyKey  = "bulkreg:ready"
+	readyTime = time.Minute
+)
+
+// askRedis asks whether Redis takes writes, by a small one.
+func askRedis(client redis.UniversalClient) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := client.Set(ctx, readyKey, "", readyTime).Err()
+		switch {
+		case err == nil:
+			return nil
+		case refusesWrites(err):
+			return errNoWrites
+		}
+		return fmt.Errorf("write to Redis: %w", err)
+	}
+}
+
+// refusesWrites knows how Redis answers a write that it does not take: its memory is full, it is a replica, it cannot write to
+// its disk, it has too few replicas, or this user may not.
+func refusesWrites(err error) bool {
+	return slices.ContainsFunc([]string{"OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"}, func(word string) bool {
+		return redis.HasErrorPrefix(err, word)
+	})
 }
 
 // oneLine is the text of an error without the line breaks that some drivers put into theirs.

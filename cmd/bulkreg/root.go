@@ -59,6 +59,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.migrateCommand())
 	root.AddCommand(a.orderCommand())
 	root.AddCommand(a.ordersCommand())
+	root.AddCommand(a.pauseCommand())
 	root.AddCommand(a.purgeCommand())
 	root.AddCommand(a.resumeCommand())
 	root.AddCommand(a.retryCommand())

@@ -119,11 +119,12 @@ type whoisAnswer struct {
 	Unicode      string                 `json:"unicode,omitempty"` // where it differs
 	Availability registrar.Availability `json:"availability"`
 	Status       string                 `json:"status,omitempty"`
+	Bars         []string               `json:"bars,omitempty"` // words of Status with which an order would not register it
 	Error        string                 `json:"error,omitempty"`
 }
 
 // matchChecks gives each domain its answer, in the order in which they were asked. A domain that the reply leaves out,
-// or speaks of in two ways, is unknown.
+// or calls both available and taken, is unknown. What is said of one twice adds up.
 func matchChecks(names []domainname.Name, checks []registrar.Check) []whoisAnswer {
 	answers := make([]whoisAnswer, len(names))
 	place := make(map[string]int, len(names))
@@ -134,18 +135,18 @@ func matchChecks(names []domainname.Name, checks []registrar.Check) []whoisAnswe
 		}
 		place[name.ASCII] = i
 	}
-	said := make([]registrar.Availability, len(names))
+	said := make([]*registrar.Check, len(names))
 	for _, check := range checks {
 		name, err := domainname.Parse(check.Domain)
 		i, asked := place[name.ASCII]
 		if err != nil || !asked {
 			continue
 		}
-		if said[i] != "" && said[i] != check.Availability {
-			check = registrar.Check{Availability: registrar.Unknown, Error: "the registrar's reply contradicts itself about this domain"}
+		if said[i] != nil {
+			check = said[i].And(check)
 		}
-		said[i] = check.Availability
-		answers[i].Availability, answers[i].Status, answers[i].Error = check.Availability, check.Status, check.Error
+		said[i] = &check
+		answers[i].Availability, answers[i].Status, answers[i].Bars, answers[i].Error = check.Availability, check.Status, check.Bars(), check.Error
 	}
 	return answers
 }

@@ -23,9 +23,9 @@ func (a *app) workerCommand() *cobra.Command {
 		Long: `Work on what was ordered: deliver jobs, call the registrar in bulk, and write down what came of it.
 
 Any number of workers may run. One whose Postgres or Redis is away, or whose database is not migrated yet, waits for it. At
-METRICS_ADDR it answers GET /healthz, and GET /readyz with 200 while it works and both answer.
+METRICS_ADDR it answers GET /healthz, and GET /readyz with 200 while it works and both take writes.
 
-Ctrl-C or SIGTERM stops one in an orderly way: it gives back what it has not sent and
+Ctrl-C, SIGTERM or SIGHUP stops one in an orderly way: it gives back what it has not sent and
 sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 15 seconds.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -102,7 +102,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
 		return err
 	}
 	defer st.Close()
-	w, err := a.newWorker(cfg, st, accounts, kinds, log)
+	w, err := a.newWorker(cfg, st, accounts, kinds, health, log)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func lacking(cfg config.Config) error {
 	return errors.Join(database, redis, accounts)
 }
 
-func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, log zerolog.Logger) (*worker.Worker, error) {
+func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *health, log zerolog.Logger) (*worker.Worker, error) {
 	redisURL, err := cfg.Redis()
 	if err != nil {
 		return nil, usageError(err)
@@ -138,6 +138,6 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate,
-		Log: log, Reached: a.reached,
+		Log: log, Reached: a.reached, Troubled: health.trouble,
 	})
 }

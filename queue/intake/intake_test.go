@@ -133,18 +133,20 @@ func TestLanes(t *testing.T) {
 func TestJobsAreAsInTheFile(t *testing.T) {
 	t.Parallel()
 	b := setup(t, intake.Chunks{Whois: 10, Register: 10})
-	text := "domain,holder_id,period,nameservers\nA.nl,H-7,24,ns1.test ns2.test\nmünchen.de,,,\n"
+	text := "domain,holder_id,period,nameservers,allow_status\nA.nl,H-7,24,ns1.test ns2.test,Premium;reserved\nmünchen.de,,,,\n"
 	order := newOrder(queue.Register, "r")
 	res := b.submit(order, spool(t, text, register()))
 	var got []store.NewJob
 	for _, j := range b.jobs(res.Order) {
 		got = append(got, store.NewJob{
 			ID: j.ID, Domain: j.Domain, DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
+			AllowStatus: j.AllowStatus,
 		})
 	}
 	id := func(domain string) [16]byte { return queue.JobID("cli", "r", queue.Register, domain) }
 	want := []store.NewJob{
-		{ID: id("a.nl"), Domain: "a.nl", HolderID: "H-7", PeriodMonths: 24, Nameservers: []string{"ns1.test", "ns2.test"}},
+		{ID: id("a.nl"), Domain: "a.nl", HolderID: "H-7", PeriodMonths: 24, Nameservers: []string{"ns1.test", "ns2.test"},
+			AllowStatus: []string{"premium", "reserved"}},
 		{ID: id("xn--mnchen-3ya.de"), Domain: "xn--mnchen-3ya.de", DomainUnicode: "münchen.de", HolderID: "H-1", PeriodMonths: 12},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

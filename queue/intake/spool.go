@@ -33,6 +33,7 @@ type entry struct {
 	HolderID     string   `json:"h,omitempty"`
 	PeriodMonths int      `json:"p,omitempty"`
 	Nameservers  []string `json:"n,omitempty"`
+	AllowStatus  []string `json:"a,omitempty"`
 	Holder       []byte   `json:"k,omitempty"` // digest of its details, where it names no id
 	// Details are no part of the order's digest, which has theirs. They stand with the first jobs of a holder only.
 	Details json.RawMessage `json:"o,omitempty"`
@@ -79,7 +80,7 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 }
 
 func entryOf(r input.Record) entry {
-	e := entry{Domain: r.Domain.ASCII, HolderID: r.HolderID, PeriodMonths: r.PeriodMonths, Nameservers: r.Nameservers}
+	e := entry{Domain: r.Domain.ASCII, HolderID: r.HolderID, PeriodMonths: r.PeriodMonths, Nameservers: r.Nameservers, AllowStatus: r.AllowStatus}
 	if r.Domain.Unicode != r.Domain.ASCII {
 		e.Unicode = r.Domain.Unicode
 	}
@@ -134,6 +135,23 @@ func (s *Spool) Domains() iter.Seq2[string, error] {
 	}
 }
 
+// Wanted is one domain of an order, and what may be said of it.
+type Wanted struct {
+	Domain      string // in ASCII form
+	AllowStatus []string
+}
+
+// Wanted yields the domains with the words that each allows.
+func (s *Spool) Wanted() iter.Seq2[Wanted, error] {
+	return func(yield func(Wanted, error) bool) {
+		for e, err := range s.entries() {
+			if !yield(Wanted{e.Domain, e.AllowStatus}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func (s *Spool) entries() iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
@@ -164,7 +182,7 @@ func (s *Spool) jobs(o Order) iter.Seq2[store.NewJob, error] {
 			job := store.NewJob{
 				ID:     queue.JobID(o.Source, o.Reference, o.Kind, e.Domain),
 				Domain: e.Domain, DomainUnicode: e.Unicode,
-				HolderID: e.HolderID, PeriodMonths: e.PeriodMonths, Nameservers: e.Nameservers,
+				HolderID: e.HolderID, PeriodMonths: e.PeriodMonths, Nameservers: e.Nameservers, AllowStatus: e.AllowStatus,
 				HolderDetails: e.Details,
 			}
 			copy(job.Holder[:], e.Holder)

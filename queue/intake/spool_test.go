@@ -91,14 +91,15 @@ func TestDigest(t *testing.T) {
 	}
 	seen := map[[32]byte]string{want: "itself"}
 	for name, text := range map[string]string{
-		"one less":            columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-1,12,\n",
-		"one more":            base + "c.nl,H-1,12,\n",
-		"other domain":        columns + "a.nl,H-1,12,ns1.test ns2.test\nc.nl,H-1,12,\nmünchen.de,H-1,12,\n",
-		"other holder":        columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-2,12,\nmünchen.de,H-1,12,\n",
-		"other period":        columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-1,24,\nmünchen.de,H-1,12,\n",
-		"other name servers":  columns + "a.nl,H-1,12,ns1.test ns3.test\nb.nl,H-1,12,\nmünchen.de,H-1,12,\n",
-		"exchanged holders":   columns + "a.nl,H-2,12,ns1.test ns2.test\nb.nl,H-1,12,\nmünchen.de,H-1,12,\n",
-		"nothing in the file": "",
+		"one less":             columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-1,12,\n",
+		"one more":             base + "c.nl,H-1,12,\n",
+		"other domain":         columns + "a.nl,H-1,12,ns1.test ns2.test\nc.nl,H-1,12,\nmünchen.de,H-1,12,\n",
+		"other holder":         columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-2,12,\nmünchen.de,H-1,12,\n",
+		"other period":         columns + "a.nl,H-1,12,ns1.test ns2.test\nb.nl,H-1,24,\nmünchen.de,H-1,12,\n",
+		"other name servers":   columns + "a.nl,H-1,12,ns1.test ns3.test\nb.nl,H-1,12,\nmünchen.de,H-1,12,\n",
+		"another allow_status": "domain,allow_status,nameservers\na.nl,premium,ns1.test ns2.test\nb.nl,,\nmünchen.de,,\n",
+		"exchanged holders":    columns + "a.nl,H-2,12,ns1.test ns2.test\nb.nl,H-1,12,\nmünchen.de,H-1,12,\n",
+		"nothing in the file":  "",
 	} {
 		got := spool(t, text, register()).Digest()
 		if other, there := seen[got]; there {

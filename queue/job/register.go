@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
@@ -54,6 +55,15 @@ func Period(months int) error {
 		return &Error{Field: "period", Text: fmt.Sprintf("is no period: give 1 to %d months, or leave it out", MaxPeriodMonths)}
 	}
 	return nil
+}
+
+// AllowStatus brings the words of a WHOIS status with which a domain may be registered all the same into their normal form.
+func AllowStatus(given []string) ([]string, error) {
+	words, err := queue.AllowStatus(given)
+	if err != nil {
+		return nil, &Error{Field: "allow_status", Text: err.Error(), cause: err}
+	}
+	return words, nil
 }
 
 // Nameservers brings the host names of a domain's name servers into their normal form: lower case, ASCII, no dot at the end.

@@ -33,6 +33,7 @@ type request struct {
 	success  func(status int) bool
 	limit    int64                   // of a success reply
 	decode   func(body []byte) error // of a success reply; it must not keep body
+	accepted func(body []byte)       // reads the body of a 202, where that means something; it must not keep body
 	private  bool                    // replies hold secrets or personal data: only the documented message is quoted
 	personal []string                // what to hide in the upstream's words and in errors
 }
@@ -95,6 +96,7 @@ func (c *Client) newRequest(ctx context.Context, r request, tok *token) (*http.R
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", c.userAgent)
 	if tok != nil {
 		req.Header.Set("Authorization", "Bearer "+string(tok.Value))
@@ -126,8 +128,9 @@ func (c *Client) exchange(ctx context.Context, answer *Answer, r request, tok *t
 }
 
 func (c *Client) readReply(answer *Answer, r request, resp *http.Response) error {
+	later := resp.StatusCode == http.StatusAccepted && r.accepted != nil
 	limit := int64(maxErrorReply)
-	if r.success(resp.StatusCode) {
+	if r.success(resp.StatusCode) || later {
 		limit = r.limit
 	}
 	if resp.StatusCode < http.StatusOK { // 101: what follows is no reply
@@ -140,14 +143,15 @@ func (c *Client) readReply(answer *Answer, r request, resp *http.Response) error
 			c.buffers.Put(buf)
 		}
 	}()
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit+1))
-	if err == nil && int64(buf.Len()) > limit {
-		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
-	}
+	err := readBody(buf, resp, limit)
 	if err != nil {
 		err = fmt.Errorf("read reply: %w", err)
 	}
-	if r.success(resp.StatusCode) && err == nil && r.decode != nil {
+	switch {
+	case err != nil:
+	case later:
+		r.accepted(buf.Bytes())
+	case r.success(resp.StatusCode) && r.decode != nil:
 		err = r.decode(buf.Bytes())
 	}
 	answer.Complete = err == nil

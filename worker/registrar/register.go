@@ -18,15 +18,20 @@ type Registration struct {
 // Outcome is what the upstream said of one registration.
 type Outcome string
 
-// An outcome is unknown when the item was unreadable, used a word the contract does not know, or contradicted itself.
+// The outcomes. wire.go has the table of them.
 const (
-	Registered     Outcome = "registered"
-	Failed         Outcome = "failed"
+	Registered Outcome = "registered"
+	Failed     Outcome = "failed"
+	// Accepted: the upstream will carry it out later, or says so in a word that nobody knows. No WHOIS reading can show that
+	// it never will.
+	Accepted Outcome = "accepted"
+	// OutcomeUnknown: the item was unreadable, or contradicted itself.
 	OutcomeUnknown Outcome = "unknown"
 )
 
-// Result is what the upstream said of one registration. Domain is as it came, not cleaned. StatusCode (0 when
-// missing) says as in the error table why it failed, Message in the upstream's words, cleaned.
+// Result is what the upstream said of one registration. Domain is as it came, not cleaned. StatusCode says as in the error
+// table why it failed: from 100 to 599, or 0 when it is missing or none of these. Message is in the upstream's words,
+// cleaned; it quotes a statusCode that is none, and the status of an item that was accepted.
 type Result struct {
 	Domain     string
 	Outcome    Outcome
@@ -35,9 +40,31 @@ type Result struct {
 }
 
 // RegisterReply holds the results in the order in which they came. Matching them to what was sent is the caller's.
+//
+// A call that was Accepted as a whole comes with an error, since nothing was registered yet. Its Results hold only what the
+// upstream has refused for certain: items that failed with a statusCode of the error table, or 429. Everything else that
+// was sent is accepted, whatever the reply says of it, and whether it could be read or not.
 type RegisterReply struct {
 	Answer
 	Results []Result
+}
+
+// Accepted reports that the upstream answered 202: it will carry the call out later, if at all.
+func (r RegisterReply) Accepted() bool { return r.Status == http.StatusAccepted }
+
+// refusedForCertain are the results of an accepted call that are definite all the same.
+func refusedForCertain(results []Result) []Result {
+	var refused []Result
+	for _, r := range results {
+		switch r.StatusCode {
+		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusNotFound,
+			http.StatusMethodNotAllowed, http.StatusUnprocessableEntity, http.StatusTooManyRequests:
+			if r.Outcome == Failed {
+				refused = append(refused, r)
+			}
+		}
+	}
+	return refused
 }
 
 // Register registers and pays for one domain. When it fails and Answer.Sent is true, the registration may have
@@ -87,6 +114,13 @@ func (c *Client) doRegister(ctx context.Context, r request, decode func([]byte) 
 	r.decode = func(body []byte) (err error) {
 		reply.Results, err = decode(body)
 		return err
+	}
+	r.accepted = func(body []byte) {
+		results, err := decode(body)
+		if err != nil {
+			return // what it does not refuse is accepted
+		}
+		reply.Results = refusedForCertain(results)
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)

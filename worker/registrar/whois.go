@@ -18,13 +18,31 @@ const (
 )
 
 // Check is what the upstream said of one domain. Domain is as it came, not cleaned: the upstream may spell it
-// otherwise than it was asked, name others, or one twice. Status ("free", "active", ...) and Error are the
-// upstream's words, cleaned.
+// otherwise than it was asked, name others, or one twice. Status ("free", "active", "premium, 1200.00 EUR", ...) is all that
+// it said beside available or taken, prices included. Status and Error are the upstream's words, cleaned.
 type Check struct {
 	Domain       string
 	Availability Availability
 	Status       string
 	Error        string
+}
+
+// And is what two items of one reply say together of the same domain: all their words, so that none that bars gets lost, or
+// that nobody knows, where they contradict each other.
+func (c Check) And(other Check) Check {
+	if c.Availability != other.Availability {
+		return Check{Domain: c.Domain, Availability: Unknown, Error: "the registrar's reply contradicts itself about this domain"}
+	}
+	switch {
+	case c.Status == "":
+		c.Status = other.Status
+	case other.Status != "" && other.Status != c.Status:
+		c.Status = bounded(c.Status + ", " + other.Status)
+	}
+	if c.Error == "" {
+		c.Error = other.Error
+	}
+	return c
 }
 
 // CheckReply holds the checks in the order in which they came. Matching them to what was asked is the caller's.

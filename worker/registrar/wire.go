@@ -3,6 +3,8 @@ package registrar
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -127,21 +129,33 @@ func encodeChecks(domains []string) ([]byte, error) {
 	return json.Marshal(wireDomains{Domains: domains})
 }
 
+// wireCheck has, behind the fields of the contract, those in which registrars say that a domain is no ordinary one. They
+// are guesses: what is not there bars nothing. Capitals in a name do not matter.
 type wireCheck struct {
-	Domain    string `json:"domain"`
-	Available *bool  `json:"available"`
-	Status    string `json:"status"`
-	Error     string `json:"error"`
+	Domain    string    `json:"domain"`
+	Available *bool     `json:"available"`
+	Status    wireWords `json:"status"`
+	Error     string    `json:"error"`
+
+	Reason            wireWords `json:"reason"`
+	Premium           wireFlag  `json:"premium"`
+	IsPremium         wireFlag  `json:"is_premium"`
+	IsPremiumCamel    wireFlag  `json:"isPremium"`
+	Reserved          wireFlag  `json:"reserved"`
+	Price             wirePrice `json:"price"`
+	PremiumPrice      wirePrice `json:"premium_price"`
+	PremiumPriceCamel wirePrice `json:"premiumPrice"`
+	Currency          wireWords `json:"currency"`
 }
 
 // check never reads silence as free: an item with an error, without a word on availability, or with two that contradict each
 // other, is unknown.
 func (w wireCheck) check() Check {
-	c := Check{Domain: w.Domain, Availability: Unknown, Status: w.Status, Error: w.Error}
+	c := Check{Domain: w.Domain, Availability: Unknown, Status: w.said(), Error: w.Error}
 	switch {
 	case w.Error != "" || w.Available == nil:
-	case contradicts(*w.Available, w.Status):
-		c.Error = "it says available " + strconv.FormatBool(*w.Available) + ", and status " + w.Status
+	case contradicts(*w.Available, c.Status):
+		c.Error = "it says available " + strconv.FormatBool(*w.Available) + ", and status " + c.Status
 	case *w.Available:
 		c.Availability = Available
 	default:
@@ -150,15 +164,30 @@ func (w wireCheck) check() Check {
 	return c
 }
 
-// contradicts knows the words for a status that the contract assumes. Others say nothing.
-func contradicts(available bool, status string) bool {
-	switch strings.ToLower(status) {
-	case "free":
-		return !available
-	case "active", "quarantine":
-		return available
+// said is all that an item says beside available or taken, on one line. Words that say no more than available are left
+// out where there are others.
+func (w wireCheck) said() string {
+	price := w.PremiumPrice.or(w.PremiumPriceCamel)
+	premium := bool(w.Premium || w.IsPremium || w.IsPremiumCamel) || price != ""
+	reserved := bool(w.Reserved)
+	price = price.or(w.Price)
+	if w.Reason == "" && !premium && !reserved && price == "" { // as in most
+		return string(w.Status)
 	}
-	return false
+	parts := []string{string(w.Status), string(w.Reason)}
+	known := barsOf(strings.Join(parts, ","))
+	if premium && !slices.Contains(known, wordPremium) {
+		parts = append(parts, wordPremium)
+	}
+	if reserved && !slices.Contains(known, wordReserved) {
+		parts = append(parts, wordReserved)
+	}
+	parts = append(parts, price.in(string(w.Currency)))
+	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
+	if slices.ContainsFunc(parts, func(p string) bool { return !saysFree(p) }) {
+		parts = slices.DeleteFunc(parts, saysFree)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func decodeCheck(body []byte) ([]Check, error) {
@@ -204,23 +233,61 @@ func encodeRegistrations(rs []Registration) ([]byte, error) {
 }
 
 type wireResult struct {
-	Domain     string `json:"domain"`
-	Status     string `json:"status"`
-	StatusCode int    `json:"statusCode"`
-	Message    string `json:"message"`
+	Domain     string   `json:"domain"`
+	Status     string   `json:"status"`
+	StatusCode wireCode `json:"statusCode"`
+	Message    string   `json:"message"`
 }
 
-// result takes only the two known words for an outcome, and only when the item does not contradict itself.
+// result reads one item. It believes the two words of the contract, and only when the item does not contradict itself:
+//
+//	status             no statusCode  200 to 299  202       300 to 599  one that is none
+//	registered         registered     registered  accepted  unknown     unknown
+//	failed             failed         unknown     accepted  failed      failed, without code
+//	pending, ...       accepted       accepted    accepted  accepted    accepted
+//	any other word     accepted       accepted    accepted  unknown     accepted
+//	none               unknown        unknown     accepted  unknown     unknown
+//
+// Accepted bars more than unknown does: WHOIS readings never clear it. So a word that says wait outweighs an error beside
+// it, and so does 202.
 func (w wireResult) result() Result {
-	r := Result{Domain: w.Domain, Outcome: OutcomeUnknown, StatusCode: w.StatusCode, Message: w.Message}
-	success := w.StatusCode == 0 || w.StatusCode/100 == 2
+	code, status := w.StatusCode, normalWord(w.Status)
+	r := Result{Domain: w.Domain, Outcome: OutcomeUnknown, StatusCode: code.value, Message: w.Message}
+	success := code.value == 0 || code.value/100 == 2
 	switch {
-	case strings.EqualFold(w.Status, "registered") && success:
+	case code.value == http.StatusAccepted, saysWait(status):
+		r.Outcome = Accepted
+	case status == "registered" && success && code.odd == "":
 		r.Outcome = Registered
-	case strings.EqualFold(w.Status, "failed") && (w.StatusCode == 0 || !success):
+	case status == "failed" && (code.value == 0 || !success):
 		r.Outcome = Failed
+	case status != "" && status != "registered" && status != "failed" && code.value < http.StatusMultipleChoices:
+		r.Outcome = Accepted
+	}
+	if code.odd != "" {
+		r.Message = behind("statusCode "+code.odd, r.Message)
+	}
+	if r.Outcome == Accepted {
+		r.Message = behind(strings.TrimSpace("status "+w.Status), r.Message)
 	}
 	return r
+}
+
+// saysWait knows the words for what the registrar will carry out later.
+func saysWait(status string) bool {
+	switch status {
+	case "pending", "processing", "scheduled", "queued", "accepted", "in progress", "inprogress", "waiting", "submitted", "requested":
+		return true
+	}
+	return false
+}
+
+// behind puts what was said after what it was said with.
+func behind(what, words string) string {
+	if words == "" {
+		return what
+	}
+	return what + ": " + words
 }
 
 func decodeResult(body []byte) ([]Result, error) {

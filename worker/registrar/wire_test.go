@@ -38,12 +38,15 @@ func TestDecodeChecks(t *testing.T) {
 func TestCheckThatContradictsItself(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]Availability{
-		`{"domain":"a.nl","available":true,"status":"free"}`:        Available,
-		`{"domain":"a.nl","available":true,"status":"somehow"}`:     Available,
-		`{"domain":"a.nl","available":true,"status":"Active"}`:      Unknown,
-		`{"domain":"a.nl","available":true,"status":"quarantine"}`:  Unknown,
-		`{"domain":"a.nl","available":false,"status":"quarantine"}`: Taken,
-		`{"domain":"a.nl","available":false,"status":"free"}`:       Unknown,
+		`{"domain":"a.nl","available":true,"status":"free"}`:              Available,
+		`{"domain":"a.nl","available":true,"status":"somehow"}`:           Available,
+		`{"domain":"a.nl","available":true,"status":"Active"}`:            Unknown,
+		`{"domain":"a.nl","available":true,"status":"quarantine"}`:        Available, // and barred
+		`{"domain":"a.nl","available":true,"status":["premium","taken"]}`: Unknown,
+		`{"domain":"a.nl","available":true,"reason":"In use"}`:            Unknown,
+		`{"domain":"a.nl","available":false,"status":"quarantine"}`:       Taken,
+		`{"domain":"a.nl","available":false,"status":"free"}`:             Unknown,
+		`{"domain":"a.nl","available":false,"status":"Available"}`:        Unknown,
 	} {
 		checks, err := decodeCheck([]byte(body))
 		if err != nil || checks[0].Availability != want {
@@ -59,7 +62,7 @@ func TestDecodeRegistrations(t *testing.T) {
 	want := []Result{
 		{Domain: "b.nl", Outcome: Failed, StatusCode: 422, Message: "already registered"},
 		{Domain: "a.nl", Outcome: Registered},
-		{Domain: "c.nl", Outcome: OutcomeUnknown},
+		{Domain: "c.nl", Outcome: Accepted, Message: "status pending"},
 		{Domain: "d.nl", Outcome: OutcomeUnknown, StatusCode: 500},
 	}
 	got, err := decodeRegistrations(fixtureBody(t, "registers"))
@@ -74,19 +77,41 @@ func TestDecodeRegistrations(t *testing.T) {
 func TestOneItem(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]Outcome{
-		`{"domain":"a.nl","status":"registered"}`:                         Registered,
-		`{"domain":"a.nl","status":"Registered","statusCode":201}`:        Registered,
-		`{"domain":"a.nl","status":"failed","statusCode":422}`:            Failed,
-		`{"domain":"a.nl","status":"failed"}`:                             Failed,
-		`{"domain":"a.nl","status":"failed","statusCode":200}`:            OutcomeUnknown,
-		`{"domain":"a.nl","status":"registered","statusCode":402}`:        OutcomeUnknown,
-		`{"domain":"a.nl","status":""}`:                                   OutcomeUnknown,
-		"\xef\xbb\xbf" + `{"domain":"a.nl","status":"registered"}` + "\n": Registered,
+		`{"domain":"a.nl","status":"registered"}`:                          Registered,
+		`{"domain":"a.nl","status":"Registered","statusCode":201}`:         Registered,
+		`{"domain":"a.nl","status":"failed","statusCode":422}`:             Failed,
+		`{"domain":"a.nl","status":"failed"}`:                              Failed,
+		`{"domain":"a.nl","status":"failed","statusCode":200}`:             OutcomeUnknown,
+		`{"domain":"a.nl","status":"registered","statusCode":402}`:         OutcomeUnknown,
+		`{"domain":"a.nl","status":""}`:                                    OutcomeUnknown,
+		`{"domain":"a.nl"}`:                                                OutcomeUnknown,
+		`{"domain":"a.nl","statusCode":500}`:                               OutcomeUnknown,
+		`{"domain":"a.nl","statusCode":202}`:                               Accepted,
+		`{"domain":"a.nl","status":"registered","statusCode":202}`:         Accepted,
+		`{"domain":"a.nl","status":"failed","statusCode":202}`:             Accepted,
+		`{"domain":"a.nl","status":"pending"}`:                             Accepted,
+		`{"domain":"a.nl","status":"In-Progress","statusCode":200}`:        Accepted,
+		`{"domain":"a.nl","status":"scheduled","statusCode":500}`:          Accepted,
+		`{"domain":"a.nl","status":"on its way"}`:                          Accepted,
+		`{"domain":"a.nl","status":"on its way","statusCode":"soon"}`:      Accepted,
+		`{"domain":"a.nl","status":"on its way","statusCode":422}`:         OutcomeUnknown,
+		`{"domain":"a.nl","status":"on its way","statusCode":503}`:         OutcomeUnknown,
+		`{"domain":"a.nl","status":" REGISTERED "}`:                        Registered,
+		`{"domain":"a.nl","status":"registered","statusCode":"201"}`:       Registered,
+		`{"domain":"a.nl","status":"registered","statusCode":200.0}`:       Registered,
+		`{"domain":"a.nl","status":"registered","statusCode":99999999999}`: OutcomeUnknown,
+		`{"domain":"a.nl","status":"registered","statusCode":{"a":1}}`:     OutcomeUnknown,
+		`{"domain":"a.nl","status":"failed","statusCode":-1}`:              Failed,
+		`{"domain":"a.nl","status":"not registered"}`:                      Accepted,
+		"\xef\xbb\xbf" + `{"domain":"a.nl","status":"registered"}` + "\n":  Registered,
 	} {
 		got, err := decodeResult([]byte(body))
 		if err != nil || len(got) != 1 || got[0].Outcome != want {
 			t.Errorf("%s: %v, %v, want %s", body, got, err, want)
 		}
+	}
+	if got, err := decodeRegistrations([]byte(`{"results":[{"domain":"a.nl","status":7}]}`)); err != nil || got[0].Outcome != OutcomeUnknown {
+		t.Errorf("a status that is no word: %v, %v", got, err)
 	}
 	for _, body := range []string{"", "null", "{}", `{"status":"registered"}`, `{"domain":"a.nl"`, `"registered"`} {
 		if got, err := decodeResult([]byte(body)); err == nil {
@@ -94,6 +119,36 @@ func TestOneItem(t *testing.T) {
 		}
 		if got, err := decodeCheck([]byte(body)); err == nil {
 			t.Errorf("%s: %v, want an error", body, got)
+		}
+	}
+}
+
+// A statusCode that is none is quoted, and never becomes another number.
+func TestItemsStatusCode(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]Result{
+		`404`: {StatusCode: 404}, `"404"`: {StatusCode: 404}, `404.0`: {StatusCode: 404}, `4.04e2`: {StatusCode: 404}, `" 404 "`: {StatusCode: 404},
+		`null`: {}, `0`: {}, `""`: {},
+		`99999999999`:          {Message: "statusCode 99999999999: no"},
+		`1e999`:                {Message: "statusCode 1e999: no"},
+		`-404`:                 {Message: "statusCode -404: no"},
+		`404.5`:                {Message: "statusCode 404.5: no"},
+		`"0x194"`:              {Message: "statusCode 0x194: no"},
+		`600`:                  {Message: "statusCode 600: no"},
+		`99`:                   {Message: "statusCode 99: no"},
+		`4294967700`:           {Message: "statusCode 4294967700: no"}, // 404 in 32 bits
+		`18446744073709552020`: {Message: "statusCode 18446744073709552020: no"},
+		`"teapot"`:             {Message: "statusCode teapot: no"},
+		`[404]`:                {Message: "statusCode [404]: no"},
+		`true`:                 {Message: "statusCode true: no"},
+	} {
+		if want.Message == "" {
+			want.Message = "no"
+		}
+		want.Domain, want.Outcome = "a.nl", Failed
+		got, err := decodeRegistrations([]byte(`{"results":[{"domain":"a.nl","status":"failed","message":"no","statusCode":` + raw + `}]}`))
+		if err != nil || got[0] != want {
+			t.Errorf("%s: %+v, %v, want %+v", raw, got, err, want)
 		}
 	}
 }
@@ -188,6 +243,10 @@ func FuzzDecodeChecks(f *testing.F) {
 					t.Errorf("availability %q", c.Availability)
 				case c.Error != "":
 					t.Errorf("%s with error %q", c.Availability, c.Error)
+				case c.Availability == Available && c.Aside() != "":
+					if words, barred := Barred(c, nil); !barred || words != c.Status {
+						t.Errorf("%q beside available does not bar", c.Status)
+					}
 				}
 			}
 		}
@@ -203,9 +262,12 @@ func FuzzDecodeRegistrations(f *testing.F) {
 				t.Error("results beside an error")
 			}
 			for _, r := range results {
+				if r.StatusCode != 0 && (r.StatusCode < 100 || r.StatusCode > 599) {
+					t.Errorf("status code %d", r.StatusCode)
+				}
 				success := r.StatusCode == 0 || r.StatusCode/100 == 2
 				switch r.Outcome {
-				case OutcomeUnknown:
+				case OutcomeUnknown, Accepted:
 				case Registered:
 					if !success {
 						t.Errorf("registered with %d", r.StatusCode)

@@ -95,7 +95,7 @@ func (s *Sandbox) readAuthenticate(r *http.Request, body []byte) task {
 	if c.ClientID == "" || c.ClientSecret == "" {
 		return failing(badRequest("client_id and client_secret are required"))
 	}
-	return task{account: c.ClientID, run: func(*Call, int) answer {
+	return task{account: c.ClientID, run: func(*Call, extent) answer {
 		if a, known := s.opts.Accounts[c.ClientID]; !known || !same(a.Secret, c.ClientSecret) {
 			return failed(&failure{http.StatusUnauthorized, "the client credentials are not valid"})
 		}

@@ -28,6 +28,7 @@ type books struct {
 	holderIDs  []string               // in order of creation
 	created    []HolderCreated
 	tokens     map[string]int
+	later      int         // accepted items whose effect is to come
 	file       *ledgerFile // nil without a path
 }
 
@@ -137,6 +138,7 @@ func (b *books) snapshot() *Ledger {
 		Holders:    slices.Clone(b.created),
 		Tokens:     maps.Clone(b.tokens),
 		Balances:   map[string]int{},
+		Later:      b.later,
 	}
 	for i, c := range b.calls {
 		l.Calls[i] = *c

@@ -14,6 +14,12 @@
 //	unknown-*      WHOIS: the item carries an error instead of an answer.
 //	lag-*          WHOIS: still available for Options.LagTime after a registration.
 //	flaky-*        Register: the item fails alone with 500 the first time, then succeeds.
+//	premium-*      WHOIS: available, and premium for 1200.00 EUR.
+//	reserved-*     WHOIS: available, and reserved.
+//	quarantine-*   WHOIS: available, and in quarantine.
+//	priced-*       WHOIS: available, for 49.00 EUR.
+//	pending-*      Register: the item is pending, and registered after Options.LagTime.
+//	pendingonly-*  Register: the item is pending, and nothing comes of it.
 //
 // Any other domain is available until it is registered. In GetToken the labels refused and flaky work on the
 // part of the e-mail address before the at sign.

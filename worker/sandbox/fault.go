@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,12 +20,17 @@ const (
 	KindCut         Kind = "cut"          // the line is closed before any byte of reply
 	KindReset       Kind = "reset"        // the same with a TCP reset
 	KindBlackHole   Kind = "black-hole"   // nothing, until the client gives up
+	KindAccepted    Kind = "accepted"     // 202 for the whole call; with EffectAll and no Fault.Message with the real results
+	KindPending     Kind = "pending"      // register items that would succeed say Fault.Word instead, Fault.Items of them
 	KindHTML        Kind = "html"         // 200 with a web page instead of JSON
 	KindSlow        Kind = "slow"         // the real answer, after Fault.Delay
 	KindTrickle     Kind = "trickle"      // the real answer, one byte every Fault.Interval
 	KindTruncate    Kind = "truncate"     // half of the real answer, then the line is closed
 	KindHalfJSON    Kind = "half-json"    // half of the real answer, framed as if it were whole
 	KindContentType Kind = "content-type" // the real answer as text/plain
+	KindGzip        Kind = "gzip"         // the real answer, compressed although nobody asked for it
+	KindOddCode     Kind = "odd-code"     // the real answer, with Fault.Code as the statusCode of Fault.Items items
+	KindRefuse      Kind = "refuse"       // whois and register items under Fault.Suffix fail alone, in the same words
 
 	// These change the results of a whois or register call that is answered 200, Fault.Items of them. They count as
 	// fired only if the reply then differs from the truth.
@@ -41,12 +47,13 @@ const (
 type Effect string
 
 const (
-	// EffectDefault is EffectNone for status, cut, reset and black-hole, and EffectAll for the others.
+	// EffectDefault is EffectNone for status, cut, reset, black-hole, accepted and pending, and EffectAll for the others.
 	EffectDefault Effect = ""
 	EffectNone    Effect = "none"
 	EffectAll     Effect = "all"
 	EffectFirst   Effect = "first" // the first Fault.K items of whois and register, in the order received
-	// EffectLate is all of it, but only after Fault.Delay, and for a black hole after the client gave up too.
+	// EffectLate is all of it, but only after Fault.Delay, and for a black hole after the client gave up too. Accepted and
+	// pending are answered first, and the delay begins then.
 	EffectLate Effect = "late"
 )
 
@@ -59,6 +66,7 @@ type Fault struct {
 	Op      Op     `json:"op"`
 	Account string `json:"account,omitempty"` // client id; empty for every account
 	Domain  string `json:"domain,omitempty"`  // only calls that hold this domain; empty for every call
+	Suffix  string `json:"suffix,omitempty"`  // only calls that hold a domain under it, such as nl; empty for every call
 	Skip    int    `json:"skip,omitempty"`    // matching requests to let pass first
 	Count   int    `json:"count,omitempty"`   // requests to hit after them; 0 is one, Always is every one
 
@@ -66,15 +74,17 @@ type Fault struct {
 	Effect Effect `json:"effect,omitempty"`
 	K      int    `json:"k,omitempty"`     // of EffectFirst
 	Items  int    `json:"items,omitempty"` // results to change; 0 is one
+	Word   string `json:"word,omitempty"`  // of KindPending; pending if empty
+	Code   string `json:"code,omitempty"`  // of KindOddCode, as JSON; 99999999999 if empty
 
-	Status         int           `json:"status,omitempty"`           // of KindStatus, 300 to 599
-	Message        string        `json:"message,omitempty"`          // of KindStatus; a stock text if empty
+	Status         int           `json:"status,omitempty"`           // of KindStatus, 300 to 599; of KindRefuse, 422 if 0
+	Message        string        `json:"message,omitempty"`          // of KindStatus, KindAccepted and KindRefuse; a stock text if empty
 	Bare           bool          `json:"bare,omitempty"`             // a web page instead of the documented error body
 	Location       string        `json:"location,omitempty"`         // of KindStatus; where a redirect leads
 	RetryAfter     time.Duration `json:"retry_after,omitempty"`      // of KindStatus; sent in whole seconds
 	RetryAfterDate bool          `json:"retry_after_date,omitempty"` // as an HTTP date by the sandbox's clock
 
-	Delay    time.Duration `json:"delay,omitempty"`    // before the reply, or with EffectLate before the effect
+	Delay    time.Duration `json:"delay,omitempty"`    // before the reply, or with EffectLate before the effect alone
 	Interval time.Duration `json:"interval,omitempty"` // of KindTrickle; 0 is one second
 }
 
@@ -85,7 +95,7 @@ func (f Fault) effect() Effect {
 		return f.Effect
 	}
 	switch f.Kind {
-	case KindStatus, KindCut, KindReset, KindBlackHole:
+	case KindStatus, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending:
 		return EffectNone
 	}
 	return EffectAll
@@ -104,8 +114,8 @@ func (f Fault) validate() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", errFault, fmt.Sprintf(format, args...))
 	}
-	kinds := []Kind{KindStatus, KindCut, KindReset, KindBlackHole, KindHTML, KindSlow, KindTrickle, KindTruncate,
-		KindHalfJSON, KindContentType, KindMissing, KindDoubled, KindExtra, KindUpper, KindUnicode, KindTaken, KindFree}
+	kinds := []Kind{KindStatus, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending, KindHTML, KindSlow, KindTrickle,
+		KindTruncate, KindHalfJSON, KindContentType, KindGzip, KindOddCode, KindRefuse, KindMissing, KindDoubled, KindExtra, KindUpper, KindUnicode, KindTaken, KindFree}
 	ops := []Op{OpAuthenticate, OpWhois, OpRegister, OpHolder, OpToken, OpAny}
 	effects := []Effect{EffectDefault, EffectNone, EffectAll, EffectFirst, EffectLate}
 	showsAnswer := slices.Contains(kinds[slices.Index(kinds, KindSlow):], f.Kind)
@@ -122,6 +132,14 @@ func (f Fault) validate() error {
 		return fail("kind %q shows the real answer, so its effect is all or late", f.Kind)
 	case f.Effect == EffectFirst && f.K < 1:
 		return fail("effect first needs k, one or more")
+	case f.Kind == KindPending && (f.Op != OpRegister || f.Effect == EffectFirst):
+		return fail("kind %q needs op %q, and the effect none, all or late", f.Kind, OpRegister)
+	case (f.Kind == KindRefuse || f.Kind == KindOddCode) && f.Op != OpWhois && f.Op != OpRegister:
+		return fail("kind %q needs op %q or %q", f.Kind, OpWhois, OpRegister)
+	case f.Kind == KindRefuse && f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fail("status is %d, give 400 to 599", f.Status)
+	case f.Code != "" && !json.Valid([]byte(f.Code)):
+		return fail("code %q is no JSON", f.Code)
 	case f.Kind == KindSlow && f.Delay <= 0:
 		return fail("kind slow needs a delay")
 	case f.ofResults() && f.Op != OpWhois && f.Op != OpRegister && f.Op != OpAny:
@@ -145,12 +163,15 @@ func (f Fault) matches(op Op, account string, t task) bool {
 			return false
 		}
 	}
+	if f.Suffix != "" && !slices.ContainsFunc(t.items, func(i Item) bool { return f.under(i.Domain) }) {
+		return false
+	}
 	switch f.Kind {
 	case KindMissing, KindDoubled, KindExtra:
 		return t.bulk
 	case KindUnicode:
 		return slices.ContainsFunc(t.items, func(i Item) bool { return hasPunycode(i.Domain) })
-	case KindUpper, KindTaken, KindFree:
+	case KindUpper, KindTaken, KindFree, KindPending, KindOddCode, KindRefuse:
 		return len(t.items) > 0
 	}
 	return true

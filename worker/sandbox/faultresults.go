@@ -46,9 +46,13 @@ func (f Fault) distort(r *result) bool {
 	return *r != before
 }
 
-// extra are results in the manner of one, for domains that nobody asked for.
+// extra are results in the manner of one, for domains that nobody asked for. Such a registration is always one that
+// succeeded.
 func extra(like result, n int) []result {
 	added := make([]result, n)
+	if like.Status == statusFailed {
+		like = result{Status: statusRegistered}
+	}
 	for i := range added {
 		added[i] = like
 		added[i].Domain = "nobody-asked-" + strconv.Itoa(i+1) + ".example"

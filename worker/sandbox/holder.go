@@ -74,7 +74,7 @@ func (s *Sandbox) readCreateHolder(r *http.Request, body []byte) task {
 	if f := decode(r, body, &h); f != nil {
 		return failing(f)
 	}
-	return task{run: func(c *Call, _ int) answer {
+	return task{run: func(c *Call, _ extent) answer {
 		if f := h.invalid(); f != nil {
 			return failed(f)
 		}
@@ -91,7 +91,7 @@ func (s *Sandbox) readFindHolder(r *http.Request, body []byte) task {
 	if (q.ID == "") == (q.Email == "") {
 		return failing(badRequest("give one of id and email"))
 	}
-	return task{run: func(c *Call, _ int) answer {
+	return task{run: func(c *Call, _ extent) answer {
 		h, f := s.books.findHolder(c.Account, q)
 		return holderAnswer(http.StatusOK, h, f)
 	}}
@@ -99,7 +99,7 @@ func (s *Sandbox) readFindHolder(r *http.Request, body []byte) task {
 
 func (s *Sandbox) readUpdateHolder(r *http.Request, body []byte) task {
 	id := r.PathValue("id")
-	return task{run: func(c *Call, _ int) answer {
+	return task{run: func(c *Call, _ extent) answer {
 		h, f := s.books.findHolder(c.Account, holderSearch{ID: id})
 		if f != nil {
 			return failed(f)
@@ -117,7 +117,7 @@ func (s *Sandbox) readUpdateHolder(r *http.Request, body []byte) task {
 
 func (s *Sandbox) readDeleteHolder(r *http.Request, _ []byte) task {
 	id := r.PathValue("id")
-	return task{run: func(c *Call, _ int) answer {
+	return task{run: func(c *Call, _ extent) answer {
 		if f := s.books.deleteHolder(c, id); f != nil {
 			return failed(f)
 		}

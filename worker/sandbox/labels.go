@@ -18,6 +18,12 @@ const (
 	labelUnknown     = "unknown"
 	labelLag         = "lag"
 	labelFlaky       = "flaky"
+	labelPremium     = "premium"
+	labelReserved    = "reserved"
+	labelQuarantine  = "quarantine"
+	labelPriced      = "priced"
+	labelPending     = "pending"
+	labelPendingOnly = "pendingonly"
 )
 
 // Labels is the table of scripted labels, for people to read.
@@ -31,6 +37,12 @@ func Labels() []Label {
 		{labelUnknown, "item carries an error", "registered"},
 		{labelLag, "available for a while after registration", "registered"},
 		{labelFlaky, "available", "item fails alone with 500 once, then registered"},
+		{labelPremium, "available, premium, 1200.00 EUR", "registered"},
+		{labelReserved, "available, reserved", "registered"},
+		{labelQuarantine, "available, quarantine", "registered"},
+		{labelPriced, "available, 49.00 EUR", "registered"},
+		{labelPending, "available", "item is pending, and registered a while later"},
+		{labelPendingOnly, "available", "item is pending, and nothing comes of it"},
 	}
 }
 
@@ -42,7 +54,8 @@ func scripted(name string) string {
 	}
 	first, _, _ = strings.Cut(first, "-")
 	switch first {
-	case labelTaken, labelRefused, labelPoison, labelBadRequest, labelWhoisPoison, labelUnknown, labelLag, labelFlaky:
+	case labelTaken, labelRefused, labelPoison, labelBadRequest, labelWhoisPoison, labelUnknown, labelLag, labelFlaky,
+		labelPremium, labelReserved, labelQuarantine, labelPriced, labelPending, labelPendingOnly:
 		return first
 	}
 	return ""

@@ -29,6 +29,7 @@ type Ledger struct {
 	Holders    []HolderCreated    `json:"holders"`     // every creation, also of a holder deleted since
 	Tokens     map[string]int     `json:"tokens"`      // GetToken tokens issued, by lower-case e-mail address
 	Balances   map[string]int     `json:"balances"`    // by account; negative is Unlimited
+	Later      int                `json:"later"`       // accepted items that are still to be registered and paid for
 
 	index sync.Once
 	paid  map[string]int
@@ -54,6 +55,8 @@ type Item struct {
 	Holder string `json:"holder,omitempty"` // of a registration: the DomainHolder's id
 	Paid   bool   `json:"paid,omitempty"`   // this item was registered and paid for
 	Resent bool   `json:"resent,omitempty"` // the domain was registered and paid for by an earlier item
+	// Accepted items were answered 202, or with a word such as pending, and not as registered or failed.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // HolderCreated is one creation of a DomainHolder.

@@ -25,6 +25,7 @@ var errLedgerClosed = errors.New("the ledger is closed")
 const (
 	eventCall    = "call"    // a request was received
 	eventPaid    = "paid"    // items of a call were carried out
+	eventAccept  = "accept"  // items of a call are said to follow
 	eventAnswer  = "answer"  // a call is about to be answered
 	eventAccount = "account" // balance or direct debit were set from outside
 	eventHolder  = "holder"  // a holder was created or changed
@@ -38,8 +39,9 @@ type event struct {
 	Call        *Call     `json:"call,omitempty"`
 	Seq         int       `json:"seq,omitempty"` // of the call it belongs to
 	At          time.Time `json:"at,omitzero"`
-	Paid        []int     `json:"paid,omitempty"`   // indexes of items
-	Resent      []int     `json:"resent,omitempty"` // indexes of items
+	Paid        []int     `json:"paid,omitempty"`     // indexes of items
+	Resent      []int     `json:"resent,omitempty"`   // indexes of items
+	Accepted    []int     `json:"accepted,omitempty"` // indexes of items
 	Status      int       `json:"status,omitempty"`
 	Fault       string    `json:"fault,omitempty"`
 	Account     string    `json:"account,omitempty"`
@@ -131,7 +133,7 @@ func (b *books) replayer() func(event) error {
 			calls[e.Call.Seq] = e.Call
 			b.enter(e.Call)
 			return nil
-		case eventPaid, eventAnswer:
+		case eventPaid, eventAnswer, eventAccept:
 			c := calls[e.Seq]
 			if c == nil {
 				return fmt.Errorf("no call %d before it", e.Seq)
@@ -154,10 +156,14 @@ func (b *books) replayCall(c *Call, e event) error {
 		c.Status, c.Fault = e.Status, e.Fault
 		return nil
 	}
-	for _, i := range slices.Concat(e.Paid, e.Resent) {
+	for _, i := range slices.Concat(e.Paid, e.Resent, e.Accepted) {
 		if i < 0 || i >= len(c.Items) {
 			return fmt.Errorf("call %d has no item %d", c.Seq, i)
 		}
+	}
+	if e.Event == eventAccept {
+		c.enterAccepted(e.Accepted)
+		return nil
 	}
 	b.enterEffects(c, e.At, e.Paid, e.Resent)
 	return nil

@@ -34,13 +34,17 @@ func (s *Sandbox) register(wanted []registration, bulk bool) task {
 		items[i], valid[i] = item(w.Domain)
 		items[i].Holder = w.Holder
 	}
-	return task{items: items, bulk: bulk, run: func(c *Call, n int) answer {
+	return task{items: items, bulk: bulk, run: func(c *Call, x extent) answer {
+		n := x.items
 		if f := s.refuseRegister(wanted, items[:n]); f != nil {
 			return failed(f)
 		}
-		results, f := s.books.register(c, wanted[:n], valid, s.opts)
+		results, later, f := s.books.register(c, wanted[:n], valid, x, s.opts)
 		if f != nil {
 			return failed(f)
+		}
+		for _, l := range later {
+			s.afterwards(l.after, func() { s.books.fulfil(c, l.item, wanted[l.item], s.opts) })
 		}
 		if !bulk && n == 1 && results[0].Status == statusFailed {
 			return failed(&failure{results[0].StatusCode, results[0].Message})
@@ -79,13 +83,16 @@ type plan struct {
 	pay     []int // indexes of the items to be paid for
 	resent  []int // indexes of items whose domain is ours already
 	flaked  []string
+	// promised are indexes of items that are said to follow, later those of them that do.
+	promised []int
+	later    []laterItem
 }
 
 // register carries out the wanted items of a call, or refuses it as a whole for want of money.
-func (b *books) register(c *Call, wanted []registration, valid []bool, o Options) ([]result, *failure) {
+func (b *books) register(c *Call, wanted []registration, valid []bool, x extent, o Options) ([]result, []laterItem, *failure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.plan(c, wanted, valid, o)
+	p := b.plan(c, wanted, valid, x, o)
 	short := b.cannotPay(c.Account, len(p.pay))
 	if short != nil {
 		p.cut(c, b.affordable(c.Account, len(p.pay), o.PartialOn402), b.registered)
@@ -93,17 +100,20 @@ func (b *books) register(c *Call, wanted []registration, valid []bool, o Options
 	at := b.clock()
 	if len(p.pay)+len(p.resent) > 0 {
 		if err := b.file.write(event{Event: eventPaid, Seq: c.Seq, At: at, Paid: p.pay, Resent: p.resent}); err != nil {
-			return nil, &failure{http.StatusInternalServerError, err.Error()}
+			return nil, nil, &failure{http.StatusInternalServerError, err.Error()}
 		}
+	}
+	if err := b.accept(c, p.promised, len(p.later)); err != nil {
+		return nil, nil, &failure{http.StatusInternalServerError, err.Error()}
 	}
 	b.enterEffects(c, at, p.pay, p.resent)
 	for _, domain := range p.flaked {
 		b.flaked[domain] = struct{}{}
 	}
-	return p.results, short
+	return p.results, p.later, short
 }
 
-func (b *books) plan(c *Call, wanted []registration, valid []bool, o Options) plan {
+func (b *books) plan(c *Call, wanted []registration, valid []bool, x extent, o Options) plan {
 	p := plan{results: make([]result, len(wanted)), pay: make([]int, 0, len(wanted))}
 	inCall := make(map[string]struct{}, len(wanted))
 	for i := range wanted {
@@ -113,11 +123,13 @@ func (b *books) plan(c *Call, wanted []registration, valid []bool, o Options) pl
 			ours = true
 			p.resent = append(p.resent, i)
 		}
-		f := b.refuseItem(c.Account, &wanted[i], domain, valid[i], ours, o)
+		f := x.refusal(domain)
+		if f == nil {
+			f = b.refuseItem(c.Account, &wanted[i], domain, valid[i], ours, o)
+		}
 		if f == nil {
 			inCall[domain] = struct{}{}
-			p.pay = append(p.pay, i)
-			p.results[i] = result{Domain: domain, Status: statusRegistered}
+			p.admit(i, domain, x.promise.of(o.label(domain), len(p.promised), o))
 			continue
 		}
 		if f.status == http.StatusInternalServerError {
@@ -128,10 +140,27 @@ func (b *books) plan(c *Call, wanted []registration, valid []bool, o Options) pl
 	return p
 }
 
+// admit plans for an item that nothing speaks against: it is registered, or promised.
+func (p *plan) admit(i int, domain string, promised promise) {
+	if promised.word == "" {
+		p.pay = append(p.pay, i)
+		p.results[i] = result{Domain: domain, Status: statusRegistered}
+		return
+	}
+	p.results[i] = result{Domain: domain, Status: promised.word}
+	p.promised = append(p.promised, i)
+	switch promised.effect {
+	case EffectAll:
+		p.pay = append(p.pay, i)
+	case EffectLate:
+		p.later = append(p.later, laterItem{i, promised.after})
+	}
+}
+
 // cut leaves the first n payments of a plan. A second item of a domain in this call is a resend only if the first
 // is still paid for.
 func (p *plan) cut(c *Call, n int, registered map[string]time.Time) {
-	p.pay, p.flaked = p.pay[:n], nil
+	p.pay, p.flaked, p.promised, p.later = p.pay[:n], nil, nil, nil
 	paid := make(map[string]struct{}, n)
 	for _, i := range p.pay {
 		paid[c.Items[i].Domain] = struct{}{}

@@ -104,6 +104,11 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, c *Call, a answe
 	if f.effect() != EffectLate {
 		s.delay(r, f.Delay)
 	}
+	if f.Kind == KindAccepted {
+		if err := s.books.acceptCall(c, a.results, f); err != nil {
+			a, hit, f = failed(&failure{http.StatusInternalServerError, err.Error()}), nil, Fault{}
+		}
+	}
 	if f.ofResults() {
 		var changed bool
 		a.results, changed = f.change(a.results)
@@ -127,6 +132,8 @@ func (s *Sandbox) disguise(f Fault, op Op, a answer) message {
 		return message{status: http.StatusOK, kind: contentHTML, body: webPage(http.StatusOK)}
 	case KindStatus:
 		return s.status(f, op)
+	case KindAccepted:
+		return f.acceptedMessage(op, a)
 	}
 	m := render(op, a)
 	switch f.Kind {
@@ -134,6 +141,10 @@ func (s *Sandbox) disguise(f Fault, op Op, a answer) message {
 		m.kind = "text/plain; charset=utf-8"
 	case KindHalfJSON:
 		m.body = m.body[:len(m.body)/2]
+	case KindGzip:
+		m = m.gzipped()
+	case KindOddCode:
+		m.body = f.oddCodes(m.body)
 	}
 	return m
 }

@@ -93,8 +93,9 @@ type Sandbox struct {
 	faults *faults
 	gates  *gates
 
-	closing sync.Once
-	done    chan struct{} // closed by Close; ends gates, delays and black holes
+	background background // what accepted requests still do
+	closing    sync.Once
+	done       chan struct{} // closed by Close; ends gates, delays and black holes
 }
 
 // New makes a sandbox. It fails if an option makes no sense or the ledger file cannot be read.
@@ -177,12 +178,13 @@ func (o Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// Close ends what waits in gates, delays and black holes, and closes the ledger file. It reports the first
+// Close ends what waits in gates, delays and black holes, drops what was only promised, and closes the ledger file. It reports the first
 // failure to write that file, if there was one. Closing twice does nothing.
 func (s *Sandbox) Close() error {
 	var err error
 	s.closing.Do(func() {
 		close(s.done)
+		s.background.wait()
 		err = s.books.close()
 	})
 	return err

@@ -19,8 +19,15 @@ type task struct {
 	account string // whom it names itself; empty where a bearer token tells
 	items   []Item
 	bulk    bool
-	// run carries out the first n items, and with them the effect; operations without items ignore n.
-	run func(c *Call, n int) answer
+	// run carries a request out, as far as its extent says; operations without items ignore that.
+	run func(c *Call, x extent) answer
+}
+
+// extent is how much of a request is carried out.
+type extent struct {
+	items   int // the first so many
+	promise promise
+	refuse  func(domain string) *failure // which items fail alone, beyond those that do anyway; nil for none
 }
 
 // answer is what a request is answered with, before a fault changes it.
@@ -36,7 +43,7 @@ func failed(f *failure) answer { return answer{status: f.status, failure: f} }
 
 // failing is a task that can only be refused.
 func failing(f *failure) task {
-	return task{run: func(*Call, int) answer { return failed(f) }}
+	return task{run: func(*Call, extent) answer { return failed(f) }}
 }
 
 func (s *Sandbox) routes() *http.ServeMux {
@@ -111,6 +118,9 @@ func (s *Sandbox) serve(route string, op Op, read reader) http.HandlerFunc {
 		a := s.carryOut(r, call, t, hit)
 		s.gates.wait(BeforeReply, seen)
 		s.reply(w, r, call, a, hit)
+		if hit != nil && hit.fault.Kind == KindAccepted {
+			s.keepPromise(call, t, hit.fault)
+		}
 	}
 }
 
@@ -129,19 +139,26 @@ func (s *Sandbox) read(w http.ResponseWriter, r *http.Request, read reader) task
 
 // carryOut does the work of a request as far as its fault lets it.
 func (s *Sandbox) carryOut(r *http.Request, c *Call, t task, hit *Injected) answer {
-	all := len(t.items)
+	x := extent{items: len(t.items)}
 	if hit == nil {
-		return t.run(c, all)
+		return t.run(c, x)
 	}
-	switch hit.fault.effect() {
-	case EffectNone:
+	f := hit.fault
+	switch {
+	case f.Kind == KindPending:
+		x.promise = f.promise()
+		return t.run(c, x)
+	case f.Kind == KindRefuse:
+		x.refuse = f.refusal
+		return t.run(c, x)
+	case f.effect() == EffectNone, f.Kind == KindAccepted && f.effect() == EffectLate:
 		return answer{}
-	case EffectFirst:
-		return t.run(c, min(hit.fault.K, all))
-	case EffectLate:
-		s.waitLate(r, hit.fault)
+	case f.effect() == EffectFirst:
+		x.items = min(f.K, x.items)
+	case f.effect() == EffectLate:
+		s.waitLate(r, f)
 	}
-	return t.run(c, all)
+	return t.run(c, x)
 }
 
 // pause waits for d, or until the sandbox is closed. It does not end when the client gives up: an upstream that

@@ -45,7 +45,7 @@ func (s *Sandbox) readToken(r *http.Request, body []byte) task {
 	if f := decode(r, body, &t); f != nil {
 		return failing(&failure{http.StatusInternalServerError, f.message})
 	}
-	return task{run: func(c *Call, _ int) answer {
+	return task{run: func(c *Call, _ extent) answer {
 		if wrong := t.invalid(); wrong != "" {
 			return failed(&failure{http.StatusInternalServerError, wrong})
 		}

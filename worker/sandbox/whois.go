@@ -26,12 +26,17 @@ func (s *Sandbox) whois(raw []string, bulk bool) task {
 	for i, name := range raw {
 		items[i], valid[i] = item(name)
 	}
-	return task{items: items, bulk: bulk, run: func(c *Call, n int) answer {
+	return task{items: items, bulk: bulk, run: func(c *Call, x extent) answer {
 		if f := s.refuseWhois(items); f != nil {
 			return failed(f)
 		}
-		results := make([]result, n)
+		results := make([]result, x.items)
 		s.books.whois(results, items, valid, s.opts)
+		for i := range results {
+			if f := x.refusal(items[i].Domain); f != nil {
+				results[i] = result{Domain: items[i].Domain, Error: f.message}
+			}
+		}
 		return answer{status: http.StatusOK, results: s.shuffle(c, results), bulk: bulk}
 	}}
 }
@@ -72,7 +77,7 @@ func (b *books) whois(results []result, items []Item, valid []bool, o Options) {
 		case label == labelUnknown:
 			results[i] = result{Domain: domain, Error: "the registry did not answer"}
 		default:
-			results[i] = whoisResult(domain, !b.looksTaken(domain, label, o))
+			results[i] = labelled(whoisResult(domain, !b.looksTaken(domain, label, o)), label)
 		}
 	}
 }
@@ -82,6 +87,22 @@ func whoisResult(domain string, available bool) result {
 		return result{Domain: domain, Available: &available, Status: whoisFree}
 	}
 	return result{Domain: domain, Available: &available, Status: whoisActive}
+}
+
+// labelled is a result with what WHOIS says besides of an available domain with that label.
+func labelled(r result, label string) result {
+	if !*r.Available {
+		return r
+	}
+	switch label {
+	case labelPremium:
+		r.Status, r.Premium, r.Price, r.Currency = label, true, "1200.00", "EUR"
+	case labelReserved, labelQuarantine:
+		r.Status = label
+	case labelPriced:
+		r.Price, r.Currency = "49.00", "EUR"
+	}
+	return r
 }
 
 // looksTaken is what WHOIS says, which for a lagging domain is not yet the truth.

@@ -37,6 +37,11 @@ type result struct {
 	Error      string `json:"error,omitempty"`
 	StatusCode int    `json:"statusCode,omitempty"`
 	Message    string `json:"message,omitempty"`
+
+	// The contract has no fields for these. Registrars that have them call them so.
+	Premium  bool   `json:"premium,omitempty"`
+	Price    string `json:"price,omitempty"`
+	Currency string `json:"currency,omitempty"`
 }
 
 type resultList struct {

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store/session"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -34,7 +33,12 @@ func (p *problems) relations(c Config, read func(variables ...string) bool) {
 // addresses checks what must have a certain form. Those that may hold passwords are not quoted.
 func (p *problems) addresses(c Config) {
 	if c.DatabaseURL != "" {
-		if _, err := pgx.ParseConfig(string(c.DatabaseURL)); err != nil {
+		_, err := session.Config(string(c.DatabaseURL), session.Use{})
+		var refused *session.RefusedError
+		switch {
+		case errors.As(err, &refused):
+			p.add("%v", refused)
+		case err != nil:
 			p.add("DATABASE_URL is no Postgres address: write it as %s", exampleOf("DATABASE_URL"))
 		}
 	}

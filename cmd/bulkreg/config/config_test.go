@@ -104,6 +104,7 @@ func TestLoadReports(t *testing.T) {
 		"no word":                  {[]string{"LOG_LEVEL=loud"}, []string{`LOG_LEVEL="loud" is not known: give one of debug, info, warn, error`}},
 		"no format":                {[]string{"LOG_FORMAT=xml"}, []string{"LOG_FORMAT"}},
 		"no Postgres":              {[]string{"DATABASE_URL=mysql://localhost"}, []string{"DATABASE_URL is no Postgres address"}},
+		"another query mode":       {[]string{"DATABASE_URL=postgres://u@h/d?default_query_exec_mode=exec"}, []string{"the setting default_query_exec_mode of DATABASE_URL"}},
 		"no Redis":                 {[]string{"REDIS_URL=localhost"}, []string{"REDIS_URL is no Redis address"}},
 		"a port alone":             {[]string{"METRICS_ADDR=9090"}, []string{`METRICS_ADDR="9090" is no address to listen on: give :9090 for every interface, one as in 127.0.0.1:9090, or off`}},
 		"a port out of range":      {[]string{"METRICS_ADDR=:65536"}, []string{"METRICS_ADDR"}},

@@ -24,6 +24,7 @@ const (
 	columnHolderID
 	columnPeriod
 	columnNameservers
+	columnAllowStatus
 	columnDetails // the first of the holder's details, in the order of holder.Fields
 )
 
@@ -40,6 +41,7 @@ func columnsOf(kind string) columns {
 		columnHolderID:    {name: "holder_id", aliases: []string{"holder", "holderid", "domainholder_id", "domainholder"}},
 		columnPeriod:      {name: "period", aliases: []string{"period_months"}},
 		columnNameservers: {name: "nameservers", aliases: []string{"name_servers"}},
+		columnAllowStatus: {name: "allow_status", aliases: []string{"allowed_status"}},
 	}
 	for _, field := range holder.Fields() {
 		all = append(all, column{name: field, aliases: detailAliases(field)})

@@ -39,6 +39,9 @@ type Options struct {
 	DefaultHolderID     string // for lines that name no holder; without it they are rejected
 	DefaultPeriodMonths int    // for lines that name no period: 12
 
+	// DefaultAllowStatus are the words of a WHOIS status that lines without such words of their own allow.
+	DefaultAllowStatus []string
+
 	// IgnoreColumns are columns or fields of registrations to pass over although they mean nothing here; AllColumns is all
 	// of them. Any other makes the file unusable. In WHOIS orders, which cost nothing, all are passed over anyway.
 	IgnoreColumns []string
@@ -83,6 +86,10 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("read input: the default holder %s", bad.reason)
 		}
 	}
+	var err error
+	if o.DefaultAllowStatus, err = queue.AllowStatus(o.DefaultAllowStatus); err != nil {
+		return o, fmt.Errorf("read input: --allow-status %w", err)
+	}
 	return o, checkIgnored(o)
 }
 
@@ -96,6 +103,7 @@ type Record struct {
 	Holder       *holder.Details // nil where it names an id
 	PeriodMonths int             // 1 to 120, never 0: the default is filled in
 	Nameservers  []string        // none, or 2 to 13 distinct ASCII host names
+	AllowStatus  []string        // in their normal form; none allows no word that bars
 }
 
 // Stats says what was read so far.
@@ -105,6 +113,7 @@ type Stats struct {
 	Records    int // what Next gave
 	Rejects    int
 	Duplicates int // repeats of a Record that say nothing new; Next passes over them
+	Allowing   int // Records that allow a word of a WHOIS status
 
 	FirstDuplicates []Duplicate // at most 10
 	IgnoredColumns  []string    // columns or fields that mean nothing here and were passed over, at most 32

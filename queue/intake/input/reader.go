@@ -122,6 +122,9 @@ func (r *Reader) Next() (Record, error) {
 			return Record{}, r.err
 		}
 		r.stats.Records++
+		if len(record.AllowStatus) > 0 {
+			r.stats.Allowing++
+		}
 		return record, nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/job"
 )
@@ -24,8 +25,27 @@ func recordOf(found row, opts Options) (Record, *fault) {
 	if record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts.DefaultPeriodMonths); bad != nil {
 		return record, bad
 	}
-	record.Nameservers, bad = nameserversOf(found.cells[columnNameservers])
+	if record.Nameservers, bad = nameserversOf(found.cells[columnNameservers]); bad != nil {
+		return record, bad
+	}
+	record.AllowStatus, bad = allowStatusOf(found.cells[columnAllowStatus], opts.DefaultAllowStatus)
 	return record, bad
+}
+
+// allowStatusOf splits at commas and the like, and not at spaces: words such as pending delete have one.
+func allowStatusOf(c cell, byDefault []string) ([]string, *fault) {
+	given := c.list
+	if given == nil {
+		given = strings.FieldsFunc(c.text, func(r rune) bool { return strings.ContainsRune(",;|", r) })
+	}
+	if len(given) == 0 {
+		return byDefault, nil
+	}
+	words, err := queue.AllowStatus(given)
+	if err != nil {
+		return nil, &fault{field: "allow_status", reason: err.Error() + ": give words such as premium, separated by commas"}
+	}
+	return words, nil
 }
 
 func domainOf(c cell) (domainname.Name, *fault) {

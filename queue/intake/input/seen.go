@@ -12,11 +12,14 @@ type seen struct {
 	domains map[[2]uint64]details
 }
 
-// details is what a line says of a domain: the period in the low byte, then 28 bits each of holder and name servers.
+// details is what a line says of a domain: the period in the low byte, with the highest bit for a line that allows words of a
+// status; then 28 bits each of the holder, and of name servers together with these words.
 type details uint64
 
 const (
 	periodBits = 8
+	periodMask = 1<<7 - 1
+	allowsBit  = 1 << 7
 	hashBits   = 28
 	hashMask   = 1<<hashBits - 1
 )
@@ -43,11 +46,15 @@ func (s *seen) detailsOf(record Record) details {
 		digest := record.Holder.Digest()
 		holder = maphash.Bytes(s.seeds[1], digest[:]) & hashMask
 	}
-	var servers uint64
+	var rest, allows uint64
 	if len(record.Nameservers) > 0 {
-		servers = maphash.String(s.seeds[0], strings.Join(record.Nameservers, " ")) & hashMask
+		rest = maphash.String(s.seeds[0], strings.Join(record.Nameservers, " ")) & hashMask
 	}
-	return details(servers<<(hashBits+periodBits) | holder<<periodBits | uint64(record.PeriodMonths))
+	if len(record.AllowStatus) > 0 {
+		rest ^= maphash.String(s.seeds[1], strings.Join(record.AllowStatus, ",")) & hashMask
+		allows = allowsBit
+	}
+	return details(rest<<(hashBits+periodBits) | holder<<periodBits | allows | uint64(record.PeriodMonths))
 }
 
 func (d details) differs(other details) string {
@@ -55,10 +62,13 @@ func (d details) differs(other details) string {
 	if (d^other)>>periodBits&hashMask != 0 {
 		parts = append(parts, "another holder")
 	}
-	if (d^other)&(1<<periodBits-1) != 0 {
+	if (d^other)&periodMask != 0 {
 		parts = append(parts, "another period")
 	}
-	if (d^other)>>(hashBits+periodBits) != 0 {
+	switch rest := (d ^ other) >> (hashBits + periodBits); {
+	case rest != 0 && (d|other)&allowsBit != 0:
+		parts = append(parts, "another allow_status or other name servers")
+	case rest != 0:
 		parts = append(parts, "other name servers")
 	}
 	return strings.Join(parts, " and ")

@@ -58,8 +58,12 @@ type Verdict struct {
 	Lost        int // paid for, and neither registered nor unconfirmed here
 }
 
-// Judge compares a ledger with our database. Judge when things are quiet: what is under way may not be settled yet.
+// Judge compares a ledger with our database. Judge when things are quiet: what is under way may not be settled yet. It fails
+// while the sandbox has still to carry out what it accepted.
 func Judge(ctx context.Context, db Queryer, ledger *sandbox.Ledger) (Verdict, error) {
+	if ledger.Later > 0 {
+		return Verdict{}, fmt.Errorf("judge: the sandbox has accepted %d registrations that it has not carried out yet", ledger.Later)
+	}
 	j := judging{ctx: ctx, db: db, ledger: ledger}
 	for _, check := range []func() error{j.count, j.paidOnce, j.intended, j.known, j.proven} {
 		if err := check(); err != nil {

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// findOrder finds the order that a person names: by its reference, of whatever source, or as source/reference. Where a source
+// is given, only that source's order of just this reference is meant. A name that several orders have is refused with the list.
+func findOrder(ctx context.Context, st *store.Store, source, name string) (store.Order, error) {
+	orders, err := ordersNamed(ctx, st, source, name)
+	switch {
+	case err != nil:
+		return store.Order{}, err
+	case len(orders) == 0 && source != "":
+		return store.Order{}, noOrder(source, name)
+	case len(orders) == 0:
+		return store.Order{}, fmt.Errorf("there is no order %q: `bulkreg orders` lists what there is", name)
+	case len(orders) > 1:
+		return store.Order{}, ambiguous(name, orders)
+	}
+	return orders[0], nil
+}
+
+// ordersNamed are the orders that a name may mean.
+func ordersNamed(ctx context.Context, st *store.Store, source, name string) ([]store.Order, error) {
+	orders, err := st.OrdersNamed(ctx, name)
+	if source == "" {
+		return orders, err
+	}
+	return slices.DeleteFunc(orders, func(o store.Order) bool { return o.Source != source || o.Reference != name }), err
+}
+
+// ambiguous refuses a name that several orders have.
+func ambiguous(name string, orders []store.Order) error {
+	list := make([]string, len(orders))
+	for i, o := range orders {
+		list[i] = o.Source + "/" + o.Reference
+	}
+	return usagef("%q names several orders: %s; give one of them as it stands here, or its reference with --source NAME",
+		name, strings.Join(list, ", "))
+}
+
+// target is what a hold is about: an account or an order.
+type target struct {
+	account string       // "" for an order
+	order   *store.Order // nil for an account
+}
+
+// What a name may be said to be.
+const (
+	asAccount = "account"
+	asOrder   = "order"
+)
+
+// targetFlags say what a name means that may mean several things.
+type targetFlags struct {
+	source string
+	as     choice
+}
+
+func (f *targetFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.source, "source", "", "whose order is meant: `NAME` of an order system, or cli")
+	addChoice(cmd, &f.as, "as", "", "`WHAT` the argument names: account or order; needed where there are both", "", asAccount, asOrder)
+}
+
+// find finds the account or the order that a name means. A name that means both is refused, unless the flags say which.
+func (f *targetFlags) find(ctx context.Context, a *app, st *store.Store, name string) (target, error) {
+	as := f.as.value
+	if f.source != "" && as == "" {
+		as = asOrder
+	}
+	if as == asOrder {
+		o, err := findOrder(ctx, st, f.source, name)
+		return target{order: &o}, err
+	}
+	notKnown, err := a.refuseAccount(ctx, st, name)
+	if err != nil {
+		return target{}, err
+	}
+	if as == asAccount {
+		return target{account: name}, notKnown
+	}
+	orders, err := ordersNamed(ctx, st, "", name)
+	switch {
+	case err != nil:
+		return target{}, err
+	case notKnown == nil && len(orders) > 0:
+		return target{}, usagef("%q is an account, and the order %s/%s, too: say which is meant with --as account or --as order",
+			name, orders[0].Source, orders[0].Reference)
+	case notKnown == nil:
+		return target{account: name}, nil
+	case len(orders) > 1:
+		return target{}, ambiguous(name, orders)
+	case len(orders) == 1:
+		return target{order: &orders[0]}, nil
+	}
+	return target{}, fmt.Errorf("there is no order %q, and %w", name, notKnown)
+}
+
+// refuseAccount says why a name is not that of an account, if it is not. One that is on hold is known by that.
+func (a *app) refuseAccount(ctx context.Context, st *store.Store, name string) (notKnown, err error) {
+	stopped, err := st.Stopped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, onHold := stopped[name]; onHold {
+		return nil, nil
+	}
+	cfg, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	known, err := knownAccounts(ctx, cfg, st)
+	if err != nil || slices.Contains(known, name) {
+		return nil, err
+	}
+	return noAccount(name, known), nil
+}

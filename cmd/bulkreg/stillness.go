@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// stillJSON is one reason for which jobs do not move, as programs read it. Its names are part of the interface.
+type stillJSON struct {
+	Reason store.Still `json:"reason"`
+	Words  string      `json:"words"` // for people
+	Since  *time.Time  `json:"since"` // no_worker: when the last one was seen; null: not known
+	Until  *time.Time  `json:"until"` // when something happens by itself; null: not known, or never
+}
+
+func stillOut(reasons []store.StillReason) []stillJSON {
+	var out []stillJSON
+	for _, r := range reasons {
+		out = append(out, stillJSON{Reason: r.Still, Words: stillWords(r), Since: timeJSON(r.Since), Until: timeJSON(r.Until)})
+	}
+	return out
+}
+
+// whyStill says why an order's jobs may not move; nothing for one that is settled. A retry to come says something only where
+// nothing else of the order goes on.
+func whyStill(sum store.Summary, st store.Stillness) []store.StillReason {
+	if sum.Settled() {
+		return nil
+	}
+	return slices.DeleteFunc(st.Reasons(), func(r store.StillReason) bool {
+		return r.Still == store.StillRetry && sum.Counts[store.Queued]+sum.Counts[store.Running] > 0
+	})
+}
+
+// stillOf reads why an order may not move.
+func stillOf(ctx context.Context, st *store.Store, sum store.Summary) ([]store.StillReason, error) {
+	if sum.Settled() {
+		return nil, nil
+	}
+	found, err := st.Stillness(ctx, sum.Order)
+	if err != nil {
+		return nil, err
+	}
+	return notTooSoon(whyStill(sum, found), found.At.Sub(sum.CreatedAt)), nil
+}
+
+// soonest is how old an order is before it counts that no worker has reported itself: one that has just started may not have yet.
+const soonest = 15 * time.Second
+
+// notTooSoon leaves out what can only be said of an order that has been there for a while.
+func notTooSoon(reasons []store.StillReason, age time.Duration) []store.StillReason {
+	return slices.DeleteFunc(reasons, func(r store.StillReason) bool { return r.Still == store.StillNoWorker && age < soonest })
+}
+
+// stillWords says a reason in one line.
+func stillWords(r store.StillReason) string {
+	switch r.Still {
+	case store.StillPaused:
+		return fmt.Sprintf("the order is paused, %s; `bulkreg resume %s` lets it go on",
+			placement{r.Pause.Since, r.Pause.PlacedBy, r.Pause.Words}, orderWord(r.Pause.Order))
+	case store.StillHeld:
+		next := "the next probe is due at " + timeCell(r.Hold.NextProbeAt)
+		if r.Hold.Reason.ByPerson() {
+			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
+		}
+		return fmt.Sprintf("account %s has a %s hold, %s; %s", r.Hold.Account, r.Hold.Reason,
+			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)
+	case store.StillNoWorker:
+		return noWorkerWords(r)
+	case store.StillQueuePaused:
+		return fmt.Sprintf("somebody paused %s %s in Redis, past bulkreg: it has to go on there, too",
+			plural(len(r.Queues), "the queue", "the queues"), strings.Join(r.Queues, ", "))
+	case store.StillTrouble:
+		return fmt.Sprintf("worker %s is in trouble: %s", r.Worker, r.Words)
+	case store.StillSlots:
+		text := fmt.Sprintf("all call slots are in use (%s): %s for one", thousands(r.Slots), counted(r.Jobs, "job waits", "jobs wait"))
+		if !r.Since.IsZero() {
+			text += ", since " + timeCell(r.Since)
+		}
+		return text
+	case store.StillRetry:
+		return "the next retry is due at " + timeCell(r.Until)
+	default:
+		return string(r.Still)
+	}
+}
+
+func noWorkerWords(r store.StillReason) string {
+	text := "no live worker works on it: none was ever seen that knows its kind and account"
+	if !r.Since.IsZero() {
+		text = "no live worker works on it: the last one was seen at " + timeCell(r.Since)
+	}
+	if r.Others > 0 {
+		text += fmt.Sprintf("; %s on other kinds or accounts", counted(r.Others, "worker works", "workers work"))
+	}
+	return text
+}
+
+func plural(n int, one, several string) string {
+	if n == 1 {
+		return one
+	}
+	return several
+}
+
+// printStill says why something does not move. It is no part of the result.
+func printStill(stderr io.Writer, what string, reasons []store.StillReason) {
+	for _, r := range reasons {
+		fmt.Fprintf(stderr, "%s waits: %s\n", what, cell(stillWords(r)))
+	}
+}
+
+const (
+	// stillAfter is for how long nothing has to change before somebody who follows an order is told why.
+	stillAfter = 3 * time.Second
+	// stillAgain is how long after one look at the reasons the next one comes.
+	stillAgain = 5 * time.Second
+)
+
+// stillWatch tells somebody who follows an order why nothing moves, each reason once.
+type stillWatch struct {
+	clock func() time.Time
+	ask   func(context.Context, store.Summary) ([]store.StillReason, error)
+	tell  func(text string)
+
+	seen    string    // how the order stood when it was looked at last
+	since   time.Time // since when
+	askedAt time.Time
+	told    map[string]bool
+}
+
+// look takes in how the order stands now.
+func (w *stillWatch) look(ctx context.Context, sum store.Summary) {
+	now := w.clock()
+	if stands := fmt.Sprint(sum.Total, sum.Counts, sum.Outcomes); stands != w.seen || w.since.IsZero() {
+		w.seen, w.since = stands, now
+		return
+	}
+	if sum.Settled() || now.Sub(w.since) < stillAfter || now.Sub(w.askedAt) < stillAgain {
+		return
+	}
+	w.askedAt = now
+	reasons, err := w.ask(ctx, sum)
+	switch {
+	case ctx.Err() != nil, errors.Is(err, store.ErrUnavailable): // whoever follows the order says so
+		return
+	case err != nil:
+		w.tellOnce("error", fmt.Sprintf("waits: why cannot be told: %v", err))
+	}
+	for _, r := range reasons {
+		w.tellOnce(stillKey(r), "waits: "+cell(stillWords(r)))
+	}
+}
+
+func (w *stillWatch) tellOnce(key, text string) {
+	if w.told[key] {
+		return
+	}
+	if w.told == nil {
+		w.told = map[string]bool{}
+	}
+	w.told[key] = true
+	w.tell(text)
+}
+
+// stillKey tells reasons apart. A slot wait and a retry are the same however often they come.
+func stillKey(r store.StillReason) string {
+	key := string(r.Still)
+	switch r.Still {
+	case store.StillSlots, store.StillRetry:
+	case store.StillHeld:
+		key += string(r.Hold.Reason) + r.Since.String()
+	default:
+		key += r.Since.String() + strings.Join(r.Queues, ",") + r.Worker
+	}
+	return key
+}

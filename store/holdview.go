@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ByPerson says whether only a person lifts holds of this reason: no probe is ever due.
+func (r HoldReason) ByPerson() bool { return r == HoldPaused || r == HoldRestored }
+
+// stops says whether a hold of this scope stops jobs of a kind.
+func (s Scope) stops(k Kind) bool { return s == ScopeAll || string(s) == string(k) }
+
+// never stands for a time that does not come: it is the zero time.
+const never = `'0001-01-01 00:00:00+00'::timestamptz`
+
+const holdColumns = `h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes,
+	coalesce(h.next_probe_at, ` + never + `), coalesce(h.placed_by, '')`
+
+func (h *HoldView) scan() []any {
+	return []any{&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &h.NextProbeAt, &h.PlacedBy}
+}
+
+func scanHold(row pgx.CollectableRow) (HoldView, error) {
+	var h HoldView
+	return h, row.Scan(h.scan()...)
+}
+
+// OrderHold is an order that an operator has paused.
+type OrderHold struct {
+	Order
+	Since    time.Time
+	PlacedBy string
+	Words    string
+	Jobs     int // that wait for it
+}
+
+const orderHoldColumns = orderColumns + `, oh.since, oh.placed_by, oh.words`
+
+func (h *OrderHold) scan() []any { return append(h.Order.scan(), &h.Since, &h.PlacedBy, &h.Words) }
+
+func scanOrderHold(row pgx.CollectableRow) (OrderHold, error) {
+	var h OrderHold
+	return h, row.Scan(h.scan()...)
+}
+
+// OrderHolds lists the orders that are paused, the longest paused first, with the jobs that wait for that.
+func (s *Store) OrderHolds(ctx context.Context) ([]OrderHold, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+orderHoldColumns+`, w.jobs
+		FROM order_holds oh JOIN orders o ON o.id = oh.order_id CROSS JOIN LATERAL (`+waitingInOrder+`) AS w
+		ORDER BY oh.since, o.id`)
+	if err != nil {
+		return nil, failure("list paused orders", err)
+	}
+	holds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (OrderHold, error) {
+		var h OrderHold
+		return h, row.Scan(append(h.scan(), &h.Jobs)...)
+	})
+	return holds, failure("list paused orders", err)
+}
+
+// waitingInOrder counts the jobs of order o that wait to go on: those that are held, and those never delivered. Canceled ones
+// do not go on.
+const waitingInOrder = `
+	SELECT (SELECT count(*) FROM jobs j WHERE j.order_id = o.id AND j.state = 'held' AND NOT j.canceling)
+		+ (SELECT count(*) FROM chunks t CROSS JOIN LATERAL (` + jobsOfChunk + `) AS fresh WHERE t.order_id = o.id AND t.wake_at IS NULL) AS jobs`

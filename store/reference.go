@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// maxNamed bounds how many orders OrdersNamed returns: enough to say that a name is not enough.
+const maxNamed = 20
+
+// OrdersNamed finds the orders that a person may mean by a text: those of that reference, of whatever source, and the one that
+// it names as source/reference. Sources and references may hold slashes themselves. The newest come first, at
+// most maxNamed.
+func (s *Store) OrdersNamed(ctx context.Context, text string) ([]Order, error) {
+	var sources, references []string
+	for at, r := range text {
+		if r == '/' {
+			sources, references = append(sources, text[:at]), append(references, text[at+1:])
+		}
+	}
+	if strings.ContainsRune(text, 0) { // which no text in the database holds
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+orderColumns+` FROM orders o WHERE o.reference = $1
+		UNION
+		SELECT `+orderColumns+` FROM unnest($2::text[], $3::text[]) AS n (source, reference)
+		JOIN orders o ON o.source = n.source AND o.reference = n.reference
+		ORDER BY created_at DESC, id DESC LIMIT $4`, text, sources, references, maxNamed)
+	if err != nil {
+		return nil, failure("find orders", err)
+	}
+	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
+		var o Order
+		return o, row.Scan(o.scan()...)
+	})
+	return orders, failure("find orders", err)
+}
