@@ -96,7 +96,7 @@ func blame(u *url.URL, query url.Values) string {
 		}
 		bare[name] = values
 		if _, err := parseAddress(u, bare); err != nil {
-			bad = append(bad, strconv.Quote(name[:min(len(name), maxName)]))
+			bad = append(bad, strconv.Quote(name[:min(len(name), MaxName)]))
 		}
 		delete(bare, name)
 	}
