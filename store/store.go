@@ -26,7 +26,8 @@ import (
 
 // Store is a pool of connections to one migrated database. It is safe for concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool     *pgxpool.Pool
+	adopting orderTurns
 }
 
 // Options bounds what a Store takes of its database. The zero value is usable.

@@ -19,6 +19,7 @@ type Fields struct {
 	HolderID     string
 	PeriodMonths int // 0: not given
 	Nameservers  []string
+	AllowStatus  []string
 }
 
 // Job is a job whose fields are in order and in their normal form.
@@ -27,6 +28,7 @@ type Job struct {
 	HolderID     string   // "" for a check
 	PeriodMonths int      // 0: not given
 	Nameservers  []string // none, or 2 to 13 distinct ASCII host names
+	AllowStatus  []string // words of a WHOIS status that do not bar the domain
 }
 
 // Error is what is wrong with one field.
@@ -69,7 +71,11 @@ func (f Fields) Check(kind queue.Kind) (Job, error) {
 	if err != nil {
 		return j, err
 	}
-	return Job{Domain: name, HolderID: f.HolderID, PeriodMonths: f.PeriodMonths, Nameservers: hosts}, nil
+	words, err := AllowStatus(f.AllowStatus)
+	if err != nil {
+		return j, err
+	}
+	return Job{Domain: name, HolderID: f.HolderID, PeriodMonths: f.PeriodMonths, Nameservers: hosts, AllowStatus: words}, nil
 }
 
 // Domain reads a domain that can be registered.

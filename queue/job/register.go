@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
@@ -73,4 +74,13 @@ func Nameservers(given []string) ([]string, error) {
 		hosts = append(hosts, host.ASCII)
 	}
 	return hosts, nil
+}
+
+// AllowStatus brings into their normal form the words of a WHOIS status with which a domain may be registered all the same.
+func AllowStatus(given []string) ([]string, error) {
+	words, err := queue.AllowStatus(given)
+	if err != nil {
+		return nil, &Error{Field: "allow_status", Text: err.Error() + ": give words such as premium", cause: err}
+	}
+	return words, nil
 }
