@@ -17,8 +17,8 @@ import (
 const (
 	MaxJobs         = 1000
 	MaxPayloadBytes = 1 << 20
-	maxReference    = 128
-	maxName         = 64
+	MaxReference    = 128 // bytes of an order's reference
+	MaxName         = 64  // bytes of the name of a source or account
 	maxDomain       = 253
 )
 
@@ -36,8 +36,9 @@ type Chunk struct {
 
 // Job is one job in a chunk.
 //
-// A producer's own task names the domain and, for a registration, what belongs to it; ID may be left out. A
-// task of the dispatcher has ID and Epoch, and Postgres has the rest.
+// A producer's own task names the domain and, for a registration, what belongs to it; package job has the rules. Its ID names
+// nothing: what a job is, and so a repeat of it, is known by source, order, kind and domain. A task of the dispatcher has ID and
+// Epoch, and Postgres has the rest.
 type Job struct {
 	ID           uuid.UUID `json:"id,omitzero"`
 	Domain       string    `json:"domain"`
@@ -50,8 +51,13 @@ type Job struct {
 	Epoch *int `json:"epoch,omitempty"`
 }
 
-// PayloadError says what is wrong with a payload. No redelivery can mend it.
-type PayloadError struct{ Reason string }
+// PayloadError says what is wrong with a payload. No redelivery fixes it. It quotes nothing of the payload but the names of
+// fields and, where it is a number, the version.
+type PayloadError struct {
+	Reason string
+	// UnknownVersion says that the payload has a form that this program does not know. A newer one may.
+	UnknownVersion bool
+}
 
 func (e *PayloadError) Error() string { return "invalid chunk: " + e.Reason }
 
@@ -75,19 +81,15 @@ func (c Chunk) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// DecodeChunk reads a payload and checks it. Fields that it does not know are ignored, so that producers may be
-// newer than workers. Its error is a *PayloadError.
+// DecodeChunk reads a payload and checks it. Its error is a *PayloadError.
+//
+// A job may cost money, so nothing is guessed: a payload of another version, with a field that is not known or that is given
+// twice, with text that is not UTF-8, or with anything behind it is refused as a whole. A field's name is written as in
+// Chunk, in lower case. A field that is added gives the payload a new version, so workers must be newer than producers.
 func DecodeChunk(payload []byte) (Chunk, error) {
-	if len(payload) > MaxPayloadBytes {
-		return Chunk{}, invalid("%d bytes, at most %d", len(payload), MaxPayloadBytes)
-	}
-	var c Chunk
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	if err := dec.Decode(&c); err != nil {
-		return Chunk{}, invalid("not JSON of the expected form: %v", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Chunk{}, invalid("something follows the JSON object")
+	c, err := readChunk(payload)
+	if err != nil {
+		return Chunk{}, err
 	}
 	if c.Account == "" {
 		c.Account = "default"
@@ -98,22 +100,75 @@ func DecodeChunk(payload []byte) (Chunk, error) {
 	return c, nil
 }
 
+func readChunk(payload []byte) (Chunk, error) {
+	if len(payload) > MaxPayloadBytes {
+		return Chunk{}, invalid("%d bytes, at most %d", len(payload), MaxPayloadBytes)
+	}
+	if !utf8.Valid(payload) {
+		return Chunk{}, invalid("not UTF-8")
+	}
+	var c Chunk
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	err := dec.Decode(&c)
+	if errors.As(err, new(*json.SyntaxError)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return Chunk{}, invalid("not JSON of the expected form%s", place(err))
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Chunk{}, invalid("something follows the JSON object")
+	}
+	if err := c.checkVersion(); err != nil { // another one may have other fields, or the same in another form
+		return Chunk{}, err
+	}
+	if err != nil {
+		return Chunk{}, invalid("not JSON of the expected form%s", place(err))
+	}
+	if err := checkFields(payload); err != nil {
+		return Chunk{}, err
+	}
+	return c, nil
+}
+
+// place says where JSON is at fault, as far as that can be said without its data.
+func place(err error) string {
+	var (
+		misfit *json.UnmarshalTypeError
+		syntax *json.SyntaxError
+	)
+	switch {
+	case errors.As(err, &misfit) && misfit.Field != "":
+		found, _, _ := strings.Cut(misfit.Value, " ") // the number itself may follow
+		return fmt.Sprintf(": %s cannot be this %s", misfit.Field, found)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf(": broken at byte %d", syntax.Offset)
+	}
+	return ""
+}
+
 // Fresh says whether a producer made the chunk, so that its rows may not be there yet.
 func (c Chunk) Fresh() bool { return len(c.Jobs) > 0 && c.Jobs[0].Epoch == nil }
 
+func (c Chunk) checkVersion() error {
+	if c.Version == 0 || c.Version == version { // 0: it has none
+		return nil
+	}
+	err := &PayloadError{Reason: fmt.Sprintf("version %d, this worker knows %d", c.Version, version), UnknownVersion: true}
+	if c.Version > version {
+		err.Reason += ": run a newer worker"
+	}
+	return err
+}
+
 func (c Chunk) check() error {
 	switch {
-	case c.Version > version:
-		return invalid("version %d, this worker knows %d: run a newer worker", c.Version, version)
 	case len(c.Jobs) == 0:
 		return invalid("no jobs")
 	case len(c.Jobs) > MaxJobs:
 		return invalid("%d jobs, at most %d", len(c.Jobs), MaxJobs)
 	}
 	for field, s := range map[string]string{"order": c.Order, "source": c.Source, "account": c.Account} {
-		limit := maxName
+		limit := MaxName
 		if field == "order" {
-			limit = maxReference
+			limit = MaxReference
 		}
 		if err := CheckName(s, limit); err != nil {
 			return invalid("%s %v", field, err)

@@ -1,10 +1,14 @@
 package queue_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -64,10 +68,11 @@ func TestFreshChunksAreProducersOwn(t *testing.T) {
 func TestDecodeChunkFillsIn(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string]string{
-		"the least":          `{"order":"r","source":"s","jobs":[{"domain":"a.nl"}]}`,
-		"with white space":   " \n{\"order\":\"r\",\"source\":\"s\",\"jobs\":[{\"domain\":\"a.nl\"}]}\n ",
-		"of version 0":       `{"v":0,"order":"r","source":"s","account":"","jobs":[{"domain":"a.nl"}]}`,
-		"with unknown field": `{"order":"r","source":"s","priority":9,"jobs":[{"domain":"a.nl","premium":true}]}`,
+		"the least":        `{"order":"r","source":"s","jobs":[{"domain":"a.nl"}]}`,
+		"with white space": " \n{\"order\":\"r\",\"source\":\"s\",\"jobs\":[{\"domain\":\"a.nl\"}]}\n ",
+		"of version 0":     `{"v":0,"order":"r","source":"s","account":"","jobs":[{"domain":"a.nl"}]}`,
+		"with nulls":       `{"v":null,"order":"r","source":"s","account":null,"jobs":[{"id":null,"domain":"a.nl","nameservers":null,"epoch":null}]}`,
+		"with escapes":     `{"order":"\u0072","source":"s","jobs":[{"domain":"a\u002enl"}]}`,
 	} {
 		want := queue.Chunk{Order: "r", Source: "s", Account: "default", Jobs: []queue.Job{{Domain: "a.nl"}}}
 		if got, err := queue.DecodeChunk([]byte(payload)); err != nil || !cmp.Equal(got, want) {
@@ -153,6 +158,60 @@ func TestDecodeChunkRefuses(t *testing.T) {
 	}
 }
 
+// Some change what a payload means between two readers of it, the rest is from another program or of another time.
+func TestDecodeChunkIsStrict(t *testing.T) {
+	t.Parallel()
+	const job, secret = `"jobs":[{"domain":"a.nl"}]`, "jan@example.nl"
+	for payload, reason := range map[string]string{
+		`{"order":"r","source":"s","priority":9,` + job + `}`:                            `unknown field "priority"`,
+		`{"order":"r","source":"s","x":{"y":[{}]},` + job + `}`:                          `unknown field "x"`,
+		`{"order":"r","source":"s","` + secret + `":1,` + job + `}`:                      "unknown field",
+		`{"order":"r","source":"s","` + strings.Repeat("x", 99) + `":1,` + job + `}`:     "unknown field",
+		`{"order":"r","source":"s","":1,` + job + `}`:                                    "unknown field",
+		`{"order":"r","source":"s","jobs":[{"domain":"a.nl"},{"domain":"b.nl","v":1}]}`:  `unknown field "v"`,
+		`{"order":"r","source":"s","jobs":[{"domain":"a.nl","order":"r"}]}`:              `unknown field "order"`,
+		`{"order":"r","source":"s","order":"r",` + job + `}`:                             "field order is given twice",
+		`{"order":"r","source":"s",` + job + `,"source":"s"}`:                            "field source is given twice",
+		`{"order":"r","source":"s",` + job + `,` + job + `}`:                             "field jobs is given twice",
+		`{"order":"r","source":"s","jobs":[{"domain":"a.nl","domain":"b.nl"}]}`:          "field domain is given twice",
+		`{"order":"r","source":"s","jobs":[{"domain":"a.nl","Domain":"b.nl"}]}`:          `unknown field "Domain"`,
+		`{"order":"r","source":"s","ſource":"t",` + job + `}`:                            "unknown field",
+		`{"order":"r","source":"s","\u006frder":"t",` + job + `}`:                        "unknown field",
+		`{"order":"r","source":"s",` + job + `,"v":2,"jobs":7}`:                          "version 2, this worker knows 1: run a newer worker",
+		`{"v":2,"jobs":[{"id":"x"}]}`:                                                    "version 2, this worker knows 1: run a newer worker",
+		`{"v":-1,"order":"r","source":"s",` + job + `}`:                                  "version -1, this worker knows 1",
+		`{"v":"1","order":"r","source":"s",` + job + `}`:                                 "not JSON of the expected form: v cannot be this string",
+		`{"v":1` + strings.Repeat("0", 999) + `}`:                                        "not JSON of the expected form: v cannot be this number",
+		`{"order":{"x":1},"source":"s",` + job + `}`:                                     "not JSON of the expected form: order cannot be this object",
+		`{"order":"r","source":"s","jobs":{"domain":"a.nl"}}`:                            "not JSON of the expected form: jobs cannot be this object",
+		"{\"order\":\"r\xff\",\"source\":\"s\"," + job + "}":                             "not UTF-8",
+		"{\"order\":\"r\",\"source\":\"s\",\"jobs\":[{\"domain\":\"\xed\xa0\x80.nl\"}]}": "not UTF-8",
+		`{"order":"r\ud800","source":"s",` + job + `}`:                                   "half of a surrogate pair",
+		`{"order":"r\udc00","source":"s",` + job + `}`:                                   "half of a surrogate pair",
+		`{"order":"r\ud800\ud800","source":"s",` + job + `}`:                             "half of a surrogate pair",
+		`{"order":"r\ud800\\udc00","source":"s",` + job + `}`:                            "half of a surrogate pair",
+		`{"order":"r","source":"s",` + job + `}{"order":"r"}`:                            "something follows",
+		`{"` + secret + `":`: "not JSON",
+	} {
+		c, err := queue.DecodeChunk([]byte(payload))
+		var bad *queue.PayloadError
+		if !errors.As(err, &bad) || !strings.Contains(bad.Reason, reason) || !cmp.Equal(c, queue.Chunk{}) {
+			t.Errorf("%.80s: %+v, %v; want %q", payload, c, err, reason)
+			continue
+		}
+		if strings.Contains(bad.Reason, secret) || len(bad.Reason) > 100 {
+			t.Errorf("%.80s: the reason shows too much: %v", payload, bad)
+		}
+		if bad.UnknownVersion != strings.Contains(reason, "this worker knows") {
+			t.Errorf("%.80s: unknown version: %v", payload, bad.UnknownVersion)
+		}
+	}
+	whole := `{"order":"\ud83d\ude00 \\ud800 \"ud800","source":"s","jobs":[{"domain":"a.nl"}]}`
+	if c, err := queue.DecodeChunk([]byte(whole)); err != nil || c.Order != `😀 \ud800 "ud800` {
+		t.Errorf("%q, %v", c.Order, err)
+	}
+}
+
 func TestChunkBoundsAreIncluded(t *testing.T) {
 	t.Parallel()
 	c := queue.Chunk{
@@ -201,6 +260,8 @@ func FuzzDecodeChunk(f *testing.F) {
 		`{"v":-1,"order":"r","source":"s","jobs":[{"domain":"a"}]}`, `{"v":1e400}`, "{\"order\":\"\xff\",\"source\":\"s\",\"jobs\":[{\"domain\":\"\xff\"}]}",
 		`{"order":"r","source":"s","jobs":[{"domain":"a","id":"{0190a8f4-6f2c-7c3e-8b1a-2f5d3c4b5a69}","epoch":0}]}`,
 		`{"order":"r","source":"s","jobs":[{"domain":"a","period":-9223372036854775808,"nameservers":[""]}]}`,
+		`{"order":"r","source":"s","Source":"t","jobs":[{"domain":"a","domain":"b"}]}`, `{"jobs":[{"domain":"\ud83d\ude00"},[{"jobs":[{}]}]],"jobs":1}`,
+		`{"order":"\"r\\","source":"{\"jobs\":[","jobs":[{"domain":"a","nameservers":["}",",","\"order"]}],"x":{"y":1}}`,
 	} {
 		f.Add([]byte(payload))
 	}
@@ -212,6 +273,9 @@ func FuzzDecodeChunk(f *testing.F) {
 				t.Fatalf("%+v, %#v", c, err)
 			}
 			return
+		}
+		if why := lax(payload); why != "" {
+			t.Fatalf("%s, and yet decoded: %.300q", why, payload)
 		}
 		if len(c.Jobs) == 0 || len(c.Jobs) > queue.MaxJobs || len(c.Order) > 128 || len(c.Source) > 64 || len(c.Account) > 64 {
 			t.Fatalf("past its bounds: %.200s", fmt.Sprint(c))
@@ -239,4 +303,52 @@ func FuzzDecodeChunk(f *testing.F) {
 			t.Fatalf("encoded and decoded (-want +got):\n%s%v", diff, err)
 		}
 	})
+}
+
+// lax finds what must not be in a payload that was decoded, by another way: the tokens of encoding/json.
+func lax(payload []byte) string {
+	if !utf8.Valid(payload) {
+		return "not UTF-8"
+	}
+	known := [][]string{{"v", "order", "source", "account", "jobs"}, {"id", "domain", "holder_id", "period", "nameservers", "allow_status", "epoch"}}
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	var object func(depth int) string
+	value := func(token json.Token, depth int) string {
+		switch token {
+		case json.Delim('{'):
+			return object(depth)
+		case json.Delim('['):
+			for dec.More() {
+				if token, _ := dec.Token(); token == json.Delim('{') {
+					if why := object(depth); why != "" {
+						return why
+					}
+				}
+			}
+			_, _ = dec.Token()
+		}
+		return ""
+	}
+	object = func(depth int) string {
+		seen := map[string]bool{}
+		for dec.More() {
+			key, _ := dec.Token()
+			name, _ := key.(string)
+			switch {
+			case depth >= len(known) || !slices.Contains(known[depth], name):
+				return "unknown field " + name
+			case seen[name]:
+				return "twice " + name
+			}
+			seen[name] = true
+			token, _ := dec.Token()
+			if why := value(token, depth+1); why != "" {
+				return why
+			}
+		}
+		_, _ = dec.Token()
+		return ""
+	}
+	token, _ := dec.Token()
+	return value(token, 0)
 }

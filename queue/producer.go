@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 // Producer hands chunks to Asynq.
@@ -14,14 +15,13 @@ type Producer struct {
 	client *asynq.Client
 }
 
-// NewProducer connects to the Redis at url, of the form redis://host:port/db.
+// NewProducer connects to the Redis at url, whose forms ParseRedisURL knows.
 func NewProducer(url string) (*Producer, error) {
-	opt, err := asynq.ParseRedisURI(url)
+	address, err := ParseRedisURL(url)
 	if err != nil {
-		// The parser's own text quotes the address with its password.
-		return nil, fmt.Errorf("parse REDIS_URL: not a Redis address of the form redis://user:password@host:port/db")
+		return nil, err
 	}
-	return &Producer{client: asynq.NewClient(opt)}, nil
+	return &Producer{client: asynq.NewClient(address)}, nil
 }
 
 // Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
@@ -32,10 +32,13 @@ func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chun
 		return err
 	}
 	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(Queue(kind, lane))...)
-	if err != nil {
-		return fmt.Errorf("enqueue %s chunk: %w", kind, err)
+	switch {
+	case err == nil:
+		return nil
+	case redis.IsAuthError(err), redis.IsPermissionError(err):
+		return fmt.Errorf("enqueue %s chunk: Redis does not let the user in REDIS_URL do this: %w", kind, err)
 	}
-	return nil
+	return fmt.Errorf("enqueue %s chunk: %w", kind, err)
 }
 
 // Close closes the connection.

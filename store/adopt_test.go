@@ -187,3 +187,38 @@ func TestChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Jobs that break a rule are rows of their order from the start, and final ones.
+func TestAdoptedJobsThatAreRejected(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []store.Kind{store.Whois, store.Register} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			jobs := newJobs("a.nl", "www.b.nl", "…", "a.nl", "c.nl")
+			for _, i := range []int{1, 2, 3} { // a.nl: the same domain for another reason
+				jobs[i].Rejected = "domain " + jobs[i].Domain + " cannot be used"
+			}
+			o := b.adopt(newOrder(kind, "own"), jobs)
+			var got []string
+			for _, j := range b.jobs(o.ID, store.JobFilter{}) {
+				got = append(got, fmt.Sprint(j.Seq, " ", j.Domain, " ", standing(j), " ", j.LastError))
+				if j.State.Final() == j.FinishedAt.IsZero() || j.State.Final() != j.WakeAt.IsZero() {
+					t.Errorf("%s ended at %v and wakes at %v", j.Domain, j.FinishedAt, j.WakeAt)
+				}
+			}
+			want := []string{
+				"1 a.nl queued ", "2 c.nl queued ", "3 www.b.nl failed rejected domain www.b.nl cannot be used",
+				"4 … failed rejected domain … cannot be used", "5 a.nl failed rejected domain a.nl cannot be used",
+			}
+			if diff := cmp.Diff(want, got); diff != "" || o.Total != 5 {
+				t.Errorf("total %d, jobs (-want +got):\n%s", o.Total, diff)
+			}
+			before := b.fingerprint()
+			if again := b.adopt(newOrder(kind, "own"), jobs); again.Total != 5 || b.fingerprint() != before {
+				t.Errorf("the repeat changed something: %+v", again)
+			}
+			b.sound("with rejected rows")
+		})
+	}
+}

@@ -38,6 +38,7 @@ const (
 	SkipUnconfirmed    Skip = "unconfirmed"     // cancel, retry: it must be confirmed first
 	SkipSucceeded      Skip = "succeeded"       // retry: there is nothing to try again
 	SkipUnfinished     Skip = "unfinished"      // retry: it has not ended
+	SkipUnusable       Skip = "unusable"        // retry: what it lacks to be carried out is not there, see NewJob.Rejected
 	SkipClaimed        Skip = "claimed"         // retry: another live or registered job has the domain
 	SkipNotUnconfirmed Skip = "not_unconfirmed" // confirm: it does not wait for a person
 	SkipMoved          Skip = "moved"           // it changed at that very moment

@@ -29,6 +29,8 @@ func (a Act) obstacle() string {
 		return `CASE
 			WHEN j.state IN ('succeeded', 'unconfirmed') THEN j.state
 			WHEN j.finished_at IS NULL THEN 'unfinished'
+			WHEN j.domain LIKE '"%' OR j.kind = 'register' AND j.outcome = 'rejected' AND j.claim_id IS NULL
+				AND j.holder_id IS NULL AND j.holder_key IS NULL THEN 'unusable'
 			WHEN j.kind = 'register' AND EXISTS (SELECT FROM jobs live WHERE live.live_domain = j.domain) THEN 'claimed'
 			ELSE '' END`
 	default:

@@ -28,9 +28,10 @@ import (
 
 // Store is a pool of connections to one migrated database. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
-	use     session.Use
-	lineage lineage
+	pool     *pgxpool.Pool
+	use      session.Use
+	lineage  lineage
+	adopting orderTurns
 }
 
 // Options bounds what a Store takes of its database. The zero value is usable.

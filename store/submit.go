@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -40,6 +39,9 @@ type NewJob struct {
 	// with that holder brings the details; the others may leave them out.
 	Holder        HolderDigest
 	HolderDetails []byte // JSON; personal data
+	// Rejected says why nobody will carry the job out: its row ends as it begins. Only AdoptJobs takes such jobs. What is no
+	// domain begins with a quote, and a registration that cannot be used has no holder: such a row is never tried again.
+	Rejected string
 }
 
 // Submitted says what became of an order on its way in.
@@ -241,7 +243,12 @@ func orNull[T comparable](v T) *T {
 // one that was submitted whole.
 func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeliver time.Duration) (Order, error) {
 	var o Order
-	err := s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
+	end, err := s.adopting.take(ctx, orderName{n.Source, n.Reference})
+	if err != nil {
+		return o, failure("adopt jobs", err)
+	}
+	defer end()
+	err = s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
 		digest, err := growOrder(ctx, tx, n, &o)
 		if err != nil {
 			return err
@@ -268,7 +275,7 @@ func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []b
 		return nil, err
 	}
 	err = tx.QueryRow(ctx, `SELECT `+orderColumns+`, o.digest FROM orders o
-		WHERE o.source = $1 AND o.reference = $2 FOR UPDATE`,
+		WHERE o.source = $1 AND o.reference = $2 FOR NO KEY UPDATE`,
 		n.Source, n.Reference).Scan(append(o.scan(), &digest)...)
 	return digest, err
 }
@@ -288,8 +295,15 @@ func adoptable(ctx context.Context, tx pgx.Tx, n NewOrder, o Order, jobs []NewJo
 	return nil
 }
 
-// errChanged says that a live job ended between the two statements of insertIncoming.
-var errChanged = fmt.Errorf("%w just so: another order with the same domains changed meanwhile; try again", ErrUnavailable)
+// changedError says that orders with the same domains changed again and again between the statements of insertIncoming. The
+// same may work later.
+type changedError struct{}
+
+func (changedError) Error() string {
+	return "other orders with the same domains change all the time: try again"
+}
+
+func (changedError) Is(target error) bool { return target == ErrUnavailable }
 
 // unknownJobs are those whose rows are not there yet, each once.
 func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error) {
@@ -321,8 +335,13 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redel
 		return 0, err
 	}
 	wake := seconds(redeliver)
+	jobs, rejected := splitRejected(jobs)
 	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, &wake)
-	return fresh + duplicates, err
+	if err != nil {
+		return 0, err
+	}
+	ended, err := insertRejected(ctx, tx, o, o.Total+len(jobs), rejected)
+	return fresh + duplicates + ended, err
 }
 
 // insertFew inserts jobs whose places follow after. They wake by themselves in so many seconds, or (nil) with their chunks.
@@ -352,32 +371,56 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 // insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already
 // become final at once, as duplicates. Rows go in by domain, so that two orders with the same
 // domains cannot lock each other out.
+//
+// A job that has the domain when the first statement looks may have ended when the second does. What neither of them inserted is
+// tried again: each statement sees what was committed before it.
 func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (fresh, duplicates int, err error) {
-	const columns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, holder_key`
-	tag, err := tx.Exec(ctx, `
-		WITH i AS (`+incoming+`)
-		INSERT INTO jobs (`+columns+`, wake_at)
-		SELECT `+columns+`, wake_at FROM i ORDER BY domain
+	const untried = ` WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = given.id)`
+	left := ""
+	for range maxPasses {
+		with := `WITH given AS (` + incoming + `), i AS (SELECT * FROM given` + left + `)`
+		more, err := insertFresh(ctx, tx, with, args)
+		if err != nil {
+			return 0, 0, err
+		}
+		if fresh += more; fresh+duplicates == total {
+			return fresh, duplicates, nil
+		}
+		if more, err = insertDuplicates(ctx, tx, with, args); err != nil {
+			return 0, 0, err
+		}
+		if duplicates += more; fresh+duplicates == total {
+			return fresh, duplicates, nil
+		}
+		left = untried
+	}
+	return 0, 0, changedError{}
+}
+
+// maxPasses bounds how often what is left is tried. A second time is rare, a third one hardly happens.
+const maxPasses = 20
+
+const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, holder_key`
+
+// insertFresh inserts those of i whose domain nobody has.
+func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
+	tag, err := tx.Exec(ctx, with+`
+		INSERT INTO jobs (`+incomingColumns+`, wake_at)
+		SELECT `+incomingColumns+`, wake_at FROM i ORDER BY domain
 		ON CONFLICT (live_domain) WHERE live_domain IS NOT NULL DO NOTHING`, args...)
-	if err != nil {
-		return 0, 0, err
-	}
-	if fresh = int(tag.RowsAffected()); fresh == total {
-		return fresh, 0, nil
-	}
-	tag, err = tx.Exec(ctx, `
-		WITH i AS (`+incoming+`)
-		INSERT INTO jobs (`+columns+`, state, outcome, finished_at, last_error)
+	return int(tag.RowsAffected()), err
+}
+
+// insertDuplicates inserts, as final, those of i whose domain another live or registered job has.
+func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
+	tag, err := tx.Exec(ctx, with+`
+		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
 			i.period_months, i.nameservers, i.allow_status, i.holder_key, 'failed', 'duplicate', now(),
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)
-	duplicates = int(tag.RowsAffected())
-	if err == nil && fresh+duplicates != total {
-		err = errChanged
-	}
-	return fresh, duplicates, err
+	return int(tag.RowsAffected()), err
 }
 
 // claimantOf finds the live or registered job that has the domain of incoming job i. OFFSET 0 keeps the planner from

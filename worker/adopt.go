@@ -2,66 +2,73 @@ package worker
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
 
-// newJob makes the row of a job that a producer enqueued by itself. The domain is held to the same rules as in an
-// order; an id left out is derived, so that a repeat is the same job.
+// newJob makes the row of a job that a producer enqueued by itself. It is held to the rules of an order's line. Its id is
+// derived, so that a repeat is the same job, and so that no id from outside names another order's row. Its error is a
+// *job.Error.
 func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
-	name, err := domainname.Parse(j.Domain)
+	fields := job.Fields{
+		Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
+	}
+	checked, err := fields.Check(kind)
 	if err != nil {
-		return store.NewJob{}, fmt.Errorf("read domain: %w", err)
-	}
-	if kind == queue.Register && j.HolderID == "" {
-		return store.NewJob{}, fmt.Errorf("%s: a registration needs a holder_id", name.ASCII)
-	}
-	if err := checkOwnJob(j); err != nil {
-		return store.NewJob{}, fmt.Errorf("%s: %w", name.ASCII, err)
+		return store.NewJob{}, err
 	}
 	n := store.NewJob{
-		ID: j.ID, Domain: name.ASCII, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
+		ID:     queue.JobID(c.Source, c.Order, kind, checked.Domain.ASCII),
+		Domain: checked.Domain.ASCII, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths,
+		Nameservers: checked.Nameservers, AllowStatus: checked.AllowStatus,
 	}
-	if kind == queue.Register {
-		if n.AllowStatus, err = queue.AllowStatus(j.AllowStatus); err != nil {
-			return store.NewJob{}, fmt.Errorf("%s: allow_status %w", name.ASCII, err)
-		}
-	}
-	if n.ID == uuid.Nil {
-		n.ID = queue.JobID(c.Source, c.Order, kind, name.ASCII)
-	}
-	if name.Unicode != name.ASCII {
-		n.DomainUnicode = name.Unicode
+	if checked.Domain.Unicode != n.Domain {
+		n.DomainUnicode = checked.Domain.Unicode
 	}
 	return n, nil
 }
 
-// The bounds of what a producer's own job may ask for. They are those of an order's line.
-const (
-	maxPeriod      = 120
-	maxHolderID    = 128
-	maxNameservers = 13
-)
+// rejectedJob makes the row of a job that breaks a rule: it ends as it begins, with the words that say why. What is no domain
+// stands in quotes, bounded and printable, so that nothing takes it for one.
+func rejectedJob(c queue.Chunk, kind queue.Kind, j queue.Job, broken error) store.NewJob {
+	n := store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, j.Domain), Rejected: broken.Error()}
+	name, err := job.Domain(j.Domain)
+	if err == nil {
+		n.ID, n.Domain = queue.JobID(c.Source, c.Order, kind, name.ASCII), name.ASCII
+		if name.Unicode != name.ASCII {
+			n.DomainUnicode = name.Unicode
+		}
+		return n
+	}
+	shown := ""
+	if bad := (*job.Error)(nil); errors.As(err, &bad) {
+		shown = bad.Raw
+	}
+	n.Domain = strconv.Quote(shown)
+	return n
+}
 
-func checkOwnJob(j queue.Job) error {
-	if j.PeriodMonths < 0 || j.PeriodMonths > maxPeriod {
-		return fmt.Errorf("a period is from 1 to %d months", maxPeriod)
-	}
-	if j.HolderID != "" && queue.CheckName(j.HolderID, maxHolderID) != nil {
-		return fmt.Errorf("a holder_id has at most %d bytes, all of them printable", maxHolderID)
-	}
-	if len(j.Nameservers) > maxNameservers {
-		return fmt.Errorf("at most %d name servers", maxNameservers)
-	}
-	for _, ns := range j.Nameservers {
-		if _, err := domainname.ParseHost(ns); err != nil {
-			return errors.New("a name server is no host name")
+// rowsOf makes the rows of a producer's own chunk. A domain that it has twice is one job, the first. Where refused says why
+// nobody can carry out any of them, all end with these words.
+func rowsOf(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
+	rows := make([]store.NewJob, 0, len(c.Jobs))
+	seen := make(map[uuid.UUID]bool, len(c.Jobs))
+	for _, j := range c.Jobs {
+		n, err := newJob(c, kind, j)
+		if err != nil {
+			n = rejectedJob(c, kind, j, err)
+		} else {
+			n.Rejected = refused
+		}
+		if !seen[n.ID] {
+			seen[n.ID] = true
+			rows = append(rows, n)
 		}
 	}
-	return nil
+	return rows
 }

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +21,7 @@ type handler struct {
 	pipelines map[string]*pipeline // by account
 	handled   func()               // told after each chunk
 	redeliver time.Duration        // how long a delivery may stay unclaimed
+	away      turnedAway
 	log       zerolog.Logger
 }
 
@@ -30,19 +30,24 @@ var _ asynq.Handler = (*handler)(nil)
 // ProcessTask implements asynq.Handler.
 func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	defer h.handled()
-	chunk, err := queue.DecodeChunk(t.Payload())
-	if err != nil {
-		// No redelivery can mend it, and the archive would only forget it silently.
-		h.log.Error().Err(err).Int("bytes", len(t.Payload())).Msg("dropped a task that no worker can read")
-		return nil
+	chunk, err := readTask(h.kind, t)
+	if err == nil {
+		err = h.process(ctx, chunk)
 	}
+	return h.away.note(ctx, h.log, t, err)
+}
+
+func (h *handler) process(ctx context.Context, chunk queue.Chunk) error {
 	jobs, err := h.jobs(ctx, chunk)
-	if err != nil {
+	if err != nil || len(jobs) == 0 {
 		return err
 	}
 	p := h.pipelines[chunk.Account]
 	if p == nil {
-		return h.turnAway(ctx, chunk, jobs)
+		h.log.Error().Str("account", chunk.Account).Str("order", chunk.Order).Int("jobs", len(jobs)).
+			Msg("this worker does not know the account of a chunk")
+		// For a worker that does, and not at once: it may come here again.
+		return h.giveBack(ctx, jobs, h.redeliver)
 	}
 	queueName, _ := asynq.GetQueueName(ctx)
 	passage := p.batches.add(queue.LaneOf(queueName), jobs)
@@ -58,35 +63,19 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
-// turnAway deals with a chunk of an account that this worker does not know. It goes back, for a worker that does, and not at
-// once: it may come here again. Where no worker ever announced the account, a producer's own chunk is refused, as an order
-// for it would have been.
-func (h *handler) turnAway(ctx context.Context, c queue.Chunk, jobs []store.DeliveredJob) error {
-	h.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(jobs)).Msg("this worker does not know the account of a chunk")
-	if c.Fresh() {
-		announced, err := h.announced(ctx, c.Account)
-		if err != nil {
-			return err
-		}
-		if !announced {
-			return h.refuse(ctx, jobs, fmt.Sprintf("there is no account %q: it is not configured", c.Account))
-		}
+// unknownAccount says why nobody can carry out a chunk of an account, or "" where somebody can: this worker, or one that had
+// the account announced, as an order for it would ask.
+func (h *handler) unknownAccount(ctx context.Context, account string) (string, error) {
+	if h.pipelines[account] != nil {
+		return "", nil
 	}
-	return h.giveBack(ctx, jobs, h.redeliver)
-}
-
-// announced says whether some worker has an account, or had it.
-func (h *handler) announced(ctx context.Context, account string) (bool, error) {
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	accounts, err := h.store.Accounts(asking)
-	return slices.Contains(accounts, account), err
-}
-
-func (h *handler) refuse(ctx context.Context, jobs []store.DeliveredJob, text string) error {
-	refusing, cancel := context.WithTimeout(ctx, databaseTime)
-	defer cancel()
-	return h.store.Refuse(refusing, jobs, text)
+	if err != nil || slices.Contains(accounts, account) {
+		return "", err
+	}
+	return fmt.Sprintf("there is no account %q: it is not configured", account), nil
 }
 
 func (h *handler) giveBack(ctx context.Context, jobs []store.DeliveredJob, delay time.Duration) error {
@@ -108,47 +97,33 @@ func (h *handler) jobs(ctx context.Context, c queue.Chunk) ([]store.DeliveredJob
 	return h.adopt(ctx, c)
 }
 
-// adopt writes the rows of a producer's own chunk. An error is returned to Asynq, which delivers the task
-// again, only where that can help.
+// adopt writes the rows of a producer's own chunk, and returns those of its jobs that go on. An error is returned to Asynq,
+// which delivers the task again, or keeps it in its archive where that cannot help.
 func (h *handler) adopt(ctx context.Context, c queue.Chunk) ([]store.DeliveredJob, error) {
+	refused, err := h.unknownAccount(ctx, c.Account)
+	if err != nil {
+		return nil, err
+	}
+	rows := rowsOf(c, h.kind, refused)
 	queueName, _ := asynq.GetQueueName(ctx)
-	added := make([]store.NewJob, 0, len(c.Jobs))
-	jobs := make([]store.DeliveredJob, 0, len(c.Jobs))
-	seen := make(map[string]bool, len(c.Jobs))
-	for _, j := range c.Jobs {
-		n, err := newJob(c, h.kind, j)
-		if err == nil && seen[n.Domain] {
-			continue
-		}
-		seen[n.Domain] = true
-		if err != nil {
-			h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a job that a producer enqueued by itself")
-			continue
-		}
-		added = append(added, n)
-		jobs = append(jobs, store.DeliveredJob{ID: n.ID, Domain: n.Domain})
-	}
-	if len(added) == 0 {
-		return nil, nil
-	}
 	adopting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	_, err := h.store.AdoptJobs(adopting, store.NewOrder{
+	_, err = h.store.AdoptJobs(adopting, store.NewOrder{
 		Source: c.Source, Reference: c.Order, Kind: store.Kind(h.kind),
 		Lane: store.Lane(queue.LaneOf(queueName)), Account: c.Account,
-	}, added, h.redeliver)
-	var conflict *store.ReferenceConflictError
-	if errors.As(err, &conflict) {
-		h.log.Error().Err(err).Msg("dropped a chunk that contradicts its order")
-		return nil, nil
-	}
-	var refused *store.Error
-	if errors.As(err, &refused) {
-		h.log.Error().Err(err).Str("order", c.Order).Msg("dropped a chunk that the database refuses")
-		return nil, nil
-	}
+	}, rows, h.redeliver)
 	if err != nil {
-		return nil, fmt.Errorf("adopt chunk: %w", err)
+		return nil, fmt.Errorf("adopt chunk: %w", unadoptable(err))
+	}
+	jobs := make([]store.DeliveredJob, 0, len(rows))
+	for _, n := range rows {
+		if n.Rejected == "" {
+			jobs = append(jobs, store.DeliveredJob{ID: n.ID, Domain: n.Domain})
+		}
+	}
+	if rejected := len(rows) - len(jobs); rejected > 0 {
+		h.log.Warn().Str("source", c.Source).Str("order", c.Order).Int("jobs", rejected).
+			Msg("jobs that a producer enqueued by itself ended rejected: the order says why")
 	}
 	return jobs, nil
 }

@@ -55,17 +55,16 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := asynq.ParseRedisURI(o.RedisURL)
+	conn, err := queue.ParseRedisURL(o.RedisURL)
 	if err != nil {
-		// The parser's own text quotes the address with its password.
-		return nil, fmt.Errorf("parse REDIS_URL: not a Redis address of the form redis://user:password@host:port/db")
+		return nil, err
 	}
 	producer, err := queue.NewProducer(o.RedisURL)
 	if err != nil {
 		return nil, err
 	}
 	w := &Worker{options: o, producer: producer, log: o.Log}
-	w.redis = conn.MakeRedisClient().(redis.UniversalClient)
+	w.redis = conn.Client()
 	w.addPipelines()
 	w.dispatcher = newDispatcher(o, w.pipelines, producer, queue.NewGauge(w.redis))
 	w.rescuer = &rescuer{

@@ -215,8 +215,8 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 		return err == nil
 	})
 	sum := b.settled(order)[0]
-	if sum.Total != 40 || sum.Counts[store.Succeeded] != 40 {
-		t.Errorf("total %d, %v; want 40 registered", sum.Total, sum.Counts)
+	if sum.Total != 44 || sum.Counts[store.Succeeded] != 40 || sum.Outcomes[store.Rejected] != 4 {
+		t.Errorf("total %d, %v; want 40 registered, and 4 rejected that break a rule", sum.Total, sum.Counts)
 	}
 	stranger := queue.Chunk{Order: "stranger", Source: "shop", Account: "nobody", Jobs: []queue.Job{{Domain: "example.nl", HolderID: "H-1"}}}
 	if err := producer.Enqueue(t.Context(), queue.Register, queue.Plain, stranger); err != nil {

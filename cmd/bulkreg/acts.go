@@ -168,6 +168,8 @@ func why(s store.Skip) string {
 		return "have succeeded"
 	case store.SkipUnfinished:
 		return "have not ended yet"
+	case store.SkipUnusable:
+		return "cannot be carried out as they are: order them anew, with what was wrong put right"
 	case store.SkipClaimed:
 		return "have a domain that another job has registered or is about to"
 	case store.SkipNotUnconfirmed:

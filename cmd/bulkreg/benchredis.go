@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/queue"
 )
 
 // How Redis is watched. A look takes it some hundredths of a millisecond.
@@ -24,17 +26,17 @@ type redisWatch struct {
 	ended  chan struct{}
 	peak   int64 // may be read once ended is closed, like err
 	err    error
-	client *redis.Client
+	client redis.UniversalClient
 }
 
 // watchRedis takes what an idle Redis uses for its measure, and then watches. The caller ends it.
 func watchRedis(ctx context.Context, url string) (*redisWatch, error) {
-	options, err := redis.ParseURL(url)
+	address, err := queue.ParseRedisURL(url)
 	if err != nil {
-		return nil, errors.New("watch Redis: its address cannot be read")
+		return nil, fmt.Errorf("watch Redis: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &redisWatch{stop: cancel, ended: make(chan struct{}), client: redis.NewClient(options)}
+	w := &redisWatch{stop: cancel, ended: make(chan struct{}), client: address.Client()}
 	if w.idle, err = w.lowest(ctx); err != nil {
 		cancel()
 		return nil, errors.Join(err, w.client.Close())

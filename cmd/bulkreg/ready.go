@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -125,24 +125,11 @@ func connectRedis(cfg config.Config) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	conn, err := asynq.ParseRedisURI(url)
+	address, err := queue.ParseRedisURL(url)
 	if err != nil {
-		// The parser's own text quotes the address with its password.
-		return nil, usagef("REDIS_URL is no Redis address")
+		return nil, usageError(err)
 	}
-	switch o := conn.(type) {
-	case asynq.RedisClientOpt:
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = askTime, redisPatience, redisPatience, 1
-		conn = o
-	case asynq.RedisFailoverClientOpt:
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolSize = askTime, redisPatience, redisPatience, 1
-		conn = o
-	}
-	client, ok := conn.MakeRedisClient().(redis.UniversalClient)
-	if !ok {
-		return nil, errors.New("connect to Redis: the address is of a kind that is not known here")
-	}
-	return client, nil
+	return address.ForAsking(askTime, redisPatience).Client(), nil
 }
 
 func pingRedis(ctx context.Context, client redis.UniversalClient) error {

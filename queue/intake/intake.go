@@ -32,24 +32,18 @@ type Order struct {
 	Account   string
 }
 
-// The bounds of an order's names, in bytes.
-const (
-	maxReference = 128
-	maxName      = 64
-)
-
 // Check checks the order's names and kind.
 func (o Order) Check() error {
 	if _, err := queue.ParseKind(string(o.Kind)); err != nil {
 		return err
 	}
-	if err := queue.CheckName(o.Reference, maxReference); err != nil {
+	if err := queue.CheckName(o.Reference, queue.MaxReference); err != nil {
 		return fmt.Errorf("the order's reference %w", err)
 	}
-	if err := queue.CheckName(o.Source, maxName); err != nil {
+	if err := queue.CheckName(o.Source, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's source %w", err)
 	}
-	if err := queue.CheckName(o.Account, maxName); err != nil {
+	if err := queue.CheckName(o.Account, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's account %w", err)
 	}
 	return nil

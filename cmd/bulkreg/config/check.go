@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
-
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store/session"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
@@ -44,8 +43,9 @@ func (p *problems) addresses(c Config) {
 		}
 	}
 	if c.RedisURL != "" {
-		if _, err := asynq.ParseRedisURI(string(c.RedisURL)); err != nil {
-			p.add("REDIS_URL is no Redis address: write it as %s", exampleOf("REDIS_URL"))
+		var bad *queue.RedisURLError
+		if _, err := queue.ParseRedisURL(string(c.RedisURL)); errors.As(err, &bad) {
+			p.add("REDIS_URL is no Redis address that can be used: %s", bad.Reason)
 		}
 	}
 	if !Listenable(c.MetricsAddr) {

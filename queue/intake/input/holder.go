@@ -1,11 +1,11 @@
 package input
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
+	"github.com/bulkreg/bulkreg/queue/job"
 )
 
 // detailAliases are other names of the columns with a holder's details. A name that may mean two things is none: an
@@ -69,17 +69,9 @@ func holderOf(cells []cell, byDefault string) (string, *holder.Details, *fault) 
 		}
 		*value = c.text
 	}
-	checked, err := holder.Check(details)
+	checked, err := job.HolderDetails(details)
 	if err != nil {
-		return "", nil, detailFault(err)
+		return "", nil, faultOf(err)
 	}
 	return "", &checked, nil
-}
-
-func detailFault(err error) *fault {
-	var refusal *holder.Error
-	if errors.As(err, &refusal) {
-		return &fault{field: refusal.Field, reason: refusal.Text, cause: err}
-	}
-	return &fault{reason: "the holder's details cannot be used", cause: err}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
+	"github.com/bulkreg/bulkreg/queue/job"
 )
 
 // Format is the form of a file.
@@ -47,13 +48,14 @@ type Options struct {
 }
 
 const (
-	kindWhois    = "whois"
-	kindRegister = "register"
+	kindWhois    = string(queue.Whois)
+	kindRegister = string(queue.Register)
 
 	defaultMaxLineBytes = 64 << 10
 	defaultMaxRecords   = 1_000_000
 	defaultPeriodMonths = 12
-	maxPeriodMonths     = 120
+	maxPeriodMonths     = job.MaxPeriodMonths
+	maxNameservers      = job.MaxNameservers
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -80,8 +82,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.DefaultPeriodMonths = defaultPeriodMonths
 	}
 	if o.DefaultHolderID = strings.TrimSpace(o.DefaultHolderID); o.DefaultHolderID != "" {
-		if reason := holderIDFault(o.DefaultHolderID); reason != "" {
-			return o, fmt.Errorf("read input: the default holder %s", reason)
+		if bad := holderIDFault(o.DefaultHolderID); bad != nil {
+			return o, fmt.Errorf("read input: the default holder %s", bad.reason)
 		}
 	}
 	var err error

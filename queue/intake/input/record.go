@@ -3,13 +3,12 @@ package input
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/job"
 )
 
 // recordOf turns the cells of a domain order into a Record.
@@ -41,30 +40,32 @@ func allowStatusOf(c cell, byDefault []string) ([]string, *fault) {
 	if len(given) == 0 {
 		return byDefault, nil
 	}
-	words, err := queue.AllowStatus(given)
-	if err != nil {
-		return nil, &fault{field: "allow_status", reason: err.Error() + ": give words such as premium, separated by commas"}
+	words, err := job.AllowStatus(given)
+	bad := faultOf(err)
+	if bad != nil {
+		bad.reason += ", separated by commas"
 	}
-	return words, nil
+	return words, bad
 }
 
 func domainOf(c cell) (domainname.Name, *fault) {
 	if c.list != nil {
 		return domainname.Name{}, &fault{field: "domain", reason: "is a list: write one domain a line"}
 	}
-	name, err := domainname.Parse(c.text)
-	if err != nil {
-		return domainname.Name{}, nameFault("domain", err)
-	}
-	return name, nil
+	name, err := job.Domain(c.text)
+	return name, faultOf(err)
 }
 
-func nameFault(field string, err error) *fault {
-	var refusal *domainname.Error
-	if errors.As(err, &refusal) {
-		return &fault{field: field, raw: refusal.Raw, reason: refusal.Text, cause: err}
+// faultOf says in a row's words which rule a field breaks, nil for none.
+func faultOf(err error) *fault {
+	if err == nil {
+		return nil
 	}
-	return &fault{field: field, reason: err.Error(), cause: err}
+	var broken *job.Error
+	if !errors.As(err, &broken) {
+		return &fault{reason: err.Error(), cause: err}
+	}
+	return &fault{field: broken.Field, raw: broken.Raw, reason: broken.Text, cause: err}
 }
 
 func holderIDOf(c cell, byDefault string) (string, *fault) {
@@ -76,25 +77,16 @@ func holderIDOf(c cell, byDefault string) (string, *fault) {
 	case c.text == "":
 		return byDefault, nil
 	}
-	if reason := holderIDFault(c.text); reason != "" {
-		return "", &fault{field: "holder_id", reason: reason}
-	}
-	return c.text, nil
+	return c.text, holderIDFault(c.text)
 }
 
-// holderIDFault says what keeps a text from being a holder's id. The upstream does not document the form of its ids, so
-// only what no id can be is refused.
-func holderIDFault(id string) string {
-	const maxBytes = 128
-	switch {
-	case strings.Contains(id, "@"):
-		return "is an e-mail address: give the holder's id, which `bulkreg holder get` finds by that address"
-	case len(id) > maxBytes:
-		return fmt.Sprintf("is longer than %d bytes: give the holder's id", maxBytes)
-	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }):
-		return "has a space or an invisible character in it: give the holder's id"
+// holderIDFault says what keeps a text from being a holder's id, and for the usual mistake how to find the id.
+func holderIDFault(id string) *fault {
+	bad := faultOf(job.HolderID(id))
+	if bad != nil && strings.Contains(id, "@") {
+		bad.reason += ", which `bulkreg holder get` finds by that address"
 	}
-	return ""
+	return bad
 }
 
 func periodOf(c cell, byDefault int) (int, *fault) {
@@ -105,13 +97,18 @@ func periodOf(c cell, byDefault int) (int, *fault) {
 		return byDefault, nil
 	}
 	months, err := strconv.Atoi(c.text)
-	if err != nil || months < 0 || months > maxPeriodMonths {
-		return 0, &fault{field: "period", raw: shownNumber(c.text), reason: fmt.Sprintf("is no period: give 1 to %d months, or leave it out for %d", maxPeriodMonths, byDefault)}
-	}
-	if months == 0 {
+	if err == nil && months == 0 {
 		return byDefault, nil
 	}
-	return months, nil
+	if err != nil {
+		months = -1
+	}
+	bad := faultOf(job.Period(months))
+	if bad != nil {
+		bad.raw = shownNumber(c.text)
+		bad.reason += fmt.Sprintf(" for %d", byDefault)
+	}
+	return months, bad
 }
 
 // shownNumber shows what is short enough to be a mistyped number, not a name or a telephone number.
@@ -122,30 +119,11 @@ func shownNumber(s string) string {
 	return bounded(s)
 }
 
-// Fewer than two name servers break a delegation (RFC 1034, section 4.1); more than thirteen do not fit one answer.
-const (
-	minNameservers = 2
-	maxNameservers = 13
-)
-
 func nameserversOf(c cell) ([]string, *fault) {
 	given := c.list
 	if given == nil {
 		given = strings.FieldsFunc(c.text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) })
 	}
-	if n := len(given); n != 0 && (n < minNameservers || n > maxNameservers) {
-		return nil, &fault{field: "nameservers", reason: fmt.Sprintf("lists %d: give %d to %d name servers, or none", n, minNameservers, maxNameservers)}
-	}
-	var hosts []string
-	for _, text := range given {
-		host, err := domainname.ParseHost(text)
-		if err != nil {
-			return nil, nameFault("nameservers", err)
-		}
-		if slices.Contains(hosts, host.ASCII) {
-			return nil, &fault{field: "nameservers", raw: host.ASCII, reason: "is there twice: keep one"}
-		}
-		hosts = append(hosts, host.ASCII)
-	}
-	return hosts, nil
+	hosts, err := job.Nameservers(given)
+	return hosts, faultOf(err)
 }

@@ -1,0 +1,51 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisAddress is where a Redis is: one server, the primary that Sentinels know, or a Cluster. ParseRedisURL makes one.
+type RedisAddress struct {
+	server   *redis.Options // one of the three is set
+	sentinel *redis.FailoverOptions
+	cluster  *redis.ClusterOptions
+}
+
+var _ asynq.RedisConnOpt = RedisAddress{}
+
+// MakeRedisClient implements asynq.RedisConnOpt. What it returns is a redis.UniversalClient.
+func (a RedisAddress) MakeRedisClient() any { return a.Client() }
+
+// Client makes a client. It connects when it is used first; the caller closes it.
+func (a RedisAddress) Client() redis.UniversalClient {
+	switch {
+	case a.cluster != nil:
+		options := *a.cluster // go-redis writes its defaults into them
+		return redis.NewClusterClient(&options)
+	case a.sentinel != nil:
+		options := *a.sentinel
+		return redis.NewFailoverClient(&options)
+	}
+	options := *a.server
+	return redis.NewClient(&options)
+}
+
+// ForAsking is the same Redis for a client that only asks whether it is there: one connection, and no patience.
+func (a RedisAddress) ForAsking(dial, answer time.Duration) RedisAddress {
+	switch {
+	case a.cluster != nil:
+		options := *a.cluster
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolSize = dial, answer, answer, 1
+		return RedisAddress{cluster: &options}
+	case a.sentinel != nil:
+		options := *a.sentinel
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolSize = dial, answer, answer, 1
+		return RedisAddress{sentinel: &options}
+	}
+	options := *a.server
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolSize = dial, answer, answer, 1
+	return RedisAddress{server: &options}
+}
