@@ -36,8 +36,9 @@ type Chunk struct {
 
 // Job is one job in a chunk.
 //
-// A producer's own task names the domain and, for a registration, what belongs to it; ID may be left out. A
-// task of the dispatcher has ID and Epoch, and Postgres has the rest.
+// A producer's own task names the domain and, for a registration, what belongs to it; package job has the rules. Its ID names
+// nothing: what a job is, and so a repeat of it, is known by source, order, kind and domain. A task of the dispatcher has ID and
+// Epoch, and Postgres has the rest.
 type Job struct {
 	ID           uuid.UUID `json:"id,omitzero"`
 	Domain       string    `json:"domain"`

@@ -310,7 +310,7 @@ func lax(payload []byte) string {
 	if !utf8.Valid(payload) {
 		return "not UTF-8"
 	}
-	known := [][]string{{"v", "order", "source", "account", "jobs"}, {"id", "domain", "holder_id", "period", "nameservers", "epoch"}}
+	known := [][]string{{"v", "order", "source", "account", "jobs"}, {"id", "domain", "holder_id", "period", "nameservers", "allow_status", "epoch"}}
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	var object func(depth int) string
 	value := func(token json.Token, depth int) string {

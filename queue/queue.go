@@ -2,8 +2,9 @@
 // weights, and the Producer.
 //
 // A Go order system can import it alone, to enqueue chunks by itself: it imports neither Postgres nor the
-// worker, and it must never do so. A task has no TaskID, no Unique, no Group and no Retention; an
-// epoch in its jobs, compared in Postgres, makes a repeated or late delivery harmless instead.
+// worker, and it must never do so. A task's type must be that of its queue: workers turn any other away. It has no
+// TaskID, no Unique, no Group and no Retention; an epoch in its jobs, compared in Postgres, makes a repeated or late
+// delivery harmless instead.
 package queue
 
 import (

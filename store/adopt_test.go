@@ -202,8 +202,8 @@ func TestAdoptedJobsThatAreRejected(t *testing.T) {
 			var got []string
 			for _, j := range b.jobs(o.ID, store.JobFilter{}) {
 				got = append(got, fmt.Sprint(j.Seq, " ", j.Domain, " ", standing(j), " ", j.LastError))
-				if j.State.Final() == j.FinishedAt.IsZero() || j.State.Final() != j.WakeAt.IsZero() {
-					t.Errorf("%s ended at %v and wakes at %v", j.Domain, j.FinishedAt, j.WakeAt)
+				if j.State.Final() == j.FinishedAt.IsZero() {
+					t.Errorf("%s ended at %v", j.Domain, j.FinishedAt)
 				}
 			}
 			want := []string{
@@ -212,6 +212,9 @@ func TestAdoptedJobsThatAreRejected(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" || o.Total != 5 {
 				t.Errorf("total %d, jobs (-want +got):\n%s", o.Total, diff)
+			}
+			if chunks := list[string](b, `SELECT first_seq || '-' || last_seq FROM chunks`); !slices.Equal(chunks, []string{"1-2"}) {
+				t.Errorf("chunks to deliver are %v, want one of the two that wait", chunks)
 			}
 			before := b.fingerprint()
 			if again := b.adopt(newOrder(kind, "own"), jobs); again.Total != 5 || b.fingerprint() != before {

@@ -78,30 +78,39 @@ func waitForClaim(ctx context.Context, conn *pgxpool.Conn, claim uuid.UUID) erro
 	return err
 }
 
-// endBlocking ends those that a session waits for, until it waits no more.
-func (s *Store) endBlocking(ctx context.Context, pid uint32, waited <-chan error) (ended int, err error) {
+// endBlocking ends those that a session waits for, until it waits no more, and returns how many. A session may take a moment to
+// end: it counts once.
+func (s *Store) endBlocking(ctx context.Context, pid uint32, waited <-chan error) (int, error) {
 	look := time.NewTicker(frozenLook)
 	defer look.Stop()
+	ended := map[int32]bool{}
+	var failed error
 	for {
 		select {
-		case werr := <-waited:
-			return ended, errors.Join(err, werr)
+		case err := <-waited:
+			return len(ended), errors.Join(failed, err)
 		case <-look.C:
 		}
-		if err != nil {
+		if failed != nil {
 			continue // the waiter ends by itself, soon
 		}
-		var n int
-		err = s.pool.QueryRow(ctx, endBlocking, int32(pid), seconds(s.use.Patience())).Scan(&n)
-		ended += n
+		rows, err := s.pool.Query(ctx, endBlocking, int32(pid), seconds(s.use.Patience()))
+		if err == nil {
+			var blocking int32
+			_, err = pgx.ForEachRow(rows, []any{&blocking}, func() error { ended[blocking] = true; return nil })
+		}
+		failed = err
 	}
 }
 
 // endBlocking ends sessions of our user that session $1 waits for and that have been waiting for their client for $2 seconds, in a
 // transaction.
 const endBlocking = `
-	SELECT count(pg_terminate_backend(a.pid))::integer FROM pg_stat_activity a
-	WHERE a.pid = ANY(pg_blocking_pids($1)) AND a.datname = current_database()
-	AND a.usesysid = (SELECT oid FROM pg_roles WHERE rolname = current_user)
-	AND (a.state LIKE 'idle in transaction%' OR a.state = 'active' AND a.wait_event_type = 'Client')
-	AND a.state_change < clock_timestamp() - make_interval(secs => $2)`
+	WITH standing AS MATERIALIZED (
+		SELECT a.pid FROM pg_stat_activity a
+		WHERE a.pid = ANY(pg_blocking_pids($1)) AND a.datname = current_database()
+		AND a.usesysid = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+		AND (a.state LIKE 'idle in transaction%' OR a.state = 'active' AND a.wait_event_type = 'Client')
+		AND a.state_change < clock_timestamp() - make_interval(secs => $2)
+	)
+	SELECT pid FROM standing WHERE pg_terminate_backend(pid)`

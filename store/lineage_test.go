@@ -340,6 +340,38 @@ func TestManyJobsArePossiblySent(t *testing.T) {
 	}
 }
 
+// A reply to a call that Postgres has forgotten settles what stands for that call.
+func TestReplyToAForgottenCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	known, forgotten := b.running(store.Register, "known.nl"), b.running(store.Register, "paid.nl", "refused.nl")
+	earlier, call := b.intend(known), b.intend(forgotten)
+	b.exec(`DELETE FROM calls WHERE id = $1`, call)
+	b.exec(`INSERT INTO lineage (timeline, home) VALUES (7, '')`)
+	if err := b.store.Guard(t.Context(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	settle := func(h batch, call uuid.UUID, transitions ...store.PaidTransition) {
+		t.Helper()
+		n, err := b.store.SettlePaid(t.Context(), h.claim, store.CallResult{ID: call, Status: 200}, transitions)
+		if err != nil || n != len(transitions) {
+			t.Errorf("settled %d, %v", n, err)
+		}
+	}
+	settle(forgotten, call,
+		store.PaidTransition{Transition: store.Succeed(forgotten.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered},
+		store.PaidTransition{Transition: store.Fail(forgotten.jobs[1].ID, store.Rejected, "no"), Attempt: store.AttemptFailed, StatusCode: 422})
+	settle(known, earlier, store.PaidTransition{Transition: store.Succeed(known.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered})
+	states := list[string](b, `SELECT domain || ' ' || state || ' ' || coalesce(resolved_by, '') FROM attempts ORDER BY domain`)
+	if got, want := strings.Join(states, ", "), "known.nl registered reply, paid.nl registered reply, refused.nl failed reply"; got != want {
+		t.Errorf("attempts: %s; want %s", got, want)
+	}
+	report, err := b.store.Audit(t.Context(), store.AuditOptions{})
+	if err != nil || report.Total() != 0 {
+		t.Errorf("the audit finds %+v, %v", report.Breaches, err)
+	}
+}
+
 // What a process knows of the Postgres that it is connected to is written down now and then.
 func TestKnowOrigin(t *testing.T) {
 	t.Parallel()

@@ -274,8 +274,8 @@ func TestPausesAndTheirReadersTellOurErrors(t *testing.T) {
 	closed.Close()
 	for name, call := range methods {
 		err := call(b.store)
-		var refused *store.Error
-		if !errors.As(err, &refused) || refused.Code != "42P01" || refused.Action == "" {
+		var later *store.UnavailableError
+		if !errors.As(err, &later) || later.Code != "42P01" || later.Action == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 		wantOurs(t, name, err)

@@ -33,19 +33,20 @@ func insertRejected(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []N
 		HolderID      *string   `json:"holder_id"`
 		PeriodMonths  *int      `json:"period_months"`
 		Nameservers   []string  `json:"nameservers"`
+		AllowStatus   []string  `json:"allow_status"`
 		Words         string    `json:"words"`
 	}
 	rows := make([]row, len(jobs))
 	for i, j := range jobs {
-		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, clip(j.Rejected)}
+		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus, clip(j.Rejected)}
 	}
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers,
-			state, outcome, finished_at, last_error)
+			allow_status, state, outcome, finished_at, last_error)
 		SELECT r.id, o.id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id, r.period_months, r.nameservers,
-			'failed', 'rejected', now(), r.words
+			r.allow_status, 'failed', 'rejected', now(), r.words
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
-			period_months integer, nameservers text[], words text)
+			period_months integer, nameservers text[], allow_status text[], words text)
 		JOIN orders o ON o.id = $2`, rows, o.ID)
 	return int(tag.RowsAffected()), err
 }

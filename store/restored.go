@@ -145,6 +145,9 @@ func doubtLive(ctx context.Context, tx pgx.Tx, why string) (map[string]int, erro
 	}
 }
 
+// forgotten is whose claims and calls stand for those that Postgres may have forgotten.
+const forgotten = "forgotten"
+
 const doubtJobs = `
 	WITH live AS MATERIALIZED (
 		SELECT id, order_id, account, live_domain AS domain FROM jobs
@@ -158,7 +161,7 @@ const doubtJobs = `
 		FROM fresh GROUP BY account
 	), claimed AS (
 		INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until, closed_at)
-		SELECT claim_id, 'register', account, 'forgotten', job_ids, order_ids, now(), now() FROM lot
+		SELECT claim_id, 'register', account, '` + forgotten + `', job_ids, order_ids, now(), now() FROM lot
 	), called AS (
 		INSERT INTO calls (id, claim_id, op, size, deadline, finished_at, error)
 		SELECT call_id, claim_id, 'register', size, now(), now(), 'possibly sent: ' || $3 FROM lot

@@ -120,7 +120,8 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []HoldView) error
 		if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
 			return err // whatever was refused before, the account is tried anew
 		}
-		if _, err := tx.Exec(ctx, forgiveLifted, h.Account); err != nil {
+		// Whoever lifts it says that it was no fault of the jobs'.
+		if _, err := tx.Exec(ctx, forgiveHeld, h.Account); err != nil {
 			return err
 		}
 	}
@@ -142,12 +143,6 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []HoldView) error
 	}
 	return r.count(ctx, tx, rest)
 }
-
-// forgiveLifted takes back that held jobs of account $1 were refused by themselves: whoever lifts a contract hold says that it was
-// no fault of theirs. They are sent again, and do not end for what was said of them.
-const forgiveLifted = `
-	UPDATE attempts a SET status_code = NULL FROM jobs j
-	WHERE j.held_account = $1 AND a.job_id = j.id AND a.state IN ('refused', 'failed') AND a.status_code IS NOT NULL`
 
 func dropOrderHolds(ctx context.Context, tx pgx.Tx, holds []OrderHold) error {
 	if len(holds) == 0 {

@@ -199,6 +199,10 @@ func fitting(code int) int32 {
 	return int32(code)
 }
 
+// standsForForgotten says of attempt a that call $8 is what it stands for: Postgres has forgotten the call itself in a failover.
+const standsForForgotten = `NOT EXISTS (SELECT FROM calls WHERE id = $8) AND a.state = 'unknown' AND EXISTS (
+	SELECT FROM calls k JOIN claims c ON c.id = k.claim_id WHERE k.id = a.call_id AND c.worker = '` + forgotten + `')`
+
 // settlePaid is the statement of SettlePaid. What the upstream has accepted has no answer yet, and is marked.
 const settlePaid = `
 	WITH r AS (
@@ -210,7 +214,7 @@ const settlePaid = `
 			accepted = r.accepted,
 			resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
 			resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
-		FROM r WHERE a.call_id = $8 AND a.job_id = r.id
+		FROM r WHERE a.job_id = r.id AND (a.call_id = $8 OR ` + standsForForgotten + `)
 		AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
 	), settled AS (
 		UPDATE jobs j SET ` + setJob + ` FROM r

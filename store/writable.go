@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"github.com/jackc/pgerrcode"
 )
 
 // ErrReadOnly says that the database answers and takes no writes.
@@ -13,8 +15,10 @@ var ErrReadOnly = errors.New("the database takes no writes")
 func (s *Store) Writable(ctx context.Context) error {
 	var readOnly bool
 	err := s.pool.QueryRow(ctx, `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'`).Scan(&readOnly)
-	if err == nil && readOnly {
-		return ErrReadOnly
+	var later *UnavailableError
+	failed := failure("ask whether the database takes writes", err)
+	if failed == nil && readOnly || errors.As(failed, &later) && later.Code == pgerrcode.ReadOnlySQLTransaction {
+		return ErrReadOnly // in the second case no connection was even kept
 	}
-	return failure("ask whether the database takes writes", err)
+	return failed
 }

@@ -24,8 +24,8 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	}
 	n := store.NewJob{
 		ID:     queue.JobID(c.Source, c.Order, kind, checked.Domain.ASCII),
-		Domain: checked.Domain.ASCII, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths, Nameservers: checked.Nameservers,
-		AllowStatus: checked.AllowStatus,
+		Domain: checked.Domain.ASCII, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths,
+		Nameservers: checked.Nameservers, AllowStatus: checked.AllowStatus,
 	}
 	if checked.Domain.Unicode != n.Domain {
 		n.DomainUnicode = checked.Domain.Unicode

@@ -111,7 +111,11 @@ func (p *pipeline) settleRefused(ctx context.Context, b batch, refused []refusal
 		}
 		p.lay(ctx, b, op, fates[0])
 	}
-	return p.settle(ctx, b.of(jobs), func(ctx context.Context) (int, error) {
+	if !p.settle(ctx, b.of(jobs), func(ctx context.Context) (int, error) {
 		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
-	})
+	}) {
+		return false
+	}
+	p.standing.upstream.Unconfirmed(b.claim, unconfirmed(transitions))
+	return true
 }

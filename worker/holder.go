@@ -132,6 +132,9 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	reply, err = send(calling)
 	cancel()
 	permit.Release()
+	if !errors.Is(err, errNotCreated) {
+		p.standing.upstream.Note(store.OpHolder, reply.Status, err)
+	}
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
 	switch {
 	case errors.Is(err, errNotCreated):

@@ -51,7 +51,8 @@ type Options struct {
 	// block.
 	Troubled func(role string, err error)
 
-	troubles *troubles // of New's making
+	troubles   *troubles // of New's making, like the next
+	standstill *standstill
 	// Simulations take their time here: await waits until something is ready or ctx ends, rest waits before something is tried
 	// again, and pace hands out an account's times. nil: they are as one expects.
 	await func(ctx context.Context, ready <-chan struct{})
@@ -125,7 +126,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Luck == nil {
 		o.Luck = rand.Float64
 	}
-	o.troubles = newTroubles(o.Troubled)
+	o.troubles, o.standstill = newTroubles(o.Troubled), newStandstill(o.Log)
 	return o, nil
 }
 

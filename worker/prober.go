@@ -16,11 +16,12 @@ type holdWatch struct {
 	store   *store.Store
 	probers map[string]*prober // by account
 	names   []string
+	still   *standstill
 	down    outage
 }
 
 func newHoldWatch(o Options) *holdWatch {
-	return &holdWatch{store: o.Store, probers: map[string]*prober{}, down: outage{
+	return &holdWatch{store: o.Store, probers: map[string]*prober{}, still: o.standstill, down: outage{
 		log: o.Log.With().Str("role", "prober").Logger(), what: "looking after holds", troubles: o.troubles,
 	}}
 }
@@ -47,6 +48,7 @@ func (h *holdWatch) look(ctx context.Context) ([]store.Standing, error) {
 	defer cancel()
 	standings, err := h.store.Standings(looking, h.names)
 	for _, st := range standings {
+		h.still.NoteHolds(st.Account, st.Stopped)
 		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
 	}
 	return standings, err

@@ -89,7 +89,20 @@ func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResu
 		})
 		return settled, err
 	})
+	if written {
+		p.standing.upstream.Unconfirmed(b.claim, unconfirmed(made.ended))
+	}
 	return written && settled == len(made.ended)
+}
+
+func unconfirmed(transitions []store.Transition) int {
+	n := 0
+	for _, t := range transitions {
+		if t.State() == store.Unconfirmed {
+			n++
+		}
+	}
+	return n
 }
 
 // pay commits the intent, sends what it returns, and settles what came back. The permit is held for the intent
@@ -99,6 +112,9 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	sent, reply, err := p.sendPaid(ctx, b, call, cleared)
 	if len(sent) == 0 {
 		return part{}
+	}
+	if !errors.Is(err, errTooLate) {
+		p.standing.upstream.Note(store.OpRegister, reply.Status, err)
 	}
 	p.options.reached(StepReplied)
 	fates, strays := fatesOfRegistrations(domainsOf(sent), reply, err), straysOf(domainsOf(sent), reply)

@@ -19,6 +19,7 @@ type standing struct {
 	failures  *failureRow
 	refusals  *refusalRow
 	pauses    *pauseRow
+	upstream  *upstreamLog
 }
 
 func newStanding(account string, client redis.Scripter, o Options) *standing {
@@ -35,7 +36,8 @@ func newStanding(account string, client redis.Scripter, o Options) *standing {
 	}
 	return &standing{
 		gate: gate.New(c), authority: newAuthority(), failures: &failureRow{}, refusals: newRefusalRow(),
-		pauses: &pauseRow{backoff: backoff{base: o.RetryBase, ceiling: o.RetryMax}},
+		pauses:   &pauseRow{backoff: backoff{base: o.RetryBase, ceiling: o.RetryMax}},
+		upstream: newUpstreamLog(o.Log.With().Str("account", account).Logger(), o.Clock),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 const longSlotWait = time.Minute
 
 // standstill tells the log why work does not move in this worker, when that begins and when it is over, and not each time that
-// somebody looks. It is safe for concurrent use.
+// somebody looks. It is safe for concurrent use; nil tells nothing.
 type standstill struct {
 	log     zerolog.Logger
 	mu      sync.Mutex
@@ -42,6 +42,9 @@ func newStandstill(log zerolog.Logger) *standstill {
 // NoteLot takes in how a lot stands: its queues that somebody has paused from outside, how many jobs wait in this worker for a
 // call slot, and for how long the first of them has.
 func (s *standstill) NoteLot(kind store.Kind, account string, paused []string, waiting int, waited time.Duration) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := lotName{kind, account}
@@ -65,6 +68,9 @@ func (s *standstill) NoteLot(kind store.Kind, account string, paused []string, w
 
 // NoteHolds takes in what holds stop of an account.
 func (s *standstill) NoteHolds(account string, is store.Stopped) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := s.stopped[account]

@@ -65,6 +65,7 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 	reply, err := p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
 	cancel()
 	permit.Release()
+	p.standing.upstream.Note(op, reply.Status, err)
 	p.options.reached(StepChecked)
 	fates := fatesOfChecks(domains, reply, err)
 	p.heed(ctx, b, op, fates, reply.Answer)

@@ -93,7 +93,7 @@ func stillWords(r store.StillReason) string {
 }
 
 func noWorkerWords(r store.StillReason) string {
-	text := "no live worker works on it: none was ever seen that knows its kind and account"
+	text := "no live worker works on it: none that knows its kind and account has reported itself of late"
 	if !r.Since.IsZero() {
 		text = "no live worker works on it: the last one was seen at " + timeCell(r.Since)
 	}

@@ -31,7 +31,7 @@ func TestOrderAndJobSayWhyNothingMoves(t *testing.T) {
 	}
 	d.exec(`UPDATE orders SET created_at = created_at - interval '1 minute'; UPDATE jobs SET created_at = created_at - interval '1 minute'`)
 	const paused = "waits: the order is paused, since <time> by ann: later; `bulkreg resume cli/one` lets it go on\n"
-	const noWorker = "waits: no live worker works on it: none was ever seen that knows its kind and account\n"
+	const noWorker = "waits: no live worker works on it: none that knows its kind and account has reported itself of late\n"
 	for what, args := range map[string][]string{"one ": {"order", "one"}, "a.nl ": {"job", job}} {
 		if r := d.says(exitDone, args, what+paused+what+noWorker); strings.Contains(r.stdout, "waits") {
 			t.Errorf("%q: reasons are no result: %s", args, r.stdout)

@@ -19,7 +19,7 @@ type Fields struct {
 	HolderID     string
 	PeriodMonths int // 0: not given
 	Nameservers  []string
-	AllowStatus  []string // words of a WHOIS status with which the domain may be registered all the same
+	AllowStatus  []string
 }
 
 // Job is a job whose fields are in order and in their normal form.
@@ -28,7 +28,7 @@ type Job struct {
 	HolderID     string   // "" for a check
 	PeriodMonths int      // 0: not given
 	Nameservers  []string // none, or 2 to 13 distinct ASCII host names
-	AllowStatus  []string
+	AllowStatus  []string // words of a WHOIS status that do not bar the domain
 }
 
 // Error is what is wrong with one field.

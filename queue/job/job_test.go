@@ -18,11 +18,13 @@ func TestJobsAreBroughtIntoOneForm(t *testing.T) {
 	t.Parallel()
 	given := job.Fields{
 		Domain: " BÜCHER.nl. ", HolderID: "H-1", PeriodMonths: 120, Nameservers: []string{"NS1.Example.NL.", "ns.bücher.nl"},
+		AllowStatus: []string{"Premium"},
 	}
 	name := domainname.Name{ASCII: "xn--bcher-kva.nl", Unicode: "bücher.nl"}
 	for kind, want := range map[queue.Kind]job.Job{
-		queue.Whois:    {Domain: name},
-		queue.Register: {Domain: name, HolderID: "H-1", PeriodMonths: 120, Nameservers: []string{"ns1.example.nl", "ns.xn--bcher-kva.nl"}},
+		queue.Whois: {Domain: name},
+		queue.Register: {Domain: name, HolderID: "H-1", PeriodMonths: 120, Nameservers: []string{"ns1.example.nl", "ns.xn--bcher-kva.nl"},
+			AllowStatus: []string{"premium"}},
 	} {
 		if got, err := given.Check(kind); err != nil || !cmp.Equal(got, want) {
 			t.Errorf("%s: %+v, %v", kind, got, err)
@@ -55,6 +57,7 @@ func TestFieldsThatBreakARule(t *testing.T) {
 		"period is no period: give 1 to 120 months":                    func(f *job.Fields) { f.PeriodMonths = -1 },
 		"nameservers lists 1: give 2 to 13 name servers, or none":      func(f *job.Fields) { f.Nameservers = hosts(1) },
 		"nameservers lists 14: give 2 to 13 name servers, or none":     func(f *job.Fields) { f.Nameservers = hosts(14) },
+		"allow_status has a word that is":                              func(f *job.Fields) { f.AllowStatus = []string{strings.Repeat("x", 65)} },
 		`nameservers "ns1.a.nl" is there twice: keep one`:              func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "NS1.a.nl."} },
 		`nameservers "192.0.2.1" is an IP address, not a name`:         func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "192.0.2.1"} },
 		`nameservers "localhost" has no dot: give the whole host name`: func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "localhost"} },

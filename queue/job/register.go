@@ -57,15 +57,6 @@ func Period(months int) error {
 	return nil
 }
 
-// AllowStatus brings the words of a WHOIS status with which a domain may be registered all the same into their normal form.
-func AllowStatus(given []string) ([]string, error) {
-	words, err := queue.AllowStatus(given)
-	if err != nil {
-		return nil, &Error{Field: "allow_status", Text: err.Error(), cause: err}
-	}
-	return words, nil
-}
-
 // Nameservers brings the host names of a domain's name servers into their normal form: lower case, ASCII, no dot at the end.
 func Nameservers(given []string) ([]string, error) {
 	if n := len(given); n != 0 && (n < MinNameservers || n > MaxNameservers) {
@@ -83,4 +74,13 @@ func Nameservers(given []string) ([]string, error) {
 		hosts = append(hosts, host.ASCII)
 	}
 	return hosts, nil
+}
+
+// AllowStatus brings into their normal form the words of a WHOIS status with which a domain may be registered all the same.
+func AllowStatus(given []string) ([]string, error) {
+	words, err := queue.AllowStatus(given)
+	if err != nil {
+		return nil, &Error{Field: "allow_status", Text: err.Error() + ": give words such as premium", cause: err}
+	}
+	return words, nil
 }

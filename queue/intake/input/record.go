@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/job"
 )
@@ -41,11 +40,12 @@ func allowStatusOf(c cell, byDefault []string) ([]string, *fault) {
 	if len(given) == 0 {
 		return byDefault, nil
 	}
-	words, err := queue.AllowStatus(given)
-	if err != nil {
-		return nil, &fault{field: "allow_status", reason: err.Error() + ": give words such as premium, separated by commas"}
+	words, err := job.AllowStatus(given)
+	bad := faultOf(err)
+	if bad != nil {
+		bad.reason += ", separated by commas"
 	}
-	return words, nil
+	return words, bad
 }
 
 func domainOf(c cell) (domainname.Name, *fault) {
