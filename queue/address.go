@@ -49,3 +49,20 @@ func (a RedisAddress) ForAsking(dial, answer time.Duration) RedisAddress {
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout, options.PoolSize = dial, answer, answer, 1
 	return RedisAddress{server: &options}
 }
+
+// Bounded is the same Redis for a client whose exchanges end with their contexts, also while the server does not answer.
+func (a RedisAddress) Bounded() RedisAddress {
+	switch {
+	case a.cluster != nil:
+		options := *a.cluster
+		options.ContextTimeoutEnabled = true
+		return RedisAddress{cluster: &options}
+	case a.sentinel != nil:
+		options := *a.sentinel
+		options.ContextTimeoutEnabled = true
+		return RedisAddress{sentinel: &options}
+	}
+	options := *a.server
+	options.ContextTimeoutEnabled = true
+	return RedisAddress{server: &options}
+}

@@ -28,3 +28,22 @@ func (g *Gauge) Depth(ctx context.Context, queue string) (int, error) {
 	}
 	return int(pending.Val() + active.Val()), nil
 }
+
+// Paused returns those of the queues that somebody has paused. All are asked for at once.
+func (g *Gauge) Paused(ctx context.Context, queues []string) ([]string, error) {
+	pipe := g.redis.Pipeline()
+	asked := make([]*redis.IntCmd, len(queues))
+	for i, q := range queues {
+		asked[i] = pipe.Exists(ctx, "asynq:{"+q+"}:paused")
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read which queues are paused: %w", err)
+	}
+	var paused []string
+	for i, q := range queues {
+		if asked[i].Val() > 0 {
+			paused = append(paused, q)
+		}
+	}
+	return paused, nil
+}

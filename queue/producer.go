@@ -24,14 +24,28 @@ func NewProducer(url string) (*Producer, error) {
 	return &Producer{client: asynq.NewClient(address)}, nil
 }
 
+// ProducerOn is a producer on a client that stays the caller's: it must not be closed.
+func ProducerOn(client redis.UniversalClient) *Producer {
+	return &Producer{client: asynq.NewClientFromRedisClient(client)}
+}
+
 // Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
 // safe, because the jobs' ids and epochs tell a repeat.
 func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
+	return p.enqueue(ctx, kind, Queue(kind, lane), chunk)
+}
+
+// Deliver is Enqueue for a dispatcher's chunk: it takes the queue of its account.
+func (p *Producer) Deliver(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
+	return p.enqueue(ctx, kind, AccountQueue(kind, lane, chunk.Account), chunk)
+}
+
+func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk Chunk) error {
 	payload, err := chunk.Encode()
 	if err != nil {
 		return err
 	}
-	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(Queue(kind, lane))...)
+	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(queue)...)
 	switch {
 	case err == nil:
 		return nil
@@ -39,6 +53,14 @@ func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chun
 		return fmt.Errorf("enqueue %s chunk: Redis does not let the user in REDIS_URL do this: %w", kind, err)
 	}
 	return fmt.Errorf("enqueue %s chunk: %w", kind, err)
+}
+
+// Again enqueues a task anew, with as many tries as any task of ours has: the producer may have given it none.
+func (p *Producer) Again(ctx context.Context, queue string, t *asynq.Task) error {
+	if _, err := p.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(t.Type(), t.Payload(), t.Headers()), taskOptions(queue)...); err != nil {
+		return fmt.Errorf("enqueue task anew: %w", err)
+	}
+	return nil
 }
 
 // Close closes the connection.

@@ -79,9 +79,10 @@ func Queue(k Kind, l Lane) string {
 	return string(k)
 }
 
-// LaneOf is the lane of a queue, by its name.
+// LaneOf is the lane of a queue, by its name: a public one, or an account's.
 func LaneOf(queue string) Lane {
-	if strings.HasSuffix(queue, bulkSuffix) {
+	public, _, _ := strings.Cut(queue, "/")
+	if strings.HasSuffix(public, bulkSuffix) {
 		return Bulk
 	}
 	return Plain

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,5 +209,30 @@ func TestDepthOfAnUnreachableRedis(t *testing.T) {
 	cancel()
 	if n, err := b.gauge.Depth(ctx, "whois"); !errors.Is(err, context.Canceled) || n != 0 || !strings.Contains(err.Error(), "queue whois") {
 		t.Errorf("depth %d, %v", n, err)
+	}
+}
+
+// A dispatcher's chunk takes the queue of its account, and somebody may pause it.
+func TestDeliverTakesTheQueueOfTheAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	producer := queue.ProducerOn(b.redis)
+	var all []string
+	for _, account := range []string{"default", "a}:pending"} {
+		chunk := delivered()
+		chunk.Account = account
+		if err := producer.Deliver(t.Context(), queue.Whois, queue.Bulk, chunk); err != nil {
+			t.Fatal(err)
+		}
+		name := queue.AccountQueue(queue.Whois, queue.Bulk, account)
+		b.wantDepth(name, 1)
+		all = append(all, name)
+	}
+	b.wantDepth(queue.Queue(queue.Whois, queue.Bulk), 0)
+	if err := b.inspector.PauseQueue(all[1]); err != nil {
+		t.Fatal(err)
+	}
+	if paused, err := b.gauge.Paused(t.Context(), all); err != nil || !slices.Equal(paused, all[1:]) {
+		t.Errorf("paused are %v, %v; want %v", paused, err, all[1:])
 	}
 }

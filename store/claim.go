@@ -42,20 +42,20 @@ type ClaimedJob struct {
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
 	ids, epochs := split(jobs)
 	rows, err := s.pool.Query(ctx, `
-		WITH want AS (SELECT * FROM unnest($5::uuid[], $6::integer[]) AS w (id, epoch)), taken AS (
-			UPDATE jobs j SET state = 'running', claim_id = $1, attempts = j.attempts + 1, wake_at = NULL
+		WITH want AS (`+lockDelivered+`), taken AS (
+			UPDATE jobs j SET state = 'running', claim_id = $3, attempts = j.attempts + 1, wake_at = NULL
 			FROM want w
-			WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND j.kind = $2 AND j.account = $3
+			WHERE j.id = w.id AND j.kind = $4 AND j.account = $5
 			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
-			SELECT $1, $2, $3, $4, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
+			SELECT $3, $4, $5, $6, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
 			FROM taken HAVING count(*) > 0
 		)
 		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts FROM taken`,
-		c.ID, c.Kind, c.Account, c.Worker, ids, epochs, seconds(c.Lease))
+		ids, epochs, c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))
 	if err != nil {
 		return nil, failure("claim jobs", err)
 	}

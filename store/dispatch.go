@@ -1,10 +1,7 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,10 +16,13 @@ type Lot struct {
 	Account string
 	// Canceling narrows TakeDue to registrations that an operator has canceled: all that is left to them is a check.
 	Canceling bool
+	// After is the order behind which TakeFresh goes on: the last one that it took chunks of. 0: from the oldest.
+	After int64
 }
 
 // Delivery is a chunk of one order's jobs, ready to travel.
 type Delivery struct {
+	OrderID   int64
 	Source    string
 	Reference string
 	Jobs      []DeliveredJob
@@ -35,26 +35,38 @@ type DeliveredJob struct {
 	Epoch  int
 }
 
-// TakeFresh takes at most limit chunks that were never delivered, oldest orders first. Should a delivery
-// get lost, RecoverChunks finds what is left of it after redeliver. Dispatchers in other processes take
+// TakeFresh takes at most limit chunks that were never delivered. Orders take turns: it goes from order to order, beginning
+// behind lot.After and going on with the oldest, and takes as many chunks of each. Paused orders are passed over. Should a
+// delivery get lost, RecoverChunks finds what is left of it after redeliver. Dispatchers in other processes take
 // other chunks meanwhile. A delivery may be empty: none of its chunk's jobs waits any more.
+//
+// It looks at no more orders than it takes chunks, and at the paused ones, however many wait.
 func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver time.Duration) ([]Delivery, error) {
 	rows, err := s.pool.Query(ctx, `
-		WITH fresh AS (
-			SELECT order_id, first_seq FROM chunks
-			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NULL
-			ORDER BY order_id, first_seq LIMIT $4 FOR UPDATE SKIP LOCKED
+		WITH RECURSIVE `+freshOrders+`, turn AS (
+			SELECT order_id, row_number() OVER () AS place
+			FROM (SELECT order_id FROM behind UNION ALL SELECT order_id FROM before) AS o
+			WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = o.order_id OFFSET 0)
+			LIMIT $4
+		), fresh AS (
+			SELECT c.order_id, c.first_seq, turn.place FROM turn CROSS JOIN LATERAL (
+				SELECT order_id, first_seq FROM chunks
+				WHERE kind = $1 AND lane = $2 AND account = $3 AND order_id = turn.order_id AND wake_at IS NULL
+				ORDER BY kind, lane, account, order_id, first_seq
+				LIMIT (SELECT ceil($4::float8 / greatest(count(*), 1)) FROM turn) FOR UPDATE SKIP LOCKED
+			) AS c
+			LIMIT $4
 		), taken AS (
 			UPDATE chunks c SET wake_at = now() + make_interval(secs => $5)
 			FROM fresh f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
-			RETURNING c.order_id, c.first_seq, c.last_seq
+			RETURNING f.place, c.order_id, c.first_seq, c.last_seq
 		)
 		SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
 		FROM taken t
 		JOIN orders o ON o.id = t.order_id
 		LEFT JOIN LATERAL (`+jobsOfChunk+`) AS j ON true
-		ORDER BY t.order_id, t.first_seq, j.seq`,
-		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver))
+		ORDER BY t.place, t.first_seq, j.seq`,
+		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver), lot.After)
 	if err != nil {
 		return nil, failure("take fresh chunks", err)
 	}
@@ -71,6 +83,7 @@ func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver tim
 	)
 	_, err = pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &id, &job.Domain, &job.Epoch}, func() error {
 		if k != last {
+			head.OrderID = k.order
 			deliveries, last = append(deliveries, head), k
 		}
 		if id.Valid {
@@ -83,6 +96,31 @@ func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver tim
 	return deliveries, failure("take fresh chunks", err)
 }
 
+// freshOrders are the orders of a lot with fresh chunks: those behind order $6, and those before it, in the order of their
+// ids. Each step is one look into the index chunks_fresh, and no more steps are made than rows are read.
+const freshOrders = `
+	behind AS (
+		(SELECT order_id FROM chunks
+		WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NULL AND order_id > $6
+		ORDER BY kind, lane, account, order_id LIMIT 1)
+		UNION ALL
+		SELECT next.order_id FROM behind CROSS JOIN LATERAL (
+			SELECT order_id FROM chunks
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NULL AND order_id > behind.order_id
+			ORDER BY kind, lane, account, order_id LIMIT 1
+		) AS next
+	), before AS (
+		(SELECT order_id FROM chunks
+		WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NULL AND order_id <= $6
+		ORDER BY kind, lane, account, order_id LIMIT 1)
+		UNION ALL
+		SELECT next.order_id FROM before CROSS JOIN LATERAL (
+			SELECT order_id FROM chunks
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NULL AND order_id > before.order_id AND order_id <= $6
+			ORDER BY kind, lane, account, order_id LIMIT 1
+		) AS next
+	)`
+
 // jobsOfChunk reads those jobs of chunk t that wait for it. Its ORDER BY keeps the planner from joining orders to
 // jobs first, which would read whole orders.
 const jobsOfChunk = `
@@ -92,98 +130,68 @@ const jobsOfChunk = `
 
 // TakeDue takes at most limit jobs whose own wake_at has passed, the longest overdue first, and packs them by
 // order into deliveries of at most chunkSize. Each gets a new epoch, so that an older delivery of it is
-// stale from now on, and wakes again after redeliver unless it is claimed before.
+// stale from now on, and wakes again after redeliver unless it is claimed before. Jobs of paused orders become held instead.
+// With an error it returns what it had taken before.
 func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) ([]Delivery, error) {
+	var deliveries []Delivery
+	for taken := 0; taken < limit; {
+		round, looked, err := s.takeDue(ctx, lot, limit-taken, chunkSize, redeliver)
+		if err != nil {
+			return deliveries, err
+		}
+		deliveries = append(deliveries, round...)
+		for _, d := range round {
+			looked -= len(d.Jobs)
+			taken += len(d.Jobs)
+		}
+		if looked == 0 {
+			break // all that it found; had it been more, none of them was of a paused order
+		}
+	}
+	return deliveries, nil
+}
+
+// takeDue looks at no more than limit due jobs, and returns at how many it has.
+func (s *Store) takeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) (deliveries []Delivery, looked int, err error) {
 	rows, err := s.pool.Query(ctx, `
 		WITH due AS (
-			SELECT id FROM jobs
+			SELECT id, EXISTS (SELECT FROM order_holds p WHERE p.order_id = jobs.order_id) AS paused FROM jobs
 			WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at <= now() AND (canceling OR NOT $6)
 			ORDER BY wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
-		), taken AS (
-			UPDATE jobs j SET state = 'queued', epoch = j.epoch + 1, wake_at = now() + make_interval(secs => $5)
+		), changed AS (
+			UPDATE jobs j SET
+				state = CASE WHEN due.paused THEN 'held' ELSE 'queued' END,
+				epoch = CASE WHEN due.paused THEN j.epoch ELSE j.epoch + 1 END,
+				wake_at = CASE WHEN NOT due.paused THEN now() + make_interval(secs => $5) END
 			FROM due WHERE j.id = due.id
-			RETURNING j.order_id, j.seq, j.id, j.domain, j.epoch
+			RETURNING j.order_id, j.seq, j.id, j.domain, j.epoch, due.paused
 		)
-		SELECT t.order_id, o.source, o.reference, t.id, t.domain, t.epoch
-		FROM taken t JOIN orders o ON o.id = t.order_id
+		SELECT t.order_id, o.source, o.reference, t.id, t.domain, t.epoch, t.paused
+		FROM changed t JOIN orders o ON o.id = t.order_id
 		ORDER BY t.order_id, t.seq`,
 		lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver), lot.Canceling)
 	if err != nil {
-		return nil, failure("take due jobs", err)
+		return nil, 0, failure("take due jobs", err)
 	}
 	var (
-		order, last int64
-		head        Delivery
-		job         DeliveredJob
-		deliveries  []Delivery
+		head   Delivery
+		job    DeliveredJob
+		paused bool
 	)
-	_, err = pgx.ForEachRow(rows, []any{&order, &head.Source, &head.Reference, bytesOf(&job.ID), &job.Domain, &job.Epoch}, func() error {
-		if n := len(deliveries); order != last || len(deliveries[n-1].Jobs) == chunkSize {
-			deliveries, last = append(deliveries, head), order
+	_, err = pgx.ForEachRow(rows, []any{&head.OrderID, &head.Source, &head.Reference, bytesOf(&job.ID), &job.Domain, &job.Epoch, &paused}, func() error {
+		looked++
+		if paused {
+			return nil
+		}
+		if n := len(deliveries); n == 0 || deliveries[n-1].OrderID != head.OrderID || len(deliveries[n-1].Jobs) == chunkSize {
+			deliveries = append(deliveries, head)
 		}
 		d := &deliveries[len(deliveries)-1]
 		d.Jobs = append(d.Jobs, job)
 		return nil
 	})
-	return deliveries, failure("take due jobs", err)
-}
-
-// Undeliver makes jobs due at once that were taken and did not reach a worker that can use them: Redis refused
-// the task, or the worker is shutting down. Jobs with another epoch by now, or claimed, stay as they are.
-func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.Duration) error {
-	ids, epochs := split(jobs)
-	_, err := s.pool.Exec(ctx, `
-		WITH back AS (SELECT * FROM unnest($1::uuid[], $2::integer[]) AS b (id, epoch)), made_due AS (
-			UPDATE jobs j SET wake_at = now() + make_interval(secs => $3)
-			FROM back b WHERE j.id = b.id AND j.epoch = b.epoch AND j.state = 'queued'
-			RETURNING j.kind
-		)
-		SELECT pg_notify($4, kind) FROM made_due GROUP BY kind`,
-		ids, epochs, seconds(delay), wakeChannel)
-	return failure("give jobs back", err)
-}
-
-// Refuse ends delivered jobs that nobody may carry out. Jobs with another epoch by now stay as they are, and so do those that
-// were ever claimed: there may be a call for them whose outcome is unknown, and they may wait again under the same epoch.
-func (s *Store) Refuse(ctx context.Context, jobs []DeliveredJob, text string) error {
-	ids, epochs := split(jobs)
-	_, err := s.pool.Exec(ctx, `
-		UPDATE jobs j SET state = 'failed', outcome = 'rejected', last_error = $3, wake_at = NULL, finished_at = now(), canceling = false
-		FROM unnest($1::uuid[], $2::integer[]) AS r (id, epoch)
-		WHERE j.id = r.id AND j.epoch = r.epoch AND j.state = 'queued' AND j.claim_id IS NULL`, ids, epochs, clip(text))
-	return failure("refuse jobs", err)
-}
-
-// split makes columns of jobs. They are in the order of their ids, so that two statements about the same jobs cannot lock
-// each other out.
-func split(jobs []DeliveredJob) (ids uuids, epochs []int32) {
-	jobs = slices.Clone(jobs)
-	slices.SortFunc(jobs, func(a, b DeliveredJob) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	epochs = make([]int32, len(jobs))
-	for i, j := range jobs {
-		if epochs[i] = -1; j.Epoch <= math.MaxInt32 { // no job has such an epoch
-			epochs[i] = int32(j.Epoch)
-		}
+	if err != nil {
+		return nil, 0, failure("take due jobs", err) // rolled back
 	}
-	return toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID }), epochs
-}
-
-// RecoverChunks ends at most limit deliveries whose time is up, and makes those of their jobs that nobody has
-// claimed due at once, each by itself. It returns how many jobs that were.
-func (s *Store) RecoverChunks(ctx context.Context, limit int) (chunks, jobs int, err error) {
-	err = s.pool.QueryRow(ctx, `
-		WITH due AS (
-			SELECT order_id, first_seq FROM chunks WHERE wake_at <= now()
-			ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED
-		), gone AS (
-			DELETE FROM chunks c USING due d WHERE c.order_id = d.order_id AND c.first_seq = d.first_seq
-			RETURNING c.order_id, c.first_seq, c.last_seq
-		), woken AS (
-			UPDATE jobs SET wake_at = now()
-			FROM gone t CROSS JOIN LATERAL (`+jobsOfChunk+`) AS j
-			WHERE jobs.id = j.id AND jobs.state = 'queued' AND jobs.wake_at IS NULL -- not claimed meanwhile
-			RETURNING jobs.id
-		)
-		SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM woken)`, limit).Scan(&chunks, &jobs)
-	return chunks, jobs, failure("recover chunks", err)
+	return deliveries, looked, nil
 }

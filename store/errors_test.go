@@ -40,7 +40,7 @@ func methods() []method {
 			return err
 		}},
 		{"AdoptJobs", func(ctx context.Context, s *store.Store) error {
-			_, err := s.AdoptJobs(ctx, newOrder(store.Whois, "own"), newJobs("a.nl"), 0)
+			_, err := s.AdoptJobs(ctx, newOrder(store.Whois, "own"), newJobs("a.nl"))
 			return err
 		}},
 		{"TakeFresh", func(ctx context.Context, s *store.Store) error {
@@ -52,7 +52,6 @@ func methods() []method {
 			return err
 		}},
 		{"Undeliver", func(ctx context.Context, s *store.Store) error { return s.Undeliver(ctx, some, 0) }},
-		{"Refuse", func(ctx context.Context, s *store.Store) error { return s.Refuse(ctx, some, "") }},
 		{"RecoverChunks", func(ctx context.Context, s *store.Store) error {
 			_, _, err := s.RecoverChunks(ctx, 1)
 			return err
@@ -306,7 +305,7 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		return err
 	}
 	adopt := func(j store.NewJob) error {
-		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j}, 0)
+		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j})
 		return err
 	}
 	intend := newCall(h.claim, store.OpRegister)

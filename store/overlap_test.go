@@ -114,7 +114,7 @@ func TestManyChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
 			chunk = other
 		}
 		g.Go(func() error {
-			_, err := chunk.AdoptJobs(t.Context(), newOrder(store.Register, "own"), all[of*jobs:(of+1)*jobs], time.Minute)
+			_, err := chunk.AdoptJobs(t.Context(), newOrder(store.Register, "own"), all[of*jobs:(of+1)*jobs])
 			return err
 		})
 	}
@@ -147,20 +147,20 @@ func TestChunksOfOneOrderLeaveConnectionsToOthers(t *testing.T) {
 	for range 5 {
 		jobs := newJobs(newID().String() + ".nl")
 		g.Go(func() error {
-			_, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "own"), jobs, time.Minute)
+			_, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "own"), jobs)
 			return err
 		})
 	}
 	b.blocked(1)
 	impatient, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := small.AdoptJobs(impatient, newOrder(store.Whois, "own"), newJobs("late.nl"), time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := small.AdoptJobs(impatient, newOrder(store.Whois, "own"), newJobs("late.nl")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("who waited too long got %v", err)
 	}
 	if err := small.Ping(t.Context()); err != nil { // with the one connection that is left
 		t.Error(err)
 	}
-	if o, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "other"), newJobs("b.nl"), time.Minute); err != nil || o.Total != 1 {
+	if o, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "other"), newJobs("b.nl")); err != nil || o.Total != 1 {
 		t.Errorf("another order: total %d, %v", o.Total, err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {

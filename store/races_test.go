@@ -44,7 +44,7 @@ func TestAdoptedJobIsNotLostBesideOneThatEnds(t *testing.T) {
 	b := setup(t)
 	b.submit(newOrder(store.Register, "first"), "a.nl")
 	b.endsBetween("a.nl")
-	o, err := b.store.AdoptJobs(t.Context(), newOrder(store.Register, "own"), newJobs("a.nl"), 0)
+	o, err := b.store.AdoptJobs(t.Context(), newOrder(store.Register, "own"), newJobs("a.nl"))
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE order_id = $1`, o.ID); err == nil && n != 1 {
 		t.Errorf("%d jobs, want 1 or an error", n)
 	}

@@ -2,11 +2,11 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -158,7 +158,7 @@ func takeRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	for len(few) < fewJobs {
 		j, err, ok := next()
 		if !ok {
-			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few, nil)
+			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few)
 			return fresh + duplicates, duplicates, err
 		}
 		if err != nil {
@@ -190,8 +190,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
 			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
-			holder_id text, period_months integer, nameservers text[], allow_status text[], holder_digest bytea, holder_details jsonb,
-			wake_at timestamptz
+			holder_id text, period_months integer, nameservers text[], allow_status text[], holder_digest bytea, holder_details jsonb
 		) ON COMMIT DROP`)
 	if err != nil {
 		return 0, 0, err
@@ -238,10 +237,10 @@ func orNull[T comparable](v T) *T {
 
 // AdoptJobs writes the rows of jobs that a worker sees for the first time in a producer's own task. The order
 // is created with its first chunk and grows with the others; rows that are there already stay as they are.
-// The new jobs wake after redeliver, should the task that carries them get lost. It fails with
+// The new jobs are delivered like any order's, in chunks of n.ChunkSize, or (0) in one. It fails with
 // a *ReferenceConflictError when the reference belongs to an order of another kind or account, or to
 // one that was submitted whole.
-func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeliver time.Duration) (Order, error) {
+func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order, error) {
 	var o Order
 	end, err := s.adopting.take(ctx, orderName{n.Source, n.Reference})
 	if err != nil {
@@ -256,15 +255,30 @@ func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob, redeli
 		if o.Kind != n.Kind || o.Account != n.Account || digest != nil {
 			return adoptable(ctx, tx, n, o, jobs)
 		}
-		added, err := insertAdopted(ctx, tx, o, jobs, redeliver)
-		if err != nil {
+		added, waiting, err := insertAdopted(ctx, tx, o, jobs)
+		if err != nil || added == 0 {
 			return err
 		}
+		first := o.Total + 1
 		o.Total += added
-		_, err = tx.Exec(ctx, `UPDATE orders SET total = $2 WHERE id = $1`, o.ID, o.Total)
-		return err
+		return growOrderBy(ctx, tx, o, first, waiting, cmp.Or(n.ChunkSize, added))
 	})
 	return o, err
+}
+
+// growOrderBy writes how large an order has grown, cuts those of its jobs that wait, from place first on, into chunks, and
+// wakes the dispatchers.
+func growOrderBy(ctx context.Context, tx pgx.Tx, o Order, first, waiting, chunkSize int) error {
+	_, err := tx.Exec(ctx, `
+		WITH o AS (
+			UPDATE orders SET total = $2 WHERE id = $1 RETURNING id, kind, lane, account
+		), cut AS (
+			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
+			SELECT o.id, first, least(first + $5 - 1, $4), o.kind, o.lane, o.account
+			FROM o, generate_series($3::integer, $4::integer, $5::integer) AS first
+		)
+		SELECT pg_notify($6, kind) FROM o WHERE $3 <= $4`, o.ID, o.Total, first, first+waiting-1, chunkSize, wakeChannel)
+	return err
 }
 
 func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []byte, err error) {
@@ -329,23 +343,27 @@ func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error
 	return unknown, nil
 }
 
-func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob, redeliver time.Duration) (int, error) {
-	jobs, err := unknownJobs(ctx, tx, jobs)
+// insertAdopted inserts those of the jobs whose rows are not there yet, and returns how many it added, and how many of these,
+// from the first on, a chunk has to cover: those that end at once come last.
+func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (added, waiting int, err error) {
+	jobs, err = unknownJobs(ctx, tx, jobs)
 	if err != nil || len(jobs) == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	wake := seconds(redeliver)
-	jobs, rejected := splitRejected(jobs)
-	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, jobs, &wake)
+	good, rejected := splitRejected(jobs)
+	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, good)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	ended, err := insertRejected(ctx, tx, o, o.Total+len(jobs), rejected)
-	return fresh + duplicates + ended, err
+	if fresh > 0 {
+		waiting = len(good)
+	}
+	ended, err := insertRejected(ctx, tx, o, o.Total+len(good), rejected)
+	return fresh + duplicates + ended, waiting, err
 }
 
-// insertFew inserts jobs whose places follow after. They wake by themselves in so many seconds, or (nil) with their chunks.
-func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob, wake *float64) (fresh, duplicates int, err error) {
+// insertFew inserts jobs whose places follow after.
+func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob) (fresh, duplicates int, err error) {
 	type row struct {
 		ID            uuid.UUID `json:"id"`
 		Seq           int       `json:"seq"`
@@ -362,10 +380,10 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 	}
 	return insertIncoming(ctx, tx, len(jobs), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, r.allow_status, NULL::bigint AS holder_key, now() + make_interval(secs => $3) AS wake_at
+			r.period_months, r.nameservers, r.allow_status, NULL::bigint AS holder_key
 		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
 			period_months integer, nameservers text[], allow_status text[])
-		JOIN orders o ON o.id = $2`, rows, o.ID, wake)
+		JOIN orders o ON o.id = $2`, rows, o.ID)
 }
 
 // insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already
@@ -405,8 +423,8 @@ const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_
 // insertFresh inserts those of i whose domain nobody has.
 func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
 	tag, err := tx.Exec(ctx, with+`
-		INSERT INTO jobs (`+incomingColumns+`, wake_at)
-		SELECT `+incomingColumns+`, wake_at FROM i ORDER BY domain
+		INSERT INTO jobs (`+incomingColumns+`)
+		SELECT `+incomingColumns+` FROM i ORDER BY domain
 		ON CONFLICT (live_domain) WHERE live_domain IS NOT NULL DO NOTHING`, args...)
 	return int(tag.RowsAffected()), err
 }

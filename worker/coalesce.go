@@ -181,6 +181,17 @@ func (c *coalescer) backlog() int {
 	return len(c.waiting[queue.Plain]) + len(c.waiting[queue.Bulk])
 }
 
+// line is how many jobs wait, and how long the first of them has.
+func (c *coalescer) line() (jobs int, waited time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	plain, bulk := c.waiting[queue.Plain], c.waiting[queue.Bulk]
+	if jobs = len(plain) + len(bulk); jobs > 0 {
+		waited = max(c.clock().Sub(oldest(plain, bulk)), 0)
+	}
+	return jobs, waited
+}
+
 // waitingFor returns the jobs that have waited at least so long.
 func (c *coalescer) waitingFor(long time.Duration) []store.DeliveredJob {
 	c.mu.Lock()

@@ -3,12 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
@@ -19,22 +16,37 @@ import (
 // different rows.
 //
 // A delivery is committed first and enqueued then. What falls between the two is found again by its wake_at.
+//
+// Each kind, lane and account is a lot with a window of its own, and lots are served in turn, a bounded number of chunks each
+// time. At rest a dispatcher makes one statement a second, however many accounts there are.
 type dispatcher struct {
 	store    *store.Store
 	producer outlet
 	gauge    gauge
 	lots     []lot
+	first    int    // the lot that is served first
+	fleet    *fleet // nil: this worker is alone
 	wake     chan struct{}
 	// redeliver is how long a delivery may stay unclaimed.
 	redeliver time.Duration
 	reached   func(Step)
-	troubles  *troubles
-	log       zerolog.Logger
+	// shut says that Redis refused a chunk: the next delivery only tries whether it still does.
+	shut     bool
+	troubles *troubles
+	log      zerolog.Logger
 }
 
-// outlet is where chunks go: a *queue.Producer.
+// outlet is where chunks go.
 type outlet interface {
 	Enqueue(ctx context.Context, kind queue.Kind, lane queue.Lane, chunk queue.Chunk) error
+}
+
+// accountQueues is the outlet of a worker: the queues of each account.
+type accountQueues struct{ *queue.Producer }
+
+// Enqueue implements outlet.
+func (q accountQueues) Enqueue(ctx context.Context, kind queue.Kind, lane queue.Lane, chunk queue.Chunk) error {
+	return q.Deliver(ctx, kind, lane, chunk)
 }
 
 // gauge says how many tasks a queue holds: a *queue.Gauge.
@@ -47,7 +59,8 @@ type lot struct {
 	store.Lot
 	queue     string
 	chunkSize int
-	window    int // tasks in Redis at most
+	window    int // tasks in Redis at most, for a fleet of this worker alone
+	slots     int // calls of this kind and account that this worker may have in flight
 	// backlog is how many jobs this worker has waiting for this kind and account; at full it wants no more.
 	backlog func() int
 	full    int
@@ -64,8 +77,6 @@ const (
 	fullPerSlot = 8
 	// holdAtOnce bounds the due jobs that become held in one look.
 	holdAtOnce = 5000
-	// producers is how many chunks are enqueued at once.
-	producers = 4
 )
 
 func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gauge) *dispatcher {
@@ -78,20 +89,29 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 		for _, lane := range queue.Lanes() {
 			l := lot{
 				Lot:       store.Lot{Kind: p.kind, Lane: store.Lane(lane), Account: p.account},
-				queue:     queue.Queue(queue.Kind(p.kind), lane),
+				queue:     queue.AccountQueue(queue.Kind(p.kind), lane, p.account),
 				chunkSize: p.tuning.BatchSize,
 				window:    plainWindow,
+				slots:     p.tuning.Concurrency,
 				backlog:   p.batches.backlog,
 				full:      fullPerSlot * p.tuning.Concurrency * p.tuning.BatchSize,
 			}
 			if lane == queue.Bulk {
-				// Accounts share the queue: a slow one must not use up the others' window.
-				l.window = windowPerSlot * p.tuning.Concurrency * len(o.Accounts)
+				l.window = windowPerSlot * p.tuning.Concurrency
 			}
 			d.lots = append(d.lots, l)
 		}
 	}
 	return d
+}
+
+// windowOf is how many tasks of a lot may be in Redis. It grows with the call slots of the fleet that serves it.
+func (d *dispatcher) windowOf(l *lot) int {
+	slots := d.fleet.slots(l.Kind, l.Account)
+	if slots <= l.slots || l.slots == 0 {
+		return l.window
+	}
+	return l.window * slots / l.slots
 }
 
 // nudge makes the dispatcher look soon. It never blocks.
@@ -102,165 +122,85 @@ func (d *dispatcher) nudge() {
 	}
 }
 
-// run dispatches until ctx ends.
+// run dispatches until ctx ends. After a failure it waits for its time, whoever nudges it: what fails at once would be tried
+// without a pause otherwise.
 func (d *dispatcher) run(ctx context.Context) {
 	down := outage{log: d.log, what: "dispatching", troubles: d.troubles}
 	for ctx.Err() == nil {
 		delivered, err := d.dispatch(ctx)
 		down.note(ctx, err)
-		if err == nil && delivered > 0 {
-			continue // there may be more
+		switch {
+		case err != nil:
+			pause(ctx, tick)
+		case delivered == 0:
+			sleep(ctx, tick, d.wake)
 		}
-		sleep(ctx, tick, d.wake)
 	}
 }
 
-// dispatch delivers once for each lot, and returns how many chunks that were.
+// dispatch serves each lot once that has something to deliver, and returns how many chunks that were. Each time another lot is
+// the first. When one cannot be served, the others still are, unless Redis is away: then none can.
 func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
-	stopped, err := d.stopped(ctx)
+	agenda, err := d.agenda(ctx)
 	if err != nil {
 		return 0, err
 	}
 	total := 0
-	for _, l := range d.lots {
-		if stopped[l.Account].Stops(l.Kind) {
-			if err := d.hold(ctx, l); err != nil {
-				return total, err
-			}
-			if stopped[l.Account].All {
-				continue
-			}
-			l.Canceling = true
+	var failed []error
+	for i := range d.lots {
+		n := (d.first + i) % len(d.lots)
+		has, found := agenda[n]
+		if !found {
+			continue
 		}
-		n, err := d.deliver(ctx, l)
+		delivered, err := d.serve(ctx, &d.lots[n], has)
+		total += delivered
 		if err != nil {
-			return total, err
+			failed = append(failed, err)
 		}
-		total += n
+		if ctx.Err() != nil || errors.Is(err, errRedis) {
+			break
+		}
 	}
-	return total, nil
+	if len(d.lots) > 0 {
+		d.first = (d.first + 1) % len(d.lots)
+	}
+	return total, errors.Join(failed...)
 }
 
-func (d *dispatcher) stopped(ctx context.Context) (map[string]store.Stopped, error) {
+func (d *dispatcher) agenda(ctx context.Context) (map[int]store.Agenda, error) {
+	lots := make([]store.Lot, len(d.lots))
+	for i, l := range d.lots {
+		lots[i] = l.Lot
+	}
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return d.store.Stopped(asking)
+	return d.store.Agenda(asking, lots)
 }
 
-func (d *dispatcher) hold(ctx context.Context, l lot) error {
+// serve does what there is to do for a lot: what stands still becomes held, and the rest is delivered.
+func (d *dispatcher) serve(ctx context.Context, l *lot, has store.Agenda) (int, error) {
+	taking := intake{due: has.Due, fresh: has.Fresh}
+	if has.Stopped.Stops(l.Kind) {
+		if has.Due {
+			if err := d.hold(ctx, l); err != nil {
+				return 0, err
+			}
+		}
+		// To a registration that was canceled a check is left, which only a hold on everything stops.
+		taking = intake{due: has.Due && !has.Stopped.All, canceling: true}
+	}
+	if !taking.due && !taking.fresh {
+		return 0, nil
+	}
+	return d.deliver(ctx, l, taking)
+}
+
+func (d *dispatcher) hold(ctx context.Context, l *lot) error {
 	holding, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	_, err := d.store.HoldDue(holding, l.Lot, holdAtOnce)
 	return err
-}
-
-// deliver fills the window of one lot. Redis is asked first: while it is away, nothing is taken.
-func (d *dispatcher) deliver(ctx context.Context, l lot) (int, error) {
-	if l.backlog() >= l.full {
-		return 0, nil // a slow account: its jobs wait in Postgres, not where the others' do
-	}
-	depth, err := d.gauge.Depth(ctx, l.queue)
-	if err != nil {
-		return 0, err
-	}
-	room := l.window - depth
-	if room < max(l.window/4, 1) {
-		return 0, nil // in one go rather than one by one
-	}
-	deliveries, err := d.take(ctx, l, room)
-	if len(deliveries) == 0 {
-		return 0, err
-	}
-	d.reached(StepTaken)
-	return len(deliveries), errors.Join(err, d.enqueue(ctx, l, deliveries))
-}
-
-// take takes what is due, the longest overdue first, and then what is fresh, until it fills the room or there is no more.
-// With an error it returns what it had taken before.
-//
-// Each due job may need a task of its own, where they are of as many orders. So no more of them are taken at once than there
-// is room for tasks, or than one full chunk has jobs: by that much at most may a window be overdrawn.
-func (d *dispatcher) take(ctx context.Context, l lot, room int) (taken []store.Delivery, err error) {
-	for room > 0 {
-		atOnce := max(room, l.chunkSize)
-		due, err := d.takeDue(ctx, l, atOnce)
-		if err != nil {
-			return taken, err
-		}
-		taken, room = append(taken, due...), room-len(due)
-		if jobsIn(due) < atOnce {
-			break // there is no more
-		}
-	}
-	if room <= 0 || l.Canceling {
-		return taken, nil
-	}
-	fresh, err := d.takeFresh(ctx, l, room)
-	return append(taken, fresh...), err
-}
-
-func (d *dispatcher) takeDue(ctx context.Context, l lot, limit int) ([]store.Delivery, error) {
-	taking, cancel := context.WithTimeout(ctx, databaseTime)
-	defer cancel()
-	return d.store.TakeDue(taking, l.Lot, limit, l.chunkSize, d.redeliver)
-}
-
-func (d *dispatcher) takeFresh(ctx context.Context, l lot, limit int) ([]store.Delivery, error) {
-	taking, cancel := context.WithTimeout(ctx, databaseTime)
-	defer cancel()
-	return d.store.TakeFresh(taking, l.Lot, limit, d.redeliver)
-}
-
-func jobsIn(deliveries []store.Delivery) int {
-	n := 0
-	for _, delivery := range deliveries {
-		n += len(delivery.Jobs)
-	}
-	return n
-}
-
-// enqueue hands deliveries to Redis. What it refuses goes back, all of it at once.
-func (d *dispatcher) enqueue(ctx context.Context, l lot, deliveries []store.Delivery) error {
-	var (
-		g       errgroup.Group
-		mu      sync.Mutex
-		refused []store.DeliveredJob
-	)
-	g.SetLimit(producers)
-	for _, delivery := range deliveries {
-		if len(delivery.Jobs) == 0 {
-			continue // all of them were canceled, or duplicates
-		}
-		g.Go(func() error {
-			err := d.producer.Enqueue(ctx, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery))
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				refused = append(refused, delivery.Jobs...)
-				return err
-			}
-			d.reached(StepEnqueued)
-			return nil
-		})
-	}
-	err := g.Wait()
-	if err == nil {
-		return nil
-	}
-	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime) // also when this worker stops
-	defer cancel()
-	if back := d.store.Undeliver(giving, refused, tick); back != nil {
-		return fmt.Errorf("%w; and give back its jobs: %w", err, back)
-	}
-	return err
-}
-
-func chunkOf(l lot, d store.Delivery) queue.Chunk {
-	c := queue.Chunk{Order: d.Reference, Source: d.Source, Account: l.Account, Jobs: make([]queue.Job, len(d.Jobs))}
-	for i, j := range d.Jobs {
-		c.Jobs[i] = queue.Job{ID: j.ID, Domain: j.Domain, Epoch: &j.Epoch}
-	}
-	return c
 }
 
 // listen wakes the dispatcher when an order comes in, until ctx ends.

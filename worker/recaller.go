@@ -8,7 +8,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -42,10 +41,8 @@ func newRecaller(o Options, client redis.Cmdable, recalled func()) *recaller {
 		store: o.Store, redis: client, looking: redis.NewScript(lookAtMark), recalled: recalled,
 		down: outage{log: log, what: "looking whether Redis was emptied", troubles: o.troubles}, log: log,
 	}
-	for _, kind := range o.Kinds {
-		for _, lane := range queue.Lanes() {
-			r.queues = append(r.queues, queue.Queue(kind, lane))
-		}
+	for _, name := range servedQueues(o) {
+		r.queues = append(r.queues, name)
 	}
 	return r
 }
@@ -76,7 +73,9 @@ func (r *recaller) look(ctx context.Context) error {
 			Msg("Redis was emptied, came back with old data, or is a new one; delivering again what was not claimed")
 		r.recalled()
 	}
-	if err := r.redis.SAdd(ctx, queuesKey, r.queues...).Err(); err != nil {
+	naming, done := context.WithTimeout(ctx, redisTime)
+	defer done()
+	if err := r.redis.SAdd(naming, queuesKey, r.queues...).Err(); err != nil {
 		return fmt.Errorf("write names of queues to Redis: %w", err)
 	}
 	r.known = mark
@@ -98,7 +97,9 @@ const lookAtMark = `
 
 // mark looks at the mark, and leaves one where it is missing or too old.
 func (r *recaller) mark(ctx context.Context) (string, error) {
-	seen, err := r.looking.Run(ctx, r.redis, []string{markKey}, rand.Text(), r.known, r.looks).Slice()
+	asking, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	seen, err := r.looking.Run(asking, r.redis, []string{markKey}, rand.Text(), r.known, r.looks).Slice()
 	if err != nil {
 		return "", fmt.Errorf("look at mark in Redis: %w", err)
 	}

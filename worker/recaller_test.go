@@ -45,7 +45,7 @@ func (b *bench) depth(gauge *queue.Gauge) int {
 	b.t.Helper()
 	total := 0
 	for _, lane := range queue.Lanes() {
-		n, err := gauge.Depth(b.t.Context(), queue.Queue(queue.Whois, lane))
+		n, err := gauge.Depth(b.t.Context(), queue.AccountQueue(queue.Whois, lane, "default"))
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -221,7 +221,11 @@ func TestQueuesAreKnownAgainAfterRedisWasEmptied(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(queues)
-			return slices.Equal(queues, []string{"register", "register-bulk", "whois", "whois-bulk"}) &&
+			want := []string{
+				"register", "register-bulk", "register-bulk/default", "register/default",
+				"whois", "whois-bulk", "whois-bulk/default", "whois/default",
+			}
+			return slices.Equal(queues, want) &&
 				b.sql(`SELECT count(*) FROM delivery_marks`) == emptied+1
 		})
 		b.flushRedis()

@@ -48,13 +48,28 @@ func (r *rescuer) nudge() {
 	r.rescued()
 }
 
+// rescue asks once whether there is anything to take back, and as a rule there is not.
 func (r *rescuer) rescue(ctx context.Context) (more bool, err error) {
-	moreClaims, err := r.expire(ctx)
+	claims, chunks, err := r.overdue(ctx)
 	if err != nil {
 		return false, err
 	}
-	moreChunks, err := r.recover(ctx)
+	var moreClaims, moreChunks bool
+	if claims {
+		if moreClaims, err = r.expire(ctx); err != nil {
+			return false, err
+		}
+	}
+	if chunks {
+		moreChunks, err = r.recover(ctx)
+	}
 	return moreClaims || moreChunks, err
+}
+
+func (r *rescuer) overdue(ctx context.Context) (claims, chunks bool, err error) {
+	asking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return r.store.Overdue(asking)
 }
 
 // expire takes back what claims hold whose lease has passed.

@@ -88,7 +88,7 @@ func TestStopDuringAProbe(t *testing.T) {
 	b.eventually(func() bool { return len(b.holds()) == 1 && b.holds()[0].Jobs == 30 })
 	b.sandbox.Take(domains...)
 	waiting := b.submit(queue.Whois, "w", names("free", 10))
-	b.waitsInWorker("whois", 1)
+	b.waitsInWorker("whois/default", 1)
 	gate := b.sandbox.Hold(sandbox.OpWhois, sandbox.BeforeReply)
 	<-gate.Held() // the check of a probe is under way
 	before := b.sql(`SELECT count(*) FROM claims`)

@@ -25,6 +25,7 @@ type misfitReason string
 
 const (
 	misfitType     misfitReason = "type"     // of another kind than its queue, or another program's
+	misfitQueue    misfitReason = "queue"    // of an account's, where no producer and no other account belongs
 	misfitVersion  misfitReason = "version"  // a payload of another time
 	misfitPayload  misfitReason = "payload"  // no chunk
 	misfitOrder    misfitReason = "order"    // contradicts the order that it names

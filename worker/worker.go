@@ -1,8 +1,8 @@
 // Package worker is what happens: chunks of jobs come from Asynq, are coalesced into full batches, claimed in
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
-// One Asynq server per kind, one pipeline per kind and account, one dispatcher, one rescuer and one recaller make a Worker;
-// any number of Workers may share the work.
+// One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
+// dispatcher, one rescuer, one recaller and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -19,7 +19,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
@@ -30,11 +29,13 @@ import (
 // Worker works on jobs until its context ends.
 type Worker struct {
 	options    Options
-	redis      redis.UniversalClient
+	redis      redis.UniversalClient // of the roles: each exchange ends with its context
+	asynq      redis.UniversalClient // of the Asynq servers
 	producer   *queue.Producer
 	dispatcher *dispatcher
 	rescuer    *rescuer
 	recaller   *recaller
+	reporter   *reporter
 	probers    []*prober
 	servers    []server
 	pipelines  []*pipeline
@@ -44,46 +45,32 @@ type Worker struct {
 	log        zerolog.Logger
 }
 
-type server struct {
-	*asynq.Server
-	handler *handler
-}
-
 // New checks the options and connects the parts. It sends nothing; Run does.
 func New(o Options) (*Worker, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := queue.ParseRedisURL(o.RedisURL)
+	address, err := queue.ParseRedisURL(o.RedisURL)
 	if err != nil {
 		return nil, err
 	}
-	producer, err := queue.NewProducer(o.RedisURL)
-	if err != nil {
-		return nil, err
-	}
-	w := &Worker{options: o, producer: producer, log: o.Log}
-	w.redis = conn.Client()
+	w := &Worker{options: o, log: o.Log, redis: address.Bounded().Client(), asynq: address.Client()}
+	w.producer = queue.ProducerOn(w.redis)
+	gauge := queue.NewGauge(w.redis)
 	w.addPipelines()
-	w.dispatcher = newDispatcher(o, w.pipelines, producer, queue.NewGauge(w.redis))
+	w.dispatcher = newDispatcher(o, w.pipelines, accountQueues{w.producer}, gauge)
+	w.dispatcher.fleet = &fleet{}
 	w.rescuer = &rescuer{
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge, wake: make(chan struct{}, 1),
 		troubles: o.troubles, log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
-	for _, kind := range o.Kinds {
-		h := &handler{
-			kind: kind, store: o.Store, pipelines: map[string]*pipeline{}, handled: w.dispatcher.nudge, redeliver: o.redelivery(),
-			log: o.Log.With().Str("kind", string(kind)).Logger(),
-		}
-		for _, p := range w.pipelines {
-			if p.kind == store.Kind(kind) {
-				h.pipelines[p.account] = p
-			}
-		}
-		w.servers = append(w.servers, server{serverOf(kind, conn, o), h})
+	w.reporter = &reporter{
+		store: o.Store, name: o.Name, pipelines: w.pipelines, pauses: gauge, fleet: w.dispatcher.fleet,
+		troubles: o.troubles, log: o.Log.With().Str("role", "reporter").Logger(),
 	}
+	w.addServers(w.asynq)
 	return w, nil
 }
 
@@ -116,6 +103,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.close()
 	keeper := newKeeper(w.options)
 	if err := keeper.begin(ctx); err != nil {
+		w.shutdown(tick) // none has begun
 		return fmt.Errorf("begin to work: %w", err)
 	}
 	work, hardStop := context.WithCancel(context.WithoutCancel(ctx))
@@ -127,7 +115,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.recaller.begin(ctx)
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
-	for _, role := range []func(context.Context){w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run} {
+	for _, role := range []func(context.Context){
+		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.reporter.run,
+	} {
 		running.Go(func() { role(roles) })
 	}
 	for _, p := range w.probers {
@@ -166,16 +156,19 @@ func (w *Worker) drain(work context.Context, hardStop func(), running *sync.Wait
 	for _, s := range w.servers {
 		running.Go(s.Stop)
 	}
+	running.Go(func() { w.reporter.stop(work) })
 	ended := endOf(running)
 	sleep(work, w.options.drainTime(), ended)
 	hardStop() // breaks off what is left, if anything is
 	<-ended
 	w.shutdown(max(time.Until(deadline), tick))
+	w.reporter.end()
 	w.log.Info().Msg("stopped")
 }
 
-// shutdown ends the servers, whose tasks are all done. Asynq has no bound for what it still says to Redis. While Redis does not
-// answer, nothing is lost by not waiting for it: its tasks come back, and find that their jobs have moved on.
+// shutdown ends the servers, whose tasks are all done, and closes their connections. Asynq has no bound for what it still says to
+// Redis. While Redis does not answer, nothing is lost by not waiting for it: its tasks come back, and find that their jobs have
+// moved on. The connections are left alone then, because a server that loses them to somebody else panics.
 func (w *Worker) shutdown(patience time.Duration) {
 	var servers sync.WaitGroup
 	for _, s := range w.servers {
@@ -186,6 +179,9 @@ func (w *Worker) shutdown(patience time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ended:
+		if err := w.asynq.Close(); err != nil {
+			w.log.Warn().Err(err).Msg("closing redis connections of Asynq failed")
+		}
 	case <-timer.C:
 		w.log.Warn().Msg("Redis does not answer; leaving it to find out by itself that this worker is gone")
 	}
@@ -202,9 +198,6 @@ func endOf(group *sync.WaitGroup) <-chan struct{} {
 }
 
 func (w *Worker) close() {
-	if err := w.producer.Close(); err != nil {
-		w.log.Warn().Err(err).Msg("closing producer failed")
-	}
 	if err := w.redis.Close(); err != nil {
 		w.log.Warn().Err(err).Msg("closing redis connection failed")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -68,7 +69,8 @@ func refuseBusyRedis(ctx context.Context, client redis.UniversalClient, newDatab
 	if err := pingRedis(ctx, client); err != nil {
 		return fmt.Errorf("%w; dev uses the Redis at REDIS_URL because that is set: unset it for one in memory", err)
 	}
-	servers, err := asynq.NewInspectorFromRedisClient(client).Servers()
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	servers, err := inspector.Servers()
 	if err != nil {
 		return fmt.Errorf("list workers at REDIS_URL: %w", err)
 	}
@@ -79,16 +81,27 @@ func refuseBusyRedis(ctx context.Context, client redis.UniversalClient, newDatab
 	if !newDatabase {
 		return nil
 	}
+	known, err := inspector.Queues()
+	if err != nil {
+		return fmt.Errorf("list queues at REDIS_URL: %w", err)
+	}
 	gauge := queue.NewGauge(client)
 	for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
 		for _, lane := range queue.Lanes() {
-			name := queue.Queue(kind, lane)
-			waiting, err := gauge.Depth(ctx, name)
-			if err != nil {
-				return err
+			names := []string{queue.Queue(kind, lane)}
+			for _, name := range known {
+				if strings.HasPrefix(name, names[0]+"/") {
+					names = append(names, name) // an account's
+				}
 			}
-			if waiting > 0 {
-				return usagef("%d tasks of others wait in queue %s of the Redis at REDIS_URL, and dev would take them: %s", waiting, name, hint)
+			for _, name := range names {
+				waiting, err := gauge.Depth(ctx, name)
+				if err != nil {
+					return err
+				}
+				if waiting > 0 {
+					return usagef("%d tasks of others wait in queue %s of the Redis at REDIS_URL, and dev would take them: %s", waiting, name, hint)
+				}
 			}
 		}
 	}

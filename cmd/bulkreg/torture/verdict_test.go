@@ -192,8 +192,8 @@ func (w *world) archiveIsEmpty() {
 func (w *world) leftInRedis() (left []string, err error) {
 	err = w.askRedis(func(ctx context.Context, client *redis.Client) error {
 		for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
-			for _, lane := range queue.Lanes() {
-				prefix := "asynq:{" + queue.Queue(kind, lane) + "}:"
+			for _, name := range taskQueues(kind) {
+				prefix := "asynq:{" + name + "}:"
 				for _, list := range []string{"pending", "active"} {
 					n, err := client.LLen(ctx, prefix+list).Result()
 					if err != nil {
@@ -217,6 +217,14 @@ func (w *world) leftInRedis() (left []string, err error) {
 	return left, err
 }
 
+// taskQueues are the queues that tasks of a kind lie in: the public ones, and those of the account.
+func taskQueues(kind queue.Kind) (names []string) {
+	for _, lane := range queue.Lanes() {
+		names = append(names, queue.Queue(kind, lane), queue.AccountQueue(kind, lane, "default"))
+	}
+	return names
+}
+
 func noteLeft(left []string, key string, n int64) []string {
 	if n == 0 {
 		return left
@@ -233,8 +241,8 @@ func (w *world) askRedis(ask func(context.Context, *redis.Client) error) error {
 // activeTasks is how many tasks of registrations workers have taken.
 func (w *world) activeTasks() (n int64, err error) {
 	err = w.askRedis(func(ctx context.Context, client *redis.Client) error {
-		for _, lane := range queue.Lanes() {
-			active, err := client.LLen(ctx, "asynq:{"+queue.Queue(queue.Register, lane)+"}:active").Result()
+		for _, name := range taskQueues(queue.Register) {
+			active, err := client.LLen(ctx, "asynq:{"+name+"}:active").Result()
 			if err != nil {
 				return err
 			}

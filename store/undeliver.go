@@ -1,0 +1,69 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Undeliver makes jobs due again, after delay, that were taken and did not reach a worker that can use them: Redis refused
+// the task, or the worker is shutting down. Jobs with another epoch by now, or claimed, stay as they are. Dispatchers are
+// told unless there is a delay: they would come too early.
+func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.Duration) error {
+	ids, epochs := split(jobs)
+	_, err := s.pool.Exec(ctx, `
+		WITH back AS (`+lockDelivered+`), made_due AS (
+			UPDATE jobs j SET wake_at = now() + make_interval(secs => $3) FROM back WHERE j.id = back.id RETURNING j.kind
+		)
+		SELECT pg_notify($4, kind) FROM made_due WHERE $3 = 0 GROUP BY kind`,
+		ids, epochs, seconds(delay), wakeChannel)
+	return failure("give jobs back", err)
+}
+
+// lockDelivered locks those of the jobs $1 that still wait under their epochs $2. It locks by id, as everything does that may
+// have to wait for another statement's jobs: two statements about the same jobs cannot lock each other out then. Whoever takes
+// jobs in another order passes over what is locked.
+const lockDelivered = `
+	SELECT j.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch)
+	JOIN jobs j ON j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued'
+	ORDER BY j.id FOR NO KEY UPDATE OF j`
+
+// split makes columns of jobs, in the order of their ids.
+func split(jobs []DeliveredJob) (ids uuids, epochs []int32) {
+	jobs = slices.Clone(jobs)
+	slices.SortFunc(jobs, func(a, b DeliveredJob) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	epochs = make([]int32, len(jobs))
+	for i, j := range jobs {
+		if epochs[i] = -1; j.Epoch <= math.MaxInt32 { // no job has such an epoch
+			epochs[i] = int32(j.Epoch)
+		}
+	}
+	return toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID }), epochs
+}
+
+// RecoverChunks ends at most limit deliveries whose time is up, and makes those of their jobs that nobody has
+// claimed due at once, each by itself. It returns how many jobs that were. It may have to wait for a job that is being claimed,
+// and does not pass over it: should that claim fail, nobody else would wake the job.
+func (s *Store) RecoverChunks(ctx context.Context, limit int) (chunks, jobs int, err error) {
+	err = s.pool.QueryRow(ctx, `
+		WITH due AS (
+			SELECT order_id, first_seq FROM chunks WHERE wake_at <= now()
+			ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED
+		), gone AS (
+			DELETE FROM chunks c USING due d WHERE c.order_id = d.order_id AND c.first_seq = d.first_seq
+			RETURNING c.order_id, c.first_seq, c.last_seq
+		), waiting AS MATERIALIZED (
+			SELECT j.id FROM gone t CROSS JOIN LATERAL (`+jobsOfChunk+`) AS j
+		), locked AS (
+			SELECT j.id FROM waiting w JOIN jobs j ON j.id = w.id AND j.state = 'queued' AND j.wake_at IS NULL -- not claimed meanwhile
+			ORDER BY j.id FOR NO KEY UPDATE OF j
+		), woken AS (
+			UPDATE jobs j SET wake_at = now() FROM locked l WHERE j.id = l.id RETURNING j.id
+		)
+		SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM woken)`, limit).Scan(&chunks, &jobs)
+	return chunks, jobs, failure("recover chunks", err)
+}

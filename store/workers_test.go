@@ -1,0 +1,99 @@
+package store_test
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (b *bench) reportWorker(r store.WorkerReport) []store.FleetLot {
+	b.t.Helper()
+	fleet, err := b.store.ReportWorker(b.t.Context(), r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	slices.SortFunc(fleet, func(x, y store.FleetLot) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Account, y.Account))
+	})
+	return fleet
+}
+
+func whoisLot(slots int) store.LotReport {
+	return store.LotReport{Kind: store.Whois, Account: "default", Slots: slots}
+}
+
+func TestFleetIsWhoReported(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fleet := func(whois, register int) []store.FleetLot {
+		lots := []store.FleetLot{{Kind: store.Whois, Account: "default", Slots: whois}}
+		if register > 0 {
+			lots = slices.Insert(lots, 0, store.FleetLot{Kind: store.Register, Account: "partner", Slots: register})
+		}
+		return lots
+	}
+	one := store.WorkerReport{Name: "one", Lots: []store.LotReport{whoisLot(4)}}
+	two := store.WorkerReport{Name: "two", Lots: []store.LotReport{whoisLot(2), {Kind: store.Register, Account: "partner", Slots: 3}}}
+	for i, step := range []struct {
+		report store.WorkerReport
+		want   []store.FleetLot
+	}{
+		{one, fleet(4, 0)},
+		{two, fleet(6, 3)},
+		{one, fleet(6, 3)},
+		{store.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, fleet(4, 0)},
+		{two, fleet(6, 3)},
+	} {
+		if diff := gocmp.Diff(step.want, b.reportWorker(step.report)); diff != "" {
+			t.Errorf("report %d: fleet (-want +got):\n%s", i, diff)
+		}
+	}
+	b.exec(`UPDATE workers SET seen_at = now() - interval '31 seconds' WHERE name = 'two'`)
+	if diff := gocmp.Diff(fleet(4, 0), b.reportWorker(one)); diff != "" {
+		t.Errorf("fleet without a silent worker (-want +got):\n%s", diff)
+	}
+}
+
+func TestWorkerSaysHowItStands(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.reportWorker(store.WorkerReport{Name: "w", Trouble: "Redis takes no writes", Lots: []store.LotReport{
+		{Kind: store.Whois, Account: "default", Slots: 4, Busy: 3, Waiting: 70, Waited: time.Minute, Paused: []string{"whois", "whois-bulk"}},
+		{Kind: store.Register, Account: "default", Slots: 2},
+	}})
+	const first = `lots->0->>`
+	for what, query := range map[string]string{
+		"what it says of itself":     `SELECT count(*) FROM workers WHERE name = 'w' AND NOT stopping AND trouble = 'Redis takes no writes'`,
+		"how busy it is":             `SELECT count(*) FROM workers WHERE lots->0 @> '{"kind": "whois", "account": "default", "slots": 4, "busy": 3, "waiting": 70}'`,
+		"what is paused":             `SELECT count(*) FROM workers WHERE lots->0->'paused' = '["whois", "whois-bulk"]' AND lots->1->'paused' = '[]'`,
+		"since when the first waits": `SELECT count(*) FROM workers WHERE (` + first + `'waiting_since')::timestamptz = seen_at - interval '1 minute'`,
+		"that nothing else waits":    `SELECT count(*) FROM workers WHERE lots->1->'waiting_since' = 'null'`,
+	} {
+		if get[int](b, query) != 1 {
+			t.Errorf("it does not show %s: %s", what, get[string](b, `SELECT lots::text FROM workers`))
+		}
+	}
+}
+
+func TestWorkersAreForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, name := range []string{"a", "b", "c"} {
+		b.reportWorker(store.WorkerReport{Name: name})
+	}
+	b.exec(`UPDATE workers SET seen_at = now() - interval '8 days' WHERE name = 'a'`)
+	b.reportWorker(store.WorkerReport{Name: "b", Stopping: true})
+	for _, name := range []string{"b", "c"} { // c has begun anew under its name, and does not stop
+		if err := b.store.ForgetWorker(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := list[string](b, `SELECT name FROM workers`); !slices.Equal(left, []string{"c"}) {
+		t.Errorf("remembered are %v, want c alone", left)
+	}
+}

@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// adopter takes producers' own chunks of one kind from the public queues and writes their rows, which are then delivered
+// like any order's. It makes no calls and waits for none, and there are few of them at once: however many chunks producers hand
+// over, what the calls need of Postgres is there.
+type adopter struct {
+	kind      queue.Kind
+	store     *store.Store
+	pipelines map[string]*pipeline // by account
+	chunkSize int
+	redeliver time.Duration // how long a delivery may stay unclaimed
+	again     func(ctx context.Context, queue string, t *asynq.Task) error
+	down      *sharedOutage
+	away      turnedAway
+	log       zerolog.Logger
+}
+
+var _ asynq.Handler = (*adopter)(nil)
+
+// ProcessTask implements asynq.Handler.
+func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	chunk, err := readTask(a.kind, t)
+	switch {
+	case err != nil:
+	case chunk.Fresh():
+		err = a.adopt(ctx, chunk)
+	default:
+		err = a.forward(ctx, chunk)
+	}
+	if misfit := (*misfit)(nil); errors.As(err, &misfit) {
+		return a.away.note(ctx, a.log, t, err)
+	}
+	a.down.note(ctx, err)
+	if err != nil {
+		return a.later(ctx, t, err)
+	}
+	return nil
+}
+
+// forward deals with a delivery in a public queue: a dispatcher of the version before queues were an account's made it. Where
+// this worker lacks the account, another one gets it, and not at once: it may come here again.
+func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
+	if p := a.pipelines[c.Account]; p != nil {
+		return p.carry(ctx, c)
+	}
+	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
+	giving, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	return a.store.Undeliver(giving, deliveredJobs(c), a.redeliver)
+}
+
+// adopt writes the rows of a producer's own chunk. Its error is a *misfit where the rows will never be written; otherwise the
+// same may work later.
+func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
+	refused, err := a.unknownAccount(ctx, c.Account)
+	if err != nil {
+		return err
+	}
+	rows := rowsOf(c, a.kind, refused)
+	name, _ := asynq.GetQueueName(ctx)
+	adopting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	_, err = a.store.AdoptJobs(adopting, store.NewOrder{
+		Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
+		Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
+	}, rows)
+	if err != nil {
+		return fmt.Errorf("adopt chunk: %w", unadoptable(err))
+	}
+	a.logRejected(c, rows)
+	return nil
+}
+
+// unknownAccount says why nobody can carry out a chunk of an account, or "" where somebody can: this worker, or one that had
+// the account announced, as an order for it would ask.
+func (a *adopter) unknownAccount(ctx context.Context, account string) (string, error) {
+	if a.pipelines[account] != nil {
+		return "", nil
+	}
+	asking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	accounts, err := a.store.Accounts(asking)
+	if err != nil || slices.Contains(accounts, account) {
+		return "", err
+	}
+	return fmt.Sprintf("there is no account %q: it is not configured", account), nil
+}
+
+func (a *adopter) logRejected(c queue.Chunk, rows []store.NewJob) {
+	rejected := 0
+	for _, n := range rows {
+		if n.Rejected != "" {
+			rejected++
+		}
+	}
+	if rejected > 0 {
+		a.log.Warn().Str("source", c.Source).Str("order", c.Order).Int("jobs", rejected).
+			Msg("jobs that a producer enqueued by itself ended rejected: the order says why")
+	}
+}
+
+// later gives a task back to Asynq that cannot be dealt with now. Asynq archives a task that has no tries left before it asks
+// whether the error counts, and how many tries there are was the producer's choice. Such a task is enqueued anew, with as
+// many as a dispatcher's.
+func (a *adopter) later(ctx context.Context, t *asynq.Task, cause error) error {
+	pause(ctx, tick) // there is no more to adopt meanwhile
+	tried, _ := asynq.GetRetryCount(ctx)
+	tries, _ := asynq.GetMaxRetry(ctx)
+	if tried < tries {
+		return cause
+	}
+	name, _ := asynq.GetQueueName(ctx)
+	enqueuing, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTime)
+	defer cancel()
+	if err := a.again(enqueuing, name, t); err != nil {
+		return fmt.Errorf("%w; and enqueue it anew: %w", cause, err)
+	}
+	return nil
+}
+
+// sharedOutage is an outage that several goroutines see.
+type sharedOutage struct {
+	mu     sync.Mutex
+	outage outage
+}
+
+func (o *sharedOutage) note(ctx context.Context, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.outage.note(ctx, err)
+}

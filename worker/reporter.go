@@ -1,0 +1,138 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// reporter tells Postgres how this worker stands, and learns how many call slots the fleet has. Dispatchers let their windows
+// grow with these, and whoever asks why nothing moves is told which workers could move it.
+type reporter struct {
+	store     *store.Store
+	name      string
+	pipelines []*pipeline
+	pauses    pauseGauge
+	fleet     *fleet
+	troubles  *troubles
+	log       zerolog.Logger
+
+	mu       sync.Mutex // one report at a time
+	stopping bool
+}
+
+// pauseGauge says which queues somebody has paused: a *queue.Gauge.
+type pauseGauge interface {
+	Paused(ctx context.Context, queues []string) ([]string, error)
+}
+
+// partingTime is what a worker that stops takes to say so. If Postgres does not hear it, the worker counts as gone soon.
+const partingTime = 2 * time.Second
+
+// run reports until ctx ends.
+func (r *reporter) run(ctx context.Context) {
+	down := outage{log: r.log, what: "reporting this worker", troubles: r.troubles}
+	for ; ctx.Err() == nil; pause(ctx, store.ReportInterval) {
+		down.note(ctx, r.report(ctx))
+	}
+}
+
+// stop reports that this worker takes nothing more.
+func (r *reporter) stop(ctx context.Context) {
+	r.mu.Lock()
+	r.stopping = true
+	r.mu.Unlock()
+	parting, cancel := context.WithTimeout(ctx, partingTime)
+	defer cancel()
+	if err := r.report(parting); err != nil {
+		r.log.Warn().Err(err).Msg("could not report that this worker stops; it counts as gone soon")
+	}
+}
+
+// end reports that this worker has gone.
+func (r *reporter) end() {
+	parting, cancel := context.WithTimeout(context.Background(), partingTime)
+	defer cancel()
+	if err := r.store.ForgetWorker(parting, r.name); err != nil {
+		r.log.Warn().Err(err).Msg("could not report that this worker has gone")
+	}
+}
+
+func (r *reporter) report(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	paused := r.paused(ctx)
+	said := store.WorkerReport{Name: r.name, Stopping: r.stopping, Trouble: r.troubles.words(), Lots: make([]store.LotReport, len(r.pipelines))}
+	for i, p := range r.pipelines {
+		load := p.load()
+		said.Lots[i] = store.LotReport{
+			Kind: p.kind, Account: p.account, Slots: load.slots, Busy: load.busy, Waiting: load.waiting, Waited: load.waited,
+		}
+		for _, name := range queuesOf(p.kind, p.account) {
+			if paused[name] {
+				said.Lots[i].Paused = append(said.Lots[i].Paused, name)
+			}
+		}
+	}
+	reporting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	lots, err := r.store.ReportWorker(reporting, said)
+	if err == nil {
+		r.fleet.set(lots)
+	}
+	return err
+}
+
+// paused asks Redis, all queues at once. While Redis is away, the dispatcher says so.
+func (r *reporter) paused(ctx context.Context) map[string]bool {
+	var names []string
+	for _, p := range r.pipelines {
+		names = append(names, queuesOf(p.kind, p.account)...)
+	}
+	asking, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	found, err := r.pauses.Paused(asking, names)
+	if err != nil {
+		r.log.Debug().Err(err).Msg("could not ask which queues are paused")
+	}
+	paused := map[string]bool{}
+	for _, name := range found {
+		paused[name] = true
+	}
+	return paused
+}
+
+// fleet is how many call slots all workers together have, as of the last report. It is safe for concurrent use; nil knows of
+// none.
+type fleet struct {
+	mu   sync.Mutex
+	lots map[fleetLot]int
+}
+
+type fleetLot struct {
+	kind    store.Kind
+	account string
+}
+
+func (f *fleet) set(lots []store.FleetLot) {
+	known := make(map[fleetLot]int, len(lots))
+	for _, l := range lots {
+		known[fleetLot{l.Kind, l.Account}] = l.Slots
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lots = known
+}
+
+func (f *fleet) slots(kind store.Kind, account string) int {
+	if f == nil {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lots[fleetLot{kind, account}]
+}

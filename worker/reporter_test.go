@@ -1,0 +1,75 @@
+package worker_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// reported is what the one worker that there is says of a kind.
+func (b *bench) reported(kind store.Kind) (w store.SeenWorker, found bool) {
+	b.t.Helper()
+	st, err := b.store.Stillness(b.t.Context(), store.Order{Kind: kind, Account: "default"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if len(st.Workers) != 1 {
+		return w, false
+	}
+	return st.Workers[0], true
+}
+
+func TestWorkerReportsHowItStands(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	gate := b.sandbox.Hold(sandbox.OpWhois, sandbox.BeforeReply)
+	o := b.options()
+	o.Name = "host/1"
+	o.Whois = worker.Tuning{BatchSize: 5, Linger: 10 * time.Millisecond, Concurrency: 2}
+	o.UpstreamTimeout = time.Minute
+	address, err := queue.ParseRedisURL(b.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inspector := asynq.NewInspector(address)
+	defer func() {
+		if err := inspector.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := inspector.PauseQueue("register-bulk"); err != nil {
+		t.Fatal(err)
+	}
+	stop := b.work(o)
+	order := b.submit(queue.Whois, "o", names("a", 60))
+	<-gate.Held()
+	b.eventually(func() bool {
+		w, _ := b.reported(store.Whois)
+		return w.Lot.Busy == 2 && w.Lot.Waiting > 0 && w.SeenAt.After(*w.Lot.WaitingSince)
+	})
+	if w, _ := b.reported(store.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Lot.Slots != 2 {
+		t.Errorf("reported %+v", w)
+	}
+	if w, _ := b.reported(store.Register); len(w.Lot.Paused) != 1 || w.Lot.Paused[0] != "register-bulk" || w.Lot.Waiting != 0 || w.Lot.WaitingSince != nil {
+		t.Errorf("reported of registrations: %+v", w)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		stop()
+	}()
+	b.eventually(func() bool { w, found := b.reported(store.Whois); return found && !w.Alive })
+	gate.Release()
+	<-ended
+	if _, found := b.reported(store.Whois); found {
+		t.Error("the worker has gone, and is still on record")
+	}
+	b.work(b.options())
+	b.settled(order)
+}
