@@ -95,9 +95,3 @@ func columnsOfLots(lots []LotReport) []lotColumns {
 	}
 	return rows
 }
-
-// ForgetWorker removes a worker that has stopped.
-func (s *Store) ForgetWorker(ctx context.Context, name string) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM workers WHERE name = $1 AND stopping`, name)
-	return failure("forget worker", err)
-}

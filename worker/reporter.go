@@ -19,6 +19,7 @@ type reporter struct {
 	pauses    pauseGauge
 	fleet     *fleet
 	troubles  *troubles
+	still     *standstill
 	log       zerolog.Logger
 
 	mu       sync.Mutex // one report at a time
@@ -41,7 +42,8 @@ func (r *reporter) run(ctx context.Context) {
 	}
 }
 
-// stop reports that this worker takes nothing more.
+// stop reports that this worker takes nothing more. It stays on record: whoever asks why nothing moves is told when a worker
+// was last seen.
 func (r *reporter) stop(ctx context.Context) {
 	r.mu.Lock()
 	r.stopping = true
@@ -50,15 +52,6 @@ func (r *reporter) stop(ctx context.Context) {
 	defer cancel()
 	if err := r.report(parting); err != nil {
 		r.log.Warn().Err(err).Msg("could not report that this worker stops; it counts as gone soon")
-	}
-}
-
-// end reports that this worker has gone.
-func (r *reporter) end() {
-	parting, cancel := context.WithTimeout(context.Background(), partingTime)
-	defer cancel()
-	if err := r.store.ForgetWorker(parting, r.name); err != nil {
-		r.log.Warn().Err(err).Msg("could not report that this worker has gone")
 	}
 }
 
@@ -77,6 +70,7 @@ func (r *reporter) report(ctx context.Context) error {
 				said.Lots[i].Paused = append(said.Lots[i].Paused, name)
 			}
 		}
+		r.still.NoteLot(p.kind, p.account, said.Lots[i].Paused, load.waiting, load.waited)
 	}
 	reporting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()

@@ -67,8 +67,8 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 	b.eventually(func() bool { w, found := b.reported(store.Whois); return found && !w.Alive })
 	gate.Release()
 	<-ended
-	if _, found := b.reported(store.Whois); found {
-		t.Error("the worker has gone, and is still on record")
+	if w, found := b.reported(store.Whois); !found || w.Alive {
+		t.Errorf("the worker has gone, and is on record as %+v", w)
 	}
 	b.work(b.options())
 	b.settled(order)

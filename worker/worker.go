@@ -68,7 +68,7 @@ func New(o Options) (*Worker, error) {
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	w.reporter = &reporter{
 		store: o.Store, name: o.Name, pipelines: w.pipelines, pauses: gauge, fleet: w.dispatcher.fleet,
-		troubles: o.troubles, log: o.Log.With().Str("role", "reporter").Logger(),
+		troubles: o.troubles, still: o.standstill, log: o.Log.With().Str("role", "reporter").Logger(),
 	}
 	w.addServers(w.asynq)
 	return w, nil
@@ -162,7 +162,6 @@ func (w *Worker) drain(work context.Context, hardStop func(), running *sync.Wait
 	hardStop() // breaks off what is left, if anything is
 	<-ended
 	w.shutdown(max(time.Until(deadline), tick))
-	w.reporter.end()
 	w.log.Info().Msg("stopped")
 }
 
