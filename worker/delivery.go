@@ -40,6 +40,9 @@ func (d *dispatcher) deliver(ctx context.Context, l *lot, of intake) (int, error
 	if l.backlog() >= l.full {
 		return 0, nil // a slow account: its jobs wait in Postgres
 	}
+	if paused, err := d.paused(ctx, l); paused || err != nil {
+		return 0, err
+	}
 	depth, err := d.depth(ctx, l)
 	if err != nil {
 		return 0, err
@@ -59,6 +62,21 @@ func (d *dispatcher) deliver(ctx context.Context, l *lot, of intake) (int, error
 	}
 	d.reached(StepTaken)
 	return len(deliveries), errors.Join(err, d.enqueue(ctx, l, deliveries))
+}
+
+// paused reports whether somebody has paused the queue of a lot, or the public one of its kind and lane: who pauses that wants
+// all such work to stand still.
+func (d *dispatcher) paused(ctx context.Context, l *lot) (bool, error) {
+	if d.pauses == nil {
+		return false, nil
+	}
+	asking, cancel := context.WithTimeout(ctx, redisTime)
+	defer cancel()
+	paused, err := d.pauses.Paused(asking, []string{l.queue, queue.Queue(queue.Kind(l.Kind), queue.Lane(l.Lane))})
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errRedis, err)
+	}
+	return len(paused) > 0, nil
 }
 
 func (d *dispatcher) depth(ctx context.Context, l *lot) (int, error) {

@@ -23,6 +23,7 @@ type dispatcher struct {
 	store    *store.Store
 	producer outlet
 	gauge    gauge
+	pauses   pauseGauge // nil: nobody pauses queues
 	lots     []lot
 	first    int    // the lot that is served first
 	fleet    *fleet // nil: this worker is alone

@@ -73,3 +73,45 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 	b.work(b.options())
 	b.settled(order)
 }
+
+// Who pauses the queue of a kind, with Asynq's own tools, wants all work of that kind to stand still.
+func TestPausedQueueStopsDeliveries(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{queue.Queue(queue.Whois, queue.Plain), queue.AccountQueue(queue.Whois, queue.Plain, "default")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, sandbox.Options{})
+			address, err := queue.ParseRedisURL(b.redis)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inspector := asynq.NewInspector(address)
+			t.Cleanup(func() {
+				if err := inspector.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := inspector.PauseQueue(name); err != nil {
+				t.Fatal(err)
+			}
+			order := b.submit(queue.Whois, "o", names("a", 10))
+			other := b.submit(queue.Register, "other", names("b", 10))
+			b.work(b.options())
+			b.settled(other)
+			b.eventually(func() bool {
+				w, _ := b.reported(store.Whois)
+				return len(w.Lot.Paused) == 1 && w.Lot.Paused[0] == name
+			})
+			if sum, err := b.store.Summarize(t.Context(), order); err != nil || sum.Counts[store.Queued] != 10 {
+				t.Errorf("the order stands at %v, %v", sum.Counts, err)
+			}
+			if n := b.sql(`SELECT count(*) FROM chunks WHERE kind = 'whois' AND wake_at IS NOT NULL`); n != 0 {
+				t.Error("it was delivered all the same")
+			}
+			if err := inspector.UnpauseQueue(name); err != nil {
+				t.Fatal(err)
+			}
+			b.settled(order)
+		})
+	}
+}
