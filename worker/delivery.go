@@ -26,7 +26,7 @@ const (
 )
 
 // errRedis says that Redis did not answer, or refused.
-var errRedis = errors.New("Redis fails")
+var errRedis = errors.New("use Redis")
 
 // intake is what may be taken of a lot.
 type intake struct {
