@@ -12,60 +12,81 @@ import (
 type Waiting struct {
 	Claims []uuid.UUID // of batches that wait for their call
 	Lease  time.Duration
-	Jobs   []DeliveredJob // that wait for a batch
+	// Chunks has one job of each chunk, delivered with it, whose jobs wait for a batch; Jobs those that were delivered one by
+	// one.
+	Chunks []uuid.UUID
+	Jobs   []DeliveredJob
 	// Redeliver is how long these may stay unclaimed from now on.
 	Redeliver time.Duration
 }
 
-// KeepWaiting keeps what waits in a live worker from being taken for lost: the leases of its claims, and the deliveries of
-// jobs that nobody has claimed yet. A claim whose lease has passed has ended, and is not brought back. Rows that are locked
-// are passed over: somebody is dealing with them.
-func (s *Store) KeepWaiting(ctx context.Context, w Waiting) error {
-	var batch pgx.Batch
-	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`) // the next beat says the same again
-	if len(w.Claims) > 0 {
-		batch.Queue(keepClaims, toUUIDs(w.Claims, asIs), seconds(w.Lease))
+// KeepClaims keeps the leases of claims that wait in a live worker. One whose lease has passed has ended, and is not brought
+// back. Rows that are locked are passed over: somebody is dealing with them.
+func (s *Store) KeepClaims(ctx context.Context, w Waiting) error {
+	if len(w.Claims) == 0 {
+		return nil
+	}
+	return s.keep(ctx, "keep claims that wait", statement{keepClaims, []any{toUUIDs(w.Claims, asIs), seconds(w.Lease)}})
+}
+
+// KeepDeliveries keeps deliveries that wait in a live worker from being made again. Rows that are locked are passed over.
+func (s *Store) KeepDeliveries(ctx context.Context, w Waiting) error {
+	var statements []statement
+	if len(w.Chunks) > 0 {
+		statements = append(statements, statement{keepChunks, []any{toUUIDs(w.Chunks, asIs), seconds(w.Redeliver)}})
 	}
 	if len(w.Jobs) > 0 {
 		ids, epochs := split(w.Jobs)
-		batch.Queue(keepChunks, ids, seconds(w.Redeliver))
-		batch.Queue(keepJobs, ids, epochs, seconds(w.Redeliver))
+		statements = append(statements, statement{keepJobs, []any{ids, epochs, seconds(w.Redeliver)}})
 	}
-	if batch.Len() == 1 {
+	return s.keep(ctx, "keep deliveries that wait", statements...)
+}
+
+// keep runs statements whose commit need not be on disk: the next beat says the same again.
+func (s *Store) keep(ctx context.Context, action string, statements ...statement) error {
+	if len(statements) == 0 {
 		return nil
 	}
-	return failure("keep what waits", s.pool.SendBatch(ctx, &batch).Close())
+	var batch pgx.Batch
+	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	for _, st := range statements {
+		batch.Queue(st.sql, st.args...)
+	}
+	return failure(action, s.pool.SendBatch(ctx, &batch).Close())
 }
+
+// In these, OFFSET 0 keeps the planner from joining first: one look into an index for each id, whatever it thinks of the
+// tables' sizes.
 
 const keepClaims = `
 	WITH mine AS (
-		SELECT id FROM claims WHERE id = ANY($1) AND closed_at IS NULL AND (lease_until > now()) IS TRUE
-		ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+		SELECT c.id FROM unnest($1::uuid[]) AS w (id) CROSS JOIN LATERAL (
+			SELECT id FROM claims WHERE id = w.id AND closed_at IS NULL AND (lease_until > now()) IS TRUE
+			OFFSET 0 FOR NO KEY UPDATE SKIP LOCKED
+		) AS c
 	)
 	UPDATE claims c SET lease_until = greatest(c.lease_until, now() + make_interval(secs => $2)) FROM mine WHERE c.id = mine.id`
 
-// keepChunks keeps the chunks that the jobs were delivered with, unless their jobs wake one by one by now.
+// keepChunks keeps the chunks of jobs, unless their jobs wake one by one by now.
 const keepChunks = `
 	WITH theirs AS (
-		SELECT DISTINCT ch.order_id, ch.first_seq
+		SELECT c.order_id, c.first_seq
 		FROM unnest($1::uuid[]) AS w (id)
-		JOIN jobs j ON j.id = w.id AND j.state = 'queued' AND j.wake_at IS NULL
+		CROSS JOIN LATERAL (SELECT order_id, seq FROM jobs WHERE id = w.id AND state = 'queued' AND wake_at IS NULL OFFSET 0) AS j
 		CROSS JOIN LATERAL (
 			SELECT order_id, first_seq FROM chunks
-			WHERE order_id = j.order_id AND first_seq <= j.seq AND last_seq >= j.seq
-			ORDER BY first_seq DESC LIMIT 1
-		) AS ch
-	), kept AS (
-		SELECT c.order_id, c.first_seq FROM chunks c JOIN theirs t USING (order_id, first_seq)
-		WHERE c.wake_at IS NOT NULL ORDER BY c.order_id, c.first_seq FOR UPDATE OF c SKIP LOCKED
+			WHERE order_id = j.order_id AND first_seq <= j.seq AND last_seq >= j.seq AND wake_at IS NOT NULL
+			ORDER BY first_seq DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+		) AS c
 	)
 	UPDATE chunks c SET wake_at = greatest(c.wake_at, now() + make_interval(secs => $2))
-	FROM kept k WHERE c.order_id = k.order_id AND c.first_seq = k.first_seq`
+	FROM theirs t WHERE c.order_id = t.order_id AND c.first_seq = t.first_seq`
 
 const keepJobs = `
 	WITH kept AS (
-		SELECT j.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch)
-		JOIN jobs j ON j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND j.wake_at IS NOT NULL
-		ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+		SELECT j.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch) CROSS JOIN LATERAL (
+			SELECT id FROM jobs WHERE id = w.id AND epoch = w.epoch AND state = 'queued' AND wake_at IS NOT NULL
+			OFFSET 0 FOR UPDATE SKIP LOCKED
+		) AS j
 	)
 	UPDATE jobs j SET wake_at = greatest(j.wake_at, now() + make_interval(secs => $3)) FROM kept k WHERE j.id = k.id`

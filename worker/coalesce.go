@@ -192,21 +192,24 @@ func (c *coalescer) line() (jobs int, waited time.Duration) {
 	return jobs, waited
 }
 
-// waitingFor returns the jobs that have waited at least so long.
-func (c *coalescer) waitingFor(long time.Duration) []store.DeliveredJob {
+// waitingFor adds what has waited at least so long: one job for each chunk, and each that was delivered by itself, which has an
+// epoch of its own.
+func (c *coalescer) waitingFor(long time.Duration, w *store.Waiting) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.clock()
-	var jobs []store.DeliveredJob
+	var chunk *passage
 	for _, line := range c.waiting {
 		for _, t := range line {
-			if now.Sub(t.since) < long {
-				break // those behind it came later
+			switch {
+			case now.Sub(t.since) < long:
+			case t.job.Epoch > 0:
+				w.Jobs = append(w.Jobs, t.job)
+			case t.chunk != chunk:
+				chunk, w.Chunks = t.chunk, append(w.Chunks, t.job.ID)
 			}
-			jobs = append(jobs, t.job)
 		}
 	}
-	return jobs
 }
 
 // isClosed says whether the worker is stopping.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -57,15 +58,15 @@ func (h *heartbeat) keep(claim uuid.UUID) (done func()) {
 	}
 }
 
-// beat says once what waits. What has waited for less than a beat needs none yet.
+// beat says once what waits: first what is claimed, which must not run out. What has waited for less than a beat needs none yet.
 func (h *heartbeat) beat(ctx context.Context) error {
 	w := store.Waiting{Claims: h.waiting(), Lease: h.lease, Redeliver: h.redeliver}
 	for _, line := range h.lines {
-		w.Jobs = append(w.Jobs, line.waitingFor(h.every())...)
+		line.waitingFor(h.every(), &w)
 	}
 	beating, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return h.store.KeepWaiting(beating, w)
+	return errors.Join(h.store.KeepClaims(beating, w), h.store.KeepDeliveries(beating, w))
 }
 
 func (h *heartbeat) waiting() []uuid.UUID {
