@@ -44,8 +44,7 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 	rows, err := s.pool.Query(ctx, `
 		WITH want AS (`+lockDelivered+`), taken AS (
 			UPDATE jobs j SET state = 'running', claim_id = $3, attempts = j.attempts + 1, wake_at = NULL
-			FROM want w
-			WHERE j.id = w.id AND j.kind = $4 AND j.account = $5 AND `+notPaused+`
+			WHERE j.id = ANY(ARRAY(SELECT id FROM want)) AND j.kind = $4 AND j.account = $5 AND `+notPaused+`
 			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts

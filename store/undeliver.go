@@ -17,20 +17,23 @@ func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.D
 	ids, epochs := split(jobs)
 	_, err := s.pool.Exec(ctx, `
 		WITH back AS (`+lockDelivered+`), made_due AS (
-			UPDATE jobs j SET wake_at = now() + make_interval(secs => $3) FROM back WHERE j.id = back.id RETURNING j.kind
+			UPDATE jobs j SET wake_at = now() + make_interval(secs => $3) WHERE j.id = ANY(ARRAY(SELECT id FROM back)) RETURNING j.kind
 		)
 		SELECT pg_notify($4, kind) FROM made_due WHERE $3 = 0 GROUP BY kind`,
 		ids, epochs, seconds(delay), wakeChannel)
 	return failure("give jobs back", err)
 }
 
-// lockDelivered locks those of the jobs $1 that still wait under their epochs $2. It locks by id, as everything does that may
-// have to wait for another statement's jobs: two statements about the same jobs cannot lock each other out then. Whoever takes
-// jobs in another order passes over what is locked.
+// lockDelivered locks those of the jobs $1 that still wait under their epochs $2. It locks by id, which is their order, as
+// everything does that may have to wait for another statement's jobs: two statements about the same jobs cannot lock each other
+// out then. Whoever takes jobs in another order passes over what is locked.
+//
+// A LATERAL that locks is never turned round, and what was locked is then looked up in an array: whatever the planner believes of
+// the size of the table, it neither changes the order nor reads the table for each row.
 const lockDelivered = `
-	SELECT j.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch)
-	JOIN jobs j ON j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued'
-	ORDER BY j.id FOR NO KEY UPDATE OF j`
+	SELECT mine.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch) CROSS JOIN LATERAL (
+		SELECT j.id FROM jobs j WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' FOR NO KEY UPDATE
+	) AS mine`
 
 // split makes columns of jobs, in the order of their ids.
 func split(jobs []DeliveredJob) (ids uuids, epochs []int32) {
@@ -59,10 +62,13 @@ func (s *Store) RecoverChunks(ctx context.Context, limit int) (chunks, jobs int,
 		), waiting AS MATERIALIZED (
 			SELECT j.id FROM gone t CROSS JOIN LATERAL (`+jobsOfChunk+`) AS j
 		), locked AS (
-			SELECT j.id FROM waiting w JOIN jobs j ON j.id = w.id AND j.state = 'queued' AND j.wake_at IS NULL -- not claimed meanwhile
-			ORDER BY j.id FOR NO KEY UPDATE OF j
+			SELECT mine.id FROM (SELECT id FROM waiting ORDER BY id OFFSET 0) AS w CROSS JOIN LATERAL (
+				SELECT j.id FROM jobs j
+				WHERE j.id = w.id AND j.state = 'queued' AND j.wake_at IS NULL -- not claimed meanwhile
+				FOR NO KEY UPDATE
+			) AS mine
 		), woken AS (
-			UPDATE jobs j SET wake_at = now() FROM locked l WHERE j.id = l.id RETURNING j.id
+			UPDATE jobs j SET wake_at = now() WHERE j.id = ANY(ARRAY(SELECT id FROM locked)) RETURNING j.id
 		)
 		SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM woken)`, limit).Scan(&chunks, &jobs)
 	return chunks, jobs, failure("recover chunks", err)
