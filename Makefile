@@ -36,6 +36,7 @@ bench: ## measure the throughput on this machine
 lint: ## check the format and look for mistakes
 	@unformatted="$$(gofmt -l .)" && if [ -n "$$unformatted" ]; then \
 		echo "not in gofmt's format:"; echo "$$unformatted"; exit 1; fi
+	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
