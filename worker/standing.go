@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -58,7 +59,7 @@ func classOf(op store.Op) gate.Class {
 func (p *pipeline) pass(ctx context.Context, b batch, op store.Op) (*gate.Permit, error) {
 	defer p.heartbeat.keep(b.claim)()
 	permit, err := p.standing.gate.Acquire(ctx, classOf(op), b.probe != nil)
-	if err == gate.ErrHeld { //nolint:errorlint // the gate returns it as it is
+	if errors.Is(err, gate.ErrHeld) {
 		p.holdBack(ctx, b)
 	}
 	return permit, err
