@@ -93,13 +93,13 @@ func whoisRows() []row {
 		{answer: "405", fault: status(405), want: all("available"), hold: store.HoldContract, free: true},
 		{answer: "404 on the operation", fault: bare(404), want: all("available"), hold: store.HoldContract, free: true},
 		{answer: "429", fault: waiting(status(429)), want: all("available"), free: true},
-		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all("available"), free: true},
+		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all("available")},
 		{answer: "500", fault: times(2, status(500)), want: all("available")},
 		{answer: "a status that nobody knows", fault: status(418), want: all("available")},
 		{answer: "a redirect", fault: status(302), want: all("available")},
 		{answer: "no answer in time", fault: broken(sandbox.KindBlackHole), want: all("available")},
 		{answer: "line cut", fault: broken(sandbox.KindCut), want: all("available")},
-		{answer: "500 for ever", fault: times(rowAttempts, status(500)), want: all("exhausted")},
+		{answer: "500 as often as there are attempts", fault: times(rowAttempts, status(500)), want: all("available"), hold: store.HoldOutage},
 	}
 }
 
@@ -132,7 +132,7 @@ func registerRows() []row {
 		{answer: "405", fault: status(405), want: all(registered), hold: store.HoldContract, free: true},
 		{answer: "404 on the operation", fault: bare(404), want: all(registered), hold: store.HoldContract, free: true},
 		{answer: "429", fault: waiting(status(429)), want: all(registered), free: true},
-		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all(registered), free: true},
+		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all(registered)},
 		{answer: "500 before any", fault: status(500), want: all(registered)},
 		{answer: "500 after 4 of 10", fault: statusAfter(500, 4), want: but(registered, 4, unconfirmed)},
 		{answer: "a status that nobody knows, after 4 of 10", fault: statusAfter(418, 4), want: but(registered, 4, unconfirmed)},
