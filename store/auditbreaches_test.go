@@ -123,7 +123,7 @@ var breakages = map[string]breakage{
 	"I5 cleared without a reading, by a worker": {func(b *bench) uuid.UUID {
 		b.lost("a.nl")
 		h := b.again(store.Register, 1)
-		b.exec(`UPDATE attempts SET state = 'cleared', resolved_at = now(), resolved_by = 'readings'`)
+		b.exec(`UPDATE attempts SET state = 'cleared', resolved_at = now(), resolved_by = 'readings' WHERE state = 'unknown'`)
 		b.intend(h)
 		return h.jobs[0].ID
 	}, "I5", "on record as cleared by readings", "Ask the registrar"},
