@@ -95,7 +95,7 @@ func (l *line) replies() {
 			}
 		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) && !l.frozen.Load() {
 				l.finish(l.client) // before the line is closed, so that nothing on its way to the client is lost
 			}
 			return
