@@ -209,6 +209,39 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
+// Nor does the client learn that Postgres has ended what stood still.
+func TestFrozenClientHearsNothing(t *testing.T) {
+	t.Parallel()
+	d := setupPostgres(t)
+	conn := d.connect(d.proxy)
+	d.proxy.Freeze("INTO told")
+	heard := make(chan error, 1)
+	go func() {
+		heard <- pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), tell, "frozen")
+			return err
+		})
+	}()
+	for ended, end := 0, time.Now().Add(30*time.Second); ended == 0; time.Sleep(moment / 10) {
+		if err := d.direct.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`).Scan(&ended); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing stands still")
+		}
+	}
+	select {
+	case err := <-heard:
+		t.Errorf("the client hears of the end: %v", err)
+	case <-time.After(moment):
+	}
+	d.proxy.Heal()
+	if err := <-heard; err == nil {
+		t.Error("the transaction went through")
+	}
+}
+
 func TestSessionReadsAlong(t *testing.T) {
 	t.Parallel()
 	if got := statements(conversation); !slices.Equal(got, []string{"begin", "insert x", "commit"}) {
