@@ -41,6 +41,7 @@ type lineage struct {
 	verified atomic.Pointer[origin] // what this process goes on with
 
 	mu       sync.Mutex // held while a connection is vouched for
+	begun    time.Time  // when the first one was
 	accounts []string
 	noticed  func(Restored)
 }
@@ -94,6 +95,9 @@ func (l *lineage) vouch(ctx context.Context, conn *pgx.Conn) error {
 		restored, err := l.record(ctx, conn, o)
 		if err != nil {
 			return err
+		}
+		if verified == nil {
+			l.begun = time.Now()
 		}
 		l.verified.Store(&o)
 		if restored != nil && l.noticed != nil {

@@ -233,6 +233,50 @@ func TestRestoredBackup(t *testing.T) {
 	after.wantRestored(h, "what was written after "+known.UTC().Format("2006-01-02 15:04:05Z"))
 }
 
+// A backup from before the first worker knows of no Postgres at all. A worker that goes on remembers the one before.
+func TestBackupFromBeforeTheFirstWorker(t *testing.T) {
+	t.Parallel()
+	primary := pgtest.Server(t)
+	if err := migrate(t.Context(), primary.URL("")); err != nil {
+		t.Fatal(err)
+	}
+	b := on(t, primary.URL(""))
+	b.submit(newOrder(store.Register, "r"), names("a", 3)...)
+	backup, err := primary.Restored(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopAtEnd(t, backup)
+	if err := primary.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var seen watch
+	worker, err := store.Open(t.Context(), bothHosts(t, backup.URL(""), primary.URL("")), store.Options{MaxConns: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(worker.Close)
+	if err := seen.guard(t.Context(), worker); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	after := on(t, backup.URL(""))
+	after.eventually(func() bool {
+		holds, err := worker.Stopped(t.Context())
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return holds["default"].Register
+	})
+	r := seen.noticed()
+	if len(r) != 1 || r[0].Jobs != 3 || r[0].What != "Postgres is on timeline 2, and was on 1" || r[0].KnownAt.After(begun) || r[0].KnownAt.IsZero() {
+		t.Errorf("noticed %+v", r)
+	}
+}
+
 func stopAtEnd(t *testing.T, s *pgserver.Server) {
 	t.Helper()
 	t.Cleanup(func() {

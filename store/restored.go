@@ -27,13 +27,16 @@ func (r Restored) words(jobs int) string {
 }
 
 // record compares an origin with the one on record, in a transaction that nobody else can be in at the same time. It returns nil
-// where nothing was forgotten.
+// where nothing was forgotten. Where none is on record, it compares with what this process was connected to: the one before
+// may be forgotten, too.
 func (l *lineage) record(ctx context.Context, conn *pgx.Conn, o origin) (*Restored, error) {
 	var restored *Restored
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: beginLong}, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `INSERT INTO lineage (system_id, timeline, home) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			orNull(o.system), orNull(o.timeline), o.home)
-		if err != nil || tag.RowsAffected() > 0 {
+		verified := l.verified.Load()
+		first := err == nil && tag.RowsAffected() > 0
+		if err != nil || first && verified == nil {
 			return err // the first to look: there is nothing to compare with
 		}
 		var before origin
@@ -42,6 +45,9 @@ func (l *lineage) record(ctx context.Context, conn *pgx.Conn, o origin) (*Restor
 			Scan(&before.system, &before.timeline, &before.home, &r.KnownAt, &r.Since)
 		if err != nil {
 			return err
+		}
+		if first {
+			before, r.KnownAt = *verified, l.begun
 		}
 		if !o.continues(before) {
 			r.What = difference(before, o)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 		latency        time.Duration
 		balance        int
 		twice, partial bool
+		further        []string
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -37,6 +39,13 @@ loopback address.`,
 			}
 			options := sandboxOptions(latency, latency, balance, ledger)
 			options.ChargeTwice, options.PartialOn402 = twice, partial
+			for _, given := range further {
+				id, secret, ok := strings.Cut(given, ":")
+				if !ok || id == "" || secret == "" {
+					return usagef("--account %q is no account: give CLIENT_ID:SECRET, such as brand-b:demo-secret", given)
+				}
+				options.Accounts[id] = sandbox.Account{Secret: secret, Balance: balance, DirectDebit: true}
+			}
 			return a.runSandbox(cmd.Context(), addr, options)
 		},
 	}
@@ -44,6 +53,7 @@ loopback address.`,
 	flags.StringVar(&addr, "addr", "127.0.0.1:8081", "`HOST:PORT` to listen on; port 0 is a free one")
 	flags.DurationVar(&latency, "latency", 50*time.Millisecond, "how long each call takes")
 	flags.IntVar(&balance, "balance", sandbox.Unlimited, "how many registrations the account can pay for: `N`; -1 is without limit")
+	flags.StringSliceVar(&further, "account", nil, "a further account, with the same balance, by its `CLIENT_ID:SECRET`; may be repeated")
 	flags.StringVar(&ledger, "ledger", "", "`FILE` that keeps what was received and paid, for the next start")
 	flags.BoolVar(&twice, "charge-twice", false, "register a domain that is already ours once more, and be paid once more")
 	flags.BoolVar(&partial, "partial-402", false, "let a short balance pay for what it can before a call is refused")

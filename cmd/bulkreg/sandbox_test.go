@@ -90,6 +90,24 @@ func TestSandboxAtItsWorst(t *testing.T) {
 	}
 }
 
+func TestSandboxWithFurtherAccounts(t *testing.T) {
+	t.Parallel()
+	_, environ := startSandboxCommand(t, "--balance", "1", "--account", "brand-b:s1", "--account", "brand-c:s2")
+	for _, account := range []string{"brand-b:s1", "brand-c:s2"} {
+		id, secret, _ := strings.Cut(account, ":")
+		client := clientOf(t, append(environ[:1:1], "REGISTRAR_CLIENT_ID="+id, "REGISTRAR_CLIENT_SECRET="+secret))
+		one := registrar.Registration{Domain: id + ".nl", HolderID: sandbox.DefaultHolder}
+		if reply, err := client.RegisterBulk(t.Context(), []registrar.Registration{one}); err != nil {
+			t.Errorf("%s: %+v, %v", id, reply, err)
+		}
+	}
+	for _, bad := range []string{"brand-b", ":s", "brand-b:"} {
+		if r := runCommand(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--account", bad); r.status != exitUsage || !strings.Contains(r.stderr, "CLIENT_ID:SECRET") {
+			t.Errorf("%q: status %d, %s", bad, r.status, r.stderr)
+		}
+	}
+}
+
 func TestSandboxEndsAlthoughACallHangs(t *testing.T) {
 	t.Parallel()
 	server, err := startSandbox(t.Context(), "127.0.0.1:0", sandbox.Options{})

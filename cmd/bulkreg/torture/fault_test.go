@@ -41,6 +41,10 @@ func (s *sequence) kinds() []randomFault {
 		{"lose the upstream's reply", func() { s.toUpstream.DropReply(bulkRegister) }},
 		{"black hole before the upstream", s.swallowUpstream},
 		{"no money for a while", s.noMoney},
+		{"Postgres refuses replies", s.refuseReplies},
+		{"freeze a transaction", s.freezeOne},
+		{"Redis takes no writes", s.readOnlyRedis},
+		{"pause the queues", s.pauseForAWhile},
 	}
 	for _, f := range []struct {
 		name  string
@@ -57,6 +61,10 @@ func (s *sequence) kinds() []randomFault {
 		{"402 after some", sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: 402, Effect: sandbox.EffectFirst, K: 3}},
 		{"401", sandbox.Fault{Op: sandbox.OpAny, Kind: sandbox.KindStatus, Status: 401, Skip: 2, Count: 2}},
 		{"404 on the endpoint", sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: 404, Bare: true}},
+		{"503 after full work", sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: 503, RetryAfter: 1, Effect: sandbox.EffectAll}},
+		{"202 and carried out later", sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindAccepted, Effect: sandbox.EffectLate, Delay: 2 * time.Second}},
+		{"pending items", sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindPending, Items: 3, Effect: sandbox.EffectAll}},
+		{"WHOIS slow", sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindSlow, Delay: 700 * time.Millisecond, Count: 10}},
 		{"WHOIS failing", sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindStatus, Status: 500, Count: 3}},
 		{"WHOIS timing out", sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindBlackHole, Count: 2}},
 	} {
@@ -171,4 +179,36 @@ func (s *sequence) noMoney() {
 	pass(s.t, 3*time.Second)
 	s.fund(sandbox.Unlimited)
 	s.prove("no money for a while")
+}
+
+func (s *sequence) refuseReplies() {
+	code := []string{"25006", "58030", "53100", "55P03", "XX000", "42P01"}[s.rand.IntN(6)]
+	_, lift := s.refuse(code, "attempts", "UPDATE")
+	pass(s.t, 3*time.Second)
+	if lift() > 0 {
+		s.prove("Postgres refuses replies")
+	}
+}
+
+func (s *sequence) freezeOne() {
+	frozen := func(c proxy.Counts) int { return c.Frozen }
+	s.forAWhile(4*time.Second, s.toDatabase, func() { s.toDatabase.Freeze(intentStatement) }, "transaction frozen", frozen)
+}
+
+func (s *sequence) readOnlyRedis() {
+	stop, allow := writes()
+	says := []string{"READONLY", "NOREPLICAS"}[s.rand.IntN(2)]
+	s.redisDo(stop[says])
+	pass(s.t, 2*time.Second)
+	s.redisDo(allow[says])
+	s.prove("Redis takes no writes")
+}
+
+func (s *sequence) pauseForAWhile() {
+	n := s.pauseQueues(true)
+	pass(s.t, 2*time.Second)
+	s.pauseQueues(false)
+	if n > 0 {
+		s.prove("queues paused")
+	}
 }

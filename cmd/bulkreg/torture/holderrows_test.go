@@ -149,7 +149,7 @@ func (w *world) submitDetails(ctx context.Context, reference string, p registrar
 	if err != nil {
 		return store.Order{}, err
 	}
-	return w.take(ctx, queue.Register, reference, reader)
+	return w.take(ctx, "default", queue.Register, reference, reader)
 }
 
 // createHolder has the upstream make a holder, past the workers.

@@ -32,7 +32,13 @@ func (w *world) register(reference string, domains ...string) store.Order {
 
 func (w *world) order(kind queue.Kind, reference string, domains ...string) store.Order {
 	w.t.Helper()
-	order, err := w.submit(w.t.Context(), kind, reference, domains)
+	return w.orderOf("default", kind, reference, domains...)
+}
+
+// orderOf is order for an account.
+func (w *world) orderOf(account string, kind queue.Kind, reference string, domains ...string) store.Order {
+	w.t.Helper()
+	order, err := w.submit(w.t.Context(), account, kind, reference, domains)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -41,16 +47,16 @@ func (w *world) order(kind queue.Kind, reference string, domains ...string) stor
 }
 
 // submit takes an order in. It is the same code that every producer uses.
-func (w *world) submit(ctx context.Context, kind queue.Kind, reference string, domains []string) (store.Order, error) {
+func (w *world) submit(ctx context.Context, account string, kind queue.Kind, reference string, domains []string) (store.Order, error) {
 	reader, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
 		return store.Order{}, err
 	}
-	return w.take(ctx, kind, reference, reader)
+	return w.take(ctx, account, kind, reference, reader)
 }
 
 // take takes in what was read.
-func (w *world) take(ctx context.Context, kind queue.Kind, reference string, reader *input.Reader) (_ store.Order, err error) {
+func (w *world) take(ctx context.Context, account string, kind queue.Kind, reference string, reader *input.Reader) (_ store.Order, err error) {
 	spool, err := intake.ReadSpool(reader, func(bad *input.RejectError) error { return bad })
 	if err != nil {
 		return store.Order{}, err
@@ -64,7 +70,7 @@ func (w *world) take(ctx context.Context, kind queue.Kind, reference string, rea
 	if err != nil {
 		return store.Order{}, err
 	}
-	res, err := in.Submit(ctx, intake.Order{Source: "torture", Reference: reference, Kind: kind, Account: "default"}, spool)
+	res, err := in.Submit(ctx, intake.Order{Source: "torture", Reference: reference, Kind: kind, Account: account}, spool)
 	return res.Order, err
 }
 
@@ -112,6 +118,7 @@ func (w *world) inject(f sandbox.Fault) (fired func() int) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.slowed[id] = f.Kind == sandbox.KindSlow
 	return func() int {
 		w.t.Helper()
 		n, err := w.remote.Fired(w.t.Context(), id)

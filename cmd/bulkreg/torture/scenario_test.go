@@ -13,11 +13,14 @@ type scenario struct {
 	needs needs
 	run   func(*world) // starts workers, gives orders, and proves its fault
 	want  expectation
+	// progress is how long work of an account and kind may stand still that could go on (I13); 0: nobody looks.
+	progress time.Duration
 }
 
 func scenarios() []scenario {
 	return slices.Concat(crashes(), stops(), shutdowns(), redisFaults(), databaseFaults(), producerFaults(),
-		brokenLines(), upstreamFaults(), whoisFaults(), holdFaults())
+		brokenLines(), upstreamFaults(), whoisFaults(), holdFaults(),
+		waitingLines(), refusals(), frozen(), production(), standstills(), failovers())
 }
 
 // Scenarios are told apart by their names.
@@ -37,6 +40,9 @@ func (s scenario) play(t *testing.T, results *tally) {
 	t.Helper()
 	begun := time.Now()
 	w := newWorld(t, s.needs)
+	if s.progress > 0 {
+		w.watched = w.watchProgress(s.progress)
+	}
 	s.run(w)
 	v := w.verdict(s.want, thorough())
 	if len(w.proven) == 0 {

@@ -121,7 +121,7 @@ func (s *sequence) give() {
 		}
 	}
 	s.await("the order is taken in", func() (bool, error) {
-		order, err := s.submit(s.t.Context(), kind, name, domains)
+		order, err := s.submit(s.t.Context(), "default", kind, name, domains)
 		if err == nil {
 			s.orders = append(s.orders, order)
 		}

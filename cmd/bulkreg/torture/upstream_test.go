@@ -1,6 +1,8 @@
 package torture
 
 import (
+	"time"
+
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -34,6 +36,14 @@ func upstreamFaults() []scenario {
 		{"402 after registering some", sandbox.Fault{Kind: sandbox.KindStatus, Status: 402, Effect: sandbox.EffectFirst, K: 3}, expectation{unconfirmed: 3}},
 		{"429 with Retry-After", sandbox.Fault{Kind: sandbox.KindStatus, Status: 429, RetryAfter: 1}, expectation{}},
 		{"503 with Retry-After after full work", sandbox.Fault{Kind: sandbox.KindStatus, Status: 503, RetryAfter: 1, Effect: sandbox.EffectAll}, unanswered},
+		{"202, and nothing comes of it", sandbox.Fault{Kind: sandbox.KindAccepted}, expectation{unconfirmed: batchSize, unpaid: batchSize}},
+		{"202, carried out at once", sandbox.Fault{Kind: sandbox.KindAccepted, Effect: sandbox.EffectAll, Message: "accepted"}, unanswered},
+		{"202, carried out later", sandbox.Fault{Kind: sandbox.KindAccepted, Effect: sandbox.EffectLate, Delay: 3 * time.Second}, unanswered},
+		{"pending items, and nothing comes of them", sandbox.Fault{Kind: sandbox.KindPending, Items: 4}, expectation{unconfirmed: 4, unpaid: 4}},
+		{"pending items, carried out at once", sandbox.Fault{Kind: sandbox.KindPending, Items: 4, Effect: sandbox.EffectAll}, expectation{unconfirmed: 4}},
+		{"scheduled items, carried out later", sandbox.Fault{
+			Kind: sandbox.KindPending, Items: 4, Word: "scheduled", Effect: sandbox.EffectLate, Delay: 3 * time.Second,
+		}, expectation{unconfirmed: 4}},
 	} {
 		f.fault.Op = sandbox.OpRegister
 		all = append(all, scenario{

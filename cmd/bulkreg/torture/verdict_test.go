@@ -25,6 +25,8 @@ type expectation struct {
 	// redelivered says that Asynq may still hold tasks of workers that are dead, or a Redis was broken: what is left of
 	// them goes when their lease in Redis ends, after up to two minutes.
 	redelivered bool
+	// forgetful says that Postgres had forgotten intents: what was sent under them is judged by what stands for them.
+	forgetful bool
 	// outcome is what a domain may end with, beside registered; nil: nothing but what its label says.
 	outcome func(domain string) store.Outcome
 }
@@ -50,7 +52,10 @@ func (w *world) verdict(want expectation, thorough bool) judge.Verdict {
 		}
 	}()
 	w.settled()
+	w.watched()
 	w.redisIsQuiet(want, thorough)
+	w.nothingDisappeared()
+	w.repliesCount()
 	for _, p := range w.workers() {
 		w.stop(p)
 	}
@@ -76,6 +81,9 @@ func (w *world) judge(want expectation) judge.Verdict {
 		w.t.Fatal(err)
 	}
 	for _, b := range v.Breaches {
+		if want.forgetful && b.Invariant == judge.Intended && w.standsFor(ledger, b.Domain) {
+			continue
+		}
 		w.t.Error(b)
 		w.history(conn, b.Domain)
 	}
@@ -182,13 +190,20 @@ func (w *world) archiveIsEmpty() {
 		w.t.Fatal(err)
 	}
 	for _, l := range left {
-		if strings.Contains(l, ":archived") || strings.Contains(l, ":completed") {
+		if strings.Contains(l, ":completed") {
 			w.t.Errorf("in Redis: %s", l)
 		}
 	}
+	archived, err := w.archived()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if len(archived) != len(w.misfits) {
+		w.t.Errorf("in Asynq's archive: %d tasks, want the %d that nobody can carry out", len(archived), len(w.misfits))
+	}
 }
 
-// leftInRedis lists what Asynq holds of tasks.
+// leftInRedis lists what Asynq holds of tasks, but for those that must be in its archive.
 func (w *world) leftInRedis() (left []string, err error) {
 	err = w.askRedis(func(ctx context.Context, client *redis.Client) error {
 		for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
@@ -202,6 +217,9 @@ func (w *world) leftInRedis() (left []string, err error) {
 					left = noteLeft(left, prefix+list, n)
 				}
 				for _, set := range append([]string{"lease"}, asynqSets...) {
+					if set == "archived" && len(w.misfits) > 0 {
+						continue
+					}
 					n, err := client.ZCard(ctx, prefix+set).Result()
 					if err != nil {
 						return err
@@ -211,7 +229,7 @@ func (w *world) leftInRedis() (left []string, err error) {
 			}
 		}
 		tasks, err := client.Keys(ctx, "asynq:*:t:*").Result()
-		left = noteLeft(left, "tasks", int64(len(tasks)))
+		left = noteLeft(left, "tasks", int64(len(tasks)-len(w.misfits)))
 		return err
 	})
 	return left, err
@@ -226,7 +244,7 @@ func taskQueues(kind queue.Kind) (names []string) {
 }
 
 func noteLeft(left []string, key string, n int64) []string {
-	if n == 0 {
+	if n <= 0 {
 		return left
 	}
 	return append(left, fmt.Sprintf("%s: %d", key, n))

@@ -42,7 +42,12 @@ type world struct {
 	settings  map[string]string // of workers
 	processes []*process        // all that were ever started
 	orders    []store.Order
-	patience  time.Duration // until everything is quiet
+	produced  []produced
+	misfits   [][]byte // payloads of tasks that must end in Asynq's archive
+	refusals  int
+	slowed    map[string]bool // ids of the upstream's faults that only make replies late
+	watched   func()          // ends and judges the watch over progress
+	patience  time.Duration   // until everything is quiet
 	proven    map[string]int
 }
 
@@ -85,7 +90,8 @@ func migrated(ctx context.Context, url string) error {
 // newWorld starts everything but the workers.
 func newWorld(t *testing.T, n needs) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), settings: quickSettings(), patience: 100 * time.Second, proven: map[string]int{}}
+	w := &world{t: t, dir: t.TempDir(), settings: quickSettings(), patience: 100 * time.Second, proven: map[string]int{},
+		slowed: map[string]bool{}, watched: func() {}}
 	maps.Copy(w.settings, n.settings)
 	t.Cleanup(w.end)
 	w.startDatabase(n.ownDatabase)
@@ -209,6 +215,7 @@ func (w *world) workers() []*process {
 
 // end ends every process, and shows what they said if the test has failed.
 func (w *world) end() {
+	w.watched()
 	for _, p := range w.processes {
 		if err := p.Kill(); err != nil {
 			w.t.Error(err)

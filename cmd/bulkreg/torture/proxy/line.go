@@ -18,6 +18,7 @@ type line struct {
 	client, server net.Conn
 	session        *session    // of Postgres; nil for others
 	dropping       atomic.Bool // what comes back is a reply to be dropped
+	frozen         atomic.Bool // nothing passes any more
 	lost           bool        // guarded by proxy.mu: data of it was swallowed
 	once           sync.Once
 	ended          chan struct{}
@@ -36,6 +37,10 @@ func (l *line) requests() {
 	piece := make([]byte, pieceSize)
 	for {
 		n, err := l.client.Read(piece)
+		if err != nil && l.frozen.Load() {
+			<-l.ended
+			return
+		}
 		if n > 0 && !l.request(piece[:n]) || err != nil && (!errors.Is(err, io.EOF) || !l.finish(l.server)) {
 			l.proxy.leave(l)
 			return
@@ -69,6 +74,11 @@ func (l *line) request(piece []byte) bool {
 // replies passes on what the server sends.
 func (l *line) replies() {
 	defer l.proxy.leave(l)
+	defer func() {
+		if l.frozen.Load() {
+			<-l.ended
+		}
+	}()
 	piece := make([]byte, pieceSize)
 	var end readyReader
 	for {
@@ -85,7 +95,7 @@ func (l *line) replies() {
 			}
 		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) && !l.frozen.Load() {
 				l.finish(l.client) // before the line is closed, so that nothing on its way to the client is lost
 			}
 			return
@@ -108,6 +118,10 @@ func (l *line) reply(piece []byte) bool {
 // holdUp does to a piece what is done in both directions: it is swallowed, and then gone, or it waits. The line may be closed
 // meanwhile.
 func (l *line) holdUp(piece []byte) (gone, open bool) {
+	if l.frozen.Load() {
+		l.swallow(len(piece))
+		return true, true
+	}
 	switch m, every, changed := l.proxy.now(); m {
 	case swallowing:
 		l.swallow(len(piece))
@@ -161,10 +175,14 @@ func (l *line) wait(d time.Duration, changed <-chan struct{}) bool {
 	return true
 }
 
-// readAlong follows a Postgres client, and has the reply to the commit dropped that was asked for.
+// readAlong follows a Postgres client, and has the reply to the commit dropped, or the transaction stand still, that was asked for.
 func (l *line) readAlong(piece []byte) {
 	l.session.read(piece, func(statement string) {
 		s := l.session
+		if s.inBlock && l.proxy.freezesAfter(statement) {
+			l.frozen.Store(true)
+			l.proxy.count(func(*Counts) { l.lost = true })
+		}
 		if s.chosen == "" && l.proxy.dropsCommitOf(statement) {
 			s.chosen = statement
 		}

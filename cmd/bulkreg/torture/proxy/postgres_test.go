@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -166,6 +167,79 @@ func statements(pieces ...[]byte) (run []string) {
 		s.read(p, func(statement string) { run = append(run, statement) })
 	}
 	return run
+}
+
+// A transaction that stands still holds its locks, and neither end learns of the other's end, until the line is healed.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	d := setupPostgres(t)
+	conn := d.connect(d.proxy)
+	d.proxy.Freeze("INTO told")
+	d.exec(conn, tell, "single") // no block
+	giveUp, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err := pgx.BeginFunc(giveUp, conn, func(tx pgx.Tx) error {
+		_, err := tx.Exec(giveUp, tell, "frozen")
+		return err
+	})
+	if err == nil || d.proxy.Counts().Frozen != 1 {
+		t.Errorf("the transaction went on: %v, %+v", err, d.proxy.Counts())
+	}
+	standing := func() (n int) {
+		t.Helper()
+		if err := d.direct.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	time.Sleep(moment)
+	if n := standing(); n != 1 {
+		t.Errorf("%d transactions stand still once their client has gone, want 1", n)
+	}
+	d.proxy.Heal()
+	for end := time.Now().Add(30 * time.Second); standing() > 0; time.Sleep(moment / 10) {
+		if time.Now().After(end) {
+			t.Fatal("the transaction stands after the line was healed")
+		}
+	}
+	d.exec(d.connect(d.proxy), tell, "b") // only once
+	if told := d.told(); !slices.Equal(told, []string{"b", "single"}) {
+		t.Errorf("%v", told)
+	}
+}
+
+// Nor does the client learn that Postgres has ended what stood still.
+func TestFrozenClientHearsNothing(t *testing.T) {
+	t.Parallel()
+	d := setupPostgres(t)
+	conn := d.connect(d.proxy)
+	d.proxy.Freeze("INTO told")
+	heard := make(chan error, 1)
+	go func() {
+		heard <- pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), tell, "frozen")
+			return err
+		})
+	}()
+	for ended, end := 0, time.Now().Add(30*time.Second); ended == 0; time.Sleep(moment / 10) {
+		if err := d.direct.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'idle in transaction'`).Scan(&ended); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing stands still")
+		}
+	}
+	select {
+	case err := <-heard:
+		t.Errorf("the client hears of the end: %v", err)
+	case <-time.After(moment):
+	}
+	d.proxy.Heal()
+	if err := <-heard; err == nil {
+		t.Error("the transaction went through")
+	}
 }
 
 func TestSessionReadsAlong(t *testing.T) {

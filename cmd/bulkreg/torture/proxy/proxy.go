@@ -23,6 +23,7 @@ type Counts struct {
 	Swallowed int // bytes that went nowhere, those of dropped replies left out
 	Dropped   int // replies whose request went through
 	Trickled  int // bytes of replies that were sent one by one
+	Frozen    int // transactions that stand still, or stood
 }
 
 // mode is what happens to whatever passes.
@@ -51,6 +52,7 @@ type Proxy struct {
 	closed  bool
 	drop    string // the next request that holds this loses its reply; "" is none
 	commit  string // the next transaction with such a statement loses the reply to its commit; "" is none
+	freeze  string // the next transaction with such a statement stands still after it; "" is none
 	counts  Counts
 }
 
@@ -162,11 +164,20 @@ func (p *Proxy) DropCommit(statement string) {
 	p.commit = statement
 }
 
-// Disarm forgets a reply or a commit that was to be dropped and has not come.
+// Freeze lets the next transaction block stand still, until Heal, after a statement in which the text stands: Postgres carries the
+// statement out, nothing more passes in either direction, and neither end learns that the other has gone. So it looks when a client
+// loses its power, or its network.
+func (p *Proxy) Freeze(statement string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.freeze = statement
+}
+
+// Disarm forgets what was to be dropped, or to stand still, and has not come.
 func (p *Proxy) Disarm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drop, p.commit = "", ""
+	p.drop, p.commit, p.freeze = "", "", ""
 }
 
 // set changes the mode; the caller holds the lock, as with everything below that is said to.
@@ -294,6 +305,18 @@ func (p *Proxy) dropsCommitOf(statement string) bool {
 		return false
 	}
 	p.commit = ""
+	return true
+}
+
+// freezesAfter says, once, that a transaction is to stand still after a statement.
+func (p *Proxy) freezesAfter(statement string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freeze == "" || !strings.Contains(statement, p.freeze) {
+		return false
+	}
+	p.freeze = ""
+	p.counts.Frozen++
 	return true
 }
 
