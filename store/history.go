@@ -18,7 +18,7 @@ type History struct {
 	Doubtful   bool // one went down with its whole call, or was cleared
 	// Unsettled says that nothing has shown yet that all of them were without effect: one has no answer, or went down with
 	// others in its call. Readings is how many times WHOIS has called the domain available since that could be told, and
-	// Wait how long it still takes until it can.
+	// Wait how long it still takes until another reading counts.
 	Unsettled bool
 	Readings  int
 	Wait      time.Duration
@@ -100,8 +100,12 @@ func (p past) history(proof Proof) History {
 	until, unsettled := p.doubt(newest)
 	if h.Unsettled = unsettled; unsettled {
 		until = until.Add(proof.After)
+		var last time.Time
+		h.Readings, last = p.spaced(until, proof.Every)
 		h.Wait = max(until.Sub(p.now), 0)
-		h.Readings = p.spaced(until, proof.Every)
+		if h.Readings > 0 {
+			h.Wait = max(h.Wait, last.Add(proof.Every).Sub(p.now))
+		}
 	}
 	h.Taken = slices.ContainsFunc(p.readings, func(r pastReading) bool {
 		return r.taken && !doubted.IsZero() && r.at.After(doubted)
@@ -136,9 +140,9 @@ func (p past) doubt(newest *pastAttempt) (until time.Time, any bool) {
 	return until, any
 }
 
-// spaced counts the readings since then that say available and lie far enough from the one before.
-func (p past) spaced(since time.Time, every time.Duration) int {
-	n, last := 0, time.Time{}
+// spaced counts the readings since then that say available and lie far enough from the one before, and says when the last one
+// was, whether it counts or not.
+func (p past) spaced(since time.Time, every time.Duration) (n int, last time.Time) {
 	for _, r := range p.readings {
 		if r.taken || r.at.Before(since) {
 			continue
@@ -148,7 +152,7 @@ func (p past) spaced(since time.Time, every time.Duration) int {
 		}
 		last = r.at
 	}
-	return n
+	return n, last
 }
 
 func latest(a, b time.Time) time.Time {

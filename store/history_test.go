@@ -237,7 +237,12 @@ func TestReadingsThatCount(t *testing.T) {
 			t.Errorf("after a reading %v minutes ago: %+v, %v, want %d that count", c.ago, got, err, c.want)
 		}
 	}
-	histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{After: 25 * time.Minute})
+	read(0.5) // the next one counts a minute after it
+	histories, err := b.store.Histories(t.Context(), again.claim, proof)
+	if got := histories[id]; err != nil || got.Wait < 20*time.Second || got.Wait > 30*time.Second {
+		t.Errorf("half a minute after a reading: %+v, %v, want no other that counts for half a minute", got, err)
+	}
+	histories, err = b.store.Histories(t.Context(), again.claim, store.Proof{After: 25 * time.Minute})
 	if got := histories[id]; err != nil || got.Readings != 0 || got.Wait < 4*time.Minute || got.Wait > 5*time.Minute {
 		t.Errorf("%+v, %v, want no reading that counts for nearly 5 minutes", got, err)
 	}

@@ -86,6 +86,7 @@ type Gate struct {
 	stopped Stopped
 	closed  bool
 	watched []func()
+	told    [pools]bool // the watchers know that the pool is idle
 }
 
 // Stopped is what a hold stops: paid calls, or every call.
@@ -118,7 +119,8 @@ func New(c Config) *Gate {
 	return &Gate{config: c, kick: make(chan struct{}, 1)}
 }
 
-// Watch has f called whenever a slot has become free. It must be called before the gate is used.
+// Watch has f called whenever a slot has become free, and whenever the gate has become idle otherwise: a pause is over, or the
+// line is empty. It must be called before the gate is used.
 func (g *Gate) Watch(f func()) { g.watched = append(g.watched, f) }
 
 // Permit is the licence to make one call, now. Its holder releases it when the call is over.
@@ -134,10 +136,9 @@ func (p *Permit) Release() {
 		p.gate.mu.Lock()
 		p.gate.used[p.pool]--
 		p.gate.changed()
+		p.gate.newlyIdle() // they are told in any case
 		p.gate.mu.Unlock()
-		for _, f := range p.gate.watched {
-			f()
-		}
+		p.gate.tellWatchers()
 	})
 }
 
@@ -213,12 +214,7 @@ func (g *Gate) Closed() bool {
 func (g *Gate) Idle(class Class) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range classes {
-		if c.pool() == class.pool() && len(g.lines[c]) > 0 {
-			return false
-		}
-	}
-	return g.free(class) && !g.config.Clock().Before(g.until)
+	return g.idle(class.pool())
 }
 
 // Load is how busy a class is.
@@ -240,4 +236,6 @@ func (g *Gate) Load(class Class) Load {
 	return l
 }
 
-func (g *Gate) free(class Class) bool { return g.used[class.pool()] < g.config.Slots[class.pool()] }
+func (g *Gate) free(class Class) bool { return g.freeIn(class.pool()) }
+
+func (g *Gate) freeIn(p Pool) bool { return g.used[p] < g.config.Slots[p] }

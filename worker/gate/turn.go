@@ -9,6 +9,9 @@ import (
 func (g *Gate) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := g.Advance(ctx)
+		if pause := g.tell(); wait < 0 {
+			wait = pause
+		}
 		if wait < 0 {
 			select {
 			case <-ctx.Done():
@@ -66,6 +69,13 @@ func (g *Gate) changed() {
 // advance turns away who may not pass, and gives permits to those who may, as long as there are any to give. The lock is held.
 func (g *Gate) advance() {
 	g.turnAway()
+	g.give()
+	for p := range pools {
+		g.told[p] = g.told[p] && g.idle(p)
+	}
+}
+
+func (g *Gate) give() {
 	for {
 		w := g.next()
 		if w == nil {
@@ -143,4 +153,46 @@ func (g *Gate) turnAway() {
 func (w *waiter) settle(err error) {
 	w.err, w.done = err, true
 	close(w.ready)
+}
+
+// tell tells the watchers if the gate has become idle without a call that ended, such as by the end of a pause. It returns how
+// long a pause still takes, and a negative duration if there is none.
+func (g *Gate) tell() time.Duration {
+	g.mu.Lock()
+	news, pause := g.newlyIdle(), g.until.Sub(g.config.Clock())
+	g.mu.Unlock()
+	if news {
+		g.tellWatchers()
+	}
+	if pause <= 0 {
+		return -1
+	}
+	return pause
+}
+
+// newlyIdle reports whether a pool is idle without the watchers' knowing, and takes it that they are told now. The lock is held.
+func (g *Gate) newlyIdle() (news bool) {
+	for p := range pools {
+		if !g.told[p] && g.idle(p) {
+			g.told[p], news = true, true
+		}
+	}
+	return news
+}
+
+// tellWatchers must not be called with the lock held: they ask whether the gate is idle.
+func (g *Gate) tellWatchers() {
+	for _, f := range g.watched {
+		f()
+	}
+}
+
+// idle reports whether a call would get a slot of a pool at once, as far as slots, pauses and the line tell. The lock is held.
+func (g *Gate) idle(p Pool) bool {
+	for c := range classes {
+		if c.pool() == p && len(g.lines[c]) > 0 {
+			return false
+		}
+	}
+	return g.freeIn(p) && !g.config.Clock().Before(g.until)
 }
