@@ -150,41 +150,6 @@ func (s *Store) HoldDue(ctx context.Context, lot Lot, limit int) (int, error) {
 	return int(tag.RowsAffected()), failure("hold due jobs", err)
 }
 
-// WakeHeld makes at most limit held jobs of an account due that no hold covers any more, oldest first. It returns how
-// many. Whoever waits for a hold that still stands is not even read: every worker looks each second.
-func (s *Store) WakeHeld(ctx context.Context, account string, limit int) (int, error) {
-	tag, err := s.pool.Exec(ctx, `
-		WITH free AS (
-			SELECT waiting.id FROM (
-				SELECT k.kind FROM unnest($3::text[]) AS k (kind)
-				WHERE NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND (h.scope = 'all' OR h.scope = k.kind)) OFFSET 0
-			) AS goes CROSS JOIN LATERAL (
-				SELECT j.id FROM jobs j WHERE j.held_account = $1 AND j.kind = goes.kind AND `+notPaused+`
-				ORDER BY j.held_account, j.kind, j.created_at, j.seq LIMIT $2 FOR UPDATE SKIP LOCKED
-			) AS waiting
-			LIMIT $2
-		)
-		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit, []Kind{Whois, Register, Token})
-	return int(tag.RowsAffected()), failure("wake held jobs", err)
-}
-
-// WakeCanceled makes at most limit held jobs due that an operator has canceled, unless a hold forbids even the check that
-// they wait for. It returns how many.
-func (s *Store) WakeCanceled(ctx context.Context, account string, limit int) (int, error) {
-	tag, err := s.pool.Exec(ctx, `
-		WITH free AS (
-			SELECT j.id FROM jobs j
-			WHERE j.account = $1 AND j.canceling AND j.state = 'held' AND `+notPaused+`
-			AND NOT EXISTS (SELECT FROM holds h WHERE h.account = $1 AND h.scope = 'all')
-			LIMIT $2 FOR UPDATE OF j SKIP LOCKED
-		)
-		UPDATE jobs j SET state = 'queued', wake_at = now() FROM free WHERE j.id = free.id`, account, limit)
-	return int(tag.RowsAffected()), failure("wake canceled jobs", err)
-}
-
-// notPaused is said of jobs j whose order nobody has paused.
-const notPaused = `NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = j.order_id)`
-
 // Standing is how an account stands: what its holds stop, and what there is to do about them.
 type Standing struct {
 	Account      string
@@ -201,7 +166,7 @@ func (s *Store) Standings(ctx context.Context, accounts []string) ([]Standing, e
 			EXISTS (
 				SELECT FROM unnest($2::text[]) AS k (kind)
 				WHERE NOT (stops.everything OR stops.register AND k.kind = 'register')
-				AND EXISTS (SELECT FROM jobs j WHERE j.held_account = a.name AND j.kind = k.kind AND `+notPaused+`)),
+				AND EXISTS (`+heldOrders+`)),
 			NOT stops.everything AND EXISTS (
 				SELECT FROM jobs j WHERE j.account = a.name AND j.canceling AND j.state = 'held' AND `+notPaused+`)
 		FROM unnest($1::text[]) AS a (name)

@@ -61,6 +61,7 @@ type coalescer struct {
 	mu      sync.Mutex
 	size    int
 	waiting map[queue.Lane][]ticket
+	owed    int // jobs that left while the bulk lane waited, and of which it has not had its share
 	closed  bool
 	changed chan struct{} // closed, and made anew, whenever a waiting taker should look again
 }
@@ -146,11 +147,16 @@ func oldest(plain, bulk []ticket) time.Time {
 	}
 }
 
-// take takes n tickets, the plain lane's first but for the bulk lane's share.
+// take takes n tickets, the plain lane's first but for the bulk lane's share. Batches may be smaller than it takes for a share
+// in each: what they leave over adds up.
 func (c *coalescer) take(n int) []ticket {
 	plain, bulk := c.waiting[queue.Plain], c.waiting[queue.Bulk]
-	fromPlain := min(len(plain), n-min(len(bulk), n/bulkShare))
+	c.owed += n
+	fromPlain := min(len(plain), n-min(len(bulk), c.owed/bulkShare, n))
 	fromBulk := n - fromPlain
+	if c.owed = max(c.owed-fromBulk*bulkShare, 0); fromBulk == len(bulk) {
+		c.owed = 0 // nobody waits for it
+	}
 	batch := make([]ticket, 0, n)
 	batch = append(append(batch, plain[:fromPlain]...), bulk[:fromBulk]...)
 	c.waiting[queue.Plain] = rest(plain, fromPlain)

@@ -126,6 +126,23 @@ func TestCoalescerKeepsAShareForTheBulkLane(t *testing.T) {
 	}
 }
 
+// The same where a batch has fewer jobs than it takes for a share: the upstream may have been found to take few at once.
+func TestCoalescerKeepsAShareInSmallBatches(t *testing.T) {
+	t.Parallel()
+	c := newCoalescer(1, 0, time.Now, always)
+	large := c.add(queue.Bulk, delivered(100))
+	c.add(queue.Plain, delivered(1000))
+	fromBulk := 0
+	for range 80 {
+		if c.next(t.Context())[0].chunk == large {
+			fromBulk++
+		}
+	}
+	if fromBulk != 10 {
+		t.Errorf("%d of 80 are the bulk lane's, want an eighth: 10", fromBulk)
+	}
+}
+
 func TestCoalescerGivesBackWhatWaitsWhenClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -184,8 +184,8 @@ func (d *dispatcher) serve(ctx context.Context, l *lot, has store.Agenda) (int, 
 	taking := intake{due: has.Due, fresh: has.Fresh}
 	if has.Stopped.Stops(l.Kind) {
 		if has.Due {
-			if err := d.hold(ctx, l); err != nil {
-				return 0, err
+			if more, err := d.hold(ctx, l); more || err != nil {
+				return 0, err // what was canceled is looked for when no others that are due stand before it
 			}
 		}
 		// To a registration that was canceled a check is left, which only a hold on everything stops.
@@ -197,11 +197,12 @@ func (d *dispatcher) serve(ctx context.Context, l *lot, has store.Agenda) (int, 
 	return d.deliver(ctx, l, taking)
 }
 
-func (d *dispatcher) hold(ctx context.Context, l *lot) error {
+// hold makes due jobs of a lot held, and reports whether there may be more.
+func (d *dispatcher) hold(ctx context.Context, l *lot) (more bool, err error) {
 	holding, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	_, err := d.store.HoldDue(holding, l.Lot, holdAtOnce)
-	return err
+	n, err := d.store.HoldDue(holding, l.Lot, holdAtOnce)
+	return n == holdAtOnce, err
 }
 
 // listen wakes the dispatcher when an order comes in, until ctx ends.

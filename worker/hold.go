@@ -80,6 +80,7 @@ func (p *pipeline) heedPause(fates []fate) {
 // is a fault of any job's.
 func (p *pipeline) heedOutage(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
 	if ctx.Err() != nil || !a.Sent && a.Started.IsZero() {
+		b.probe.hear(true)
 		return // the call was broken off here, or not made
 	}
 	failed := unanswered(fates, a)

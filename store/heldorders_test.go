@@ -1,0 +1,53 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// Many jobs of a paused order are held. To look whether any other may go on, and to wake it, reads none of them.
+func TestHeldJobsOfAPausedOrderAreNotRead(t *testing.T) {
+	t.Parallel()
+	const many = 20_000
+	b := setup(t)
+	paused := b.submit(newOrder(store.Whois, "paused"), "mine.nl").Order
+	b.insertHeld(store.Whois, many)
+	b.exec(`INSERT INTO order_holds (order_id, placed_by) VALUES ($1, 'ann')`, paused.ID)
+	read := func(look func(s *store.Store)) int {
+		t.Helper()
+		const counted = `SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
+		const looked = `SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
+		before, scans := get[int](b, counted), get[int](b, looked)
+		s := b.open(store.Options{MaxConns: 1})
+		look(s)
+		s.Close() // a connection that ends tells what it has read
+		b.eventually(func() bool { return get[int](b, looked) > scans })
+		return get[int](b, counted) - before
+	}
+	wakes := func(want bool) func(s *store.Store) {
+		return func(s *store.Store) {
+			standings, err := s.Standings(t.Context(), []string{"default"})
+			if err != nil || len(standings) != 1 || standings[0].Wakes != want {
+				t.Errorf("standings %+v, %v; want wakes %v", standings, err, want)
+			}
+		}
+	}
+	if n := read(wakes(false)); n > 100 {
+		t.Errorf("to find nothing to wake, %d entries were read", n)
+	}
+	other := b.holding("other", 3)
+	if n := read(wakes(true)); n > 100 {
+		t.Errorf("to find what to wake, %d entries were read", n)
+	}
+	if n := read(func(s *store.Store) {
+		if woken, err := s.WakeHeld(t.Context(), "default", 50); err != nil || woken != 3 {
+			t.Errorf("woke %d, %v; want the three of the other order", woken, err)
+		}
+	}); n > 100 {
+		t.Errorf("to wake three, %d entries were read", n)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE order_id = $1 AND state = 'queued'`, other.ID); n != 3 {
+		t.Errorf("%d jobs of the other order wait to be delivered, want 3", n)
+	}
+}
