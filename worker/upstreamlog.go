@@ -90,7 +90,7 @@ func (u *upstreamLog) answered(op store.Op, f *opFailures) {
 func (u *upstreamLog) Unconfirmed(claim uuid.UUID, n int) {
 	if n > 0 {
 		u.log.Error().Stringer("claim", claim).Int("jobs", n).
-			Msg("registrations are unconfirmed: sent without a definite answer, and taken now; a person must ask the registrar whose they are")
+			Msg("registrations are unconfirmed: sent without a definite answer, and WHOIS cannot settle it; a person must ask the registrar")
 	}
 }
 

@@ -262,7 +262,7 @@ func TestOrderSaysWhatNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
 	want := `
-1 job needs a person: sent without a definite answer, and taken now: ours or somebody else's?
+1 job needs a person: sent without a definite answer, and WHOIS cannot settle it: ours, somebody else's or still to come?
 Ask the registrar about the domains that ` + "`bulkreg jobs one --state unconfirmed`" + ` lists. Then type, for all or job by job,
   bulkreg confirm one --registered --reason TEXT
   bulkreg confirm one --not-registered --reason TEXT

@@ -7,7 +7,7 @@ import (
 )
 
 // aboutUnconfirmed is why unconfirmed jobs need a person.
-const aboutUnconfirmed = "sent without a definite answer, and taken now: ours or somebody else's?"
+const aboutUnconfirmed = "sent without a definite answer, and WHOIS cannot settle it: ours, somebody else's or still to come?"
 
 // needsPersonJSON says how many jobs of an order wait for a person. Its names are part of the interface.
 type needsPersonJSON struct {

@@ -12,8 +12,9 @@ func (a *app) confirmCommand() *cobra.Command {
 	cmd := c.command(&cobra.Command{
 		Use:   "confirm REF|JOB... --registered|--not-registered --reason TEXT",
 		Short: "Settle jobs that may have been paid for, after asking the registrar",
-		Long: `confirm settles unconfirmed jobs: those that were sent without a definite answer, and whose domain is taken now. Only
-a person can find out whether it is yours: in the registrar's control panel, on its invoice, or by asking it.
+		Long: `confirm settles unconfirmed jobs: those that were sent without a definite answer and whose domain is taken now, or
+that the registrar accepted and WHOIS does not show. Only a person can find out whether it is yours: in the registrar's
+control panel, on its invoice, or by asking it.
 
   --registered       the domains are yours: the jobs end as registered.
   --not-registered   the calls had no effect: the jobs go again, each after a fresh WHOIS check of its own. A domain

@@ -20,7 +20,7 @@ func (a *app) devCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Run everything in one process, against a played registrar: nothing is bought",
+		Short: "Run everything in one process, against a simulated registrar: nothing is bought",
 		Long: `Run everything in one process: a throwaway Postgres, a Redis in memory, a sandbox that plays the registrar, and a
 worker. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
 

@@ -84,7 +84,7 @@ func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) e
 			return err
 		}
 	}
-	fmt.Fprintln(a.stderr, "Starting a sandbox that plays the registrar, and a worker ...")
+	fmt.Fprintln(a.stderr, "Starting a sandbox that simulates the registrar, and a worker ...")
 	if e.sandbox, err = startSandbox(ctx, addr, sandboxOptions(devWhoisTime, devRegisterTime, sandbox.Unlimited, "")); err != nil {
 		return err
 	}

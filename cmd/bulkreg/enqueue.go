@@ -32,7 +32,7 @@ reference is refused.`,
 // aboutLines is said of every order that is read from lines.
 const aboutLines = `Domains are brought into their ASCII form; one that stands there twice counts once. An order with a line that
 cannot be used is refused as a whole. --skip-invalid leaves such lines out instead, and --rejects writes them
-to a new file in the form of the input, each with what is wrong, to be mended and sent again under another reference.
+to a new file in the form of the input, each with what is wrong, to be fixed and sent again under another reference.
 That file is made when there is such a line, and overwrites none.`
 
 // enqueuing is one order on its way in from the command line.
@@ -124,7 +124,7 @@ func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
 
 func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 	all := stats.Records + stats.Duplicates + stats.Rejects
-	hint := "mend them, or leave them out with --skip-invalid"
+	hint := "fix them, or leave them out with --skip-invalid"
 	if e.rejects == "" {
 		hint += "; --rejects FILE writes them to a file"
 	}
@@ -217,7 +217,7 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 	case !res.Created: // somebody else was quicker since we looked
 		e.reportRepeat()
 	default:
-		fmt.Fprintf(e.stderr, "order %s is taken in: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
+		fmt.Fprintf(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
 		fmt.Fprintf(e.stderr, "%s: another order has the domain\n",

@@ -59,7 +59,7 @@ func TestEnqueueRegister(t *testing.T) {
 	}
 
 	r = d.must(exitDone, "enqueue", "register", file, "--order", "one", "--skip-invalid", "--ignore-columns", "note", "--yes", "-o", "json")
-	if diff := cmp.Diff(sortedPlan(registrationPlan)+"order one is taken in: 3 jobs\n"+
+	if diff := cmp.Diff(sortedPlan(registrationPlan)+"order one accepted: 3 jobs\n"+
 		"2 jobs ended at once as duplicates: another order has the domain\n", sortedPlan(r.stderr)); diff != "" {
 		t.Error(diff)
 	}

@@ -34,7 +34,7 @@ Finished  not yet
 	if diff := cmp.Diff(want, stable(r.stdout)); diff != "" {
 		t.Error(diff)
 	}
-	if want := "1 repeated domain counted once, the first being line 6: a.nl\norder one is taken in: 3 jobs\n"; r.stderr != want {
+	if want := "1 repeated domain counted once, the first being line 6: a.nl\norder one accepted: 3 jobs\n"; r.stderr != want {
 		t.Errorf("stderr %q, want %q", r.stderr, want)
 	}
 	if got := d.domains("one"); !slices.Equal(got, []string{"a.nl", "xn--mnchen-3ya.de", "b.nl"}) {
@@ -104,8 +104,8 @@ func TestEnqueueRefusesInvalidLines(t *testing.T) {
 	}
 	want := []string{
 		"... and 11 more invalid lines",
-		"31 invalid lines written to " + bad + ", to be mended and sent again",
-		"bulkreg: 31 of 32 lines cannot be used, and nothing was stored: mend them, or leave them out with --skip-invalid",
+		"31 invalid lines written to " + bad + ", to be fixed and sent again",
+		"bulkreg: 31 of 32 lines cannot be used, and nothing was stored: fix them, or leave them out with --skip-invalid",
 	}
 	if diff := cmp.Diff(want, lines[20:]); diff != "" {
 		t.Error(diff)
@@ -115,13 +115,13 @@ func TestEnqueueRefusesInvalidLines(t *testing.T) {
 	}
 }
 
-// Lines that were left out are mended and sent again.
+// Lines that were left out are fixed and sent again.
 func TestEnqueueRejectsRoundTrip(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	list, bad := d.file("list.txt", "a.nl\nwww.b.nl\nc.nl\nd_d.nl\n"), filepath.Join(d.folder, "bad.txt")
 	r := d.must(exitDone, "enqueue", "whois", list, "--order", "one", "--skip-invalid", "--rejects", bad)
-	if !strings.Contains(r.stderr, "2 invalid lines left out\norder one is taken in: 2 jobs\n") {
+	if !strings.Contains(r.stderr, "2 invalid lines left out\norder one accepted: 2 jobs\n") {
 		t.Errorf("stderr %s", r.stderr)
 	}
 	if got := d.domains("one"); !slices.Equal(got, []string{"a.nl", "c.nl"}) {

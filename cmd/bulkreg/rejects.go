@@ -112,6 +112,6 @@ func (r *rejects) end() error {
 	if err := errors.Join(r.buffer.Flush(), r.file.Close()); err != nil {
 		return fmt.Errorf("write rejects: %w", err)
 	}
-	fmt.Fprintf(r.shown, "%s written to %s, to be mended and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), r.path)
+	fmt.Fprintf(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), r.path)
 	return nil
 }

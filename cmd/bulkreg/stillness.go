@@ -70,7 +70,7 @@ func stillWords(r store.StillReason) string {
 		if r.Hold.Reason.ByPerson() {
 			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
 		}
-		return fmt.Sprintf("account %s has a %s hold, %s; %s", r.Hold.Account, r.Hold.Reason,
+		return fmt.Sprintf("account %s has %s hold, %s; %s", r.Hold.Account, withArticle(string(r.Hold.Reason)),
 			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)
 	case store.StillNoWorker:
 		return noWorkerWords(r)
@@ -101,6 +101,14 @@ func noWorkerWords(r store.StillReason) string {
 		text += fmt.Sprintf("; %s on other kinds or accounts", counted(r.Others, "worker works", "workers work"))
 	}
 	return text
+}
+
+// withArticle puts a or an before a word.
+func withArticle(word string) string {
+	if strings.ContainsAny(word[:min(1, len(word))], "aeiou") {
+		return "an " + word
+	}
+	return "a " + word
 }
 
 func plural(n int, one, several string) string {

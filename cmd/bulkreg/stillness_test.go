@@ -85,6 +85,9 @@ func TestStillWords(t *testing.T) {
 		"account default has a paused hold, since 2026-11-25 01:02:03Z by ann; a person lifts it: `bulkreg resume default`": {
 			Still: store.StillHeld, Hold: store.HoldView{Account: "default", Reason: store.HoldPaused, Since: at, PlacedBy: "ann"},
 		},
+		"account default has an outage hold, since 2026-11-25 01:02:03Z: 500 no luck; the next probe is due at 2026-11-25 02:02:03Z": {
+			Still: store.StillHeld, Hold: store.HoldView{Account: "default", Reason: store.HoldOutage, Since: at, Words: "no luck", Status: 500, NextProbeAt: at.Add(time.Hour)},
+		},
 		"no live worker works on it: the last one was seen at 2026-11-25 01:02:03Z; 1 worker works on other kinds or accounts": {
 			Still: store.StillNoWorker, Since: at, Others: 1,
 		},
