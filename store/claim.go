@@ -38,11 +38,14 @@ type ClaimedJob struct {
 
 // Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
 // returns them. The others were claimed, delivered anew or canceled meanwhile: they are none of the
-// caller's business.
+// caller's business. Those of an order that was paused meanwhile are held.
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
 	ids, epochs := split(jobs)
 	rows, err := s.pool.Query(ctx, `
-		WITH want AS (`+lockDelivered+`), taken AS (
+		WITH want AS (`+lockDelivered+`), paused AS (
+			UPDATE jobs j SET state = 'held', wake_at = NULL
+			WHERE EXISTS (SELECT FROM order_holds) AND j.id = ANY(ARRAY(SELECT id FROM want)) AND NOT `+notPaused+`
+		), taken AS (
 			UPDATE jobs j SET state = 'running', claim_id = $3, attempts = j.attempts + 1, wake_at = NULL
 			WHERE j.id = ANY(ARRAY(SELECT id FROM want)) AND j.kind = $4 AND j.account = $5 AND `+notPaused+`
 			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,

@@ -175,6 +175,8 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 	}
 	var unauthenticated *registrar.AuthError
 	switch {
+	case errors.Is(err, errTooLate), errors.Is(err, errStopping):
+		f.course = courseWait // this worker did not make the call
 	case errors.As(err, &unauthenticated):
 		f.course, f.hold = courseOfAuthentication(unauthenticated.Answer)
 		f.status, f.words, f.after = unauthenticated.Answer.Status, unauthenticated.Error(), unauthenticated.Answer.RetryAfter

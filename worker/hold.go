@@ -48,7 +48,6 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 		p.standing.refusals.wentWell(op)
 	}
 	p.heedToken(op, fates, a)
-	p.heedPause(fates)
 	p.heedOutage(ctx, b, op, fates, a)
 	b.probe.hearAgain(fates)
 	laid := map[store.HoldReason]bool{}
@@ -61,11 +60,12 @@ func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate,
 	b.probe.note(op, fates)
 }
 
-// heedPause lets the whole account pause where the upstream wants fewer calls.
+// heedPause lets the whole account pause where the upstream wants fewer calls. It comes before the call's permit is given back:
+// whoever is next in line would be called for otherwise.
 func (p *pipeline) heedPause(fates []fate) {
 	asked, wait := time.Duration(0), false
 	for _, f := range fates {
-		if f.course == courseWait {
+		if f.course == courseWait && f.status == http.StatusTooManyRequests {
 			asked, wait = max(asked, f.after), true
 		}
 	}

@@ -131,16 +131,17 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	reply, err = send(calling)
 	cancel()
-	permit.Release()
-	if !errors.Is(err, errNotCreated) {
-		p.standing.upstream.Note(store.OpHolder, reply.Status, err)
-	}
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
 	switch {
 	case errors.Is(err, errNotCreated):
 		fates[0] = fate{course: courseWait, words: "waits for its holder, whose creation did not begin in time"}
 	case err != nil:
 		fates[0] = fateOfCall(reply.Answer, err, courseRetry)
+	}
+	p.heedPause(fates)
+	permit.Release()
+	if !errors.Is(err, errNotCreated) {
+		p.standing.upstream.Note(store.OpHolder, reply.Status, err)
 	}
 	if c := fates[0].course; c == courseDone || c == courseSplit {
 		b.probe = nil // a holder proves nothing about the hold; the calls that follow do

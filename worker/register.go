@@ -113,7 +113,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	if len(sent) == 0 {
 		return part{}
 	}
-	if !errors.Is(err, errTooLate) {
+	if !errors.Is(err, errTooLate) && !errors.Is(err, errStopping) {
 		p.standing.upstream.Note(store.OpRegister, reply.Status, err)
 	}
 	p.options.reached(StepReplied)
@@ -143,7 +143,11 @@ func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleare
 		return nil, registrar.RegisterReply{}, nil
 	}
 	p.options.reached(StepIntended)
+	if p.standing.gate.Closed() {
+		return sent, registrar.RegisterReply{}, errStopping
+	}
 	reply, err := p.callRegister(ctx, b.of(sent), begun)
+	p.heedPause(fatesOfRegistrations(domainsOf(sent), reply, err))
 	return sent, reply, err
 }
 
@@ -186,6 +190,9 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 	}
 	return sent
 }
+
+// errStopping says that the worker was told to stop between the intent and the call, which was not made.
+var errStopping = errors.New("the worker is stopping; nothing was sent")
 
 // errTooLate says that so much time went by between the intent and the call that it was not made.
 var errTooLate = errors.New("the process stood still between intent and call; nothing was sent")

@@ -64,10 +64,11 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	reply, err := p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
 	cancel()
+	fates := fatesOfChecks(domains, reply, err)
+	p.heedPause(fates)
 	permit.Release()
 	p.standing.upstream.Note(op, reply.Status, err)
 	p.options.reached(StepChecked)
-	fates := fatesOfChecks(domains, reply, err)
 	p.heed(ctx, b, op, fates, reply.Answer)
 	return fates, callResult(call, reply.Answer, err), true
 }
