@@ -139,7 +139,7 @@ func (p *pipeline) resolve(ctx, patient context.Context, b batch) (resolution, e
 func (p *pipeline) settleUnresolved(ctx context.Context, b batch, found map[int64]resolution) bool {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	histories, err := p.options.Store.Histories(reading, b.claim, p.options.proof())
+	histories, err := p.options.Store.Histories(reading, b.claim, p.policy.proof)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was settled")
 		return false

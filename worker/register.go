@@ -21,7 +21,7 @@ func (p *pipeline) register(ctx context.Context, b batch) {
 func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	histories, err := p.options.Store.Histories(reading, b.claim, p.options.proof())
+	histories, err := p.options.Store.Histories(reading, b.claim, p.policy.proof)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
 		return part{}
@@ -109,7 +109,7 @@ func unconfirmed(transitions []store.Transition) int {
 // as well: it belongs right before the call.
 func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]store.History) part {
 	call := newID()
-	sent, reply, err := p.sendPaid(ctx, b, call, cleared)
+	sent, fates, reply, err := p.sendPaid(ctx, b, call, cleared)
 	if len(sent) == 0 {
 		return part{}
 	}
@@ -117,7 +117,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		p.standing.upstream.Note(store.OpRegister, reply.Status, err)
 	}
 	p.options.reached(StepReplied)
-	fates, strays := fatesOfRegistrations(domainsOf(sent), reply, err), straysOf(domainsOf(sent), reply)
+	strays := straysOf(domainsOf(sent), reply)
 	p.reportStrays(b, strays)
 	p.blameAccount(ctx, store.OpRegister, sent, fates)
 	p.heed(ctx, b, store.OpRegister, fates, reply.Answer)
@@ -129,26 +129,26 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	return res
 }
 
-// sendPaid waits for the permit, commits the intent and makes the paid call for what that returns. Without any jobs nothing
-// was sent.
-func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) ([]store.ClaimedJob, registrar.RegisterReply, error) {
+// sendPaid waits for the permit, commits the intent and makes the paid call for what that returns, the jobs in sent. Without any
+// nothing was sent. The fates are what the reply, or its absence, means for each.
+func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent []store.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error) {
 	permit, err := p.pass(ctx, b, store.OpRegister)
 	if err != nil {
-		return nil, registrar.RegisterReply{}, err
+		return nil, nil, reply, err
 	}
 	defer permit.Release()
 	begun := p.options.Clock()
-	sent := p.intend(ctx, b, call, cleared)
-	if len(sent) == 0 {
-		return nil, registrar.RegisterReply{}, nil
+	if sent = p.intend(ctx, b, call, cleared); len(sent) == 0 {
+		return nil, nil, reply, nil
 	}
 	p.options.reached(StepIntended)
 	if p.standing.gate.Closed() {
-		return sent, registrar.RegisterReply{}, errStopping
+		return sent, fatesOfRegistrations(domainsOf(sent), reply, errStopping), reply, errStopping
 	}
-	reply, err := p.callRegister(ctx, b.of(sent), begun)
-	p.heedPause(fatesOfRegistrations(domainsOf(sent), reply, err))
-	return sent, reply, err
+	reply, err = p.callRegister(ctx, b.of(sent), begun)
+	fates = fatesOfRegistrations(domainsOf(sent), reply, err)
+	p.heedPause(fates)
+	return sent, fates, reply, err
 }
 
 // reportStrays makes a noise about domains that a reply calls registered although nobody asked for them. Their names are in
