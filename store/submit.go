@@ -364,26 +364,10 @@ func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (adde
 
 // insertFew inserts jobs whose places follow after.
 func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob) (fresh, duplicates int, err error) {
-	type row struct {
-		ID            uuid.UUID `json:"id"`
-		Seq           int       `json:"seq"`
-		Domain        string    `json:"domain"`
-		DomainUnicode *string   `json:"domain_unicode"`
-		HolderID      *string   `json:"holder_id"`
-		PeriodMonths  *int      `json:"period_months"`
-		Nameservers   []string  `json:"nameservers"`
-		AllowStatus   []string  `json:"allow_status"`
-	}
-	rows := make([]row, len(jobs))
-	for i, j := range jobs {
-		rows[i] = row{j.ID, after + i + 1, j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus}
-	}
 	return insertIncoming(ctx, tx, len(jobs), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
 			r.period_months, r.nameservers, r.allow_status, NULL::bigint AS holder_key
-		FROM jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
-			period_months integer, nameservers text[], allow_status text[])
-		JOIN orders o ON o.id = $2`, rows, o.ID)
+		FROM `+jobRecords+` JOIN orders o ON o.id = $2`, recordsOf(jobs, after), o.ID)
 }
 
 // insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already

@@ -1,0 +1,33 @@
+package store
+
+import "github.com/google/uuid"
+
+// jobRecord is a NewJob on its way to the database, as one of a few in a JSON array.
+type jobRecord struct {
+	ID            uuid.UUID `json:"id"`
+	Seq           int       `json:"seq"`
+	Domain        string    `json:"domain"`
+	DomainUnicode *string   `json:"domain_unicode"`
+	HolderID      *string   `json:"holder_id"`
+	PeriodMonths  *int      `json:"period_months"`
+	Nameservers   []string  `json:"nameservers"`
+	AllowStatus   []string  `json:"allow_status"`
+	Words         string    `json:"words,omitempty"` // why it is rejected; "" if it is not
+}
+
+// jobRecords are the records $1 in a FROM clause, as r.
+const jobRecords = `
+	jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
+		period_months integer, nameservers text[], allow_status text[], words text)`
+
+// recordsOf makes records of jobs whose places follow after.
+func recordsOf(jobs []NewJob, after int) []jobRecord {
+	records := make([]jobRecord, len(jobs))
+	for i, j := range jobs {
+		records[i] = jobRecord{
+			ID: j.ID, Seq: after + i + 1, Domain: j.Domain, DomainUnicode: orNull(j.DomainUnicode), HolderID: orNull(j.HolderID),
+			PeriodMonths: orNull(j.PeriodMonths), Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, Words: clip(j.Rejected),
+		}
+	}
+	return records
+}
