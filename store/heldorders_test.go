@@ -14,17 +14,6 @@ func TestHeldJobsOfAPausedOrderAreNotRead(t *testing.T) {
 	paused := b.submit(newOrder(store.Whois, "paused"), "mine.nl").Order
 	b.insertHeld(store.Whois, many)
 	b.exec(`INSERT INTO order_holds (order_id, placed_by) VALUES ($1, 'ann')`, paused.ID)
-	read := func(look func(s *store.Store)) int {
-		t.Helper()
-		const counted = `SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
-		const looked = `SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
-		before, scans := get[int](b, counted), get[int](b, looked)
-		s := b.open(store.Options{MaxConns: 1})
-		look(s)
-		s.Close() // a connection that ends tells what it has read
-		b.eventually(func() bool { return get[int](b, looked) > scans })
-		return get[int](b, counted) - before
-	}
 	wakes := func(want bool) func(s *store.Store) {
 		return func(s *store.Store) {
 			standings, err := s.Standings(t.Context(), []string{"default"})
@@ -33,14 +22,14 @@ func TestHeldJobsOfAPausedOrderAreNotRead(t *testing.T) {
 			}
 		}
 	}
-	if n := read(wakes(false)); n > 100 {
+	if n := b.jobsRead(wakes(false)); n > 100 {
 		t.Errorf("to find nothing to wake, %d entries were read", n)
 	}
 	other := b.holding("other", 3)
-	if n := read(wakes(true)); n > 100 {
+	if n := b.jobsRead(wakes(true)); n > 100 {
 		t.Errorf("to find what to wake, %d entries were read", n)
 	}
-	if n := read(func(s *store.Store) {
+	if n := b.jobsRead(func(s *store.Store) {
 		if woken, err := s.WakeHeld(t.Context(), "default", 50); err != nil || woken != 3 {
 			t.Errorf("woke %d, %v; want the three of the other order", woken, err)
 		}

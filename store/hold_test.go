@@ -42,6 +42,19 @@ func (b *bench) insertHeld(kind store.Kind, n int) {
 }
 
 // insertIdleChunks inserts an old order of duplicates, in chunks of one job each.
+// jobsRead is how many entries of the indexes on jobs somebody reads who looks at something.
+func (b *bench) jobsRead(look func(s *store.Store)) int {
+	b.t.Helper()
+	const counted = `SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
+	const looked = `SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
+	before, scans := get[int](b, counted), get[int](b, looked)
+	s := b.open(store.Options{MaxConns: 1})
+	look(s)
+	s.Close() // a connection that ends tells what it has read
+	b.eventually(func() bool { return get[int](b, looked) > scans })
+	return get[int](b, counted) - before
+}
+
 func (b *bench) insertIdleChunks(n int) {
 	b.t.Helper()
 	b.exec(`INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ('test', 'idle', 'register', 'plain', 'default', $1)`, n)
@@ -304,18 +317,7 @@ func TestHeldJobsOfAStoppedKindAreNotRead(t *testing.T) {
 	b.insertHeld(store.Whois, 1)
 	b.hold(store.HoldPayment, store.ScopeRegister)
 	b.hold(store.HoldAuth, store.ScopeAll)
-	read := func(look func(s *store.Store)) int {
-		t.Helper()
-		const counted = `SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
-		const looked = `SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'`
-		before, scans := get[int](b, counted), get[int](b, looked)
-		s := b.open(store.Options{MaxConns: 1})
-		look(s)
-		s.Close() // a connection that ends tells what it has read
-		b.eventually(func() bool { return get[int](b, looked) > scans })
-		return get[int](b, counted) - before
-	}
-	if n := read(func(s *store.Store) {
+	if n := b.jobsRead(func(s *store.Store) {
 		if p, due, err := s.TakeProbe(t.Context(), "default", []store.Kind{store.Whois}, time.Hour, time.Hour); err != nil || !due || p.Kind != store.Whois {
 			t.Errorf("probe %+v, %v, %v", p, due, err)
 		}
@@ -324,7 +326,7 @@ func TestHeldJobsOfAStoppedKindAreNotRead(t *testing.T) {
 	}
 	b.exec(`DELETE FROM holds WHERE reason = 'auth'`)
 	b.insertHeld(store.Whois, 1)
-	if n := read(func(s *store.Store) {
+	if n := b.jobsRead(func(s *store.Store) {
 		if woken, err := s.WakeHeld(t.Context(), "default", 50); err != nil || woken != 1 {
 			t.Errorf("woke %d, %v; want the one WHOIS check", woken, err)
 		}

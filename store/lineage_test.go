@@ -117,11 +117,10 @@ func (b *bench) wantRestored(h history, what string) {
 	}
 }
 
-// A standby is promoted while workers are connected to both: none of them sends before every account is on hold, and one puts
-// them there.
-func TestPromotedStandby(t *testing.T) {
-	t.Parallel()
-	primary := pgtest.Server(t)
+// replicated is a migrated Postgres with a standby, and a bench on it.
+func replicated(t *testing.T) (primary, standby *pgserver.Server, b *bench) {
+	t.Helper()
+	primary = pgtest.Server(t)
 	if err := migrate(t.Context(), primary.URL("")); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +129,20 @@ func TestPromotedStandby(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopAtEnd(t, standby)
-	b := on(t, primary.URL(""))
+	return primary, standby, on(t, primary.URL(""))
+}
+
+// A standby is promoted while workers are connected to both: none of them sends before every account is on hold, and one puts
+// them there.
+func TestPromotedStandby(t *testing.T) {
+	t.Parallel()
+	primary, standby, b := replicated(t)
 	h := b.history()
 	both := bothHosts(t, primary.URL(""), standby.URL(""))
 	workers := make([]*store.Store, 3)
 	var seen watch
 	for i := range workers {
+		var err error
 		if workers[i], err = store.Open(t.Context(), both, store.Options{MaxConns: 4}); err != nil {
 			t.Fatal(err)
 		}

@@ -5,22 +5,12 @@ import (
 	"testing"
 
 	"github.com/bulkreg/bulkreg/store"
-	"github.com/bulkreg/bulkreg/store/pgtest"
 )
 
 // A standby answers and takes no writes, whether this process may only look at it or wants to work there.
 func TestStandbyIsNotWritable(t *testing.T) {
 	t.Parallel()
-	primary := pgtest.Server(t)
-	if err := migrate(t.Context(), primary.URL("")); err != nil {
-		t.Fatal(err)
-	}
-	standby, err := primary.Standby(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopAtEnd(t, standby)
-	b := on(t, primary.URL(""))
+	_, standby, b := replicated(t)
 	b.follows(standby)
 	if err := b.store.Writable(t.Context()); err != nil {
 		t.Errorf("the primary: %v", err)
