@@ -105,8 +105,12 @@ var errNotCreated = errors.New("the holder was not created")
 func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID, h registrar.Holder) (registrar.HolderReply, error) {
 	begun := p.options.Clock()
 	err := p.options.Store.StartCreation(ctx, key, claim, p.options.UpstreamTimeout, p.options.lease())
-	if err == nil && p.options.since(begun) > leaseMargin {
+	switch {
+	case err != nil:
+	case p.options.since(begun) > leaseMargin:
 		err = errTooLate
+	case p.standing.gate.Closed():
+		err = errStopping
 	}
 	if err != nil {
 		return registrar.HolderReply{}, fmt.Errorf("%w: %w", errNotCreated, err)
@@ -114,7 +118,8 @@ func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID,
 	return p.upstream.CreateHolder(ctx, h)
 }
 
-// callHolder makes one call about the holder of all jobs of the batch. It takes a slot of the calls that cost nothing. It fails when the batch may not make the call, or no longer.
+// callHolder makes one call about the holder of all jobs of the batch. It takes a slot of the calls that cost nothing. It fails
+// when the batch may not make the call, or no longer.
 func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Context) (registrar.HolderReply, error)) (registrar.HolderReply, fate, error) {
 	var (
 		reply registrar.HolderReply
@@ -127,6 +132,10 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	defer permit.Release()
 	if err := p.startHolderCall(ctx, b, call); err != nil {
 		return reply, fate{}, err
+	}
+	if p.standing.gate.Closed() {
+		p.notBegun(ctx, b, call)
+		return reply, fate{}, errStopping
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	reply, err = send(calling)

@@ -216,9 +216,8 @@ func (p *pipeline) settleLater(ctx context.Context, b batch, try int, err error)
 	p.options.rest(ctx, backoff{base: 100 * time.Millisecond, ceiling: 5 * time.Second}.delay(try, 1))
 }
 
-// drain ends the giving of permits, closes the coalescer and gives back what waited in it.
+// drain closes the coalescer and gives back what waited in it.
 func (p *pipeline) drain(ctx context.Context) {
-	p.standing.gate.Close()
 	left := p.batches.close()
 	if len(left) == 0 {
 		return

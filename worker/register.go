@@ -191,7 +191,7 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 	return sent
 }
 
-// errStopping says that the worker was told to stop between the intent and the call, which was not made.
+// errStopping says that the worker was told to stop after it had written that a call begins, and did not make it.
 var errStopping = errors.New("the worker is stopping; nothing was sent")
 
 // errTooLate says that so much time went by between the intent and the call that it was not made.

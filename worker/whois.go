@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -54,11 +55,20 @@ func (p *pipeline) check(ctx context.Context, b batch, op store.Op) ([]fate, sto
 		return nil, store.CallResult{}, false
 	}
 	defer permit.Release()
+	return p.checkWith(ctx, b, op, permit)
+}
+
+// checkWith makes the call of check with its permit.
+func (p *pipeline) checkWith(ctx context.Context, b batch, op store.Op, permit *gate.Permit) ([]fate, store.CallResult, bool) {
 	domains := domainsOf(b.jobs)
 	call := newID()
 	if err := p.startCall(ctx, b, call, op); err != nil {
 		permit.Release()
 		p.refused(ctx, b, err)
+		return nil, store.CallResult{}, false
+	}
+	if p.standing.gate.Closed() {
+		p.notBegun(ctx, b, call)
 		return nil, store.CallResult{}, false
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
@@ -79,6 +89,13 @@ func (p *pipeline) startCall(ctx context.Context, b batch, call uuid.UUID, op st
 	return p.options.Store.StartCall(starting, store.NewCall{
 		ID: call, ClaimID: b.claim, Op: op, Size: len(b.jobs), Jobs: b.some(), Probe: b.probe.permission(),
 		Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
+	})
+}
+
+// notBegun notes that a call was not made although its row is written: the worker was told to stop meanwhile.
+func (p *pipeline) notBegun(ctx context.Context, b batch, call uuid.UUID) {
+	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		return p.options.Store.Settle(ctx, b.claim, store.CallResult{ID: call, Error: errStopping.Error()}, nil)
 	})
 }
 

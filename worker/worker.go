@@ -145,9 +145,13 @@ func (w *Worker) serve(ctx context.Context) error {
 	return nil
 }
 
-// drain ends everything, within the time that a batch under way may take. The pipelines are closed first and wait for nobody:
-// from then on nothing more is claimed, whatever the servers still bring and however long a role, a probe or Redis takes.
+// drain ends everything, within the time that a batch under way may take. The gates are closed first: no call begins any more.
+// Then the pipelines are, which wait for nobody: from then on nothing more is claimed, whatever the servers still bring and
+// however long a role, a probe or Redis takes.
 func (w *Worker) drain(work context.Context, hardStop func(), running *sync.WaitGroup) {
+	for _, st := range w.standings {
+		st.gate.Close()
+	}
 	w.log.Info().Msg("stopping: giving back what was not sent, waiting for calls in flight")
 	deadline := time.Now().Add(w.options.drainTime())
 	for _, p := range w.pipelines {
