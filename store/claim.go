@@ -41,34 +41,58 @@ type ClaimedJob struct {
 // caller's business. Those of an order that was paused meanwhile are held.
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
 	ids, epochs := split(jobs)
-	rows, err := s.pool.Query(ctx, `
-		WITH want AS (`+lockDelivered+`), paused AS (
-			UPDATE jobs j SET state = 'held', wake_at = NULL
-			WHERE EXISTS (SELECT FROM order_holds) AND j.id = ANY(ARRAY(SELECT id FROM want)) AND NOT `+notPaused+`
-		), taken AS (
-			UPDATE jobs j SET state = 'running', claim_id = $3, attempts = j.attempts + 1, wake_at = NULL
-			WHERE j.id = ANY(ARRAY(SELECT id FROM want)) AND j.kind = $4 AND j.account = $5 AND `+notPaused+`
-			RETURNING j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
+	var batch pgx.Batch
+	// A claim that a crash of Postgres forgets is no licence any more, and its jobs still wait. An intent to pay waits for the disk,
+	// and with it whatever was committed before, its claim too. So this commit need not wait.
+	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	batch.Queue(inOrderOfIDs)
+	batch.Queue(`
+		WITH taken AS (
+			UPDATE jobs j SET (state, claim_id, attempts, wake_at) = (
+				SELECT CASE WHEN o.free THEN 'running' ELSE 'held' END, CASE WHEN o.free THEN $3::uuid END,
+					j.attempts + CASE WHEN o.free THEN 1 ELSE 0 END, NULL::timestamptz
+				FROM (SELECT NOT (SELECT EXISTS (SELECT FROM order_holds)) OR `+notPaused+` AS free OFFSET 0) AS o)
+			WHERE j.id = ANY($1) AND j.epoch = ($2::integer[])[array_position($1::uuid[], j.id)]
+				AND j.state = 'queued' AND j.kind = $4 AND j.account = $5
+			RETURNING j.state, j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
 			SELECT $3, $4, $5, $6, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
-			FROM taken HAVING count(*) > 0
+			FROM taken WHERE state = 'running' HAVING count(*) > 0
 		)
-		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts FROM taken`,
+		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts
+		FROM taken WHERE state = 'running'`,
 		ids, epochs, c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))
-	if err != nil {
-		return nil, failure("claim jobs", err)
+	results := s.pool.SendBatch(ctx, &batch)
+	claimed, err := readClaimed(results, len(jobs))
+	return claimed, failure("claim jobs", errors.Join(err, results.Close()))
+}
+
+// inOrderOfIDs has the statements of the transaction that look for rows by an array of ids go through the index of the ids, and
+// so lock the rows in the order of their ids. What else is about the same jobs locks in this order too, so that no two statements
+// wait for each other in a circle. An UPDATE that locks its rows first, to be sure of the order, writes each of them twice.
+const inOrderOfIDs = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
+
+func readClaimed(results pgx.BatchResults, most int) ([]ClaimedJob, error) {
+	for range 2 { // the settings
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
 	}
-	claimed := make([]ClaimedJob, 0, len(jobs))
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	claimed := make([]ClaimedJob, 0, most)
 	var j ClaimedJob
 	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.AllowStatus, &j.Attempts}, func() error {
 		claimed = append(claimed, j)
 		j.Nameservers, j.AllowStatus = nil, nil
 		return nil
 	})
-	return claimed, failure("claim jobs", err)
+	return claimed, err
 }
 
 // Op is what a call asks the upstream.
