@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,7 +65,10 @@ func (w *world) freeze() {
 func (w *world) thaw() {
 	for _, conn := range w.locks {
 		w.log("the transaction that stood still is ended")
-		if err := conn.Close(context.WithoutCancel(w.t.Context())); err != nil {
+		// Its end is waited for: a session whose connection closes may hold its locks for a while yet.
+		ctx := context.WithoutCancel(w.t.Context())
+		_, err := conn.Exec(ctx, "ROLLBACK")
+		if err := errors.Join(err, conn.Close(ctx)); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/bulkreg/bulkreg/worker/registrar"
@@ -25,10 +26,12 @@ type registry struct {
 }
 
 // owned is a domain that was sold to us, perhaps only after the caller gave up waiting, and that WHOIS knows about later still.
-// Even then it may forget it for one more reading.
+// Even then it may forget it for one more reading. What was only accepted may be sold days later, but not where the reply that says
+// so was lost: no waiting and no reading would be enough.
 type owned struct {
-	from, known time.Time
-	forgets     int // readings for which WHOIS still calls it free
+	known   time.Time
+	forgets int           // readings for which WHOIS still calls it free
+	pending time.Duration // that it is sold later still, if we wrote down that it was only accepted
 }
 
 var (
@@ -93,12 +96,27 @@ func (r *registry) knows(domain string) bool {
 	if !sold || o.known.After(r.w.db.now) {
 		return false
 	}
+	if o.pending > 0 && r.w.db.accepted(r.w.t, domain) {
+		o.known, o.pending = o.known.Add(o.pending), 0
+		r.ours[domain] = o
+		return r.knows(domain)
+	}
 	if o.forgets == 0 {
 		return true
 	}
 	o.forgets--
 	r.ours[domain] = o
 	return false
+}
+
+// accepted says whether we wrote down that the registrar has accepted a domain and will carry it out later.
+func (d *simDatabase) accepted(t *testing.T, domain string) (yes bool) {
+	t.Helper()
+	err := d.conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM attempts WHERE domain = $1 AND accepted)`, domain).Scan(&yes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return yes
 }
 
 // sale is what a register call will come to, decided when its bytes leave.
@@ -110,7 +128,7 @@ type sale struct {
 	lag     time.Duration // after which WHOIS knows
 	forgets int           // readings for which WHOIS calls them free even then
 	missing bool          // the reply leaves one out
-	pending bool          // it is only accepted, and what is sold is sold later
+	pending time.Duration // it is only accepted, and what is sold is sold so much later
 }
 
 // decide draws what a call for n domains comes to. What is answered for good is sold at once and known at once; what is not
@@ -151,7 +169,7 @@ func (r *registry) decide(n int) sale {
 		return sale{status: -1, err: errSimLine} // nothing leaves
 	case 12:
 		days := time.Duration(r.w.rng.Int64N(int64(72 * time.Hour))) // long after any reading
-		return sale{status: []int{200, 202}[r.w.rng.IntN(2)], pending: true, sold: part(), late: days, lag: late(), forgets: once()}
+		return sale{status: []int{200, 202}[r.w.rng.IntN(2)], pending: days, sold: part(), late: late(), lag: late(), forgets: once()}
 	case 13: // a proxy gave up, and says when to come back
 		return sale{status: 503, err: errors.New("simulated: 503"), sold: part(), lag: late(), forgets: once()}
 	}
@@ -193,7 +211,7 @@ func (r *registry) RegisterBulk(_ context.Context, registrations []registrar.Reg
 	if s.missing {
 		results = results[1:]
 	}
-	if s.pending {
+	if s.pending > 0 {
 		for i := range results {
 			if results[i].Outcome == registrar.Registered {
 				results[i].Outcome, results[i].StatusCode = registrar.Accepted, 0
@@ -219,7 +237,7 @@ func (r *registry) sell(domains []string, s sale) []registrar.Result {
 			r.paid[d]++
 			from := r.w.db.now.Add(s.late)
 			if _, again := r.ours[d]; !again {
-				r.ours[d] = owned{from: from, known: from.Add(s.lag), forgets: s.forgets}
+				r.ours[d] = owned{known: from.Add(s.lag), forgets: s.forgets, pending: s.pending}
 			}
 		}
 	}

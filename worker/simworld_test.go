@@ -308,11 +308,29 @@ func (w *world) calm() {
 			w.deliver(p)
 		}
 	}
-	w.fail("after %d rounds of calm there are jobs that have neither ended nor need a person", calmRounds)
+	w.fail("after %d rounds of calm there are jobs that have neither ended nor need a person:\n%s", calmRounds, w.rows())
 }
 
 // calmRounds is far more than any history needs.
 const calmRounds = 200
+
+// rows are those about what has not ended, for people.
+func (w *world) rows() string {
+	rows, err := w.db.conn.Query(w.t.Context(), `
+		SELECT to_jsonb(j)::text FROM jobs j WHERE order_id = ANY($1) AND finished_at IS NULL UNION ALL
+		SELECT 'chunk ' || to_jsonb(c)::text FROM chunks c WHERE order_id = ANY($1) UNION ALL
+		SELECT 'claim ' || to_jsonb(c)::text FROM claims c WHERE closed_at IS NULL UNION ALL
+		SELECT 'hold ' || to_jsonb(h)::text FROM holds h WHERE account = ANY($2) UNION ALL
+		SELECT 'now ' || now()::text`, w.orderIDs(), w.accounts)
+	if err != nil {
+		return err.Error()
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(found, "\n")
+}
 
 // due is what a world waits for.
 type due struct {
