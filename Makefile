@@ -3,6 +3,7 @@
 # Version control is asked once, here, and never by the Go tools: they refuse a checkout of another user.
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 FUZZTIME    ?= 30s
 MINUTES     ?= 10
 SEED        ?=
@@ -39,6 +40,8 @@ lint: ## check the format and look for mistakes
 	go mod tidy -diff
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	@unused="$$(go run $(DEADCODE) -test ./...)" && if [ -n "$$unused" ]; then \
+		echo "reached by nothing, not even by a test:"; echo "$$unused"; exit 1; fi
 
 fuzz: ## run every fuzz test for FUZZTIME (30s)
 	@.ci/deps $(TEST_SERVERS)
