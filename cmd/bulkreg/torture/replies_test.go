@@ -9,10 +9,10 @@ import (
 )
 
 // repliesCount checks that a success that a worker has read, and outlived, ended as registered (I14). It cannot tell where the line
-// to the upstream was broken, or the upstream itself.
+// to the upstream was broken or slowed down, or the upstream itself broke.
 func (w *world) repliesCount() {
 	w.t.Helper()
-	if c := w.toUpstream.Counts(); c.Cut+c.Swallowed+c.Dropped+c.Trickled > 0 || w.upstreams() > 1 {
+	if c := w.toUpstream.Counts(); c.Cut+c.Swallowed+c.Dropped+c.Trickled+c.Delayed > 0 || w.upstreams() > 1 {
 		return
 	}
 	ledger, err := w.remote.Ledger(w.t.Context())

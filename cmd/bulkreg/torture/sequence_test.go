@@ -59,12 +59,28 @@ func playSequence(t *testing.T, r *rand.Rand, results *tally) {
 		s.wake(false)
 	}
 	s.heal()
+	w.settled()
 	v := w.verdict(expectation{
 		unconfirmed: 1 << 30, // the faults come one upon another; who is unpaid is what counts
+		unpaid:      s.promised(),
 		redelivered: true,
 	}, false)
 	results.add(w, v)
 	t.Logf("%d jobs, %d registered, %d unconfirmed (%d of them not paid for); %v", v.Jobs, v.Registered, v.Unconfirmed, v.Unpaid, w.faults())
+}
+
+// promised counts the unconfirmed jobs that the upstream accepted and then refused, as their labels or those of others in their call
+// want it: nobody ever pays for those.
+func (s *sequence) promised() int {
+	s.t.Helper()
+	n, err := s.sql(`
+		SELECT count(DISTINCT j.id) FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.accepted
+		WHERE j.state = 'unconfirmed' AND (j.domain ~ '^(refused|flaky)-' OR EXISTS (
+			SELECT FROM attempts b WHERE b.call_id = a.call_id AND b.domain ~ '^(poison|badreq)-'))`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }
 
 // staff brings the fleet up to strength. Some of the new workers are doomed.
