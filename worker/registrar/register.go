@@ -29,9 +29,9 @@ const (
 	OutcomeUnknown Outcome = "unknown"
 )
 
-// Result is what the upstream said of one registration. Domain is as it came, not cleaned. StatusCode says as in the error
-// table why it failed: from 100 to 599, or 0 when it is missing or none of these. Message is in the upstream's words,
-// cleaned; it quotes a statusCode that is none, and the status of an item that was accepted.
+// Result is what the upstream said of one registration. Domain is as it came, and cleaned where the call is not about it.
+// StatusCode says as in the error table why it failed: from 100 to 599, or 0 when it is missing or none of these. Message is in
+// the upstream's words, cleaned; it quotes a statusCode that is none, and the status of an item that was accepted.
 type Result struct {
 	Domain     string
 	Outcome    Outcome
@@ -84,7 +84,8 @@ func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, e
 		return reply, err
 	}
 	return c.doRegister(ctx, request{
-		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1), personal: r.Known.personal(),
+		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1),
+		personal: personalOf([]Holder{r.Known}, r.Domain), domains: []string{r.Domain},
 	}, decodeResult)
 }
 
@@ -98,12 +99,13 @@ func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterR
 		reply.Answer, err = c.refuse(OpRegisterBulk, why)
 		return reply, err
 	}
-	known := make([]Holder, len(rs))
+	known, domains := make([]Holder, len(rs)), make([]string, len(rs))
 	for i, r := range rs {
-		known[i] = r.Known
+		known[i], domains[i] = r.Known, r.Domain
 	}
 	return c.doRegister(ctx, request{
-		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)), personal: personalOf(known),
+		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)),
+		personal: personalOf(known, domains...), domains: domains,
 	}, decodeRegistrations)
 }
 
@@ -124,20 +126,16 @@ func (c *Client) doRegister(ctx context.Context, r request, decode func([]byte) 
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)
-	c.cleanResults(reply.Results, r.personal)
+	c.cleanResults(reply.Results, r.hidden, r.domains...)
 	return reply, err
 }
 
-func (c *Client) cleanResults(results []Result, personal []string) {
-	var hidden terms
+func (c *Client) cleanResults(results []Result, hidden func() terms, asked ...string) {
+	known := domainsOf(asked)
 	for i := range results {
-		if results[i].Message == "" { // as in most
-			continue
-		}
-		if hidden == nil {
-			hidden = newTerms(personal)
-		}
-		results[i].Message = c.scrub.clean(results[i].Message, hidden)
+		result := &results[i]
+		result.Message = c.cleanLazily(result.Message, hidden)
+		result.Domain = c.cleanDomain(result.Domain, known, hidden)
 	}
 }
 
