@@ -6,13 +6,15 @@ import (
 )
 
 // Registration is one domain to pay for. PeriodMonths 0 leaves the period to the upstream, whose default is 12
-// months. Known is what the caller knows of the holder: it is not sent; it is hidden in the upstream's words.
+// months. Known is what the caller knows of the holder: it is not sent; it is hidden in the upstream's words. So are Others: who
+// else the upstream may speak of, because it was told of them lately.
 type Registration struct {
 	Domain       string
 	HolderID     string
 	PeriodMonths int
 	Nameservers  []string
 	Known        Holder
+	Others       []Holder
 }
 
 // Outcome is what the upstream said of one registration.
@@ -85,7 +87,7 @@ func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, e
 	}
 	return c.doRegister(ctx, request{
 		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1),
-		personal: personalOf([]Holder{r.Known}, r.Domain), domains: []string{r.Domain},
+		personal: personalOf(append([]Holder{r.Known}, r.Others...), r.Domain), domains: []string{r.Domain},
 	}, decodeResult)
 }
 
@@ -99,9 +101,10 @@ func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterR
 		reply.Answer, err = c.refuse(OpRegisterBulk, why)
 		return reply, err
 	}
-	known, domains := make([]Holder, len(rs)), make([]string, len(rs))
+	var known []Holder
+	domains := make([]string, len(rs))
 	for i, r := range rs {
-		known[i], domains[i] = r.Known, r.Domain
+		known, domains[i] = append(append(known, r.Known), r.Others...), r.Domain
 	}
 	return c.doRegister(ctx, request{
 		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)),

@@ -17,7 +17,7 @@ type Kind string
 
 const (
 	KindStatus      Kind = "status"       // Fault.Status instead of the real answer
-	KindQuote       Kind = "quote"        // Fault.Status, with the details of holders in the words, in the spelling Fault.Word or in turn
+	KindQuote       Kind = "quote"        // Fault.Status, quoting the call's holders, or the newest, in the spelling Fault.Word or in turn
 	KindCut         Kind = "cut"          // the line is closed before any byte of reply
 	KindReset       Kind = "reset"        // the same with a TCP reset
 	KindBlackHole   Kind = "black-hole"   // nothing, until the client gives up

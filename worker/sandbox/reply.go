@@ -117,7 +117,7 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, c *Call, a answe
 		return
 	}
 	if f.Kind == KindQuote {
-		f.Kind, f.Message = KindStatus, s.books.quoted(c.Account, f, c.Seq).message
+		f.Kind, f.Message = KindStatus, s.books.quoted(c, f).message
 	}
 	m := s.disguise(f, c.Op, a)
 	if !s.record(w, c, m.status, hit) {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"net/url"
@@ -96,15 +97,24 @@ func escapedSpellings() []Spelling {
 }
 
 func brokenSpellings() []Spelling {
-	lost := func(with string) func(string) string { return escaper(with, func(r rune) bool { return r >= 0x80 }) }
+	lost := func(with string) func(string) string {
+		return func(s string) string {
+			return string(bytes.ReplaceAll(latin1(strings.Map(func(r rune) rune {
+				if r >= 0x80 {
+					return lostLetter
+				}
+				return r
+			}, s)), []byte{lostLetter}, []byte(with)))
+		}
+	}
 	return []Spelling{
 		each("utf-8 as latin-1", readAs(charmap.ISO8859_1)),
 		each("utf-8 as windows-1252", readAs(charmap.Windows1252)),
 		each("utf-8 as latin-1 twice", func(s string) string { return readAs(charmap.ISO8859_1)(readAs(charmap.ISO8859_1)(s)) }),
 		each("utf-8 as codepage 850", readAs(charmap.CodePage850)),
 		each("latin-1 as utf-8", func(s string) string { return strings.ToValidUTF8(string(latin1(s)), "\uFFFD") }),
-		each("question marks", lost("?%.0s")),
-		each("letters lost", lost("%.0s")),
+		each("question marks", lost("?")),
+		each("letters lost", lost("")),
 	}
 }
 
@@ -135,6 +145,9 @@ func partialSpellings() []Spelling {
 		}},
 	}
 }
+
+// lostLetter stands for a letter until something else does.
+const lostLetter = 0x01
 
 // national is a number without its country code, of two digits as those of the sandbox's people are.
 func national(phone string) string { return phone[min(len(phone), 3):] }
@@ -251,17 +264,27 @@ func numberOf(domain string) int {
 	return n
 }
 
-// quoted is the failure of a whole call that quotes holders of an account, the newest first.
-func (b *books) quoted(account string, f Fault, turn int) *failure {
+// quoted is the failure of a whole call that quotes holders: those of its items, or the account's newest where it names none.
+func (b *books) quoted(c *Call, f Fault) *failure {
+	turn := c.Seq
 	if i := slices.IndexFunc(Spellings(), func(s Spelling) bool { return s.Name == f.Word }); i >= 0 {
 		turn = i
 	}
-	const most = 3
+	var ids []string
+	for _, item := range c.Items {
+		if item.Holder != "" && !slices.Contains(ids, item.Holder) {
+			ids = append(ids, item.Holder)
+		}
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	const most = 3
+	if len(ids) == 0 {
+		ids = b.holderIDs[max(0, len(b.holderIDs)-1):]
+	}
 	var holders []Holder
-	for _, id := range slices.Backward(b.holderIDs) {
-		if h := b.visible(account, id); h != nil && len(holders) < most {
+	for _, id := range ids[:min(len(ids), most)] {
+		if h := b.visible(c.Account, id); h != nil {
 			holders = append(holders, h.Holder)
 		}
 	}
