@@ -179,8 +179,7 @@ func TestNobodyIsLeftInADump(t *testing.T) {
 	digests := strings.Fields(b.text(`SELECT string_agg(encode(digest, 'hex'), ' ') FROM (SELECT digest FROM holders UNION ALL SELECT digest FROM orders) AS d`))
 	wantNobody(t, "export", b.exported(orders))
 	wantNobody(t, "database before the purge", b.withoutDetails(b.dumpDatabase()))
-	b.run(`UPDATE jobs SET finished_at = now() - interval '100 days' WHERE finished_at IS NOT NULL; UPDATE orders SET created_at = now() - interval '101 days'`)
-	plan, err := b.store.PurgeHolders(t.Context(), 90*24*time.Hour)
+	plan, err := b.store.PurgeHolders(t.Context(), time.Millisecond)
 	if err != nil || plan.Holders != len(invented()) {
 		t.Fatalf("purged %+v, %v", plan, err)
 	}
@@ -227,16 +226,20 @@ func (b *bench) withoutDetails(dump string) string {
 	return strings.Join(kept, "\n")
 }
 
-// run runs statements.
-func (b *bench) run(statements string) {
-	b.t.Helper()
-	conn, err := pgx.Connect(b.t.Context(), b.url)
-	if err != nil {
-		b.t.Fatal(err)
+// A purge forgets which details a holder had. Who orders with them again gets the same holder: it is searched for first.
+func TestPurgedHolderIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	b.work(b.options())
+	b.settled(b.submitHolders("before", names("before", 3), always("Jansen")))
+	if purged, err := b.store.PurgeHolders(t.Context(), time.Millisecond); err != nil || purged.Holders != 1 {
+		t.Fatalf("purged %+v, %v", purged, err)
 	}
-	defer conn.Close(b.t.Context())
-	if _, err := conn.Exec(b.t.Context(), statements); err != nil {
-		b.t.Fatal(err)
+	b.settled(b.submitHolders("after", names("after", 3), always("Jansen")))
+	b.wantOneHolder()
+	b.wantHolder(b.sandbox.Ledger().Holders[0].ID)
+	if n := b.sql(`SELECT count(*) FROM holders WHERE state = 'ready' AND upstream_id = $1`, b.sandbox.Ledger().Holders[0].ID); n != 2 {
+		t.Errorf("%d rows know the holder, want the purged one and the new one", n)
 	}
 }
 

@@ -34,8 +34,9 @@ reasons and errors may quote people.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids. When an order names the same holder again,
 the registrar is asked for it; a repeat of the order itself is refused as another order. What operators wrote for the
-record stays, and so do the names that producers gave to their orders: put no people there. The plan is shown first, and
-it is asked for on a terminal; elsewhere it needs --yes.`,
+record stays, and so do the names that producers gave to their orders: put no people there. Tasks that nobody could carry
+out lie in Asynq's archive in Redis, which forgets them after 90 days, whatever a producer put into them. The plan is shown
+first, and it is asked for on a terminal; elsewhere it needs --yes.`,
 		Example: `  bulkreg purge --older-than 90d --dry-run
   bulkreg purge --older-than 90d --yes`,
 		Args: noArgs,

@@ -33,6 +33,9 @@ func (v view) fold() []sign {
 			r = charmap.Windows1252.DecodeByte(v.text[i])
 		}
 		to := i + size
+		if r == '?' && v.isHole(i, gap == 0 && len(signs) > 0) {
+			r = hole
+		}
 		switch kind := kindOf(r); {
 		case kind == ignored:
 			if n := len(signs); n > 0 && gap == 0 {
@@ -51,6 +54,15 @@ func (v view) fold() []sign {
 		i = to
 	}
 	return signs
+}
+
+// isHole reports whether a question mark stands for a letter: there is one before it or behind it.
+func (v view) isHole(at int, inWord bool) bool {
+	if inWord {
+		return true
+	}
+	next, size := utf8.DecodeRune(v.text[at+1:])
+	return size > 0 && kindOf(next) == telling
 }
 
 type runeKind int
@@ -137,7 +149,8 @@ func spell(text string) string {
 	b.Grow(len(text))
 	lost := false // the letter before was
 	for _, r := range text {
-		if kindOf(r) != telling || r == hole && lost {
+		kind := kindOf(r)
+		if lost = lost && kind != separating; kind != telling || r == hole && lost {
 			continue
 		}
 		lost = r == hole

@@ -12,8 +12,10 @@ import (
 )
 
 // terms find what the caller knows to be personal, however it is spelled. They are a tree of folded spellings, as a map from
-// a place in it and the letter that follows to the next place. The root is 0.
+// a place in it and the letter that follows to the next place. The root is 0. At nowhere, next is the widest gap in a term.
 type terms map[step]place
+
+const nowhere = -1
 
 type step struct {
 	from int32
@@ -29,7 +31,8 @@ type place struct {
 // finding is what has to be so in a text for a spelling in it to count.
 type finding struct {
 	size   int      // letters and digits of it
-	joined bool     // only without anything between its letters, and as a word of its own
+	joined bool     // only without anything between its letters
+	strict bool     // only as a word of its own: behind a gap and before one
 	apart  bool     // also with spaces between them
 	exact  []string // if not empty, only written as one of these: it is an ordinary word, too
 	head   string   // signs of the term before its first letter,
@@ -44,8 +47,8 @@ const (
 	shortestDotted, shortestApart, shortestNumber = 4, 6, 7
 	// longestTerm bounds how far a text is followed from one place. It is more than any detail has.
 	longestTerm = 300
-	// widestGap is how many runes may stand between two letters of a term, such as " [" and ") (".
-	widestGap = 4
+	// usualGap is how many runes may stand between two letters of a term, such as " [" and ") (", unless one has more itself.
+	usualGap = 4
 )
 
 // newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
@@ -61,6 +64,9 @@ func newTerms(personal []string) terms {
 		if strings.Trim(folded, string(hole)) == "" || utf8.RuneCountInString(folded) < shortestTerm {
 			continue
 		}
+		if widest := widestGap(term); widest > t[step{from: nowhere}].next {
+			t[step{from: nowhere}] = place{next: widest}
+		}
 		for _, spelling := range spellings(term, folded) {
 			t.add(spelling, newFinding(term, spelling))
 		}
@@ -69,6 +75,23 @@ func newTerms(personal []string) terms {
 		return nil
 	}
 	return t
+}
+
+// widestGap is how many runes stand between two letters of a term at most.
+func widestGap(term string) int32 {
+	widest, gap, begun := int32(0), int32(0), false
+	for _, r := range term {
+		switch kindOf(r) {
+		case separating:
+			gap++
+		case telling:
+			if begun {
+				widest = max(widest, gap)
+			}
+			gap, begun = 0, true
+		}
+	}
+	return widest
 }
 
 // sparing makes names of domains stay readable where nothing but a term lies in them.
@@ -91,10 +114,11 @@ func newFinding(term, spelling string) *finding {
 	f.head, f.tail = term[:at], term[at+len(inner):]
 	parted := strings.ContainsFunc(inner, isSign)
 	number := strings.Trim(spelling, "0123456789") == ""
-	f.joined = !parted && f.size < shortestDotted || number && f.size < shortestNumber
+	f.strict = f.size < shortestDotted || number && f.size < shortestNumber
+	f.joined = f.strict && !parted
 	f.apart = parted || f.size >= shortestApart
 	if isOrdinary(spelling) {
-		f.joined, f.exact = true, []string{inner}
+		f.joined, f.strict, f.exact = !parted, true, []string{inner}
 	}
 	return f
 }
@@ -131,7 +155,7 @@ func (f *finding) or(other *finding) *finding {
 		return other
 	}
 	both := *f
-	both.joined, both.apart = f.joined && other.joined, f.apart || other.apart
+	both.joined, both.strict, both.apart = f.joined && other.joined, f.strict && other.strict, f.apart || other.apart
 	if f.exact = nil; len(both.exact) > 0 && len(other.exact) > 0 {
 		both.exact = append(slices.Clone(both.exact), other.exact...)
 	} else {
@@ -322,12 +346,16 @@ func (t terms) mark(mask []bool, v view) {
 // follow returns the end of the longest term that begins with sign i.
 func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 	at := int32(0)
-	var gaps gaps
+	gaps := gaps{most: max(usualGap, int(t[step{from: nowhere}].next))}
 	for j := i; j < len(signs); j++ {
 		if j > i && !gaps.add(v, signs[j-1], signs[j]) {
 			break
 		}
 		p, ok := t[step{at, signs[j].r}]
+		if !ok && j > i && signs[j].r == hole { // it stands for what is no letter
+			gaps.any, gaps.other = true, true
+			continue
+		}
 		if !ok {
 			break
 		}
@@ -346,6 +374,7 @@ func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 type gaps struct {
 	any, spaced bool
 	other       bool // not only dots and hyphens, one at a time
+	most        int  // runes of one
 }
 
 func (g *gaps) add(v view, before, s sign) bool {
@@ -354,20 +383,19 @@ func (g *gaps) add(v view, before, s sign) bool {
 	}
 	g.any, g.spaced = true, g.spaced || s.spaced
 	g.other = g.other || s.gap > 1 || v.text[before.to] != '.' && v.text[before.to] != '-'
-	return s.gap <= widestGap
+	return s.gap <= g.most
 }
 
 // holds reports whether signs[i:j] are written as they must be to be the term.
 func (f *finding) holds(v view, signs []sign, i, j int, g gaps) bool {
-	strict := f.joined
 	switch {
 	case f.domain:
 		return !g.other && beginsWord(signs, i, true) && endsWord(signs, j, true)
 	case g.any && f.joined, g.spaced && !f.apart:
 		return false
-	case !beginsWord(signs, i, strict) || f.size <= longestTerm && !endsWord(signs, j, strict):
+	case !beginsWord(signs, i, f.strict) || f.size <= longestTerm && !endsWord(signs, j, f.strict):
 		return false
-	case strict && partOfName(v, signs, i, j):
+	case f.strict && partOfName(v, signs, i, j):
 		return false
 	case len(f.exact) > 0:
 		return slices.Contains(f.exact, string(v.text[signs[i].from:signs[j-1].to]))

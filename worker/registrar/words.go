@@ -26,6 +26,8 @@ func isOrdinary(word string) bool {
  only or other our out over per so still such than that the their them then there these they this to too two up us was we were
  what when where which who why will with would yes you your yet
  nl be de eu fr lu uk us at it es com net org
+ january february march april june july august september october november december max min maximum mark bill grace rate note long
+ short old new good best case black white first second third
  aan al als bij dan dat deze die dit door een en er ge geen had heeft het hij hun ik in is ja je kan maar men met mijn moet na naar
  nee niet nog of om onder ons ook op over te tot uit van veel voor was wat we wel wij wordt zal ze zich zij zijn zo
  accepted accepts account action active address already amount api available bad balance before billing blocked call check city
