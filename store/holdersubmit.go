@@ -39,7 +39,7 @@ func watchHolders(jobs iter.Seq2[NewJob, error], named *bool) iter.Seq2[NewJob, 
 const purgeLock = 0x62756c6b // "bulk"
 
 // insertHolders remembers the holders of incoming registrations. Those that are known already stay as they are, but for
-// details that were purged. Rows go in by digest, so that two orders with the same holders cannot lock each other out.
+// details that a release before purged and kept the digest of. Rows go in by digest, so that two orders with the same holders cannot lock each other out.
 func insertHolders(ctx context.Context, tx pgx.Tx, o Order) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, purgeLock); err != nil {
 		return err

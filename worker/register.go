@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +17,15 @@ import (
 // calls left behind is read, a fresh bulk WHOIS check is made, the intent to pay is committed, and only what it
 // returns is sent. Where something in the batch is bad, its halves follow, each by the same way.
 func (p *pipeline) register(ctx context.Context, b batch) {
+	reading, cancel := context.WithTimeout(ctx, databaseTime)
+	var err error
+	b.known, err = p.knownHolders(reading, b.jobs)
+	cancel()
+	if err != nil {
+		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading holders failed; nothing was sent")
+		p.release(ctx, b)
+		return
+	}
 	p.bisect(ctx, b, p.registerResolved)
 }
 
@@ -24,10 +35,6 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 	histories, err := p.options.Store.Histories(reading, b.claim, p.policy.proof)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
-		return part{}
-	}
-	if b.known, err = p.knownHolders(reading, b.jobs); err != nil {
-		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading holders failed; nothing was sent")
 		return part{}
 	}
 	fates, call, ok := p.check(ctx, b, store.OpCheck)
@@ -211,6 +218,7 @@ func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (
 			Known: b.known[j.HolderKey],
 		}
 	}
+	registrations[0].Others = slices.Collect(maps.Values(b.known)) // of other parts of the batch, too
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	defer cancel()
 	return p.upstream.RegisterBulk(calling, registrations)

@@ -53,6 +53,7 @@ func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*
 func newClient(cfg config.Config, account config.Account, calls int) (*registrar.Client, error) {
 	client, err := registrar.New(registrar.Config{
 		BaseURL: account.BaseURL, ClientID: account.ClientID, ClientSecret: account.ClientSecret,
+		Hidden:  cfg.Secrets(),
 		Timeout: cfg.UpstreamTimeout, Paths: cfg.Paths(),
 		MaxConns: calls + 1, // one more for the token
 	})

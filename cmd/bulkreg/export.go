@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -27,10 +27,10 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "Write all jobs of an order as CSV or NDJSON",
 		Long: `export writes all jobs of an order to standard output as they come, in the order in which they were given.
 
-CSV has a header; its columns begin with job_id, domain, kind, state, outcome, attempts, error. A cell that a
-spreadsheet would take for a formula, because it begins with = + - @ or a tab, gets an apostrophe before
-it: the error is the registrar's text, and no text of others should be able to run there. NDJSON is one object
-a line, with the same names and every text as it is.`,
+CSV has a header; its columns begin with job_id, domain, kind, state, outcome, attempts, error. Texts are in quotes. Where
+a spreadsheet would take one for a formula, because it begins with = + - @ or one of their full-width twins, or because
+such a sign follows a semicolon or a tab, an apostrophe stands before the sign: the error is the registrar's text, and no
+text of others should be able to run there. NDJSON is one object a line, with the same names and every text as it is.`,
 		Example: `  bulkreg export order-1042 > order-1042.csv
   bulkreg export order-1042 --state failed --format ndjson`,
 		Args:              oneArg(anOrder),
@@ -77,45 +77,47 @@ func exportColumns() []string {
 }
 
 func exportCSV(ctx context.Context, w io.Writer, st *store.Store, o store.Order, f store.JobFilter) error {
-	encoder := csv.NewWriter(w)
-	if err := encoder.Write(exportColumns()); err != nil {
-		return fmt.Errorf("write export: %w", err)
+	write := func(cells []string) error {
+		if _, err := io.WriteString(w, strings.Join(cells, ",")+"\n"); err != nil {
+			return fmt.Errorf("write export: %w", err)
+		}
+		return nil
+	}
+	if err := write(exportColumns()); err != nil {
+		return err
 	}
 	for j, err := range st.Jobs(ctx, o.ID, f) {
 		if err != nil {
-			encoder.Flush()
 			return err
 		}
-		if err := encoder.Write(exportRow(j)); err != nil {
-			return fmt.Errorf("write export: %w", err)
+		if err := write(exportRow(j)); err != nil {
+			return err
 		}
-	}
-	encoder.Flush()
-	if err := encoder.Error(); err != nil {
-		return fmt.Errorf("write export: %w", err)
 	}
 	return nil
 }
 
+// exportRow is a job's cells. Those without quotes are numbers, times, and words of ours.
 func exportRow(j store.Job) []string {
 	period := ""
 	if j.PeriodMonths > 0 {
 		period = strconv.Itoa(j.PeriodMonths)
 	}
 	return []string{
-		j.ID.String(), j.Domain, string(j.Kind), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), harmless(j.LastError),
-		harmless(j.DomainUnicode), harmless(j.HolderID), period, strings.Join(j.Nameservers, " "), exportTime(j.CreatedAt), exportTime(j.FinishedAt),
-		harmless(j.WhoisStatus), harmless(strings.Join(j.AllowStatus, ",")),
+		j.ID.String(), textCell(j.Domain), string(j.Kind), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), textCell(j.LastError),
+		textCell(j.DomainUnicode), textCell(j.HolderID), period, textCell(strings.Join(j.Nameservers, " ")), exportTime(j.CreatedAt), exportTime(j.FinishedAt),
+		textCell(j.WhoisStatus), textCell(strings.Join(j.AllowStatus, ",")),
 	}
 }
 
-// harmless keeps a spreadsheet from taking text for a formula.
-func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
+// textCell is text as a cell that is quoted whatever is in it, so that no reader parts it at another sign than the comma.
+func textCell(text string) string {
+	return `"` + strings.ReplaceAll(harmless(text), `"`, `""`) + `"`
 }
+
+// harmless keeps a spreadsheet from taking text for a formula, also one that parts cells at semicolons or tabs and does not
+// heed quotes.
+func harmless(text string) string { return input.Disarm(text, ";\t\r\n") }
 
 func exportTime(t time.Time) string {
 	if t.IsZero() {

@@ -87,7 +87,9 @@ func TestShellWord(t *testing.T) {
 func TestHarmless(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "", "no": "no", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "'\t=1", "a=1": "a=1",
+		"": "", "no": "no", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\t=1": "\t'=1", "a=1": "a=1",
+		"a;=1": "a;'=1", "a; +1;b": "a; '+1;b", "a\t@x": "a\t'@x", `a;"-1"`: `a;"'-1"`, "a\r\n=1": "a\r\n'=1", "a, -1": "a, -1", " =1": " '=1",
+		"＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "a;＝1": "a;'＝1", ";;=": ";;'=", "-": "'-", "a-1;b=2": "a-1;b=2",
 	} {
 		if got := harmless(text); got != want {
 			t.Errorf("got %q, want %q", got, want)

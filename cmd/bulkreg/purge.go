@@ -25,13 +25,18 @@ func (a *app) purgeCommand() *cobra.Command {
 	p := &purging{app: a}
 	cmd := &cobra.Command{
 		Use:   "purge --older-than AGE",
-		Short: "Remove holders' details from orders that ended long ago",
+		Short: "Remove holders' details, and what was said of them, from orders that ended long ago",
 		Long: `purge removes names, addresses, e-mail addresses and telephone numbers that came with orders, from those orders whose last
 job ended longer ago than AGE, in days or hours. A holder that another order still needs stays.
 
-What is kept tells nobody apart: a digest of the details and the registrar's id, so that the same holder is still found
-when an order names it again. Jobs, calls and their outcomes stay as they are. The plan is shown first, and it is asked
-for on a terminal; elsewhere it needs --yes.`,
+It also removes what the registrar said, wherever that is kept, from all orders of registrations that ended as long ago:
+reasons and errors may quote people.
+
+What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids. When an order names the same holder again,
+the registrar is asked for it; a repeat of the order itself is refused as another order. What operators wrote for the
+record stays, and so do the names that producers gave to their orders: put no people there. Tasks that nobody could carry
+out lie in Asynq's archive in Redis, which forgets them after 90 days, whatever a producer put into them. The plan is shown
+first, and it is asked for on a terminal; elsewhere it needs --yes.`,
 		Example: `  bulkreg purge --older-than 90d --dry-run
   bulkreg purge --older-than 90d --yes`,
 		Args: noArgs,
@@ -53,17 +58,20 @@ func (p *purging) run(ctx context.Context) error {
 		if err != nil {
 			return unchanged(ctx, err)
 		}
-		fmt.Fprintf(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders.\n",
-			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"), counted(plan.Kept, "holder", "holders"))
+		fmt.Fprintf(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders; "+
+			"what the registrar said is removed from %s.\n",
+			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"),
+			counted(plan.Kept, "holder", "holders"), counted(plan.Words, "order", "orders"))
 		switch {
 		case p.dryRun:
 			fmt.Fprintln(p.stderr, "This was a dry run: nothing was removed.")
 			return p.print(plan)
-		case plan.Holders == 0:
+		case plan.Nothing():
 			fmt.Fprintln(p.stderr, "There is nothing to remove.")
 			return p.print(plan)
 		}
-		question := fmt.Sprintf("Remove the details of %s? They cannot be brought back.", counted(plan.Holders, "holder", "holders"))
+		question := fmt.Sprintf("Remove the details of %s, and what the registrar said from %s? They cannot be brought back.",
+			counted(plan.Holders, "holder", "holders"), counted(plan.Words, "order", "orders"))
 		if err := p.consent(ctx, p.yes, question); err != nil {
 			return err
 		}
@@ -82,10 +90,11 @@ func (p *purging) print(result store.Purge) error {
 			Orders  int  `json:"orders"`
 			Holders int  `json:"holders"`
 			Kept    int  `json:"kept"`
-		}{p.dryRun, result.Orders, result.Holders, result.Kept})
+			Words   int  `json:"words"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words})
 	}
-	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT")
-	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept))
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS")
+	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept), thousands(result.Words))
 	return t.end()
 }
 

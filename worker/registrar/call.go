@@ -35,7 +35,16 @@ type request struct {
 	decode   func(body []byte) error // of a success reply; it must not keep body
 	accepted func(body []byte)       // reads the body of a 202, where that means something; it must not keep body
 	private  bool                    // replies hold secrets or personal data: only the documented message is quoted
-	personal []string                // what to hide in the upstream's words and in errors
+	domains  []string                // what it is about
+	personal func() terms            // what to hide in the upstream's words and in errors; nil for nothing
+}
+
+// hidden is what to hide in the upstream's words.
+func (r request) hidden() terms {
+	if r.personal == nil {
+		return nil
+	}
+	return r.personal()
 }
 
 func isOK(status int) bool          { return status == http.StatusOK }
@@ -60,7 +69,7 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 	}
 	answer.Duration = c.clock().Sub(answer.Started)
 	if err != nil || !answer.ok(r.success) {
-		return answer, &Error{Op: r.op, Answer: answer, cause: c.safe(err, r.personal)}
+		return answer, &Error{Op: r.op, Answer: answer, cause: c.safe(err, r.hidden)}
 	}
 	return answer, nil
 }
@@ -166,7 +175,7 @@ func (c *Client) quote(answer *Answer, r request, body []byte) {
 	if !r.success(answer.Status) {
 		if code, message, ok := decodeError(body); ok {
 			answer.Documented, answer.StatusCode = true, code
-			answer.Message = c.scrub.clean(message, newTerms(r.personal))
+			answer.Message = c.scrub.clean(message, r.hidden())
 			return
 		}
 	}
@@ -175,14 +184,14 @@ func (c *Client) quote(answer *Answer, r request, body []byte) {
 	if r.private || data {
 		return
 	}
-	answer.Message = c.scrub.page(body, newTerms(r.personal))
+	answer.Message = c.scrub.page(body, r.hidden())
 }
 
 // safe cleans what an error says: net/http quotes a reply that is no HTTP. Our own errors under it stay to be found.
-func (c *Client) safe(err error, personal []string) error {
+func (c *Client) safe(err error, hidden func() terms) error {
 	var auth *AuthError
 	if err == nil || errors.As(err, &auth) {
 		return err
 	}
-	return &safeCause{text: c.scrub.clean(err.Error(), newTerms(personal)), err: err}
+	return &safeCause{text: c.cleanLazily(err.Error(), hidden), err: err}
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // MaxMessage bounds what is kept of the upstream's words, in bytes.
@@ -25,8 +23,9 @@ const (
 )
 
 var (
-	// An at sign makes an address, whatever stands around it, escaped or not.
-	emailPattern = regexp.MustCompile(`(?i)[^\s@<>"'(),;:\[\]]+(?:@|%40|\\u0040|&#64;|&#x40;)[^\s@<>"'(),;:\[\]]+`)
+	// An at sign makes an address, whatever stands around it, escaped or not, and so does one that is spelled out.
+	emailPattern = regexp.MustCompile(`(?i)[^\s@＠﹫<>"'(),;:\[\]{}]+(?:@|＠|﹫|%(?:25)*40|\\u0040|\\x40|=40|&(?:amp;)*(?:#0*64|#x0*40|commat);)[^\s@<>"'(),;:\[\]{}]+` +
+		`|[^\s@<>"'(),;:\[\]{}]+ ?[(\[{<] ?at ?[)\]}>] ?[^\s@<>"'(),;:\[\]{}]+`)
 	// E.164 and numbers with a trunk or exit prefix, with the usual separators.
 	phonePattern = regexp.MustCompile(`(?:(?:\+|%2[Bb]) ?\d|0\d)(?:[ ()./-]{0,2}\d){7,13}`)
 	// A JSON Web Token, whole or cut.
@@ -38,25 +37,52 @@ var (
 // clean makes the upstream's words safe to store and to show: valid UTF-8 on one line, without secrets, tokens,
 // e-mail addresses, telephone numbers and the given personal terms, at most MaxMessage bytes.
 func (s *scrubber) clean(text string, personal terms) string {
-	if isPlainWord(text) && len(personal) == 0 && len(text) < windowSize && s.longerThan(len(text)) {
+	if isPlainWord(text) && (len(personal) == 0 || isOrdinary(strings.ToLower(text))) && len(text) < windowSize && s.longerThan(len(text)) {
 		return text
 	}
 	text, cut := readable(text)
+	if strings.Contains(text, "eyJ") { // before its beginning, which all tokens share, is taken for one of ours
+		text = jwtPattern.ReplaceAllString(text, "[token]")
+	}
 	text = s.hide(text)
 	if cut { // the end may be the beginning of something that only the rest would give away
 		text = text[:max(0, len(text)-minDropped)]
 		text = strings.TrimRight(text[:strings.LastIndexAny(text, wordBreaks)+1], " ")
 	}
-	if strings.Contains(text, "eyJ") {
-		text = jwtPattern.ReplaceAllString(text, "[token]")
-	}
 	text = bearerPattern.ReplaceAllString(text, "Bearer [token]")
-	if strings.ContainsAny(text, `@%\&`) {
+	if strings.ContainsAny(text, "@＠﹫%\\&=([{<") {
 		text = emailPattern.ReplaceAllString(text, "[e-mail]")
 	}
 	text = hidePhones(text)
 	text = personal.hide(text)
 	return bounded(text)
+}
+
+// domains are the names that a call is about, in lower case.
+type domains map[string]struct{}
+
+func domainsOf(names []string) domains {
+	d := make(domains, len(names))
+	for _, name := range names {
+		d[strings.ToLower(name)] = struct{}{}
+	}
+	return d
+}
+
+// cleanDomain cleans what stands in the place of a domain that the call is not about.
+func (c *Client) cleanDomain(name string, asked domains, hidden func() terms) string {
+	if _, ok := asked[strings.ToLower(name)]; ok || len(asked) == 0 {
+		return name
+	}
+	return c.cleanLazily(name, hidden)
+}
+
+// cleanLazily is clean with terms that are not made before they are needed.
+func (c *Client) cleanLazily(text string, hidden func() terms) string {
+	if text == "" || hidden == nil || isOrdinary(strings.ToLower(text)) {
+		return c.scrub.clean(text, nil)
+	}
+	return c.scrub.clean(text, hidden())
 }
 
 // page takes the words out of a reply that is not the documented JSON, such as a proxy's error page.
@@ -86,8 +112,14 @@ func readable(text string) (line string, cut bool) {
 	}
 	var b strings.Builder
 	b.Grow(len(text))
-	space := false
-	for _, r := range text { // an invalid byte comes as U+FFFD
+	space, end := false, 0
+	for i, r := range text { // an invalid byte comes as U+FFFD
+		if i < end {
+			continue
+		}
+		if letter, width := halfHidden(text[i:]); width > 0 {
+			r, end = letter, i+width
+		}
 		switch {
 		case unicode.IsSpace(r):
 			space = b.Len() > 0
@@ -100,6 +132,26 @@ func readable(text string) (line string, cut bool) {
 		}
 	}
 	return b.String(), cut
+}
+
+// halfHidden reads a letter of a Western name that was written in UTF-8 and read as Latin-1, if a part of it cannot be
+// printed: it would be lost before anybody looks for the name. A soft hyphen is such a part only where it makes an í.
+func halfHidden(text string) (letter rune, width int) {
+	const longest = 6 // bytes of three letters that stand for one
+	lead, size := utf8.DecodeRuneInString(text)
+	if !strings.ContainsRune("ÃÂÄÅâ", lead) {
+		return 0, 0
+	}
+	next, _ := utf8.DecodeRuneInString(text[size:])
+	if unicode.IsPrint(next) || next == '\u00ad' && lead != 'Ã' {
+		return 0, 0
+	}
+	read, width := unmangle([]byte(text[:min(len(text), longest)]))
+	if width == 0 {
+		return 0, 0
+	}
+	letter, _ = utf8.DecodeRune(read)
+	return letter, width
 }
 
 func hidePhones(text string) string {
@@ -120,67 +172,6 @@ func hidePhones(text string) string {
 	}
 	b.WriteString(text[end:])
 	return b.String()
-}
-
-// terms find what the caller knows to be personal.
-type terms []*regexp.Regexp
-
-// hide replaces it wherever it stands as a word of its own: in upper or lower case, with or without its spaces, and escaped
-// in the ways in which secrets are looked for.
-func (t terms) hide(text string) string {
-	if len(t) == 0 {
-		return text
-	}
-	text = norm.NFC.String(text)
-	mask := make([]bool, len(text))
-	v := newView(text)
-	for range escapeLevels {
-		for _, p := range t {
-			v.markWords(mask, p)
-		}
-		next, changed := v.unescape()
-		if !changed {
-			break
-		}
-		v = next
-	}
-	return redact(text, mask, "[personal]")
-}
-
-// newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
-func newTerms(personal []string) terms {
-	const shortest = 2 // letters and digits
-	var patterns terms
-	for _, term := range personal {
-		term, _ = readable(norm.NFC.String(term))
-		telling := 0
-		for _, r := range term {
-			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				telling++
-			}
-		}
-		if telling < shortest {
-			continue
-		}
-		words := strings.Fields(term)
-		for i, w := range words {
-			words[i] = regexp.QuoteMeta(w)
-		}
-		patterns = append(patterns, regexp.MustCompile(`(?i)`+strings.Join(words, `[ +]?`)))
-	}
-	return patterns
-}
-
-// markWords marks what a pattern finds, unless it is only a part of a word.
-func (v view) markWords(mask []bool, pattern *regexp.Regexp) {
-	for _, at := range pattern.FindAllIndex(v.text, -1) {
-		if wordBefore(v.text[:at[0]], "") || wordAfter(v.text[at[1]:]) {
-			continue
-		}
-		for i := v.at[at[0]]; i < v.at[at[1]]; i++ {
-			mask[i] = true
-		}
-	}
 }
 
 func wordBefore(s []byte, also string) bool {

@@ -1,6 +1,9 @@
 package registrar
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"html"
 	"net/url"
 	"strings"
@@ -56,6 +59,10 @@ func TestCleanHidesPersonalTerms(t *testing.T) {
 		{"O'Brien & Sons", `O'Brien \u0026 Sons is known`, "[personal] is known"},
 		{"O'Brien & Sons", "name=O%27Brien+%26+Sons", "name=[personal]"},
 		{"Anna Maria", "Anna  Maria, ANNA MARIA and AnnaMaria", "[personal], [personal] and [personal]"},
+		{"Zoë", "Zo? or Zo?? or ?Zo", "[personal] or [personal] or ?Zo"},
+		{"Åke", "?ke?", "[personal]?"},
+		{"O'Brien", "is O?Brien known? O??Brien", "is [personal] known? [personal]"},
+		{"Müller", "M&Atilde;&frac14;ller, M%C3%83%C2%BCller, Mu¨ller, M=C3=BCller, mu00fcller, M√ºller", "[personal], [personal], [personal], [personal], [personal], [personal]"},
 		{"1234 AB", "1234AB or 1234 ab", "[personal] or [personal]"},
 		{"Jansen", `no\nJansen`, `no\n[personal]`},
 		{"Jansen", "no%20Jansen, Jansens, %4Aansen", "no%20[personal], Jansens, [personal]"},
@@ -98,11 +105,21 @@ func TestCleanHidesSecrets(t *testing.T) {
 			}
 			return b.String()
 		},
-		"HTML":          html.EscapeString,
-		"query in JSON": func(s string) string { return quote(url.QueryEscape(s)) },
-		"JSON in query": func(s string) string { return url.QueryEscape(quote(s)) },
-		"part":          func(s string) string { return s[3 : len(s)-2] },
-		"control bytes": func(s string) string { return s[:6] + "\x00" + s[6:] },
+		"HTML":                   html.EscapeString,
+		"query in JSON":          func(s string) string { return quote(url.QueryEscape(s)) },
+		"JSON in query":          func(s string) string { return url.QueryEscape(quote(s)) },
+		"upper case":             strings.ToUpper,
+		"title":                  strings.ToTitle,
+		"base64":                 func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		"base64 of URL":          func(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) },
+		"raw base64":             func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
+		"hexadecimal":            func(s string) string { return hex.EncodeToString([]byte(s)) },
+		"upper-case hexadecimal": func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
+		"percent of all":         func(s string) string { return bytesAs("%%%02x", s) },
+		"\\x":                    func(s string) string { return bytesAs(`\x%02X`, s) },
+		"HTML numbers":           func(s string) string { return bytesAs("&#%d;", s) },
+		"part":                   func(s string) string { return s[3 : len(s)-2] },
+		"control bytes":          func(s string) string { return s[:6] + "\x00" + s[6:] },
 	}
 	s := newScrubber(testSecret)
 	s.addToken("opaque-token/with+odd&signs<0123456789>")
@@ -136,6 +153,54 @@ func TestCleanHidesSecrets(t *testing.T) {
 	}
 	if got := s.clean(testSecret, nil); got != redacted {
 		t.Errorf("the client secret is forgotten: %q", got)
+	}
+}
+
+func bytesAs(format, s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, format, s[i])
+	}
+	return b.String()
+}
+
+// Eight bytes in a row give a secret away, in whatever form and wherever they stand in it.
+func TestCleanHidesPartsOfSecrets(t *testing.T) {
+	t.Parallel()
+	const own, token, other = "S3cr3t/with-Odd_Signs+in=it", "0pAque~Token.0123456789-abcDEF_ghi", "postgres-P4ssw0rd"
+	s := newScrubber(own, other, "short")
+	s.addToken(token)
+	forms := map[string]func(string) string{
+		"as it is": func(s string) string { return s }, "upper case": strings.ToUpper, "lower case": strings.ToLower,
+		"percent": url.QueryEscape, "percent of all": func(s string) string { return bytesAs("%%%02X", s) },
+		"json": func(s string) string { return bytesAs(`\u%04x`, s) }, "html": func(s string) string { return bytesAs("&#x%x;", s) },
+		"hex": func(s string) string { return hex.EncodeToString([]byte(s)) }, "HEX": func(s string) string { return strings.ToUpper(hex.EncodeToString([]byte(s))) },
+	}
+	for _, secret := range []string{own, token, other} {
+		for i := range len(secret) - windowSize {
+			part := secret[i : i+windowSize]
+			for name, form := range forms {
+				got := s.clean("("+form(part)+")", nil)
+				if got != "([secret])" {
+					t.Errorf("%s of %q: %q", name, part, got)
+				}
+			}
+			// In base64 it may stand anywhere, between anything.
+			for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
+				for _, before := range []string{"", "u", "id", "id:", "user:"} {
+					encoded := encoding.EncodeToString([]byte(before + part + "xyz"))
+					got := s.clean("("+encoded+")", nil)
+					if !strings.Contains(got, "[secret]") || len(got) > len(encoded)+len("[secret]")-base64Window(windowSize)+2 {
+						t.Errorf("base64 of %q behind %q: %q of %q", part, before, got, encoded)
+					}
+				}
+			}
+		}
+	}
+	for _, text := range []string{"a short word", "odd signs in it", "the database has no such token", "the registry is not available, try again later"} {
+		if got := s.clean(text, nil); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func New(cfg Config) (*Client, error) {
 		timeout:   cfg.Timeout,
 		clock:     cfg.Clock,
 		account:   &account{ID: cfg.ClientID, Secret: cfg.ClientSecret},
-		scrub:     newScrubber(cfg.ClientSecret),
+		scrub:     newScrubber(cfg.ClientSecret, cfg.Hidden...),
 		transport: newTransport(cfg.MaxConns, cfg.Timeout, cfg.Clock),
 		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}

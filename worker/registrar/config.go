@@ -22,6 +22,9 @@ type Config struct {
 	// ClientID and ClientSecret are the account's credentials.
 	ClientID     string
 	ClientSecret Secret
+	// Hidden are secrets of others that must not be kept either where the upstream quotes them, such as those of further
+	// accounts. One that is shorter than what is hidden in parts is left out: it may as well be a word.
+	Hidden []Secret
 	// Timeout bounds one method call as a whole, waiting for a token included, so that a worker can
 	// compare it with its lease. The context may end it sooner. Zero means DefaultTimeout.
 	Timeout time.Duration

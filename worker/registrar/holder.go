@@ -28,41 +28,6 @@ type Holder struct {
 // Format prints the id alone, whatever the verb.
 func (h Holder) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "holder(%s)", h.ID) }
 
-// personal lists what must not show in the upstream's words. House number and country tell nobody apart.
-func (h Holder) personal() []string {
-	return []string{
-		h.Email, h.Street, h.Company, h.FirstName, h.LastName,
-		h.Phone, strings.TrimPrefix(h.Phone, "+"), spacedCode(h.PostalCode), h.City,
-	}
-}
-
-// personalOf lists what is personal of several holders, many of whom may be the same.
-func personalOf(holders []Holder) []string {
-	var all []string
-	seen := map[Holder]bool{{}: true}
-	for _, h := range holders {
-		if !seen[h] {
-			seen[h] = true
-			all = append(all, h.personal()...)
-		}
-	}
-	return all
-}
-
-// spacedCode puts a space wherever a postal code may have one: between its digits and its letters.
-func spacedCode(code string) string {
-	var b strings.Builder
-	var last rune
-	for _, r := range code {
-		if unicode.IsDigit(r) != unicode.IsDigit(last) && last != 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteRune(r)
-		last = r
-	}
-	return b.String()
-}
-
 // maxHolderID is how many bytes an upstream may take for an id, far more than any does.
 const maxHolderID = 255
 
@@ -103,7 +68,7 @@ func (c *Client) CreateHolder(ctx context.Context, h Holder) (HolderReply, error
 	}
 	return c.doHolder(ctx, request{
 		op: OpHolderCreate, method: http.MethodPut, path: c.paths.Holder, body: body,
-		success: isOKOrCreated, personal: h.personal(),
+		success: isOKOrCreated, personal: personalOf([]Holder{h}),
 	}, "")
 }
 
@@ -118,7 +83,7 @@ func (c *Client) FindHolder(ctx context.Context, s HolderSearch) (HolderReply, e
 	}
 	return c.doHolder(ctx, request{
 		op: OpHolderFind, method: http.MethodPost, path: c.paths.Holder, body: body,
-		success: isOK, personal: append(s.Known.personal(), s.Email),
+		success: isOK, personal: personalOf([]Holder{s.Known, {Email: s.Email}}),
 	}, s.ID)
 }
 
@@ -133,7 +98,7 @@ func (c *Client) UpdateHolder(ctx context.Context, h Holder) (HolderReply, error
 	}
 	return c.doHolder(ctx, request{
 		op: OpHolderUpdate, method: http.MethodPatch, path: fillPath(c.paths.HolderByID, placeID, h.ID), body: body,
-		success: isOK, personal: h.personal(),
+		success: isOK, personal: personalOf([]Holder{h}),
 	}, h.ID)
 }
 

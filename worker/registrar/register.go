@@ -6,13 +6,15 @@ import (
 )
 
 // Registration is one domain to pay for. PeriodMonths 0 leaves the period to the upstream, whose default is 12
-// months. Known is what the caller knows of the holder: it is not sent; it is hidden in the upstream's words.
+// months. Known is what the caller knows of the holder: it is not sent; it is hidden in the upstream's words. So are Others: who
+// else the upstream may speak of, because it was told of them lately.
 type Registration struct {
 	Domain       string
 	HolderID     string
 	PeriodMonths int
 	Nameservers  []string
 	Known        Holder
+	Others       []Holder
 }
 
 // Outcome is what the upstream said of one registration.
@@ -29,9 +31,9 @@ const (
 	OutcomeUnknown Outcome = "unknown"
 )
 
-// Result is what the upstream said of one registration. Domain is as it came, not cleaned. StatusCode says as in the error
-// table why it failed: from 100 to 599, or 0 when it is missing or none of these. Message is in the upstream's words,
-// cleaned; it quotes a statusCode that is none, and the status of an item that was accepted.
+// Result is what the upstream said of one registration. Domain is as it came, and cleaned where the call is not about it.
+// StatusCode says as in the error table why it failed: from 100 to 599, or 0 when it is missing or none of these. Message is in
+// the upstream's words, cleaned; it quotes a statusCode that is none, and the status of an item that was accepted.
 type Result struct {
 	Domain     string
 	Outcome    Outcome
@@ -84,7 +86,8 @@ func (c *Client) Register(ctx context.Context, r Registration) (RegisterReply, e
 		return reply, err
 	}
 	return c.doRegister(ctx, request{
-		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1), personal: r.Known.personal(),
+		op: OpRegister, path: c.paths.Register, body: body, limit: replyLimit(1),
+		personal: personalOf(append([]Holder{r.Known}, r.Others...), r.Domain), domains: []string{r.Domain},
 	}, decodeResult)
 }
 
@@ -98,12 +101,14 @@ func (c *Client) RegisterBulk(ctx context.Context, rs []Registration) (RegisterR
 		reply.Answer, err = c.refuse(OpRegisterBulk, why)
 		return reply, err
 	}
-	known := make([]Holder, len(rs))
+	var known []Holder
+	domains := make([]string, len(rs))
 	for i, r := range rs {
-		known[i] = r.Known
+		known, domains[i] = append(append(known, r.Known), r.Others...), r.Domain
 	}
 	return c.doRegister(ctx, request{
-		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)), personal: personalOf(known),
+		op: OpRegisterBulk, path: c.paths.RegisterBulk, body: body, limit: replyLimit(len(rs)),
+		personal: personalOf(known, domains...), domains: domains,
 	}, decodeRegistrations)
 }
 
@@ -124,20 +129,16 @@ func (c *Client) doRegister(ctx context.Context, r request, decode func([]byte) 
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)
-	c.cleanResults(reply.Results, r.personal)
+	c.cleanResults(reply.Results, r.hidden, r.domains...)
 	return reply, err
 }
 
-func (c *Client) cleanResults(results []Result, personal []string) {
-	var hidden terms
+func (c *Client) cleanResults(results []Result, hidden func() terms, asked ...string) {
+	known := domainsOf(asked)
 	for i := range results {
-		if results[i].Message == "" { // as in most
-			continue
-		}
-		if hidden == nil {
-			hidden = newTerms(personal)
-		}
-		results[i].Message = c.scrub.clean(results[i].Message, hidden)
+		result := &results[i]
+		result.Message = c.cleanLazily(result.Message, hidden)
+		result.Domain = c.cleanDomain(result.Domain, known, hidden)
 	}
 }
 

@@ -2,50 +2,87 @@ package registrar
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 const (
 	// windowSize is how many bytes in a row of a secret give it away: an upstream may quote only part of a token.
-	windowSize = 12
+	windowSize = 8
 	// shortestSecret is the length below which hiding a secret would blot out ordinary words.
 	shortestSecret = 4
+	// shortestBase64 is the number of letters below which a part of a secret in base64 may as well be a word.
+	shortestBase64 = 6
 	// keptTokens is how many recent tokens are looked for; a late reply may quote one that was replaced.
 	keptTokens = 4
-	// escapeLevels is how many layers of escaping are looked through.
-	escapeLevels = 4
 )
 
-// needle finds one secret in a text, whole or in part.
+// needle finds one secret in a text, whole or in part, in any case: as it is, in base64, and in hexadecimal.
 type needle struct {
-	windows map[string]struct{}
-	size    int // of each window
+	forms []form
+	size  int // of the shortest part that is found
+}
+
+// form is one way to write a secret.
+type form struct {
+	windows map[string]struct{} // every run of size bytes, in lower case
+	size    int
+	base64  bool // in the alphabet of base64, of which URLs have another one
 }
 
 func newNeedle(secret string) needle {
-	n := needle{windows: make(map[string]struct{}, len(secret)), size: min(windowSize, len(secret))}
-	for i := 0; i+n.size <= len(secret); i++ {
-		n.windows[secret[i:i+n.size]] = struct{}{}
+	n := needle{size: min(windowSize, len(secret))}
+	n.add(form{size: n.size}, string(lowered([]byte(secret), false)))
+	n.add(form{size: 2 * n.size}, hex.EncodeToString([]byte(secret)))
+	if letters := base64Window(n.size); letters >= shortestBase64 {
+		n.add(form{size: letters, base64: true}, base64Forms(secret)...)
 	}
 	return n
 }
 
-// scrubber hides the client secret and the recent tokens of one client.
+func (n *needle) add(f form, texts ...string) {
+	f.windows = map[string]struct{}{}
+	for _, text := range texts {
+		for i := 0; i+f.size <= len(text); i++ {
+			f.windows[text[i:i+f.size]] = struct{}{}
+		}
+	}
+	n.forms = append(n.forms, f)
+}
+
+// base64Window is how many letters of base64 so many bytes decide at least, wherever they stand.
+func base64Window(size int) int { return (8*size - 4) / 6 }
+
+// base64Forms are the letters of a secret that begins at the first, the second or the third byte of three. What stands before
+// it has a part in the first letter that is left out.
+func base64Forms(secret string) []string {
+	var all []string
+	for before := range 3 {
+		encoded := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00"[:before] + secret))
+		all = append(all, strings.ToLower(encoded[(8*before+5)/6:]))
+	}
+	return all
+}
+
+// scrubber hides the client secret and the recent tokens of one client, and the secrets of others that it was given.
 type scrubber struct {
 	mu      sync.RWMutex
 	needles []needle // the secret first, then tokens, oldest first; replaced, never changed in place
+	others  []needle
 }
 
-func newScrubber(secret Secret) *scrubber {
-	s := &scrubber{}
+func newScrubber(secret Secret, others ...Secret) *scrubber {
+	s := &scrubber{needles: []needle{{}}}
 	if len(secret) >= shortestSecret {
-		s.needles = []needle{newNeedle(string(secret))}
-	} else {
-		s.needles = []needle{{}}
+		s.needles[0] = newNeedle(string(secret))
+	}
+	for _, other := range others {
+		if len(other) >= windowSize {
+			s.others = append(s.others, newNeedle(string(other)))
+		}
 	}
 	return s
 }
@@ -71,7 +108,7 @@ func (s *scrubber) current() []needle {
 	return s.needles
 }
 
-// hide replaces what gives a secret away: verbatim, URL-escaped, JSON-escaped, HTML-escaped, or several of these.
+// hide replaces what gives a secret away: as it is, in any case, in base64 or in hexadecimal, escaped or not, even twice.
 func (s *scrubber) hide(text string) string {
 	needles := s.current()
 	mask := make([]bool, len(text))
@@ -79,9 +116,11 @@ func (s *scrubber) hide(text string) string {
 	v := newView(text)
 	for range escapeLevels {
 		found = v.mark(mask, needles) || found
+		found = v.mark(mask, s.others) || found
 		if bytes.IndexByte(v.text, '+') >= 0 { // a space in a query
 			spaced := view{text: bytes.ReplaceAll(v.text, []byte("+"), []byte(" ")), at: v.at}
 			found = spaced.mark(mask, needles) || found
+			found = spaced.mark(mask, s.others) || found
 		}
 		next, changed := v.unescape()
 		if !changed {
@@ -112,141 +151,55 @@ func redact(text string, mask []bool, word string) string {
 	return b.String()
 }
 
-// view is a text, unescaped or not, that knows where in the original each of its bytes came from.
-type view struct {
-	text []byte
-	at   []int // at[i] is where byte i begins in the original; at[len(text)] is its end
-}
-
-func newView(s string) view {
-	v := view{text: []byte(s), at: make([]int, len(s)+1)}
-	for i := range v.at {
-		v.at[i] = i
-	}
-	return v
-}
-
 func (v view) mark(mask []bool, needles []needle) bool {
-	found := false
+	plain, found := lowered(v.text, false), false
+	inBase64 := plain
+	if bytes.ContainsAny(plain, "-_") {
+		inBase64 = lowered(v.text, true)
+	}
 	for _, n := range needles {
-		if n.size == 0 {
-			continue
-		}
-		for i := 0; i+n.size <= len(v.text); i++ {
-			if _, hit := n.windows[string(v.text[i:i+n.size])]; !hit {
-				continue
+		for _, f := range n.forms {
+			text := plain
+			if f.base64 {
+				text = inBase64
 			}
-			found = true
-			for j := v.at[i]; j < v.at[i+n.size]; j++ {
-				mask[j] = true
-			}
+			found = f.mark(mask, text, v.at) || found
 		}
 	}
 	return found
 }
 
-// unescape takes one layer of escaping off and reports whether there was one.
-func (v view) unescape() (view, bool) {
-	if !bytes.ContainsAny(v.text, `%\&`) {
-		return v, false
-	}
-	out := view{text: make([]byte, 0, len(v.text)), at: make([]int, 0, len(v.at))}
-	changed := false
-	for i := 0; i < len(v.text); {
-		decoded, width := unescapeOne(v.text[i:])
-		if width == 0 {
-			decoded, width = v.text[i:i+1], 1
-		} else {
-			changed = true
+func (f form) mark(mask []bool, text []byte, at []int) bool {
+	found := false
+	for i := 0; i+f.size <= len(text); i++ {
+		if _, hit := f.windows[string(text[i:i+f.size])]; !hit {
+			continue
 		}
-		for range decoded {
-			out.at = append(out.at, v.at[i])
+		found = true
+		end := i + f.size
+		for f.base64 && end < len(text) && text[end] == '=' { // it fills up the last letters
+			end++
 		}
-		out.text = append(out.text, decoded...)
-		i += width
+		for j := at[i]; j < at[end]; j++ {
+			mask[j] = true
+		}
 	}
-	out.at = append(out.at, v.at[len(v.text)])
-	return out, changed
+	return found
 }
 
-// unescapeOne decodes the escape that b begins with; width 0 says that it begins with none.
-func unescapeOne(b []byte) (decoded []byte, width int) {
-	switch b[0] {
-	case '%':
-		if n, ok := parseDigits(b, 1, 2, 16); ok {
-			return []byte{byte(n)}, 3
+// lowered is a text in lower case, and with the letters of base64 in the place of those that it has in URLs.
+func lowered(text []byte, urls bool) []byte {
+	low := make([]byte, len(text))
+	for i, c := range text {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c |= 0x20
+		case urls && c == '-':
+			c = '+'
+		case urls && c == '_':
+			c = '/'
 		}
-	case '\\':
-		return unescapeJSON(b)
-	case '&':
-		return unescapeHTML(b)
+		low[i] = c
 	}
-	return nil, 0
-}
-
-func unescapeJSON(b []byte) ([]byte, int) {
-	if len(b) < 2 {
-		return nil, 0
-	}
-	if strings.IndexByte(`"\/`, b[1]) >= 0 {
-		return b[1:2], 2
-	}
-	if strings.IndexByte("bfnrt", b[1]) >= 0 { // white space, or as good as that
-		return []byte(" "), 2
-	}
-	n, ok := parseDigits(b, 2, 4, 16)
-	if b[1] != 'u' || !ok {
-		return nil, 0
-	}
-	if utf16.IsSurrogate(n) && bytes.HasPrefix(b[6:], []byte(`\u`)) {
-		if low, ok := parseDigits(b, 8, 4, 16); ok && utf16.DecodeRune(n, low) != utf8.RuneError {
-			return utf8.AppendRune(nil, utf16.DecodeRune(n, low)), 12
-		}
-	}
-	return utf8.AppendRune(nil, n), 6
-}
-
-func unescapeHTML(b []byte) ([]byte, int) {
-	for _, e := range [...]struct{ name, text string }{
-		{"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", `"`}, {"&apos;", "'"},
-	} {
-		if bytes.HasPrefix(b, []byte(e.name)) {
-			return []byte(e.text), len(e.name)
-		}
-	}
-	if len(b) < 4 || b[1] != '#' {
-		return nil, 0
-	}
-	start, base := 2, rune(10)
-	if b[2] == 'x' || b[2] == 'X' {
-		start, base = 3, 16
-	}
-	end := bytes.IndexByte(b[:min(len(b), start+8)], ';')
-	if end < 0 {
-		return nil, 0
-	}
-	n, ok := parseDigits(b, start, end-start, base)
-	if !ok {
-		return nil, 0
-	}
-	return utf8.AppendRune(nil, n), end + 1
-}
-
-// parseDigits reads exactly count digits, at most seven, from b[start:].
-func parseDigits(b []byte, start, count int, base rune) (rune, bool) {
-	if count < 1 || len(b) < start+count {
-		return 0, false
-	}
-	var n rune
-	for _, c := range b[start : start+count] {
-		d := rune(c) - '0'
-		if lower := rune(c) | 0x20; lower >= 'a' && lower <= 'f' {
-			d = lower - 'a' + 10
-		}
-		if d < 0 || d >= base {
-			return 0, false
-		}
-		n = n*base + d
-	}
-	return n, true
+	return low
 }

@@ -17,9 +17,10 @@ const (
 	Unknown   Availability = "unknown"
 )
 
-// Check is what the upstream said of one domain. Domain is as it came, not cleaned: the upstream may spell it
-// otherwise than it was asked, name others, or one twice. Status ("free", "active", "premium, 1200.00 EUR", ...) is all that
-// it said beside available or taken, prices included. Status and Error are the upstream's words, cleaned.
+// Check is what the upstream said of one domain. Domain is as it came, and cleaned where the call is not about
+// it: the upstream may spell it otherwise than it was asked, name others, or one twice. Status ("free", "active", "premium,
+// 1200.00 EUR", ...) is all that it said beside available or taken, prices included. Status and Error are the upstream's
+// words, cleaned.
 type Check struct {
 	Domain       string
 	Availability Availability
@@ -61,6 +62,7 @@ func (c *Client) Check(ctx context.Context, domain string) (CheckReply, error) {
 	}
 	return c.doCheck(ctx, request{
 		op: OpCheck, method: http.MethodGet, path: fillPath(c.paths.Check, placeDomain, domain), limit: replyLimit(1),
+		domains: []string{domain},
 	}, decodeCheck)
 }
 
@@ -80,7 +82,7 @@ func (c *Client) CheckBulk(ctx context.Context, domains []string, known ...Holde
 	}
 	return c.doCheck(ctx, request{
 		op: OpCheckBulk, method: http.MethodPost, path: c.paths.CheckBulk, body: body, limit: replyLimit(len(domains)),
-		personal: personalOf(known),
+		personal: personalOf(known, domains...), domains: domains,
 	}, decodeChecks)
 }
 
@@ -94,15 +96,16 @@ func (c *Client) doCheck(ctx context.Context, r request, decode func([]byte) ([]
 	}
 	var err error
 	reply.Answer, err = c.do(ctx, r)
-	c.cleanChecks(reply.Checks, r.personal)
+	c.cleanChecks(reply.Checks, r.hidden, r.domains...)
 	return reply, err
 }
 
-func (c *Client) cleanChecks(checks []Check, personal []string) {
-	hidden := newTerms(personal)
+func (c *Client) cleanChecks(checks []Check, hidden func() terms, asked ...string) {
+	known := domainsOf(asked)
 	for i := range checks {
-		checks[i].Status = c.scrub.clean(checks[i].Status, hidden)
-		checks[i].Error = c.scrub.clean(checks[i].Error, hidden)
+		check := &checks[i]
+		check.Status, check.Error = c.cleanLazily(check.Status, hidden), c.cleanLazily(check.Error, hidden)
+		check.Domain = c.cleanDomain(check.Domain, known, hidden)
 	}
 }
 

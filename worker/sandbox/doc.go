@@ -20,6 +20,8 @@
 //	priced-*       WHOIS: available, for 49.00 EUR.
 //	pending-*      Register: the item is pending, and registered after Options.LagTime.
 //	pendingonly-*  Register: the item is pending, and nothing comes of it.
+//	quoting-*      Register: the item fails alone with 422, and quotes its holder in one of [Spellings]: quoting-7 in the
+//	               one of that number.
 //
 // Any other domain is available until it is registered. In GetToken the labels refused and flaky work on the
 // part of the e-mail address before the at sign.

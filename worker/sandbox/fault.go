@@ -17,6 +17,7 @@ type Kind string
 
 const (
 	KindStatus      Kind = "status"       // Fault.Status instead of the real answer
+	KindQuote       Kind = "quote"        // Fault.Status, quoting the call's holders, or the newest, in the spelling Fault.Word or in turn
 	KindCut         Kind = "cut"          // the line is closed before any byte of reply
 	KindReset       Kind = "reset"        // the same with a TCP reset
 	KindBlackHole   Kind = "black-hole"   // nothing, until the client gives up
@@ -47,7 +48,7 @@ const (
 type Effect string
 
 const (
-	// EffectDefault is EffectNone for status, cut, reset, black-hole, accepted and pending, and EffectAll for the others.
+	// EffectDefault is EffectNone for status, quote, cut, reset, black-hole, accepted and pending, and EffectAll for the others.
 	EffectDefault Effect = ""
 	EffectNone    Effect = "none"
 	EffectAll     Effect = "all"
@@ -74,10 +75,10 @@ type Fault struct {
 	Effect Effect `json:"effect,omitempty"`
 	K      int    `json:"k,omitempty"`     // of EffectFirst
 	Items  int    `json:"items,omitempty"` // results to change; 0 is one
-	Word   string `json:"word,omitempty"`  // of KindPending; pending if empty
+	Word   string `json:"word,omitempty"`  // of KindPending, pending if empty; of KindQuote, the name of one of Spellings, or empty
 	Code   string `json:"code,omitempty"`  // of KindOddCode, as JSON; 99999999999 if empty
 
-	Status         int           `json:"status,omitempty"`           // of KindStatus, 300 to 599; of KindRefuse, 422 if 0
+	Status         int           `json:"status,omitempty"`           // of KindStatus and KindQuote, 300 to 599; of KindRefuse, 422 if 0
 	Message        string        `json:"message,omitempty"`          // of KindStatus, KindAccepted and KindRefuse; a stock text if empty
 	Bare           bool          `json:"bare,omitempty"`             // a web page instead of the documented error body
 	Location       string        `json:"location,omitempty"`         // of KindStatus; where a redirect leads
@@ -95,7 +96,7 @@ func (f Fault) effect() Effect {
 		return f.Effect
 	}
 	switch f.Kind {
-	case KindStatus, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending:
+	case KindStatus, KindQuote, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending:
 		return EffectNone
 	}
 	return EffectAll
@@ -114,7 +115,7 @@ func (f Fault) validate() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", errFault, fmt.Sprintf(format, args...))
 	}
-	kinds := []Kind{KindStatus, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending, KindHTML, KindSlow, KindTrickle,
+	kinds := []Kind{KindStatus, KindQuote, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending, KindHTML, KindSlow, KindTrickle,
 		KindTruncate, KindHalfJSON, KindContentType, KindGzip, KindOddCode, KindRefuse, KindMissing, KindDoubled, KindExtra, KindUpper, KindUnicode, KindTaken, KindFree}
 	ops := []Op{OpAuthenticate, OpWhois, OpRegister, OpHolder, OpToken, OpAny}
 	effects := []Effect{EffectDefault, EffectNone, EffectAll, EffectFirst, EffectLate}
@@ -126,8 +127,10 @@ func (f Fault) validate() error {
 		return fail("kind %q is none of %q", f.Kind, kinds)
 	case !slices.Contains(effects, f.Effect):
 		return fail("effect %q is none of %q", f.Effect, effects)
-	case f.Kind == KindStatus && (f.Status < 300 || f.Status > 599):
+	case (f.Kind == KindStatus || f.Kind == KindQuote) && (f.Status < 300 || f.Status > 599):
 		return fail("status is %d, give 300 to 599", f.Status)
+	case f.Kind == KindQuote && f.Word != "" && !slices.ContainsFunc(Spellings(), func(s Spelling) bool { return s.Name == f.Word }):
+		return fail("word %q is none of the spellings", f.Word)
 	case showsAnswer && (f.Effect == EffectNone || f.Effect == EffectFirst):
 		return fail("kind %q shows the real answer, so its effect is all or late", f.Kind)
 	case f.Effect == EffectFirst && f.K < 1:

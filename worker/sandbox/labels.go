@@ -24,6 +24,7 @@ const (
 	labelPriced      = "priced"
 	labelPending     = "pending"
 	labelPendingOnly = "pendingonly"
+	labelQuoting     = "quoting"
 )
 
 // Labels is the table of scripted labels, for people to read.
@@ -43,6 +44,7 @@ func Labels() []Label {
 		{labelPriced, "available, 49.00 EUR", "registered"},
 		{labelPending, "available", "item is pending, and registered a while later"},
 		{labelPendingOnly, "available", "item is pending, and nothing comes of it"},
+		{labelQuoting, "available", "item fails alone with 422, quoting its holder in one of many spellings, by its number"},
 	}
 }
 
@@ -55,7 +57,7 @@ func scripted(name string) string {
 	first, _, _ = strings.Cut(first, "-")
 	switch first {
 	case labelTaken, labelRefused, labelPoison, labelBadRequest, labelWhoisPoison, labelUnknown, labelLag, labelFlaky,
-		labelPremium, labelReserved, labelQuarantine, labelPriced, labelPending, labelPendingOnly:
+		labelPremium, labelReserved, labelQuarantine, labelPriced, labelPending, labelPendingOnly, labelQuoting:
 		return first
 	}
 	return ""

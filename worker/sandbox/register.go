@@ -187,6 +187,12 @@ func (b *books) refuseItem(account string, w *registration, domain string, valid
 		return unprocessable("domain is not available")
 	case label == labelRefused:
 		return unprocessable("domain was refused by the registry")
+	case label == labelQuoting:
+		var holder Holder
+		if h := b.visible(account, w.Holder); h != nil {
+			holder = h.Holder
+		}
+		return quoting(http.StatusUnprocessableEntity, numberOf(domain), holder)
 	case label == labelFlaky && !flaked:
 		return &failure{http.StatusInternalServerError, "the registry failed, try again"}
 	}

@@ -116,6 +116,9 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, c *Call, a answe
 		s.send(w, c, a, hit)
 		return
 	}
+	if f.Kind == KindQuote {
+		f.Kind, f.Message = KindStatus, s.books.quoted(c, f).message
+	}
 	m := s.disguise(f, c.Op, a)
 	if !s.record(w, c, m.status, hit) {
 		return
@@ -157,6 +160,9 @@ func (s *Sandbox) status(f Fault, op Op) message {
 	m := jsonMessage(f.Status, errorBody(op, failure{f.Status, text}))
 	if f.Bare {
 		m.kind, m.body = contentHTML, webPage(f.Status)
+		if f.Message != "" {
+			m.body = append(m.body, "<p>"+f.Message...)
+		}
 	}
 	m.headers = map[string]string{}
 	if f.RetryAfter > 0 {

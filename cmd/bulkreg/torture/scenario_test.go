@@ -19,7 +19,7 @@ type scenario struct {
 
 func scenarios() []scenario {
 	return slices.Concat(crashes(), stops(), shutdowns(), redisFaults(), databaseFaults(), producerFaults(),
-		brokenLines(), upstreamFaults(), whoisFaults(), holdFaults(),
+		brokenLines(), upstreamFaults(), quotingRegistrars(), whoisFaults(), holdFaults(),
 		waitingLines(), refusals(), frozen(), production(), standstills(), failovers())
 }
 

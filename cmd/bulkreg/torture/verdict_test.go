@@ -36,7 +36,7 @@ func scripted(domain string) store.Outcome {
 	switch label, _, _ := strings.Cut(domain, "-"); label {
 	case "taken":
 		return store.Taken
-	case "refused", "poison", "badreq", "whoispoison":
+	case "refused", "poison", "badreq", "whoispoison", "quoting":
 		return store.Rejected
 	default:
 		return store.Registered

@@ -54,6 +54,7 @@ func (s *csvSource) useHeader(header []string, line int, cols columns, skipped *
 	s.fields = make([]int, len(header))
 	names := make([]string, len(cols)) // what the file calls each known column
 	for i, name := range header {
+		name = rearm(name)
 		at := cols.index(name)
 		s.fields[i] = at
 		switch {
@@ -150,7 +151,7 @@ func (s *csvSource) cells(fields []string, size int) []cell {
 		if at < 0 {
 			continue
 		}
-		value := strings.TrimSpace(fields[i])
+		value := strings.TrimSpace(rearm(fields[i]))
 		if size > longRow {
 			value = strings.Clone(value)
 		}

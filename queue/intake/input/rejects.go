@@ -10,7 +10,8 @@ import (
 
 // RejectsWriter writes rejected lines as their file had them, in UTF-8, so that they can be mended and read again. The
 // error goes before the line as a # comment, or for CSV into a last column named error; a Reader passes over both. A
-// line that was too long to keep is only named.
+// line that was too long to keep is only named. In CSV, where a spreadsheet would take a cell for a formula, an apostrophe stands
+// before it, which a Reader takes away again.
 type RejectsWriter struct {
 	w     io.Writer
 	form  form
@@ -47,7 +48,7 @@ func (w *RejectsWriter) begin(out *bytes.Buffer) {
 		out.WriteString("\uFEFF")
 	}
 	if table := w.form.csv; table != nil {
-		out.WriteString(strings.TrimRight(table.header, " \r"))
+		out.WriteString(disarmRow(strings.TrimRight(table.header, " \r")))
 		if table.errorField < 0 {
 			out.WriteByte(table.comma)
 			out.WriteString(errorColumn)
@@ -79,7 +80,7 @@ func (w *RejectsWriter) csvRow(out *bytes.Buffer, rejected *RejectError) {
 		// cannot close a quote that the row misplaced.
 		text += string(table.comma) + `"` + strings.ReplaceAll(rejected.Error(), `"`, `""`) + `"`
 	}
-	out.WriteString(text + w.lineEnd())
+	out.WriteString(disarmRow(text) + w.lineEnd())
 }
 
 // replaceError puts a new error into a row of an earlier rejects file, unless the row is no good CSV.

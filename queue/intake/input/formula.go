@@ -1,0 +1,72 @@
+package input
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// isFormulaSign reports whether a spreadsheet may take what follows the sign for a formula.
+func isFormulaSign(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }
+
+// Disarm puts an apostrophe before every sign that begins a formula, where a cell begins or might do so: at the beginning, and
+// behind each of the separators, past spaces and quotes. Spreadsheets show what follows an apostrophe as it is.
+func Disarm(text, separators string) string {
+	return atCells(text, separators, func(rest string) bool {
+		r, _ := utf8.DecodeRuneInString(rest)
+		return isFormulaSign(r)
+	}, "'", 0)
+}
+
+// disarmRow is Disarm for a row of a file, parted by whatever a spreadsheet may part it at. Numbers with a sign stay as they are,
+// those of telephones, too.
+func disarmRow(row string) string {
+	return atCells(row, cellSeparators, func(rest string) bool {
+		r, size := utf8.DecodeRuneInString(rest)
+		return isFormulaSign(r) && (r != '+' && r != '-' || !isNumber(rest[size:]))
+	}, "'", 0)
+}
+
+// rearm takes out of a cell what disarmRow, or an export, has put in.
+func rearm(cell string) string {
+	if !strings.Contains(cell, "'") {
+		return cell
+	}
+	return atCells(cell, cellSeparators, func(rest string) bool {
+		after, found := strings.CutPrefix(rest, "'")
+		r, _ := utf8.DecodeRuneInString(after)
+		return found && isFormulaSign(r)
+	}, "", len("'"))
+}
+
+const cellSeparators = ",;\t\r\n"
+
+// atCells puts something in the place of so many bytes wherever a cell may begin and what stands there is to be changed.
+func atCells(text, separators string, changes func(rest string) bool, with string, inPlaceOf int) string {
+	var b strings.Builder
+	begins, done := true, 0
+	for i, r := range text {
+		if i < done {
+			continue
+		}
+		switch {
+		case strings.ContainsRune(separators, r):
+			begins = true
+		case begins && (unicode.IsSpace(r) || r == '"' || r == '\uFEFF'):
+		case begins:
+			if begins = false; changes(text[i:]) {
+				b.WriteString(text[done:i] + with)
+				done = i + inPlaceOf
+			}
+		}
+	}
+	return b.String() + text[done:]
+}
+
+// isNumber reports whether a cell goes on with digits and what stands between them alone.
+func isNumber(rest string) bool {
+	if end := strings.IndexAny(rest, cellSeparators+`"`); end >= 0 {
+		rest = rest[:end]
+	}
+	return strings.Trim(rest, "0123456789 ().-/") == ""
+}

@@ -1,0 +1,168 @@
+package store_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// emptied are the columns in which details or the upstream's words are kept. A purge empties them.
+func emptied() []string {
+	return []string{
+		"attempts.message", "calls.error", "holders.details", "holders.digest", "holders.words", "holds.words", "jobs.last_error", "jobs.whois_status",
+		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "readings.status", "stray_registrations.message",
+	}
+}
+
+// staying are the columns that a purge leaves as they are, and why nobody can be found in them. A new column that could hold
+// text belongs here, or above and into the purge.
+func staying() map[string]string {
+	const (
+		ours     = "a word of ours"
+		domain   = "a domain, which the order is about; what a producer or the upstream gives in its place is cut or cleaned before"
+		producer = "a name that the producer chose for itself"
+		operator = "what an operator wrote for the record"
+		upstream = "an id of the upstream's, which tells nobody anything without its database"
+		order    = "what the order asked for, and no detail of a holder"
+	)
+	all := map[string]string{
+		"accounts.name": ours, "delivery_marks.mark": ours, "lineage.home": ours, "lineage.system_id": ours, "workers.lots": ours, "workers.name": ours,
+		"workers.trouble": "what keeps a worker from its work, in our words", "claims.job_ids": ours, "claims.order_ids": ours, "calls.job_ids": ours,
+		"claims.worker": ours, "attempts.state": ours, "calls.op": ours, "readings.availability": ours, "holds.reason": ours, "holds.scope": ours,
+		"operator_acts.act": ours, "operator_acts.state_before": ours, "operator_acts.outcome_before": ours, "jobs.state": ours, "jobs.outcome": ours,
+		"holders.state": ours, "orders.source": producer, "orders.reference": producer,
+		"attempts.domain": domain, "jobs.domain": domain, "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
+		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
+		"order_holds.placed_by": operator, "order_holds.words": operator,
+		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,
+	}
+	for _, table := range []string{"chunks", "claims", "jobs", "orders"} {
+		all[table+".kind"], all[table+".account"] = ours, ours
+	}
+	for _, table := range []string{"chunks", "jobs", "orders"} {
+		all[table+".lane"] = ours
+	}
+	for _, table := range []string{"holders", "holds", "lifted_refusals"} {
+		all[table+".account"] = ours
+	}
+	return all
+}
+
+// A new column that can hold text is decided on, or this fails.
+func TestPurgeKnowsEveryColumn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	got := list[string](b, `
+		SELECT c.table_name || '.' || c.column_name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+		WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.table_name NOT LIKE 'goose%'
+			AND c.data_type NOT IN ('boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'uuid', 'interval', 'date',
+				'timestamp with time zone', 'timestamp without time zone')
+		ORDER BY 1`)
+	want := slices.Sorted(slices.Values(append(emptied(), slices.Collect(maps.Keys(staying()))...)))
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("columns that can hold text (-decided on +there): decide whether they may hold people, and put them into the purge if so\n%s", diff)
+	}
+}
+
+// spokenRows are an order that ended long ago, and another one whose job was in the same call and ended yesterday. Everywhere the
+// upstream has said something.
+const spokenRows = `
+	INSERT INTO orders (source, reference, kind, lane, account, digest, total, created_at) VALUES
+		('s', 'old', 'register', 'plain', 'a', sha256('old'), 1, now() - interval '101 days'), ('s', 'young', 'register', 'plain', 'a', sha256('young'), 1, now() - interval '101 days'),
+		('s', 'ids', 'register', 'plain', 'a', sha256('ids'), 1, now() - interval '101 days'), ('s', 'whois', 'whois', 'plain', 'a', sha256('whois'), 1, now() - interval '101 days');
+	INSERT INTO holders (account, digest, details, words) VALUES ('a', sha256('ann'), '{"lastname":"MARKED"}', 'MARKED');
+	INSERT INTO order_holders (order_id, holder_key) SELECT id, 1 FROM orders WHERE reference = 'old';
+	INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at, last_error, whois_status, claim_id, holder_key)
+		SELECT sha.id, o.id, 1, o.kind, 'plain', 'a', o.reference || '.nl', 'failed', 'rejected', CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END,
+			'MARKED', 'MARKED', '00000000-0000-0000-0000-000000000011', CASE reference WHEN 'old' THEN 1 END
+		FROM orders o CROSS JOIN LATERAL (SELECT md5(o.reference)::uuid AS id) AS sha;
+	INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, taken_at, lease_until, closed_at) SELECT
+		'00000000-0000-0000-0000-000000000011', 'register', 'a', 'w', array_agg(md5(reference)::uuid), array_agg(id), now() - interval '100 days', now(), now() FROM orders WHERE kind = 'register';
+	INSERT INTO calls (id, claim_id, op, size, deadline, error, holder_key) VALUES
+		('00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000011', 'register', 1, now(), 'MARKED', NULL),
+		('00000000-0000-0000-0000-000000000022', '00000000-0000-0000-0000-000000000011', 'holder', 1, now(), 'MARKED', 1);
+	INSERT INTO attempts (call_id, job_id, domain, state, resolved_at, resolved_by, message) SELECT
+		'00000000-0000-0000-0000-000000000021', id, domain, 'failed', now(), 'reply', 'MARKED' FROM jobs WHERE kind = 'register';
+	INSERT INTO readings (job_id, call_id, availability, status) SELECT id, '00000000-0000-0000-0000-000000000021', 'taken', 'MARKED' FROM jobs WHERE kind = 'register';
+	INSERT INTO operator_acts (job_id, act, operator, state_before, outcome_before, error_before) SELECT id, 'retry', 'ann', 'failed', 'rejected', 'MARKED' FROM jobs WHERE kind = 'register';
+	INSERT INTO stray_registrations (call_id, domain, message) VALUES ('00000000-0000-0000-0000-000000000021', 'stray.nl', 'MARKED');
+	INSERT INTO holds (account, reason, scope, since, words, probe_every, next_probe_at) VALUES
+		('a', 'payment', 'register', now() - interval '100 days', 'MARKED', interval '1 minute', now()), ('a', 'auth', 'all', now(), 'newer', interval '1 minute', now());
+	INSERT INTO lifted_refusals (account, status, words, lifted_at) VALUES ('a', 422, 'MARKED', now() - interval '100 days'), ('a', 422, 'newer', now())`
+
+// marked lists the columns in which something is left of what spokenRows say of an order.
+func (b *bench) marked() []string {
+	b.t.Helper()
+	var found []string
+	for _, column := range emptied() {
+		table, name, _ := strings.Cut(column, ".")
+		if get[int](b, fmt.Sprintf(`SELECT count(*) FROM %s WHERE %s::text LIKE '%%MARKED%%' OR %[2]s::text IN (sha256('old')::text, sha256('ann')::text)`, table, name)) > 0 {
+			found = append(found, column)
+		}
+	}
+	return found
+}
+
+func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(spokenRows)
+	if diff := cmp.Diff(emptied(), b.marked()); diff != "" {
+		t.Fatalf("the rows do not say something everywhere (-want +got):\n%s", diff)
+	}
+	want := store.Purge{Orders: 1, Holders: 1, Words: 2}
+	if got, err := b.store.PlanPurge(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
+	}
+	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	// What is said of an order that ended yesterday stays until it is its turn, and so does that of checks.
+	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "readings.status"}, b.marked()); diff != "" {
+		t.Errorf("marked after the first purge (-want +got):\n%s", diff)
+	}
+	if got := list[string](b, `SELECT words FROM holds UNION ALL SELECT words FROM lifted_refusals ORDER BY 1`); !slices.Equal(got, []string{"", "newer", "newer"}) {
+		t.Errorf("words of holds %q", got)
+	}
+	if got, err := b.store.PurgeHolders(t.Context(), 12*60*60*1e9); err != nil || got != (store.Purge{Words: 1}) {
+		t.Errorf("then purged %+v, %v", got, err)
+	}
+	if got := list[string](b, `SELECT kind FROM jobs WHERE last_error IS NOT NULL OR whois_status IS NOT NULL`); !slices.Equal(got, []string{"whois"}) {
+		t.Errorf("words of jobs are left of kinds %q", got)
+	}
+	if got := b.marked(); !slices.Equal(got, []string{"jobs.last_error", "jobs.whois_status"}) {
+		t.Errorf("at last marked: %v", got)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE outcome = 'rejected' AND finished_at IS NOT NULL`); n != 4 {
+		t.Errorf("%d jobs have their outcome, want 4", n)
+	}
+	if n := get[int](b, `SELECT count(*) FROM orders WHERE digest = sha256('ids') OR digest = sha256('whois') OR digest = sha256('young')`); n != 3 {
+		t.Errorf("%d orders without details have their digest, want 3", n)
+	}
+}
+
+// What an order went through after it was purged, because somebody tried it again, goes with the next purge.
+func TestPurgeComesBackToAnOrderTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(spokenRows)
+	if _, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE orders SET purged_at = now() - interval '95 days' WHERE reference = 'ids'`)
+	b.exec(`UPDATE claims SET taken_at = now() - interval '94 days'`)
+	b.exec(`UPDATE jobs SET last_error = 'MARKED', finished_at = now() - interval '93 days' WHERE domain = 'ids.nl'`)
+	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{Words: 1}) {
+		t.Errorf("purged %+v, %v", got, err)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = 'ids.nl' AND last_error IS NOT NULL`); n > 0 {
+		t.Error("the newer words are left")
+	}
+}

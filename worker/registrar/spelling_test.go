@@ -1,0 +1,165 @@
+package registrar
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// invented are people who do not exist, with names that are written in more than one way.
+func invented() []Holder {
+	return []Holder{
+		{
+			FirstName: "Joëlle", LastName: "Weißmüller-Ibáñez", Email: "joelle.weissmueller@zonnepost.example", Phone: "+31612345678",
+			Street: "Lange Königstraat", HouseNumber: "12", PostalCode: "1234 AB", City: "Sint-Jørgensdorp", Country: "NL",
+		},
+		{
+			FirstName: "Joost", LastName: "van der Secretman", Email: "joost@secretman.example", Phone: "+3225551234",
+			Street: "Kerkstraat", HouseNumber: "1a", PostalCode: "9876ZX", City: "Zonnedorp", Country: "BE",
+		},
+		{
+			Company: "Bakkerij Ångström & Zonen B.V.", FirstName: "Bo", LastName: "Li", Email: "brood@angstroem.example", Phone: "+4930901820",
+			Street: "Ünterstraat", HouseNumber: "7", PostalCode: "10115", City: "Ee", Country: "DE",
+		},
+	}
+}
+
+// traces are what gives the invented people away, folded. Their short details are looked for where they stand alone.
+func traces() []string {
+	return []string{
+		"joelle", "jolle", "weiss", "muller", "mueller", "ibanez", "zonnepost", "12345678", "konig", "koenig", "jorgens", "joost", "secretman",
+		"25551234", "kerkstr", "zonnedorp", "9876zx", "1234ab", "angstrom", "angstroem", "30901820", "unterstr", "brood", "ngstrom", "ngstroem", "nterstr",
+	}
+}
+
+// leaks are the traces that can still be read in a text, whatever layer of escaping is taken off.
+func leaks(text string) []string {
+	var found []string
+	v := newView(text)
+	for range 2 * escapeLevels {
+		folded := spell(string(v.text))
+		for _, trace := range traces() {
+			if strings.Contains(folded, trace) && !slices.Contains(found, trace) {
+				found = append(found, trace)
+			}
+		}
+		next, changed := v.unescape()
+		if !changed {
+			break
+		}
+		v = next
+	}
+	return found
+}
+
+func sandboxHolder(h Holder) sandbox.Holder {
+	return sandbox.Holder{
+		ID: h.ID, Company: h.Company, Firstname: h.FirstName, Lastname: h.LastName, Email: h.Email, Phone: h.Phone,
+		Street: h.Street, Housenumber: h.HouseNumber, Postalcode: h.PostalCode, City: h.City, Country: h.Country,
+	}
+}
+
+// Whatever form an upstream quotes details in, and of whichever holder of the call, nothing of them is kept.
+func TestCleanHidesEverySpelling(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented(), "weissmueller.nl")()
+	spellings := sandbox.Spellings()
+	if len(spellings) < 40 {
+		t.Fatalf("%d spellings, want forty or more", len(spellings))
+	}
+	for _, spelling := range spellings {
+		for _, h := range invented() {
+			quotes := spelling.Quote(sandboxHolder(h))
+			for form, text := range map[string]string{
+				"alone": strings.Join(quotes, " "), "list": strings.Join(quotes, ", "), "tight": strings.Join(quotes, ","), "fields": "x=" + strings.Join(quotes, "&y="),
+				"json": `{"a":"` + strings.Join(quotes, `","b":"`) + `"}`, "lines": strings.Join(quotes, "\r\n"), "tags": "<b>" + strings.Join(quotes, "</b><b>") + "</b>",
+			} {
+				got := s.clean("cannot serve "+text+" today", hidden)
+				if found := leaks(got); len(found) > 0 {
+					t.Errorf("%s, %s: %q are left of %q in %q", spelling.Name, form, found, text, got)
+				}
+				if !strings.HasPrefix(got, "cannot serve ") || !strings.HasSuffix(got, " today") {
+					t.Errorf("%s, %s: innocent words are gone: %q", spelling.Name, form, got)
+				}
+			}
+		}
+	}
+}
+
+// What is nobody's detail stays, also where details are short or ordinary words.
+func TestCleanLeavesInnocentWords(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	holders := append(invented(),
+		Holder{FirstName: "An", LastName: "No", City: "Ee", Street: "De", Company: "In", Country: "NL"},
+		Holder{FirstName: "Domain", LastName: "Holder", City: "Y", Street: "A", Company: "NL Hosting"},
+		Holder{FirstName: "Is", LastName: "Peeters", City: "Free", Street: "Code 1", Email: "info@peeters.nl"},
+	)
+	hidden := personalOf(holders, "peeters.nl", "no-peeters.be", "ee.nl", "xn--wei-mller-u9a.de")()
+	for _, text := range []string{
+		"", "free", "the domain is not available", "no such domain in the registry: the holder is unknown",
+		"an error occurred in the service, see the code 422", "domain is free", "insufficient funds",
+		"peeters.nl is not available", "PEETERS.NL. is taken, and so is no-peeters.be", "ee.nl, NL and BE", "country NL is missing a postal code",
+		"retry after 2026-11-22 02:07:13, 10115.5 or 1.10115", "meest recente keer, ze meent een fee", "host whois.tld.ee refused it",
+		"registered until 2027-01-02 at 12:00", "no answer from 10.0.0.12:443", "the boom of the lilac", "register bulk: EOF", "an owner is needed",
+	} {
+		if got := s.clean(text, hidden); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"holder Peeters of peeters.nl":   "holder [personal] of peeters.nl",
+		"Peeters in Ee":                  "[personal] in [personal]",
+		"mail info@peeters.nl is bad":    "mail [e-mail] is bad",
+		"mail info (at) peeters.nl, bad": "mail [e-mail], bad",
+		"No, the name is An No":          "[personal], the name is [personal]",
+	} {
+		if got := s.clean(text, hidden); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A hostile upstream knows the details, and makes them as hard to look for as it can.
+func TestCleaningIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	var holders []Holder
+	for i := range 50 {
+		h := invented()[0]
+		h.LastName = strings.Repeat("a", 64-i)
+		h.Email = strings.Repeat("a", 64) + "@" + strings.Repeat("a.", i+60) + "example"
+		holders = append(holders, h)
+	}
+	begun := time.Now()
+	hidden := personalOf(holders)()
+	for _, part := range []string{"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡"} {
+		for range 10 {
+			s.clean(strings.Repeat(part, 2*maxRead/len(part)), hidden)
+		}
+	}
+	// Far more than it takes, and far less than what grows with the square of a text.
+	if took := time.Since(begun); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	} else {
+		t.Logf("it took %v", took)
+	}
+}
+
+func BenchmarkTerms(b *testing.B) {
+	var holders []Holder
+	for i := range 50 {
+		h := invented()[i%3]
+		h.LastName += strings.Repeat("x", i)
+		h.Email = strings.Repeat("y", i) + h.Email
+		holders = append(holders, h)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		personalOf(holders)()
+	}
+}
