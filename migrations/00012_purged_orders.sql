@@ -7,8 +7,8 @@ ALTER TABLE orders ADD COLUMN purged_at timestamptz;
 -- orders with the same details again is looked up at the registrar.
 UPDATE holders SET words = NULL, digest = sha256(convert_to(gen_random_uuid()::text, 'UTF8')) WHERE details IS NULL;
 
-INSERT INTO schema_versions (version, works_since) VALUES (13, 10);
+INSERT INTO schema_versions (version, works_since) VALUES (12, 10);
 
 -- +goose Down
-DELETE FROM schema_versions WHERE version = 13;
+DELETE FROM schema_versions WHERE version = 12;
 ALTER TABLE orders DROP COLUMN purged_at;
