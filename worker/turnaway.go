@@ -29,6 +29,7 @@ const (
 	misfitVersion  misfitReason = "version"  // a payload of another time
 	misfitPayload  misfitReason = "payload"  // no chunk
 	misfitOrder    misfitReason = "order"    // contradicts the order that it names
+	misfitJob      misfitReason = "job"      // a job of it has the id of another one
 	misfitDatabase misfitReason = "database" // Postgres refuses its rows
 )
 
@@ -67,6 +68,8 @@ func unadoptable(err error) error {
 	switch {
 	case errors.As(err, new(*store.ReferenceConflictError)):
 		return &misfit{misfitOrder, err}
+	case errors.As(err, new(*store.JobTakenError)):
+		return &misfit{misfitJob, err}
 	case errors.As(err, new(*store.Error)):
 		return &misfit{misfitDatabase, err}
 	}
