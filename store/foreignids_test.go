@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -109,5 +112,152 @@ func TestOneIDForTwoDomains(t *testing.T) {
 			t.Errorf("%s, one after the other: %v", kind, err)
 		}
 		b.sound("after the refusals")
+	}
+}
+
+// givenFromOutside are the statements that take ids from a delivery, which anybody may have written who can write to Redis.
+func givenFromOutside() map[string]func(b *bench, n store.NewOrder, job store.DeliveredJob) error {
+	return map[string]func(b *bench, n store.NewOrder, job store.DeliveredJob) error{
+		"claim": func(b *bench, n store.NewOrder, job store.DeliveredJob) error {
+			c := newClaim(n.Kind)
+			c.Account = n.Account
+			_, err := b.store.Claim(b.t.Context(), c, []store.DeliveredJob{job})
+			return err
+		},
+		"give back": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
+			return b.store.Undeliver(b.t.Context(), []store.DeliveredJob{job}, 5*time.Hour)
+		},
+		"keep jobs": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
+			return b.store.KeepDeliveries(b.t.Context(), store.Waiting{Jobs: []store.DeliveredJob{job}, Redeliver: 5 * time.Hour})
+		},
+		"keep chunks": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
+			return b.store.KeepDeliveries(b.t.Context(), store.Waiting{
+				Chunks: []uuid.UUID{job.ID}, ChunksOf: []store.Origin{job.Of}, Redeliver: 5 * time.Hour,
+			})
+		},
+	}
+}
+
+func originOf(n store.NewOrder) store.Origin {
+	return store.Origin{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Account: n.Account}
+}
+
+// A delivery reaches the jobs of the order, source, kind and account that it names, and no row of any other, whatever ids are in
+// it. Every job is tried with every origin.
+func TestDeliveriesWithForeignIDs(t *testing.T) {
+	t.Parallel()
+	for name, run := range givenFromOutside() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			orders := strangers(store.Whois)
+			orders["own"] = newOrder(store.Whois, "own")
+			wrong := map[string]store.Origin{"nothing that is there": {Source: "test", Reference: "nothing", Kind: store.Whois, Account: "default"}}
+			for whose, n := range orders {
+				wrong[whose] = originOf(n)
+			}
+			own := wrong["own"]
+			own.Kind = store.Register
+			wrong["its order, for another kind"] = own
+			own.Kind, own.Account = store.Whois, "partner"
+			wrong["its order, for another account"] = own
+
+			for whose, n := range orders {
+				job := b.deliveredAlone(n, strings.ReplaceAll(whose, " ", "-")+".nl", name == "keep chunks")
+				for origin, of := range wrong {
+					if origin == whose {
+						continue
+					}
+					job.Of = of
+					before := b.fingerprint()
+					if err := run(b, n, job); err != nil {
+						t.Error(err)
+					}
+					if b.fingerprint() != before {
+						t.Errorf("a delivery of %s changed a job of %s", origin, whose)
+					}
+					if n, err := b.store.Strangers(t.Context(), []store.DeliveredJob{job}); err != nil || n != 1 {
+						t.Errorf("%d strangers, %v", n, err)
+					}
+				}
+				job.Of = wrong[whose]
+				before := b.fingerprint()
+				if err := run(b, n, job); err != nil || b.fingerprint() == before {
+					t.Errorf("a delivery of its own did not change a job of %s: %v", whose, err)
+				}
+				if n, err := b.store.Strangers(t.Context(), []store.DeliveredJob{job}); err != nil || n != 0 {
+					t.Errorf("%d strangers of its own, %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+// deliveredAlone submits an order of one job and takes it for delivery, in its chunk or by itself.
+func (b *bench) deliveredAlone(n store.NewOrder, domain string, inChunk bool) store.DeliveredJob {
+	b.t.Helper()
+	o := b.submit(n, domain).Order
+	lot := store.Lot{Kind: n.Kind, Lane: n.Lane, Account: n.Account}
+	deliveries, err := b.store.TakeFresh(b.t.Context(), lot, 10, time.Minute)
+	if err == nil && !inChunk {
+		b.exec(`UPDATE jobs SET wake_at = now() WHERE order_id = $1`, o.ID)
+		deliveries, err = b.store.TakeDue(b.t.Context(), lot, 10, 10, time.Minute)
+	}
+	if err != nil || len(deliveries) != 1 || len(deliveries[0].Jobs) != 1 {
+		b.t.Fatalf("took %v, %v", deliveries, err)
+	}
+	return deliveries[0].Jobs[0]
+}
+
+// One delivery with jobs of its own and others gets its own, all of them.
+func TestForeignIDsAmongOwnOnes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	own, theirs := newOrder(store.Whois, "own"), newOrder(store.Whois, "theirs")
+	second := newOrder(store.Whois, "second")
+	b.submit(own, names("own", 5)...)
+	b.submit(theirs, names("theirs", 5)...)
+	b.submit(second, names("second", 5)...)
+	jobs := b.fresh(store.Whois)
+	for i := range jobs {
+		jobs[i].Of = originOf(own)
+		if strings.HasPrefix(jobs[i].Domain, "second") {
+			jobs[i].Of = originOf(second)
+		}
+	}
+	before := b.rowsOf(theirs)
+	if n, err := b.store.Strangers(t.Context(), append(jobs, store.DeliveredJob{ID: newID()})); err != nil || n != 6 {
+		t.Errorf("%d strangers, %v", n, err)
+	}
+	if h := b.claim(newClaim(store.Whois), jobs); len(h.jobs) != 10 || h.jobs[0].Domain != "own-0000.nl" || h.jobs[9].Domain != "second-0004.nl" {
+		t.Errorf("claimed %+v", h.jobs)
+	}
+	if b.rowsOf(theirs) != before {
+		t.Error("their rows changed")
+	}
+}
+
+// What an operator does to an order, or to some of its jobs, changes no row of another one.
+func TestActsLeaveOtherOrdersAlone(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []store.Kind{store.Whois, store.Register} {
+		b := setup(t)
+		all := strangers(kind)
+		before := map[string]string{}
+		own := b.submit(newOrder(kind, "own"), "own.nl", "own-too.nl").Order
+		for whose, n := range all {
+			b.submit(n, strings.ReplaceAll(whose, " ", "-")+".nl")
+		}
+		for whose, n := range all {
+			before[whose] = b.rowsOf(n)
+		}
+		b.carryOut(store.ActRequest{Act: store.ActCancel, Operator: "op", Jobs: []uuid.UUID{b.idOf("own.nl")}})
+		b.carryOut(store.ActRequest{Act: store.ActCancel, Operator: "op", Orders: []store.Order{own}})
+		b.carryOut(store.ActRequest{Act: store.ActRetry, Operator: "op", Orders: []store.Order{own}})
+		for whose, n := range all {
+			if b.rowsOf(n) != before[whose] {
+				t.Errorf("%s: an act on an order changed the rows of %s", kind, whose)
+			}
+		}
 	}
 }

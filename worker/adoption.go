@@ -61,7 +61,7 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return a.store.Undeliver(giving, deliveredJobs(c), a.redeliver)
+	return a.store.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
 }
 
 // adopt writes the rows of a producer's own chunk. Its error is a *misfit where the rows will never be written; otherwise the
