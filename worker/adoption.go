@@ -23,6 +23,7 @@ type adopter struct {
 	store     *store.Store
 	pipelines map[string]*pipeline // by account
 	chunkSize int
+	keys      queue.Keys    // none: chunks need not be signed
 	redeliver time.Duration // how long a delivery may stay unclaimed
 	again     func(ctx context.Context, queue string, t *asynq.Task) error
 	down      *sharedOutage
@@ -35,6 +36,9 @@ var _ asynq.Handler = (*adopter)(nil)
 // ProcessTask implements asynq.Handler.
 func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	chunk, err := readTask(a.kind, t)
+	if err == nil {
+		err = a.verify(chunk, t)
+	}
 	switch {
 	case err != nil:
 	case chunk.Fresh():
@@ -48,6 +52,15 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	a.down.note(ctx, err)
 	if err != nil {
 		return a.later(ctx, t, err)
+	}
+	return nil
+}
+
+// verify checks that a chunk is its source's, where producers have keys. What lies in a public queue was put there by one: today's
+// dispatchers use the accounts' queues. Its error is a *misfit.
+func (a *adopter) verify(c queue.Chunk, t *asynq.Task) error {
+	if err := a.keys.Verify(t.Type(), c.Source, t.Payload(), t.Headers()); err != nil {
+		return &misfit{misfitSignature, err}
 	}
 	return nil
 }

@@ -332,6 +332,10 @@ func FuzzDecodeRegistrations(f *testing.F) {
 
 func FuzzDecodeOthers(f *testing.F) {
 	fuzzBodies(f)
+	for _, life := range []string{`"3600"`, `3600.0`, `" 1e3 "`, `1e999`, `-1`, `"0x1p4"`, `null,"expiresIn":"60"`} {
+		f.Add([]byte(`{"status":"success","token":"abcdef","expires_in":` + life + `}`))
+	}
+	f.Add([]byte(`{"statusCode":99999999999999999999,"message":"no"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		token, life, err := decodeToken(body)
 		if err == nil && (token == "" || life <= 0 || life > maxTokenLife || hasControl(string(token))) {
