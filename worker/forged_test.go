@@ -53,6 +53,12 @@ func TestForgedDeliveriesReachNoOtherOrder(t *testing.T) {
 	said("does not know the account", 1)
 	forged("whois/default", "theirs", "partner")
 	b.archived("whois/default", 1)
+	b.enqueue("whois", queue.TypeWhois, // a chunk of an account that nobody has ends at once
+		fmt.Sprintf(`{"order":"mine","source":"mallory","account":"nobody","jobs":[{"id":%q,"domain":"theirs.nl"}]}`, id))
+	mine := b.found("mallory", "mine")
+	if b.settled(mine); b.jobs(mine)["theirs.nl"].Outcome != store.Rejected || b.jobs(mine)["theirs.nl"].ID == id {
+		t.Errorf("the chunk became %+v", b.jobs(mine))
+	}
 	if !asBefore() {
 		b.dump()
 		t.Error("forged deliveries changed jobs of another order")
