@@ -13,20 +13,35 @@ import (
 // Producer hands chunks to Asynq.
 type Producer struct {
 	client *asynq.Client
+	key    *Key // nil: chunks are not signed
 }
 
+// ProducerOption is how a producer is not as others.
+type ProducerOption func(*Producer)
+
+// SignedWith makes a producer sign its own chunks, for workers that have the key in PRODUCER_KEYS.
+func SignedWith(key Key) ProducerOption { return func(p *Producer) { p.key = &key } }
+
 // NewProducer connects to the Redis at url, whose forms ParseRedisURL knows.
-func NewProducer(url string) (*Producer, error) {
+func NewProducer(url string, options ...ProducerOption) (*Producer, error) {
 	address, err := ParseRedisURL(url)
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{client: asynq.NewClient(address)}, nil
+	return newProducer(asynq.NewClient(address), options), nil
 }
 
 // ProducerOn is a producer on a client that stays the caller's: it must not be closed.
-func ProducerOn(client redis.UniversalClient) *Producer {
-	return &Producer{client: asynq.NewClientFromRedisClient(client)}
+func ProducerOn(client redis.UniversalClient, options ...ProducerOption) *Producer {
+	return newProducer(asynq.NewClientFromRedisClient(client), options)
+}
+
+func newProducer(client *asynq.Client, options []ProducerOption) *Producer {
+	p := &Producer{client: client}
+	for _, option := range options {
+		option(p)
+	}
+	return p
 }
 
 // Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
@@ -45,7 +60,11 @@ func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk C
 	if err != nil {
 		return err
 	}
-	_, err = p.client.EnqueueContext(ctx, asynq.NewTask(kind.TaskType(), payload), taskOptions(queue)...)
+	var headers map[string]string
+	if p.key != nil {
+		headers = map[string]string{SignatureHeader: p.key.Sign(kind.TaskType(), chunk.Source, payload)}
+	}
+	_, err = p.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(kind.TaskType(), payload, headers), taskOptions(queue)...)
 	switch {
 	case err == nil:
 		return nil

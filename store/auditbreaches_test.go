@@ -61,6 +61,18 @@ func one(kind store.Kind, standing, change string) func(b *bench) uuid.UUID {
 	}
 }
 
+// adopted makes an order of two chunks of a producer, and breaks it.
+func adopted(change string) func(b *bench) uuid.UUID {
+	return func(b *bench) uuid.UUID {
+		b.t.Helper()
+		b.adopt(newOrder(store.Whois, "of a.nl"), newJobs("a.nl", "b.nl"))
+		b.adopt(newOrder(store.Whois, "of a.nl"), newJobs("c.nl"))
+		b.sound("before it is broken")
+		b.exec(change)
+		return uuid.Nil
+	}
+}
+
 var breakages = map[string]breakage{
 	"I1 a job is gone": {func(b *bench) uuid.UUID {
 		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl", "b.nl")
@@ -72,6 +84,16 @@ var breakages = map[string]breakage{
 		b.exec(`DELETE FROM orders WHERE kind = 'whois'`)
 		return uuid.Nil
 	}, "I1", "There are 1 jobs of an order with the number 2, which does not exist.", "compare with a backup"},
+
+	"I1 a job of chunks is gone": {adopted(`DELETE FROM jobs WHERE domain = 'b.nl'`), "I1", "The order has 2 jobs, and was accepted with 3.", "compare with a backup"},
+	"I1 a job more than came in": {adopted(`UPDATE orders SET total = 2 WHERE reference = 'of a.nl'`), "I1", "The order has 3 jobs, and was accepted with 2.", "compare with a backup"},
+	"I1 a job of chunks is gone, and no longer counted": {adopted(`WITH gone AS (DELETE FROM jobs WHERE domain = 'b.nl')
+		UPDATE orders SET total = 2 WHERE reference = 'of a.nl'`), "I1", "The order has 2 jobs, and their places in it go further.", "compare with a backup"},
+	"I1 all jobs vanished": {adopted(`WITH gone AS (DELETE FROM jobs WHERE kind = 'whois') UPDATE orders SET total = 0 WHERE reference = 'of a.nl'`), "I1", "The order was accepted, and has no job.", "enqueue them again"},
+	"I1 a job of another account": {func(b *bench) uuid.UUID {
+		adopted(`UPDATE jobs SET account = 'partner' WHERE domain = 'a.nl'`)(b)
+		return b.idOf("a.nl")
+	}, "I1", "The job is for whois of account partner, and its order for whois of account default.", "compare with a backup"},
 
 	"I2 without a claim":          {one(store.Whois, "", `DELETE FROM claims WHERE kind = 'whois'`), "I2", "which is not on record", "UPDATE jobs SET state = 'retrying'"},
 	"I2 under a claim that ended": {one(store.Whois, "", `UPDATE claims SET closed_at = now()`), "I2", "which has ended", "UPDATE jobs SET state = 'retrying'"},

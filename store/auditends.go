@@ -1,6 +1,8 @@
 package store
 
-// auditOrders checks that an accepted order has exactly its jobs. Its counts by state then add up to its total.
+// auditOrders checks that an accepted order has exactly its jobs, whole orders and those that grow with a producer's chunks alike:
+// as many as were counted when they came in, at the places 1 to that number, and each of its own kind, account and lane. Its
+// counts by state then add up to its total.
 func auditOrders() auditCheck {
 	const advice = "Rows were added or removed past bulkreg: find out by whom, and compare with a backup. " +
 		"Nothing here does that."
@@ -8,13 +10,25 @@ func auditOrders() auditCheck {
 		invariant: "I1",
 		rule:      "accepted orders have exactly their jobs",
 		find: `
-			SELECT CASE WHEN o.id IS NULL THEN 'orphans' ELSE 'total' END AS code, NULL::uuid AS job_id, '' AS domain,
+			WITH counted AS (
+				SELECT order_id, count(*) AS jobs, max(seq) AS last FROM jobs GROUP BY order_id
+			)
+			SELECT CASE WHEN o.id IS NULL THEN 'orphans' WHEN o.total IS DISTINCT FROM coalesce(n.jobs, 0) THEN 'total'
+					WHEN o.total = 0 THEN 'empty' ELSE 'places' END AS code, NULL::uuid AS job_id, '' AS domain,
 				coalesce(o.id, n.order_id) AS order_id, 0 AS seq, coalesce(n.jobs, 0)::text AS a, coalesce(o.total, n.order_id)::text AS b
-			FROM orders o FULL JOIN (SELECT order_id, count(*) AS jobs FROM jobs GROUP BY order_id) AS n ON n.order_id = o.id
-			WHERE o.total IS DISTINCT FROM coalesce(n.jobs, 0)`,
+			FROM orders o FULL JOIN counted n ON n.order_id = o.id
+			WHERE o.total IS DISTINCT FROM coalesce(n.jobs, 0) OR o.total = 0 OR n.last <> n.jobs
+			UNION ALL
+			SELECT 'foreign', j.id, j.domain, j.order_id, j.seq, j.kind || ' of account ' || j.account, o.kind || ' of account ' || o.account
+			FROM jobs j JOIN orders o ON o.id = j.order_id
+			WHERE (j.kind, j.account, j.lane) <> (o.kind, o.account, o.lane)`,
 		sorts: map[string]breachSort{
 			"total":   {"The order has $a jobs, and was accepted with $b.", advice},
 			"orphans": {"There are $a jobs of an order with the number $b, which does not exist.", advice},
+			"places":  {"The order has $a jobs, and their places in it go further.", advice},
+			"foreign": {"The job is for $a, and its order for $b.", advice},
+			"empty": {"The order was accepted, and has no job.", "An earlier version passed over a producer's jobs whose ids it knew " +
+				"already, and nothing was called for them: have the producer enqueue them again."},
 		},
 	}
 }

@@ -37,10 +37,9 @@ type ClaimedJob struct {
 }
 
 // Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
-// returns them. The others were claimed, delivered anew or canceled meanwhile: they are none of the
-// caller's business. Those of an order that was paused meanwhile are held.
+// returns them. The others were claimed, delivered anew or canceled meanwhile, or are not of what the delivery says: they
+// are none of the caller's business. Those of an order that was paused meanwhile are held.
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
-	ids, epochs := split(jobs)
 	var batch pgx.Batch
 	// A claim that a crash of Postgres forgets is no licence any more, and its jobs still wait. An intent to pay waits for the disk,
 	// and with it whatever was committed before, its claim too. So this commit need not wait.
@@ -49,22 +48,23 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 	batch.Queue(`
 		WITH taken AS (
 			UPDATE jobs j SET (state, claim_id, attempts, wake_at) = (
-				SELECT CASE WHEN o.free THEN 'running' ELSE 'held' END, CASE WHEN o.free THEN $3::uuid END,
+				SELECT CASE WHEN o.free THEN 'running' ELSE 'held' END, CASE WHEN o.free THEN $8::uuid END,
 					j.attempts + CASE WHEN o.free THEN 1 ELSE 0 END, NULL::timestamptz
 				FROM (SELECT NOT (SELECT EXISTS (SELECT FROM order_holds)) OR `+notPaused+` AS free OFFSET 0) AS o)
-			WHERE j.id = ANY($1) AND j.epoch = ($2::integer[])[array_position($1::uuid[], j.id)]
-				AND j.state = 'queued' AND j.kind = $4 AND j.account = $5
+			WHERE j.id = ANY($1) AND j.state = 'queued' AND j.kind = $9 AND j.account = $10 AND (
+				SELECT j.epoch = ($2::integer[])[w.place] AND `+bindsTo("($3::integer[])[w.place]", 4)+`
+				FROM (SELECT array_position($1::uuid[], j.id) AS place OFFSET 0) AS w)
 			RETURNING j.state, j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
 		), claimed AS (
 			INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
-			SELECT $3, $4, $5, $6, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $7)
+			SELECT $8, $9, $10, $11, array_agg(id), array_agg(DISTINCT order_id), now() + make_interval(secs => $12)
 			FROM taken WHERE state = 'running' HAVING count(*) > 0
 		)
 		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts
 		FROM taken WHERE state = 'running'`,
-		ids, epochs, c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))
+		append(split(jobs), c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))...)
 	results := s.pool.SendBatch(ctx, &batch)
 	claimed, err := readClaimed(results, len(jobs))
 	return claimed, failure("claim jobs", errors.Join(err, results.Close()))

@@ -33,6 +33,9 @@ type DeliveredJob struct {
 	ID     uuid.UUID
 	Domain string
 	Epoch  int
+	// Of is what a delivery that came from outside says the job is of. A job of anything else is left as it is. Zero: the job
+	// comes from this database itself.
+	Of Origin
 }
 
 // TakeFresh takes at most limit chunks that were never delivered. Orders take turns: it goes from order to order, beginning

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -60,6 +61,44 @@ func (e *ReferenceConflictError) Error() string {
 		e.Reference, e.Source, e.Existing.Total, e.Existing.Kind, e.Existing.CreatedAt.Format("2006-01-02 15:04:05"))
 }
 
+// JobTakenError says that a job on its way in has the id of another one: of another order, or of another domain. Ids are derived
+// from source, order, kind and domain, so that only rows which others have made can be in the way. Nothing of what was
+// to be written with it was written.
+type JobTakenError struct {
+	Action string    // what was tried, as "verb noun"
+	ID     uuid.UUID // zero where Postgres did not tell it
+}
+
+func (e *JobTakenError) Error() string {
+	text := e.Action + ": " + jobTaken
+	if e.ID != uuid.Nil {
+		text += " (job " + e.ID.String() + ")"
+	}
+	return text
+}
+
+// Unwrap makes it an *Error, with its SQLSTATE.
+func (e *JobTakenError) Unwrap() error {
+	return &Error{Action: e.Action, Code: pgerrcode.UniqueViolation, Constraint: jobsKey, Message: jobTaken}
+}
+
+const (
+	// jobsKey is the constraint that refuses the id of another job.
+	jobsKey  = "jobs_pkey"
+	jobTaken = "a job of the order has the id of another job, which is not the same: give the order another reference"
+)
+
+// idIn finds the id in what Postgres says of a key that is taken, in whatever language. uuid.Nil: there is none.
+func idIn(detail string) uuid.UUID {
+	_, rest, _ := strings.Cut(detail, ")=(")
+	text, _, _ := strings.Cut(rest, ")")
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return uuid.Nil
+	}
+	return id
+}
+
 // failure turns what the driver says into what the rest of bulkreg may see. Errors that are not the
 // driver's pass through, with the action before them where they have none of their own.
 func failure(action string, err error) error {
@@ -85,6 +124,8 @@ func failure(action string, err error) error {
 	case strings.Contains(err.Error(), "unable to encode"):
 		// The driver has no type for this. Trying again would not help.
 		return &Error{Action: action, Code: "22003", Message: "a value is out of the range of its column"}
+	case errors.As(err, &pg) && pg.Code == pgerrcode.UniqueViolation && pg.ConstraintName == jobsKey:
+		return &JobTakenError{Action: action, ID: idIn(pg.Detail)}
 	case errors.As(err, &pg):
 		if isFinal(pg.Code) {
 			return &Error{Action: action, Code: pg.Code, Constraint: pg.ConstraintName, Message: pg.Message}

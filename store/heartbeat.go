@@ -16,6 +16,8 @@ type Waiting struct {
 	// one.
 	Chunks []uuid.UUID
 	Jobs   []DeliveredJob
+	// ChunksOf says of each of Chunks what its delivery says it is of; nil: they come from this database itself.
+	ChunksOf []Origin
 	// Redeliver is how long these may stay unclaimed from now on.
 	Redeliver time.Duration
 }
@@ -33,11 +35,13 @@ func (s *Store) KeepClaims(ctx context.Context, w Waiting) error {
 func (s *Store) KeepDeliveries(ctx context.Context, w Waiting) error {
 	var statements []statement
 	if len(w.Chunks) > 0 {
-		statements = append(statements, statement{keepChunks, []any{toUUIDs(w.Chunks, asIs), seconds(w.Redeliver)}})
+		of := make([]Origin, len(w.Chunks))
+		copy(of, w.ChunksOf)
+		args := append([]any{seconds(w.Redeliver), toUUIDs(w.Chunks, asIs)}, originsOf(of, func(o Origin) Origin { return o }).args()...)
+		statements = append(statements, statement{keepChunks(), args})
 	}
 	if len(w.Jobs) > 0 {
-		ids, epochs := split(w.Jobs)
-		statements = append(statements, statement{keepJobs, []any{ids, epochs, seconds(w.Redeliver)}})
+		statements = append(statements, statement{keepJobs(), append(split(w.Jobs), seconds(w.Redeliver))})
 	}
 	return s.keep(ctx, "keep deliveries that wait", statements...)
 }
@@ -68,25 +72,31 @@ const keepClaims = `
 	UPDATE claims c SET lease_until = greatest(c.lease_until, now() + make_interval(secs => $2)) FROM mine WHERE c.id = mine.id`
 
 // keepChunks keeps the chunks of jobs, unless their jobs wake one by one by now.
-const keepChunks = `
+func keepChunks() string {
+	return `
 	WITH theirs AS (
 		SELECT c.order_id, c.first_seq
-		FROM unnest($1::uuid[]) AS w (id)
-		CROSS JOIN LATERAL (SELECT order_id, seq FROM jobs WHERE id = w.id AND state = 'queued' AND wake_at IS NULL OFFSET 0) AS j
+		FROM unnest($2::uuid[], $3::integer[]) AS w (id, origin)
+		CROSS JOIN LATERAL (
+			SELECT order_id, seq FROM jobs j WHERE id = w.id AND state = 'queued' AND wake_at IS NULL AND ` + bindsTo("w.origin", 4) + ` OFFSET 0
+		) AS j
 		CROSS JOIN LATERAL (
 			SELECT order_id, first_seq FROM chunks
 			WHERE order_id = j.order_id AND first_seq <= j.seq AND last_seq >= j.seq AND wake_at IS NOT NULL
 			ORDER BY first_seq DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 		) AS c
 	)
-	UPDATE chunks c SET wake_at = greatest(c.wake_at, now() + make_interval(secs => $2))
+	UPDATE chunks c SET wake_at = greatest(c.wake_at, now() + make_interval(secs => $1))
 	FROM theirs t WHERE c.order_id = t.order_id AND c.first_seq = t.first_seq`
+}
 
-const keepJobs = `
+func keepJobs() string {
+	return `
 	WITH kept AS (
-		SELECT j.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch) CROSS JOIN LATERAL (
-			SELECT id FROM jobs WHERE id = w.id AND epoch = w.epoch AND state = 'queued' AND wake_at IS NOT NULL
+		SELECT j.id FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS w (id, epoch, origin) CROSS JOIN LATERAL (
+			SELECT id FROM jobs j WHERE id = w.id AND epoch = w.epoch AND state = 'queued' AND wake_at IS NOT NULL AND ` + bindsTo("w.origin", 4) + `
 			OFFSET 0 FOR UPDATE SKIP LOCKED
 		) AS j
 	)
-	UPDATE jobs j SET wake_at = greatest(j.wake_at, now() + make_interval(secs => $3)) FROM kept k WHERE j.id = k.id`
+	UPDATE jobs j SET wake_at = greatest(j.wake_at, now() + make_interval(secs => $8)) FROM kept k WHERE j.id = k.id`
+}

@@ -237,6 +237,28 @@ func TestLateRefusal(t *testing.T) {
 	}
 }
 
+// What the upstream said is kept whatever code came with it.
+func TestStatusCodesThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	codes := []int{422, 1 << 31, 99_999_999_999, -1, 0}
+	want := []string{"422 no", "0 statusCode 2147483648: no", "0 statusCode 99999999999: no", "0 statusCode -1: no", "0 no"}
+	h := b.running(store.Register, names("a", len(codes))...)
+	call := b.intend(h)
+	refused := map[string]store.PaidTransition{}
+	for i, j := range h.jobs {
+		refused[j.Domain] = store.PaidTransition{
+			Transition: store.Fail(j.ID, store.Rejected, "no"), Attempt: store.AttemptFailed, StatusCode: codes[i], Message: "no",
+		}
+	}
+	if n := b.settlePaid(h, call, refused); n != len(codes) {
+		t.Errorf("%d jobs changed", n)
+	}
+	if got := list[string](b, `SELECT coalesce(status_code, 0) || ' ' || message FROM attempts ORDER BY domain`); !slices.Equal(got, want) {
+		t.Errorf("kept %q, want %q", got, want)
+	}
+}
+
 func TestBatchIsBisectedUnderOneClaim(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -178,7 +179,8 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 	attempts, codes, messages, accepted := make([]string, n), make([]int32, n), make([]string, n), make([]bool, n)
 	for i, t := range transitions {
 		c.add(t.Transition)
-		attempts[i], codes[i], messages[i], accepted[i] = string(t.Attempt), fitting(t.StatusCode), clip(t.Message), t.Accepted
+		attempts[i], accepted[i] = string(t.Attempt), t.Accepted
+		codes[i], messages[i] = t.said()
 	}
 	strays, words := make([]string, len(call.Strays)), make([]string, len(call.Strays))
 	for i, stray := range call.Strays {
@@ -191,12 +193,17 @@ func (s *Store) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult
 	}})
 }
 
-// fitting is a status code as its column can hold it: one that no upstream can mean is none.
-func fitting(code int) int32 {
-	if code < 0 || code > math.MaxInt32 {
-		return 0
+// said is what was said of a job, as its columns can hold it. A status code that does not fit stands before the words, as it
+// came: none that an upstream can mean is so large.
+func (t PaidTransition) said() (code int32, message string) {
+	if t.StatusCode >= 0 && t.StatusCode <= math.MaxInt32 {
+		return int32(t.StatusCode), clip(t.Message)
 	}
-	return int32(code)
+	message = "statusCode " + strconv.Itoa(t.StatusCode)
+	if t.Message != "" {
+		message += ": " + t.Message
+	}
+	return 0, clip(message)
 }
 
 // standsForForgotten says of attempt a that call $8 is what it stands for: Postgres has forgotten the call itself in a failover.

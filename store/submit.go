@@ -7,6 +7,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -319,34 +320,46 @@ func (changedError) Error() string {
 
 func (changedError) Is(target error) bool { return target == ErrUnavailable }
 
-// unknownJobs are those whose rows are not there yet, each once.
-func unknownJobs(ctx context.Context, tx pgx.Tx, jobs []NewJob) ([]NewJob, error) {
-	rows, err := tx.Query(ctx, `SELECT id FROM jobs WHERE id = ANY($1)`, toUUIDs(jobs, func(j NewJob) uuid.UUID { return j.ID }))
+// unknownJobs are those of an order's whose rows are not there yet, each once. A job that has the id of another one, in the
+// database or among these, is not known for that: it fails with a *JobTakenError.
+func unknownJobs(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) ([]NewJob, error) {
+	rows, err := tx.Query(ctx, `SELECT id, CASE WHEN order_id = $2 AND kind = $3 AND account = $4 THEN domain ELSE '' END FROM jobs WHERE id = ANY($1)`,
+		toUUIDs(jobs, func(j NewJob) uuid.UUID { return j.ID }), o.ID, o.Kind, o.Account)
 	if err != nil {
 		return nil, err
 	}
-	known, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
+	domains := make(map[uuid.UUID]string, len(jobs)) // "" where the job is not this order's
+	var (
+		id     uuid.UUID
+		domain string
+	)
+	if _, err := pgx.ForEachRow(rows, []any{bytesOf(&id), &domain}, func() error { domains[id] = domain; return nil }); err != nil {
 		return nil, err
-	}
-	seen := make(map[uuid.UUID]bool, len(jobs))
-	for _, id := range known {
-		seen[id] = true
 	}
 	var unknown []NewJob
 	for _, j := range jobs {
-		if !seen[j.ID] {
-			seen[j.ID] = true
+		domain, known := domains[j.ID]
+		switch {
+		case !known:
+			domains[j.ID] = j.Domain
 			unknown = append(unknown, j)
+		case !sameSubject(domain, j.Domain):
+			return nil, &JobTakenError{Action: "adopt jobs", ID: j.ID}
 		}
 	}
 	return unknown, nil
 }
 
+// sameSubject says whether two jobs of one order with the same id are one. What is no domain stands in quotes, see
+// NewJob.Rejected: what may be a domain is not the same in every version.
+func sameSubject(known, given string) bool {
+	return known == given || strings.HasPrefix(known, `"`) || known != "" && strings.HasPrefix(given, `"`)
+}
+
 // insertAdopted inserts those of the jobs whose rows are not there yet, and returns how many it added, and how many of these,
 // from the first on, a chunk has to cover: those that end at once come last.
 func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (added, waiting int, err error) {
-	jobs, err = unknownJobs(ctx, tx, jobs)
+	jobs, err = unknownJobs(ctx, tx, o, jobs)
 	if err != nil || len(jobs) == 0 {
 		return 0, 0, err
 	}
@@ -377,7 +390,7 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 // A job that has the domain when the first statement looks may have ended when the second does. What neither of them inserted is
 // tried again: each statement sees what was committed before it.
 func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (fresh, duplicates int, err error) {
-	const untried = ` WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = given.id)`
+	const untried = ` WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = given.id AND j.order_id = given.order_id)`
 	left := ""
 	for range maxPasses {
 		with := `WITH given AS (` + incoming + `), i AS (SELECT * FROM given` + left + `)`
@@ -425,9 +438,9 @@ func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (
 	return int(tag.RowsAffected()), err
 }
 
-// claimantOf finds the live or registered job that has the domain of incoming job i. OFFSET 0 keeps the planner from
+// claimantOf finds the live or registered job that has the domain of incoming job i, which may be a row by now. OFFSET 0 keeps the planner from
 // joining first: one look into the index per job, whatever it thinks of the tables' sizes.
 const claimantOf = `
 	SELECT live.outcome, o.reference
-	FROM (SELECT order_id, outcome FROM jobs WHERE live_domain = i.domain AND id <> i.id OFFSET 0) AS live
+	FROM (SELECT order_id, outcome FROM jobs WHERE live_domain = i.domain AND NOT (id = i.id AND order_id = i.order_id) OFFSET 0) AS live
 	JOIN orders o ON o.id = live.order_id OFFSET 0`

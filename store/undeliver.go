@@ -11,41 +11,45 @@ import (
 )
 
 // Undeliver makes jobs due again, after delay, that were taken and did not reach a worker that can use them: Redis refused
-// the task, or the worker is shutting down. Jobs with another epoch by now, or claimed, stay as they are. Dispatchers are
+// the task, or the worker is shutting down. Jobs with another epoch by now, claimed, or of another origin than they are said to
+// be, stay as they are. Dispatchers are
 // told unless there is a delay: they would come too early.
 func (s *Store) Undeliver(ctx context.Context, jobs []DeliveredJob, delay time.Duration) error {
-	ids, epochs := split(jobs)
 	_, err := s.pool.Exec(ctx, `
-		WITH back AS (`+lockDelivered+`), made_due AS (
-			UPDATE jobs j SET wake_at = now() + make_interval(secs => $3) WHERE j.id = ANY(ARRAY(SELECT id FROM back)) RETURNING j.kind
+		WITH back AS (`+lockDelivered()+`), made_due AS (
+			UPDATE jobs j SET wake_at = now() + make_interval(secs => $8) WHERE j.id = ANY(ARRAY(SELECT id FROM back)) RETURNING j.kind
 		)
-		SELECT pg_notify($4, kind) FROM made_due WHERE $3 = 0 GROUP BY kind`,
-		ids, epochs, seconds(delay), wakeChannel)
+		SELECT pg_notify($9, kind) FROM made_due WHERE $8 = 0 GROUP BY kind`,
+		append(split(jobs), seconds(delay), wakeChannel)...)
 	return failure("give jobs back", err)
 }
 
-// lockDelivered locks those of the jobs $1 that still wait under their epochs $2. It locks by id, which is their order, as
-// everything does that may have to wait for another statement's jobs: two statements about the same jobs cannot lock each other
-// out then. Whoever takes jobs in another order passes over what is locked.
+// lockDelivered locks those of the jobs $1 that still wait under their epochs $2, and are of their origins: $3 to $7. It locks by
+// id, which is their order, as everything does that may have to wait for another statement's jobs: two statements about the same
+// jobs cannot lock each other out then. Whoever takes jobs in another order passes over what is locked.
 //
 // A LATERAL that locks is never turned round, and what was locked is then looked up in an array: whatever the planner believes of
 // the size of the table, it neither changes the order nor reads the table for each row.
-const lockDelivered = `
-	SELECT mine.id FROM unnest($1::uuid[], $2::integer[]) AS w (id, epoch) CROSS JOIN LATERAL (
-		SELECT j.id FROM jobs j WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' FOR NO KEY UPDATE
+func lockDelivered() string {
+	return `
+	SELECT mine.id FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS w (id, epoch, origin) CROSS JOIN LATERAL (
+		SELECT j.id FROM jobs j WHERE j.id = w.id AND j.epoch = w.epoch AND j.state = 'queued' AND ` + bindsTo("w.origin", 4) + `
+		FOR NO KEY UPDATE
 	) AS mine`
+}
 
-// split makes columns of jobs, in the order of their ids.
-func split(jobs []DeliveredJob) (ids uuids, epochs []int32) {
+// split makes columns of jobs, in the order of their ids: the ids, the epochs, and the five of their origins.
+func split(jobs []DeliveredJob) []any {
 	jobs = slices.Clone(jobs)
 	slices.SortFunc(jobs, func(a, b DeliveredJob) int { return bytes.Compare(a.ID[:], b.ID[:]) })
-	epochs = make([]int32, len(jobs))
+	epochs := make([]int32, len(jobs))
 	for i, j := range jobs {
 		if epochs[i] = -1; j.Epoch <= math.MaxInt32 { // no job has such an epoch
 			epochs[i] = int32(j.Epoch)
 		}
 	}
-	return toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID }), epochs
+	ids := toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID })
+	return append([]any{ids, epochs}, originsOf(jobs, DeliveredJob.origin).args()...)
 }
 
 // RecoverChunks ends at most limit deliveries whose time is up, and makes those of their jobs that nobody has

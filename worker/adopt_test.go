@@ -103,6 +103,7 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 		{queue.TypeRegister, `{"v":7}`, nil, misfitVersion},
 		{queue.TypeRegister, `{"secret":1}`, nil, misfitPayload},
 		{queue.TypeRegister, ``, conflict, misfitOrder},
+		{queue.TypeRegister, ``, unadoptable(fmt.Errorf("adopt: %w", &store.JobTakenError{})), misfitJob},
 		{queue.TypeRegister, ``, refusal, misfitDatabase},
 	} {
 		task, err := asynq.NewTask(c.kind, []byte(c.payload)), c.err
@@ -122,7 +123,7 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 	if err := away.note(t.Context(), zerolog.New(&log), asynq.NewTask("x", nil), nil); err != nil {
 		t.Error(err)
 	}
-	if lines := strings.Count(log.String(), `"level":"error"`); lines != 6 || strings.Contains(log.String(), "{}") {
+	if lines := strings.Count(log.String(), `"level":"error"`); lines != 7 || strings.Contains(log.String(), "{}") {
 		t.Errorf("%d lines:\n%s", lines, log.String())
 	}
 }

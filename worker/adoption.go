@@ -23,6 +23,7 @@ type adopter struct {
 	store     *store.Store
 	pipelines map[string]*pipeline // by account
 	chunkSize int
+	keys      queue.Keys    // none: chunks need not be signed
 	redeliver time.Duration // how long a delivery may stay unclaimed
 	again     func(ctx context.Context, queue string, t *asynq.Task) error
 	down      *sharedOutage
@@ -35,6 +36,9 @@ var _ asynq.Handler = (*adopter)(nil)
 // ProcessTask implements asynq.Handler.
 func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	chunk, err := readTask(a.kind, t)
+	if err == nil {
+		err = a.verify(chunk, t)
+	}
 	switch {
 	case err != nil:
 	case chunk.Fresh():
@@ -52,6 +56,15 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
+// verify checks that a chunk is its source's, where producers have keys. What lies in a public queue was put there by one: today's
+// dispatchers use the accounts' queues. Its error is a *misfit.
+func (a *adopter) verify(c queue.Chunk, t *asynq.Task) error {
+	if err := a.keys.Verify(t.Type(), c.Source, t.Payload(), t.Headers()); err != nil {
+		return &misfit{misfitSignature, err}
+	}
+	return nil
+}
+
 // forward deals with a delivery in a public queue: a dispatcher of the version before queues were an account's made it. Where
 // this worker lacks the account, another one gets it, and not at once: it may come here again.
 func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
@@ -61,7 +74,7 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return a.store.Undeliver(giving, deliveredJobs(c), a.redeliver)
+	return a.store.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
 }
 
 // adopt writes the rows of a producer's own chunk. Its error is a *misfit where the rows will never be written; otherwise the

@@ -212,7 +212,7 @@ func (c *coalescer) waitingFor(long time.Duration, w *store.Waiting) {
 			case t.job.Epoch > 0:
 				w.Jobs = append(w.Jobs, t.job)
 			case t.chunk != chunk:
-				chunk, w.Chunks = t.chunk, append(w.Chunks, t.job.ID)
+				chunk, w.Chunks, w.ChunksOf = t.chunk, append(w.Chunks, t.job.ID), append(w.ChunksOf, t.job.Of)
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func (h *handler) read(t *asynq.Task) (queue.Chunk, error) {
 // carry puts the jobs of a delivery in line, and returns when they have been dealt with.
 func (p *pipeline) carry(ctx context.Context, c queue.Chunk) error {
 	name, _ := asynq.GetQueueName(ctx)
-	jobs := deliveredJobs(c)
+	jobs := deliveredJobs(queue.Kind(p.kind), c)
 	passage := p.batches.add(queue.LaneOf(name), jobs)
 	if passage == nil {
 		// This worker is shutting down: another one gets the jobs.
@@ -66,11 +66,13 @@ func (p *pipeline) carry(ctx context.Context, c queue.Chunk) error {
 	return nil
 }
 
-// deliveredJobs are a delivery's, under the epochs that they were delivered with.
-func deliveredJobs(c queue.Chunk) []store.DeliveredJob {
+// deliveredJobs are a delivery's, under the epochs that they were delivered with, and bound to the order that it names: whoever
+// may write to Redis may have written any ids into it.
+func deliveredJobs(kind queue.Kind, c queue.Chunk) []store.DeliveredJob {
+	of := store.Origin{Source: c.Source, Reference: c.Order, Kind: store.Kind(kind), Account: c.Account}
 	jobs := make([]store.DeliveredJob, len(c.Jobs))
 	for i, j := range c.Jobs {
-		jobs[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch}
+		jobs[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch, Of: of}
 	}
 	return jobs
 }

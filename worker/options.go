@@ -31,6 +31,9 @@ type Options struct {
 	Whois    Tuning
 	Register Tuning
 
+	// ProducerKeys are those with which producers sign their chunks; none: they need not.
+	ProducerKeys queue.Keys
+
 	UpstreamTimeout time.Duration // of one upstream call
 	ReconcileAfter  time.Duration // from an unanswered paid call's deadline to the first WHOIS reading
 	ReconcileEvery  time.Duration // between two readings

@@ -136,6 +136,21 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 		p.options.reached(StepClaimed)
 		p.process(ctx, b)
 	}
+	if len(b.jobs) < len(jobs) {
+		p.noteStrangers(ctx, jobs)
+	}
+}
+
+// noteStrangers says so where deliveries named jobs of other orders, or none: no dispatcher does that.
+func (p *pipeline) noteStrangers(ctx context.Context, jobs []store.DeliveredJob) {
+	looking, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	n, err := p.options.Store.Strangers(looking, jobs)
+	if err != nil {
+		p.log.Debug().Err(err).Msg("looking for foreign jobs in deliveries failed")
+	} else if n > 0 {
+		p.log.Error().Int("jobs", n).Msg("deliveries named jobs that are not of their order, kind and account: who writes to Redis? Nothing was done to them")
+	}
 }
 
 // refusals is how often a write is tried that Postgres itself refuses. While it is only away, there is no such bound.

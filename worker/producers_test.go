@@ -186,6 +186,26 @@ func TestProducersIDsReachNoRows(t *testing.T) {
 	b.invariants()
 }
 
+// A row that somebody else has made has the id that a producer's job gets: nothing of the chunk vanishes, and nothing happens to
+// the row.
+func TestProducersJobWhoseIDIsTaken(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	squatter := b.submit(queue.Whois, "squatter", []string{"squatted.nl"})
+	b.sql(`WITH taken AS (UPDATE jobs SET id = $1 RETURNING id) SELECT count(*) FROM taken`, queue.JobID("shop", "own", queue.Whois, "own.nl"))
+	b.work(b.options())
+	b.enqueue("whois", queue.TypeWhois, `{"order":"own","source":"shop","jobs":[{"domain":"own.nl"},{"domain":"b.nl"}]}`)
+	if task := b.archived("whois", 1)[0]; !strings.Contains(task.LastErr, "has the id of another job") {
+		t.Errorf("the archive says %q", task.LastErr)
+	}
+	b.settled(squatter)
+	b.want(squatter, map[string]store.Outcome{"squatted.nl": store.Available})
+	if _, err := b.store.FindOrder(t.Context(), "shop", "own"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the order is there without its jobs: %v", err)
+	}
+	b.invariants()
+}
+
 // A worker as a user of Redis' own access lists, with the rights that README.md asks for and no others.
 func TestWorkerAsARedisUserWithFewRights(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,7 @@ func (w *Worker) addServers(client redis.UniversalClient) {
 			Server: adoptionServer(kind, client, o),
 			handler: &adopter{
 				kind: kind, store: o.Store, pipelines: adopting[kind], chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
-				again: w.producer.Again, log: log,
+				keys: o.ProducerKeys, again: w.producer.Again, log: log,
 				down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
 			},
 		})

@@ -24,12 +24,14 @@ type misfit struct {
 type misfitReason string
 
 const (
-	misfitType     misfitReason = "type"     // of another kind than its queue, or another program's
-	misfitQueue    misfitReason = "queue"    // of an account's, where no producer and no other account belongs
-	misfitVersion  misfitReason = "version"  // a payload of another time
-	misfitPayload  misfitReason = "payload"  // no chunk
-	misfitOrder    misfitReason = "order"    // contradicts the order that it names
-	misfitDatabase misfitReason = "database" // Postgres refuses its rows
+	misfitType      misfitReason = "type"      // of another kind than its queue, or another program's
+	misfitQueue     misfitReason = "queue"     // of an account's, where no producer and no other account belongs
+	misfitVersion   misfitReason = "version"   // a payload of another time
+	misfitPayload   misfitReason = "payload"   // no chunk
+	misfitSignature misfitReason = "signature" // not known to be its source's
+	misfitOrder     misfitReason = "order"     // contradicts the order that it names
+	misfitJob       misfitReason = "job"       // a job of it has the id of another one
+	misfitDatabase  misfitReason = "database"  // Postgres refuses its rows
 )
 
 func (m *misfit) Error() string { return m.err.Error() }
@@ -67,6 +69,8 @@ func unadoptable(err error) error {
 	switch {
 	case errors.As(err, new(*store.ReferenceConflictError)):
 		return &misfit{misfitOrder, err}
+	case errors.As(err, new(*store.JobTakenError)):
+		return &misfit{misfitJob, err}
 	case errors.As(err, new(*store.Error)):
 		return &misfit{misfitDatabase, err}
 	}

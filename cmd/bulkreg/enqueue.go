@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
@@ -232,10 +233,15 @@ func (e *enqueuing) reportRepeat() {
 
 // refused is an order that the store does not take.
 func refused(ctx context.Context, err error) error {
-	var conflict *store.ReferenceConflictError
+	var (
+		conflict *store.ReferenceConflictError
+		taken    *store.JobTakenError
+	)
 	switch {
 	case ctx.Err() != nil:
 		return nothingStored()
+	case errors.As(err, &taken) && taken.ID != uuid.Nil:
+		return usageError(fmt.Errorf("nothing was stored: %w; `bulkreg job %s` shows the other one", err, taken.ID))
 	case errors.As(err, &conflict), errors.Is(err, intake.ErrEmpty):
 		return usageError(err)
 	}

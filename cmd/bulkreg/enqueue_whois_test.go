@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -315,4 +317,27 @@ func TestInterruptedReading(t *testing.T) {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
 	d.empty()
+}
+
+// A row that somebody else has made has the id that a job of the order gets.
+func TestEnqueueOfAJobWhoseIDIsTaken(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.must(exitDone, "enqueue", "whois", "theirs.nl", "--order", "theirs")
+	id := queue.JobID(cliSource, "one", queue.Whois, "a.nl")
+	conn, err := pgx.Connect(t.Context(), strings.TrimPrefix(d.environ[0], "DATABASE_URL="))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), `UPDATE jobs SET id = $1`, id)
+	if err := errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	r := d.must(exitUsage, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
+	if !strings.Contains(r.stderr, "nothing was stored") || !strings.Contains(r.stderr, "`bulkreg job "+id.String()+"`") ||
+		strings.Contains(r.stderr, "duplicate key") || r.stdout != "" {
+		t.Errorf("stderr %q, stdout %q", r.stderr, r.stdout)
+	}
+	d.must(exitError, "order", "one")
+	d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "two")
 }

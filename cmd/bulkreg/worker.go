@@ -126,8 +126,15 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 	for i := range accounts {
 		accounts[i].Upstream = watchSending(accounts[i].Upstream, a.reached)
 	}
+	keys, err := cfg.Keys()
+	if err != nil {
+		return nil, err
+	}
+	if !keys.Empty() {
+		log.Info().Int("sources", keys.Sources()).Msg("producers' chunks must be signed")
+	}
 	return worker.New(worker.Options{
-		Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
+		ProducerKeys: keys, Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
 		Whois: worker.Tuning{
 			BatchSize: cfg.WhoisBatchSize, Linger: cfg.WhoisLinger, Concurrency: cfg.WhoisConcurrency,
 		},

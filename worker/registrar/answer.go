@@ -95,7 +95,7 @@ func describe(op Op, a Answer, cause error) string {
 	if a.Status != 0 {
 		fmt.Fprintf(&b, ": HTTP %d", a.Status)
 		switch {
-		case a.Documented && a.StatusCode != a.Status:
+		case a.Documented && a.StatusCode != a.Status && a.StatusCode != 0:
 			fmt.Fprintf(&b, " (the body says %d)", a.StatusCode)
 		case a.Status/100 == 3:
 			b.WriteString(" (a redirect, which is not followed)")

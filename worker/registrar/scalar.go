@@ -32,13 +32,51 @@ func (c *wireCode) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// wholeNumber reads 404 as well as 404.0 and 4.04e2.
-func wholeNumber(text string) (float64, bool) {
+// wireInteger is an integer, written as JSON has them. One that no int holds is odd.
+type wireInteger struct {
+	value int
+	odd   string // as it came, "" for nothing
+}
+
+func (i *wireInteger) UnmarshalJSON(raw []byte) error {
+	n, err := strconv.Atoi(string(raw))
+	switch {
+	case err == nil:
+		*i = wireInteger{value: n}
+	case errors.Is(err, strconv.ErrRange):
+		*i = wireInteger{odd: string(raw)}
+	default:
+		return errInteger
+	}
+	return nil
+}
+
+// wireSeconds is a number of seconds, in quotes or not, with a fraction or without. What is none is zero.
+type wireSeconds struct {
+	whole float64
+	given bool
+}
+
+func (s *wireSeconds) UnmarshalJSON(raw []byte) error {
+	text := scalarText(raw)
+	n, _ := decimal(text) // an endless one of those that no float holds
+	*s = wireSeconds{whole: math.Floor(n), given: text != ""}
+	return nil
+}
+
+// decimal reads a number that is not negative, in decimal digits.
+func decimal(text string) (float64, bool) {
 	if strings.Trim(text, "0123456789.eE+") != "" {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	return n, err == nil && n == math.Trunc(n)
+	return n, err == nil
+}
+
+// wholeNumber reads 404 as well as 404.0 and 4.04e2.
+func wholeNumber(text string) (float64, bool) {
+	n, ok := decimal(text)
+	return n, ok && n == math.Trunc(n)
 }
 
 // scalarText is a JSON value as text, without its quotes; null is "".
@@ -125,4 +163,7 @@ func (p wirePrice) in(currency string) string {
 	return text
 }
 
-var errWords = errors.New("neither a string nor a list of strings")
+var (
+	errWords   = errors.New("neither a string nor a list of strings")
+	errInteger = errors.New("no integer")
+)

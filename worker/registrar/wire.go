@@ -80,9 +80,10 @@ func encodeCredentials(id string, secret Secret) ([]byte, error) {
 }
 
 type wireToken struct {
-	Status    string `json:"status"`
-	Token     string `json:"token"`
-	ExpiresIn int64  `json:"expires_in"` // seconds
+	Status         string      `json:"status"`
+	Token          string      `json:"token"`
+	ExpiresIn      wireSeconds `json:"expires_in"`
+	ExpiresInCamel wireSeconds `json:"expiresIn"` // a guess, where the documented one is not there
 }
 
 // maxTokenLife caps what an upstream may promise.
@@ -94,31 +95,38 @@ func decodeToken(body []byte) (Secret, time.Duration, error) {
 	if err := decodeObject(body, &w); err != nil {
 		return "", 0, errors.New("reply is not the documented JSON")
 	}
+	life := w.ExpiresIn
+	if !life.given {
+		life = w.ExpiresInCamel
+	}
 	switch {
 	case w.Status != "success":
 		return "", 0, errors.New(`reply lacks the documented status "success"`)
 	case w.Token == "" || strings.ContainsFunc(w.Token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return "", 0, errors.New("reply holds no token that fits a header")
-	case w.ExpiresIn <= 0:
+	case life.whole <= 0:
 		return "", 0, errors.New("reply lacks a positive expires_in")
-	case w.ExpiresIn > int64(maxTokenLife/time.Second):
+	case life.whole >= maxTokenLife.Seconds():
 		return Secret(w.Token), maxTokenLife, nil
 	}
-	return Secret(w.Token), time.Duration(w.ExpiresIn) * time.Second, nil
+	return Secret(w.Token), time.Duration(life.whole) * time.Second, nil
 }
 
 type wireError struct {
-	StatusCode *int    `json:"statusCode"`
-	Message    *string `json:"message"`
+	StatusCode *wireInteger `json:"statusCode"`
+	Message    *string      `json:"message"`
 }
 
-// decodeError reads the documented error body; ok says that it is one.
+// decodeError reads the documented error body; ok says that it is one. A statusCode that no int holds is quoted in the message.
 func decodeError(body []byte) (statusCode int, message string, ok bool) {
 	var w wireError
 	if decodeObject(body, &w) != nil || w.StatusCode == nil || w.Message == nil {
 		return 0, "", false
 	}
-	return *w.StatusCode, *w.Message, true
+	if w.StatusCode.odd != "" {
+		return 0, behind("statusCode "+w.StatusCode.odd, *w.Message), true
+	}
+	return w.StatusCode.value, *w.Message, true
 }
 
 type wireDomains struct {

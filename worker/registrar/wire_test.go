@@ -182,6 +182,52 @@ func TestDecodeTokenLife(t *testing.T) {
 	}
 }
 
+// A registrar may write its numbers as text, or as what JSON has for fractions.
+func TestTokenLifeInOtherForms(t *testing.T) {
+	t.Parallel()
+	for life, want := range map[string]time.Duration{
+		`"expires_in":"3600"`: time.Hour, `"expires_in":3600.0`: time.Hour, `"expires_in":"3600.0"`: time.Hour, `"expires_in":3.6e3`: time.Hour,
+		`"expires_in":" 3600 "`: time.Hour, `"expires_in":3600.9`: time.Hour, `"expires_in":36e+2`: time.Hour, `"Expires_In":"60"`: time.Minute,
+		`"expiresIn":3600`: time.Hour, `"expiresIn":"3600"`: time.Hour, `"expires_in":null,"expiresIn":60`: time.Minute,
+		`"expires_in":60,"expiresIn":"soon"`:  time.Minute,
+		`"expires_in":"99999999999999999999"`: maxTokenLife, `"expires_in":1e400`: maxTokenLife, `"expires_in":86400.5`: maxTokenLife,
+
+		`"expires_in":"0"`: 0, `"expires_in":0.0`: 0, `"expires_in":0.9`: 0, `"expires_in":-3600`: 0, `"expires_in":"-3600.0"`: 0, `"expires_in":"soon"`: 0,
+		`"expires_in":""`: 0, `"expires_in":"1h"`: 0, `"expires_in":"0x10"`: 0, `"expires_in":"NaN"`: 0, `"expires_in":"Inf"`: 0, `"expires_in":true`: 0,
+		`"expires_in":[3600]`: 0, `"expires_in":{"s":3600}`: 0, `"expires_in":"36 00"`: 0, `"expires_in":"3_600"`: 0, `"expires_in":"1e"`: 0,
+	} {
+		got, lasts, err := decodeToken([]byte(`{"status":"success","token":"abcdef",` + life + `}`))
+		if lasts != want || (err == nil) != (want > 0) || (got == "abcdef") != (want > 0) {
+			t.Errorf("%s: %s, %v, want %s", life, lasts, err, want)
+		}
+		if err != nil && (!strings.Contains(err.Error(), "expires_in") || strings.Contains(err.Error(), "abcdef")) {
+			t.Errorf("%s: %v", life, err)
+		}
+	}
+}
+
+// A statusCode of an error body that no int holds does not take the words beside it away, and is quoted as it came.
+func TestErrorStatusCodeThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]struct {
+		code    int
+		message string
+	}{
+		`422`: {422, "no"}, `-1`: {-1, "no"}, `0`: {0, "no"},
+		`2147483648`: {2147483648, "no"}, `99999999999`: {99999999999, "no"}, `4294967718`: {4294967718, "no"},
+		`9223372036854775808`: {0, "statusCode 9223372036854775808: no"}, `-9223372036854775809`: {0, "statusCode -9223372036854775809: no"},
+		`99999999999999999999999`: {0, "statusCode 99999999999999999999999: no"},
+	} {
+		code, message, ok := decodeError([]byte(`{"statusCode":` + raw + `,"message":"no"}`))
+		if !ok || code != want.code || message != want.message {
+			t.Errorf("%s: %d, %q, %v; want %d, %q", raw, code, message, ok, want.code, want.message)
+		}
+		if said := describe(OpCheck, Answer{Status: 422, Documented: ok, StatusCode: code, Message: message}, nil); !strings.Contains(said+"(the body says 0)", raw) {
+			t.Errorf("%s: it says %s", raw, said)
+		}
+	}
+}
+
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -286,6 +332,10 @@ func FuzzDecodeRegistrations(f *testing.F) {
 
 func FuzzDecodeOthers(f *testing.F) {
 	fuzzBodies(f)
+	for _, life := range []string{`"3600"`, `3600.0`, `" 1e3 "`, `1e999`, `-1`, `"0x1p4"`, `null,"expiresIn":"60"`} {
+		f.Add([]byte(`{"status":"success","token":"abcdef","expires_in":` + life + `}`))
+	}
+	f.Add([]byte(`{"statusCode":99999999999999999999,"message":"no"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		token, life, err := decodeToken(body)
 		if err == nil && (token == "" || life <= 0 || life > maxTokenLife || hasControl(string(token))) {

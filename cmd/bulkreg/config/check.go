@@ -48,6 +48,9 @@ func (p *problems) addresses(c Config) {
 			p.add("REDIS_URL is no Redis address that can be used: %s", bad.Reason)
 		}
 	}
+	if _, err := c.Keys(); err != nil {
+		p.add("%v", err)
+	}
 	if !Listenable(c.MetricsAddr) {
 		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
 			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)

@@ -27,6 +27,7 @@ type Config struct {
 	DatabaseURL      registrar.Secret `env:"DATABASE_URL" unit:"address" file:"true" example:"postgres://bulkreg:PASSWORD@localhost:5432/bulkreg" reason:"the Postgres that keeps orders, jobs and calls"`
 	DatabaseMaxConns int              `env:"DATABASE_MAX_CONNS" envDefault:"20" min:"4" max:"1000" unit:"connections" reason:"at most so many per process; 20 keep a worker of one account busy"`
 	RedisURL         registrar.Secret `env:"REDIS_URL" unit:"address" file:"true" example:"redis://:PASSWORD@localhost:6379/0" reason:"the Redis that delivers work to workers"`
+	ProducerKeys     registrar.Secret `env:"PRODUCER_KEYS" unit:"text" file:"true" example:"shop=KEY,shop=NEXT_KEY" reason:"SOURCE=KEY entries with which producers sign; if set, unsigned chunks are turned away"`
 
 	RegistrarBaseURL      string           `env:"REGISTRAR_BASE_URL" unit:"URL" example:"https://api.example.com/v1" reason:"root of the registrar's API"`
 	RegistrarClientID     string           `env:"REGISTRAR_CLIENT_ID" unit:"text" file:"true" example:"my-client-id" reason:"credentials of the account named default"`

@@ -396,3 +396,43 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestProducerKeys(t *testing.T) {
+	t.Parallel()
+	const key, other = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("shop="+key+"\nerp="+other+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, environ := range [][]string{
+		{"PRODUCER_KEYS=shop=" + key + ",erp=" + other}, {"PRODUCER_KEYS=shop=" + key + "\nerp=" + other}, {"PRODUCER_KEYS_FILE=" + file},
+	} {
+		c, err := Load(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := c.Keys(); err != nil || keys.Sources() != 2 {
+			t.Errorf("%d sources, %v", keys.Sources(), err)
+		}
+		if text := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(text, key) {
+			t.Error("printing the settings shows a key")
+		}
+	}
+	if keys, err := (Config{}).Keys(); err != nil || !keys.Empty() {
+		t.Errorf("without keys: %v, %v", keys, err)
+	}
+	for value, says := range map[string]string{
+		key:                                 "PRODUCER_KEYS: entry 1: there is no = in it: give SOURCE=KEY",
+		"shop=" + key + "," + other:         "PRODUCER_KEYS: entry 2: there is no = in it",
+		key + "=shop":                       "PRODUCER_KEYS: entry 1: the key is shorter than 32 characters: make one with `openssl rand -hex 32`",
+		"shop=" + key + ",erp=" + key:       "PRODUCER_KEYS: entry 2 has another source's key",
+		"shop=" + key + "," + other + "=a=": "PRODUCER_KEYS: entry 2: the key is shorter",
+		" ":                                 "PRODUCER_KEYS: there is no key in it",
+	} {
+		_, err := Load([]string{"PRODUCER_KEYS=" + value})
+		checkProblems(t, err, []string{says})
+		if err != nil && (strings.Contains(err.Error(), key) || strings.Contains(err.Error(), other)) {
+			t.Errorf("the problem shows a key: %v", err)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/bulkreg/bulkreg/queue"
 )
 
 // MissingError says that a command needs settings that are not there.
@@ -35,6 +37,18 @@ func (c Config) Redis() (string, error) {
 			"give the address of your Redis, such as " + exampleOf("REDIS_URL")}
 	}
 	return string(c.RedisURL), nil
+}
+
+// Keys are those with which producers sign their chunks; none, if they need not.
+func (c Config) Keys() (queue.Keys, error) {
+	if c.ProducerKeys == "" {
+		return queue.Keys{}, nil
+	}
+	keys, err := queue.ParseKeys(string(c.ProducerKeys))
+	if err != nil {
+		return queue.Keys{}, fmt.Errorf("PRODUCER_KEYS: %w", err)
+	}
+	return keys, nil
 }
 
 // Accounts are the registrar's accounts: the one named default, if it is set, and the further ones. It fails with a

@@ -20,6 +20,7 @@ func production() []scenario {
 	return []scenario{
 		{name: "hundreds of producers' chunks of one order at once", run: func(w *world) { manyChunks(w, 400) }},
 		{name: "producers' chunks and tasks that nobody can carry out", quick: true, run: badTasks},
+		{name: "a producer that names the jobs of others", quick: true, run: hostileProducer},
 		{
 			name: "producers' chunks, and the worker killed meanwhile", run: killAdopter,
 			want: expectation{redelivered: true},
