@@ -43,98 +43,107 @@ type DeliveredJob struct {
 	Of Origin
 }
 
-// TakeFresh takes at most limit chunks that were never delivered. Sources take turns, beginning behind that of order lot.After,
-// and get the same share of the limit. The orders of a source take turns within its share: it goes from order to order and on
-// with the oldest, and takes as many chunks of each. Paused orders are passed over. Should a delivery get lost, RecoverChunks
+// TakeFresh takes at most limit chunks that were never delivered. Sources take turns, beginning behind the one that had the last
+// one, and get the same share of the limit. The orders of a source take turns within its share: it goes from order to order and
+// on with the oldest, and takes as many chunks of each. Paused orders are passed over. Should a delivery get lost, RecoverChunks
 // finds what is left of it after redeliver. Dispatchers in other processes take other chunks meanwhile. A delivery may
-// be empty: none of its chunk's jobs waits any more.
+// be empty: none of its chunk's jobs waits any more. With an error it returns what it had taken before.
 //
 // It looks at no more sources and orders than it takes chunks, and at the paused ones, however many wait.
 func (s *Store) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver time.Duration) ([]Delivery, error) {
-	turns, after := lot.Turns.columns()
-	otherwise := lot.After
-	if lot.Turns != nil {
-		otherwise = 0 // whoever is new begins with his oldest
-	}
-	rows, err := s.pool.Query(ctx, takeFresh(), lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver), lot.After, turns, after, otherwise)
+	behind, err := s.lastTurn(ctx, lot)
 	if err != nil {
 		return nil, failure("take fresh chunks", err)
 	}
+	var r rounds
+	err = r.run(limit, func(atMost int) ([]share, error) {
+		return s.sources(ctx, lot, freshTurns(), behind, atMost)
+	}, func(round []*share) error {
+		var batch pgx.Batch
+		sql := takeFreshOf()
+		for _, sh := range round {
+			batch.Queue(sql, lot.Kind, lot.Lane, lot.Account, sh.limit, seconds(redeliver), sh.after, sh.turn).Query(sh.readFresh)
+		}
+		return s.pool.SendBatch(ctx, &batch).Close()
+	})
+	return r.deliveries(), failure("take fresh chunks", err)
+}
+
+func (sh *share) readFresh(rows pgx.Rows) error {
 	type key struct {
 		order int64
 		first int
 	}
 	var (
-		k, last    key
-		head       Delivery
-		id         pgtype.UUID
-		job        DeliveredJob
-		deliveries []Delivery
+		k, last key
+		head    Delivery
+		id      pgtype.UUID
+		job     DeliveredJob
 	)
-	_, err = pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &head.Turn, &id, &job.Domain, &job.Epoch}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &id, &job.Domain, &job.Epoch}, func() error {
 		if k != last {
-			head.OrderID = k.order
-			deliveries, last = append(deliveries, head), k
+			head.OrderID, head.Turn = k.order, sh.turn
+			sh.taken, last = append(sh.taken, head), k
+			sh.found, sh.gave, sh.after = sh.found+1, sh.gave+1, k.order
 		}
 		if id.Valid {
 			job.ID = id.Bytes
-			d := &deliveries[len(deliveries)-1]
+			d := &sh.taken[len(sh.taken)-1]
 			d.Jobs = append(d.Jobs, job)
 		}
 		return nil
 	})
-	return deliveries, failure("take fresh chunks", err)
+	return err
 }
 
-// undelivered are the chunks of a lot that were never delivered.
-const undelivered = `chunks c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NULL`
-
-// takeFresh steps through the sources' turns, part, and for each through its orders, turn. In the result the first chunk of
-// each source stands before the second one of any.
-func takeFresh() string {
+// takeFreshOf takes fresh chunks of one source.
+func takeFreshOf() string {
 	return `
-	WITH RECURSIVE ` + ring("turn", undelivered, "c.kind, c.lane, c.account", "coalesce((SELECT turn FROM orders WHERE id = $6), -1)") + `,
-	part AS MATERIALIZED (
-		SELECT turn, row_number() OVER () AS place,
-			coalesce((SELECT u.after FROM unnest($7::smallint[], $8::bigint[]) AS u (turn, after) WHERE u.turn = t.turn), $9) AS after
-		FROM ` + both("turn") + ` AS t
-		WHERE EXISTS (SELECT FROM (
-			WITH RECURSIVE ` + ring("order_id", undelivered+" AND c.turn = t.turn", "c.kind, c.lane, c.account, c.turn", "0") + `
-			SELECT order_id FROM behind
-		) AS o WHERE ` + orderNotPaused + `)
+	WITH RECURSIVE ` + freshOrders() + `, orders_in_turn AS (
+		SELECT order_id, row_number() OVER () AS place
+		FROM (SELECT order_id FROM behind UNION ALL SELECT order_id FROM before) AS o
+		WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = o.order_id OFFSET 0)
 		LIMIT $4
-	), turn AS MATERIALIZED (
-		SELECT part.turn, part.place, o.order_id, o.nth, count(*) OVER (PARTITION BY part.turn) AS orders
-		FROM part CROSS JOIN LATERAL (
-			WITH RECURSIVE ` + ring("order_id", undelivered+" AND c.turn = part.turn", "c.kind, c.lane, c.account, c.turn", "part.after") + `
-			SELECT order_id, row_number() OVER () AS nth FROM ` + both("order_id") + ` AS o
-			WHERE ` + orderNotPaused + ` LIMIT ` + share + `
-		) AS o
 	), fresh AS (
-		SELECT c.order_id, c.first_seq, turn.turn, turn.place,
-			row_number() OVER (PARTITION BY turn.turn ORDER BY turn.nth, c.first_seq) AS round
-		FROM turn CROSS JOIN LATERAL (
-			SELECT c.order_id, c.first_seq FROM ` + undelivered + ` AND c.turn = turn.turn AND c.order_id = turn.order_id
-			ORDER BY c.kind, c.lane, c.account, c.turn, c.order_id, c.first_seq
-			LIMIT ceil(` + share + ` / turn.orders) FOR UPDATE SKIP LOCKED
+		SELECT c.order_id, c.first_seq, t.place FROM orders_in_turn t CROSS JOIN LATERAL (
+			SELECT order_id, first_seq FROM chunks
+			WHERE kind = $1 AND lane = $2 AND account = $3 AND turn = $7 AND order_id = t.order_id AND wake_at IS NULL
+			ORDER BY kind, lane, account, turn, order_id, first_seq
+			LIMIT (SELECT ceil($4::float8 / greatest(count(*), 1)) FROM orders_in_turn) FOR UPDATE SKIP LOCKED
 		) AS c
-		ORDER BY round, place LIMIT $4
+		LIMIT $4
 	), taken AS (
 		UPDATE chunks c SET wake_at = now() + make_interval(secs => $5)
 		FROM fresh f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
-		RETURNING f.round, f.place, f.turn, c.order_id, c.first_seq, c.last_seq
+		RETURNING f.place, c.order_id, c.first_seq, c.last_seq
 	)
-	SELECT t.order_id, t.first_seq, o.source, o.reference, t.turn, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
+	SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
 	FROM taken t
 	JOIN orders o ON o.id = t.order_id
 	LEFT JOIN LATERAL (` + jobsOfChunk + `) AS j ON true
-	ORDER BY t.round, t.place, j.seq`
+	ORDER BY t.place, t.first_seq, j.seq`
+}
+
+// freshOrders are the orders of a source, turn $7, with fresh chunks: those behind order $6, and those before it, in the order of
+// their ids.
+func freshOrders() string {
+	r := ring{from: fresh, column: "order_id", of: "$7"}
+	return r.values("behind", "$6", lastOrder) + `, ` + r.values("before", "-1", "$6")
+}
+
+// freshTurns are the sources of a lot with fresh chunks that may go, those behind $4 first: the turns of at most $5.
+func freshTurns() string {
+	r := ring{from: fresh, column: "order_id", of: "t.turn"}
+	return turns(fresh, `EXISTS (
+		WITH RECURSIVE `+r.values("candidates", "-1", lastOrder)+` SELECT FROM candidates
+		WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = candidates.order_id OFFSET 0))`)
 }
 
 const (
-	orderNotPaused = `NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = o.order_id OFFSET 0)`
-	// share is how much of the limit $4 each part gets.
-	share = `(SELECT ceil($4::float8 / greatest(count(*), 1)) FROM part)`
+	// fresh are the chunks of a lot that were never delivered.
+	fresh = `chunks c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NULL`
+	// lastOrder is an order that comes after all others.
+	lastOrder = "9223372036854775807"
 )
 
 // jobsOfChunk reads those jobs of chunk t that wait for it. Its ORDER BY keeps the planner from joining orders to
@@ -149,82 +158,71 @@ const jobsOfChunk = `
 // delivery of it is stale from now on, and wakes again after redeliver unless it is claimed before. Jobs of paused orders become
 // held instead. With an error it returns what it had taken before.
 func (s *Store) TakeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) ([]Delivery, error) {
-	var deliveries []Delivery
-	for taken := 0; taken < limit; {
-		round, more, err := s.takeDue(ctx, lot, limit-taken, chunkSize, redeliver)
-		if err != nil {
-			return deliveries, err
+	var r rounds
+	err := r.run(limit, func(atMost int) ([]share, error) {
+		// It begins with anybody: there may be more sources than it takes jobs of.
+		return s.sources(ctx, lot, dueTurns(), rand.N[int16](math.MaxInt16), atMost, lot.Canceling)
+	}, func(round []*share) error {
+		var batch pgx.Batch
+		for _, sh := range round {
+			batch.Queue(takeDueOf, lot.Kind, lot.Lane, lot.Account, sh.limit, seconds(redeliver), lot.Canceling, sh.turn).
+				Query(func(rows pgx.Rows) error { return sh.readDue(rows, chunkSize) })
 		}
-		deliveries = append(deliveries, round...)
-		for _, d := range round {
-			taken += len(d.Jobs)
-		}
-		if !more {
-			break
-		}
-	}
-	return deliveries, nil
+		return s.pool.SendBatch(ctx, &batch).Close()
+	})
+	return r.deliveries(), failure("take due jobs", err)
 }
 
-// takeDue looks at no more than limit due jobs. It begins with any source: there may be more of them than it looks at. more says
-// that it may have left others than the limit did: some of the jobs were of paused orders, or a source's share was too small.
-func (s *Store) takeDue(ctx context.Context, lot Lot, limit, chunkSize int, redeliver time.Duration) (deliveries []Delivery, more bool, err error) {
-	rows, err := s.pool.Query(ctx, takeDue(), lot.Kind, lot.Lane, lot.Account, limit, seconds(redeliver), lot.Canceling, rand.N[int16](math.MaxInt16))
-	if err != nil {
-		return nil, false, failure("take due jobs", err)
-	}
+func (sh *share) readDue(rows pgx.Rows, chunkSize int) error {
 	var (
-		head        Delivery
-		job         DeliveredJob
-		paused, cut bool
+		head   Delivery
+		job    DeliveredJob
+		paused bool
 	)
-	columns := []any{&head.OrderID, &head.Source, &head.Reference, &head.Turn, bytesOf(&job.ID), &job.Domain, &job.Epoch, &paused, &cut}
-	_, err = pgx.ForEachRow(rows, columns, func() error {
-		more = more || paused || cut
+	columns := []any{&head.OrderID, &head.Source, &head.Reference, bytesOf(&job.ID), &job.Domain, &job.Epoch, &paused}
+	_, err := pgx.ForEachRow(rows, columns, func() error {
+		sh.found++
 		if paused {
 			return nil
 		}
-		if n := len(deliveries); n == 0 || deliveries[n-1].OrderID != head.OrderID || len(deliveries[n-1].Jobs) == chunkSize {
-			deliveries = append(deliveries, head)
+		if n := len(sh.taken); n == 0 || sh.taken[n-1].OrderID != head.OrderID || len(sh.taken[n-1].Jobs) == chunkSize {
+			head.Turn = sh.turn
+			sh.taken = append(sh.taken, head)
 		}
-		d := &deliveries[len(deliveries)-1]
+		d := &sh.taken[len(sh.taken)-1]
 		d.Jobs = append(d.Jobs, job)
+		sh.gave++
 		return nil
 	})
-	if err != nil {
-		return nil, false, failure("take due jobs", err) // rolled back
-	}
-	return deliveries, more, nil
+	return err
 }
 
-// dueJobs are the jobs of a lot whose time comes by itself.
-const dueJobs = `jobs c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NOT NULL`
-
-// takeDue steps through the sources' turns. A source that has only jobs whose time has not come costs it a look.
-func takeDue() string {
-	// These comparisons and this order can only be had of one index: whatever the planner believes of the size of the table.
-	const itsDue = dueJobs + ` AND (c.turn, c.wake_at) >= (t.turn, '-infinity'::timestamptz) AND (c.turn, c.wake_at) <= (t.turn, now())
-		AND (c.canceling OR NOT $6) ORDER BY c.kind, c.lane, c.account, c.turn, c.wake_at`
-	return `
-	WITH RECURSIVE ` + ring("turn", dueJobs, "c.kind, c.lane, c.account", "$7::smallint") + `,
-	part AS MATERIALIZED (
-		SELECT turn FROM ` + both("turn") + ` AS t WHERE (SELECT true FROM ` + itsDue + ` LIMIT 1) LIMIT $4
-	), due AS (
-		SELECT d.id, d.paused, t.turn FROM part AS t CROSS JOIN LATERAL (
-			SELECT c.id, EXISTS (SELECT FROM order_holds p WHERE p.order_id = c.order_id) AS paused FROM ` + itsDue + `
-			LIMIT ` + share + ` FOR UPDATE SKIP LOCKED
-		) AS d
-		LIMIT $4
+// takeDueOf takes due jobs of one source. These comparisons and this order can only be had of the index jobs_due_turns, whatever
+// the planner believes of the size of the table.
+const takeDueOf = `
+	WITH due AS (
+		SELECT id, EXISTS (SELECT FROM order_holds p WHERE p.order_id = jobs.order_id) AS paused FROM jobs
+		WHERE kind = $1 AND lane = $2 AND account = $3 AND wake_at IS NOT NULL
+			AND (turn, wake_at) >= ($7, '-infinity'::timestamptz) AND (turn, wake_at) <= ($7, now()) AND (canceling OR NOT $6)
+		ORDER BY kind, lane, account, turn, wake_at LIMIT $4 FOR UPDATE SKIP LOCKED
 	), changed AS (
 		UPDATE jobs j SET
 			state = CASE WHEN due.paused THEN 'held' ELSE 'queued' END,
 			epoch = CASE WHEN due.paused THEN j.epoch ELSE j.epoch + 1 END,
 			wake_at = CASE WHEN NOT due.paused THEN now() + make_interval(secs => $5) END
 		FROM due WHERE j.id = due.id
-		RETURNING j.order_id, j.seq, j.id, j.domain, j.epoch, j.turn, due.paused
+		RETURNING j.order_id, j.seq, j.id, j.domain, j.epoch, due.paused
 	)
-	SELECT t.order_id, o.source, o.reference, t.turn, t.id, t.domain, t.epoch, t.paused,
-		count(*) OVER (PARTITION BY t.turn) >= ` + share + ` AND count(*) OVER () < $4 AS cut
+	SELECT t.order_id, o.source, o.reference, t.id, t.domain, t.epoch, t.paused
 	FROM changed t JOIN orders o ON o.id = t.order_id
 	ORDER BY t.order_id, t.seq`
+
+// dueTurns are the sources of a lot with due jobs, those behind $4 first: the turns of at most $5. A source that has only jobs
+// whose time has not come costs a look.
+func dueTurns() string {
+	const waking = `jobs c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NOT NULL`
+	return turns(waking, `(
+		SELECT true FROM `+waking+` AND (c.turn, c.wake_at) >= (t.turn, '-infinity'::timestamptz) AND (c.turn, c.wake_at) <= (t.turn, now())
+			AND (c.canceling OR NOT $6)
+		ORDER BY c.kind, c.lane, c.account, c.turn, c.wake_at LIMIT 1)`)
 }

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"hash/fnv"
 	"math"
-	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // turnOf makes the number under which a source takes its turns. Two sources may share one. 0 is nobody's: a release before there
@@ -14,10 +17,11 @@ func turnOf(source string) int16 {
 	return int16(h.Sum32()%math.MaxInt16) + 1
 }
 
-// Turns is behind which order each source of a lot goes on: the last one of which TakeFresh took chunks. The zero value knows of
-// none: they begin with their oldest.
+// Turns is how far the sources of a lot have come: the source of which TakeFresh took chunks last, and the order of each. The zero
+// value begins with the oldest of each.
 type Turns struct {
-	after map[int16]int64 // by Delivery.Turn
+	last  int16           // as in Delivery.Turn
+	after map[int16]int64 // the orders, by turn
 }
 
 // knownTurns bounds how many sources are remembered.
@@ -25,49 +29,86 @@ const knownTurns = 1000
 
 // Took notes of whom TakeFresh has taken chunks.
 func (t *Turns) Took(fresh []Delivery) {
-	if t == nil {
+	if t == nil || len(fresh) == 0 {
 		return
 	}
-	if t.after == nil || len(t.after) > knownTurns { // they begin anew, and nobody loses a turn but to his own source's older orders
+	if t.after == nil || len(t.after) > knownTurns { // nobody loses a turn by that but to his own source's older orders
 		t.after = map[int16]int64{}
 	}
 	for _, d := range fresh {
 		t.after[d.Turn] = d.OrderID
 	}
+	t.last = fresh[len(fresh)-1].Turn
 }
 
-func (t *Turns) columns() (turns []int16, after []int64) {
-	if t == nil {
-		return []int16{}, []int64{}
+// lastTurn is behind whose turn a lot goes on.
+func (s *Store) lastTurn(ctx context.Context, lot Lot) (turn int16, err error) {
+	if lot.Turns != nil {
+		return lot.Turns.last, nil
 	}
-	turns, after = make([]int16, 0, len(t.after)), make([]int64, 0, len(t.after))
-	for turn, order := range t.after {
-		turns, after = append(turns, turn), append(after, order)
+	err = s.pool.QueryRow(ctx, `SELECT turn FROM orders WHERE id = $1`, lot.After).Scan(&turn)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
 	}
-	return turns, after
+	return turn, err
 }
 
-// ring writes two recursive queries, behind and before, that step from one value of a column to the next: the values greater
-// than after, and then those up to it. Each step is one look into the index that from and order name, and no more steps are
-// made than rows are read. Values are not negative.
-func ring(column, from, order, after string) string {
-	return strings.NewReplacer("{column}", column, "{from}", from, "{order}", order, "{after}", after).Replace(`
-	behind AS (
-		(SELECT c.{column} FROM {from} AND c.{column} > {after} ORDER BY {order}, c.{column} LIMIT 1)
-		UNION ALL
-		SELECT next.{column} FROM behind CROSS JOIN LATERAL (
-			SELECT c.{column} FROM {from} AND c.{column} > behind.{column} ORDER BY {order}, c.{column} LIMIT 1
-		) AS next
-	), before AS (
-		(SELECT c.{column} FROM {from} AND c.{column} <= {after} ORDER BY {order}, c.{column} LIMIT 1)
-		UNION ALL
-		SELECT next.{column} FROM before CROSS JOIN LATERAL (
-			SELECT c.{column} FROM {from} AND c.{column} > before.{column} AND c.{column} <= {after} ORDER BY {order}, c.{column} LIMIT 1
-		) AS next
-	)`)
+// sources runs a query of sources' turns, for a lot.
+func (s *Store) sources(ctx context.Context, lot Lot, sql string, args ...any) ([]share, error) {
+	rows, err := s.pool.Query(ctx, sql, append([]any{lot.Kind, lot.Lane, lot.Account}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (share, error) {
+		var sh share
+		err := row.Scan(&sh.turn)
+		sh.after = lot.orderBehind(sh.turn)
+		return sh, err
+	})
 }
 
-// both are the values that a ring steps through, in turn.
-func both(column string) string {
-	return `(SELECT ` + column + ` FROM behind UNION ALL SELECT ` + column + ` FROM before)`
+// orderBehind is the order behind which a source goes on.
+func (l Lot) orderBehind(turn int16) int64 {
+	if l.Turns == nil {
+		return l.After
+	}
+	return l.Turns.after[turn]
+}
+
+// turns finds the sources for which a condition on their turn t holds, among those that have rows somewhere: those behind $4 first,
+// at most $5 in all.
+func turns(from, condition string) string {
+	r := ring{from: from, column: "turn"}
+	return `
+	WITH RECURSIVE ` + r.values("behind", "$4::smallint", "32767") + `, ` + r.values("before", "-1", "$4::smallint") + `
+	SELECT turn FROM (SELECT turn FROM behind UNION ALL SELECT turn FROM before) AS t WHERE ` + condition + ` LIMIT $5`
+}
+
+// ring is a column that queries step through, value by value. Each step is one look into an index of kind, lane, account and
+// this column, and no more steps are made than rows are read.
+type ring struct {
+	from   string // the rows, as c, and a condition on them
+	column string
+	// of is the one source whose rows are meant, "" for all of them: the index has the turn before the column then. It is compared
+	// together with the column, so that no other index will do, whatever the planner believes of the size of the table.
+	of string
+}
+
+// values is a recursive query of the values behind one, up to another.
+func (r ring) values(name, behind, upTo string) string {
+	return name + ` AS (
+			` + r.next(behind, upTo) + `
+			UNION ALL
+			SELECT next.` + r.column + ` FROM ` + name + ` CROSS JOIN LATERAL ` + r.next(name+"."+r.column, upTo) + ` AS next
+		)`
+}
+
+func (r ring) next(behind, upTo string) string {
+	key, order := "c."+r.column, "c.kind, c.lane, c.account, c."+r.column
+	if r.of != "" {
+		key, order = "(c.turn, c."+r.column+")", "c.kind, c.lane, c.account, c.turn, c."+r.column
+		behind, upTo = "("+r.of+", "+behind+")", "("+r.of+", "+upTo+")"
+	}
+	return `(SELECT c.` + r.column + ` FROM ` + r.from + ` AND ` + key + ` > ` + behind + ` AND ` + key + ` <= ` + upTo + `
+			ORDER BY ` + order + ` LIMIT 1)`
 }
