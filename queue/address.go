@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"net"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -31,6 +32,26 @@ func (a RedisAddress) Client() redis.UniversalClient {
 	}
 	options := *a.server
 	return redis.NewClient(&options)
+}
+
+// Plaintext are the hosts to which this address connects without TLS; none if it uses TLS, or a socket.
+func (a RedisAddress) Plaintext() []string {
+	addresses, encrypted := []string(nil), false
+	switch {
+	case a.cluster != nil:
+		addresses, encrypted = a.cluster.Addrs, a.cluster.TLSConfig != nil
+	case a.sentinel != nil:
+		addresses, encrypted = a.sentinel.SentinelAddrs, a.sentinel.TLSConfig != nil
+	case a.server != nil && a.server.Network != "unix":
+		addresses, encrypted = []string{a.server.Addr}, a.server.TLSConfig != nil
+	}
+	var hosts []string
+	for _, address := range addresses {
+		if host, _, err := net.SplitHostPort(address); err == nil && !encrypted {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
 }
 
 // ForAsking is the same Redis for a client that only asks whether it is there: one connection, and no patience.

@@ -224,3 +224,88 @@ func TestAdoptedJobsThatAreRejected(t *testing.T) {
 		})
 	}
 }
+
+// Many chunks are adopted at once, and each has its own end: what one breaks is not the others' loss.
+func TestAdoptAll(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(store.Register, "before"), "taken.nl")
+	own := func(reference string, domains ...string) store.Adoption {
+		return store.Adoption{Order: newOrder(store.Register, reference), Jobs: newJobs(domains...)}
+	}
+	partner, rejected, unfit, endless := own("grows", "x.nl"), own("mixed", "good.nl"), own("unfit", "y.nl"), own(strings.Repeat("r", 200), "z.nl")
+	partner.Order.Account = "partner"
+	bad := newJobs("bad.nl")
+	bad[0].Rejected = "breaks a rule"
+	rejected.Jobs = append(bad, rejected.Jobs...)
+	unfit.Jobs[0].PeriodMonths = -1
+	adoptions := []store.Adoption{
+		own("grows", "a.nl", "b.nl"), partner, own("one", "c.nl"), unfit, own("grows", "d.nl"), rejected,
+		own("before", "e.nl"), endless, own("ended", "taken.nl"), own("two", "a.nl", "f.nl"),
+	}
+	errs := b.store.AdoptAll(t.Context(), adoptions)
+	for i, err := range errs {
+		conflict, refused := errors.As(err, new(*store.ReferenceConflictError)), errors.As(err, new(*store.Error))
+		switch i {
+		case 1, 6:
+			if !conflict {
+				t.Errorf("chunk %d: %v, want a conflict", i, err)
+			}
+		case 3, 7:
+			if !refused || conflict {
+				t.Errorf("chunk %d: %v, want what the database says", i, err)
+			}
+		default:
+			if err != nil {
+				t.Errorf("chunk %d: %v", i, err)
+			}
+		}
+	}
+	want := []string{
+		"before 1: taken.nl queued", "ended 1: taken.nl failed", "grows 3: a.nl queued", "grows 3: b.nl queued", "grows 3: d.nl queued",
+		"mixed 2: good.nl queued", "mixed 2: bad.nl failed", "one 1: c.nl queued", "two 2: a.nl failed", "two 2: f.nl queued",
+	}
+	got := list[string](b, `SELECT o.reference || ' ' || o.total || ': ' || j.domain || ' ' || j.state
+		FROM orders o JOIN jobs j ON j.order_id = o.id ORDER BY o.reference, j.seq`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if n := get[int](b, `SELECT count(*) FROM chunks c JOIN orders o ON o.id = c.order_id WHERE o.reference = 'ended'`); n != 0 {
+		t.Errorf("%d chunks of what ended at once", n)
+	}
+	before := b.fingerprint()
+	b.store.AdoptAll(t.Context(), adoptions)
+	if b.fingerprint() != before {
+		t.Error("the same again changed something")
+	}
+}
+
+// Two workers that adopt chunks of the same orders and domains, in any order, do not lock each other out.
+func TestAdoptAllAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const orders, jobs, workers = 12, 10, 4
+	var g errgroup.Group
+	for w := range workers {
+		g.Go(func() error {
+			var adoptions []store.Adoption
+			for i := range orders {
+				o := (i*5 + w) % orders
+				adoptions = append(adoptions, store.Adoption{
+					Order: newOrder(store.Register, fmt.Sprint("own-", o)),
+					Jobs:  newJobs(names(fmt.Sprint("own-", o), jobs)...),
+				}, store.Adoption{Order: newOrder(store.Register, fmt.Sprint("w-", w)), Jobs: newJobs(fmt.Sprintf("all-%d.nl", o))})
+			}
+			return errors.Join(b.open(store.Options{}).AdoptAll(b.t.Context(), adoptions)...)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE state = 'queued'`); n == 0 || n != get[int](b, `SELECT count(DISTINCT domain) FROM jobs`) {
+		t.Errorf("%d jobs have their domain", n)
+	}
+	if n := get[int](b, `SELECT count(*) FROM orders o WHERE total <> (SELECT count(*) FROM jobs j WHERE j.order_id = o.id)`); n != 0 {
+		t.Errorf("%d orders count wrong", n)
+	}
+}

@@ -5,6 +5,7 @@ import "github.com/google/uuid"
 // jobRecord is a NewJob on its way to the database, as one of a few in a JSON array.
 type jobRecord struct {
 	ID            uuid.UUID `json:"id"`
+	OrderID       int64     `json:"order_id"`
 	Seq           int       `json:"seq"`
 	Domain        string    `json:"domain"`
 	DomainUnicode *string   `json:"domain_unicode"`
@@ -17,15 +18,15 @@ type jobRecord struct {
 
 // jobRecords are the records $1 in a FROM clause, as r.
 const jobRecords = `
-	jsonb_to_recordset($1) AS r (id uuid, seq integer, domain text, domain_unicode text, holder_id text,
+	jsonb_to_recordset($1) AS r (id uuid, order_id bigint, seq integer, domain text, domain_unicode text, holder_id text,
 		period_months integer, nameservers text[], allow_status text[], words text)`
 
-// recordsOf makes records of jobs whose places follow after.
-func recordsOf(jobs []NewJob, after int) []jobRecord {
+// recordsOf makes records of an order's jobs whose places follow after.
+func recordsOf(jobs []NewJob, order int64, after int) []jobRecord {
 	records := make([]jobRecord, len(jobs))
 	for i, j := range jobs {
 		records[i] = jobRecord{
-			ID: j.ID, Seq: after + i + 1, Domain: j.Domain, DomainUnicode: orNull(j.DomainUnicode), HolderID: orNull(j.HolderID),
+			ID: j.ID, OrderID: order, Seq: after + i + 1, Domain: j.Domain, DomainUnicode: orNull(j.DomainUnicode), HolderID: orNull(j.HolderID),
 			PeriodMonths: orNull(j.PeriodMonths), Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, Words: clip(j.Rejected),
 		}
 	}

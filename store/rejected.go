@@ -18,17 +18,17 @@ func splitRejected(jobs []NewJob) (good, rejected []NewJob) {
 	return good, rejected
 }
 
-// insertRejected inserts jobs that nobody will carry out, as final rows whose places follow after. Their domains claim
-// nothing: several such rows may have the same.
-func insertRejected(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob) (int, error) {
-	if len(jobs) == 0 {
-		return 0, nil
+// insertRejected inserts jobs that nobody will carry out, as final rows. Their domains claim nothing: several such rows may have
+// the same.
+func insertRejected(ctx context.Context, tx pgx.Tx, records []jobRecord) error {
+	if len(records) == 0 {
+		return nil
 	}
-	tag, err := tx.Exec(ctx, `
+	_, err := tx.Exec(ctx, `
 		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers,
-			allow_status, state, outcome, finished_at, last_error)
+			allow_status, turn, state, outcome, finished_at, last_error)
 		SELECT r.id, o.id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id, r.period_months, r.nameservers,
-			r.allow_status, 'failed', 'rejected', now(), r.words
-		FROM `+jobRecords+` JOIN orders o ON o.id = $2`, recordsOf(jobs, after), o.ID)
-	return int(tag.RowsAffected()), err
+			r.allow_status, o.turn, 'failed', 'rejected', now(), r.words
+		FROM `+jobRecords+` JOIN orders o ON o.id = r.order_id`, records)
+	return err
 }

@@ -2,12 +2,10 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -82,11 +80,11 @@ func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, e
 func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o Order, created bool, err error) {
 	o = Order{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Lane: n.Lane, Account: n.Account}
 	err = tx.QueryRow(ctx, `
-		INSERT INTO orders (source, reference, kind, lane, account, digest, total)
-		VALUES ($1, $2, $3, $4, $5, $6, 0)
+		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
 		ON CONFLICT (source, reference) DO NOTHING
 		RETURNING id, created_at`,
-		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:]).Scan(&o.ID, &o.CreatedAt)
+		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:], turnOf(n.Source)).Scan(&o.ID, &o.CreatedAt)
 	if err == nil {
 		return o, true, nil
 	}
@@ -120,13 +118,13 @@ func lookupOrder(ctx context.Context, q querier, n NewOrder) (o Order, found boo
 }
 
 var copyColumns = []string{"id", "order_id", "seq", "kind", "lane", "account",
-	"domain", "domain_unicode", "holder_id", "period_months", "nameservers", "allow_status"}
+	"domain", "domain_unicode", "holder_id", "period_months", "nameservers", "allow_status", "turn"}
 
 // copyJobs copies jobs into a table: all of copyColumns, or those with holderColumns after them.
 func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
 	next, stop := iter.Pull2(jobs)
 	defer stop()
-	seq := 0
+	seq, turn := 0, turnOf(o.Source)
 	row := make([]any, len(columns))
 	var failed error
 	n, err := tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromFunc(func() ([]any, error) {
@@ -140,7 +138,7 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o 
 		}
 		seq++
 		copy(row, []any{toUUID(j.ID), o.ID, seq, string(o.Kind), string(o.Lane), o.Account,
-			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus,
+			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus, turn,
 			j.Holder.orNull(), j.HolderDetails})
 		return row, nil
 	}))
@@ -191,7 +189,7 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 	_, err = tx.Exec(ctx, `
 		CREATE TEMPORARY TABLE incoming (
 			id uuid, order_id bigint, seq integer, kind text, lane text, account text, domain text, domain_unicode text,
-			holder_id text, period_months integer, nameservers text[], allow_status text[], holder_digest bytea, holder_details jsonb
+			holder_id text, period_months integer, nameservers text[], allow_status text[], turn smallint, holder_digest bytea, holder_details jsonb
 		) ON COMMIT DROP`)
 	if err != nil {
 		return 0, 0, err
@@ -216,10 +214,10 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 func finishOrder(ctx context.Context, tx pgx.Tx, o Order, chunkSize int) error {
 	_, err := tx.Exec(ctx, `
 		WITH o AS (
-			UPDATE orders SET total = $3 WHERE id = $1 RETURNING id, kind, lane, account
+			UPDATE orders SET total = $3 WHERE id = $1 RETURNING id, kind, lane, account, turn
 		), cut AS (
-			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
-			SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account
+			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn)
+			SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account, o.turn
 			FROM o, generate_series(1, $3::integer, $2::integer) AS first
 		)
 		SELECT pg_notify($4, kind) FROM o`,
@@ -234,65 +232,6 @@ func orNull[T comparable](v T) *T {
 		return nil
 	}
 	return &v
-}
-
-// AdoptJobs writes the rows of jobs that a worker sees for the first time in a producer's own task. The order
-// is created with its first chunk and grows with the others; rows that are there already stay as they are.
-// The new jobs are delivered like any order's, in chunks of n.ChunkSize, or (0) in one. It fails with
-// a *ReferenceConflictError when the reference belongs to an order of another kind or account, or to
-// one that was submitted whole.
-func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order, error) {
-	var o Order
-	end, err := s.adopting.take(ctx, orderName{n.Source, n.Reference})
-	if err != nil {
-		return o, failure("adopt jobs", err)
-	}
-	defer end()
-	err = s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
-		digest, err := growOrder(ctx, tx, n, &o)
-		if err != nil {
-			return err
-		}
-		if o.Kind != n.Kind || o.Account != n.Account || digest != nil {
-			return adoptable(ctx, tx, n, o, jobs)
-		}
-		added, waiting, err := insertAdopted(ctx, tx, o, jobs)
-		if err != nil || added == 0 {
-			return err
-		}
-		first := o.Total + 1
-		o.Total += added
-		return growOrderBy(ctx, tx, o, first, waiting, cmp.Or(n.ChunkSize, added))
-	})
-	return o, err
-}
-
-// growOrderBy writes how large an order has grown, cuts those of its jobs that wait, from place first on, into chunks, and
-// wakes the dispatchers.
-func growOrderBy(ctx context.Context, tx pgx.Tx, o Order, first, waiting, chunkSize int) error {
-	_, err := tx.Exec(ctx, `
-		WITH o AS (
-			UPDATE orders SET total = $2 WHERE id = $1 RETURNING id, kind, lane, account
-		), cut AS (
-			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account)
-			SELECT o.id, first, least(first + $5 - 1, $4), o.kind, o.lane, o.account
-			FROM o, generate_series($3::integer, $4::integer, $5::integer) AS first
-		)
-		SELECT pg_notify($6, kind) FROM o WHERE $3 <= $4`, o.ID, o.Total, first, first+waiting-1, chunkSize, wakeChannel)
-	return err
-}
-
-func growOrder(ctx context.Context, tx pgx.Tx, n NewOrder, o *Order) (digest []byte, err error) {
-	_, err = tx.Exec(ctx, `
-		INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ($1, $2, $3, $4, $5, 0)
-		ON CONFLICT (source, reference) DO NOTHING`, n.Source, n.Reference, n.Kind, n.Lane, n.Account)
-	if err != nil {
-		return nil, err
-	}
-	err = tx.QueryRow(ctx, `SELECT `+orderColumns+`, o.digest FROM orders o
-		WHERE o.source = $1 AND o.reference = $2 FOR NO KEY UPDATE`,
-		n.Source, n.Reference).Scan(append(o.scan(), &digest)...)
-	return digest, err
 }
 
 // adoptable lets a producer's task through that only repeats jobs of an order submitted whole.
@@ -320,67 +259,17 @@ func (changedError) Error() string {
 
 func (changedError) Is(target error) bool { return target == ErrUnavailable }
 
-// unknownJobs are those of an order's whose rows are not there yet, each once. A job that has the id of another one, in the
-// database or among these, is not known for that: it fails with a *JobTakenError.
-func unknownJobs(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) ([]NewJob, error) {
-	rows, err := tx.Query(ctx, `SELECT id, CASE WHEN order_id = $2 AND kind = $3 AND account = $4 THEN domain ELSE '' END FROM jobs WHERE id = ANY($1)`,
-		toUUIDs(jobs, func(j NewJob) uuid.UUID { return j.ID }), o.ID, o.Kind, o.Account)
-	if err != nil {
-		return nil, err
-	}
-	domains := make(map[uuid.UUID]string, len(jobs)) // "" where the job is not this order's
-	var (
-		id     uuid.UUID
-		domain string
-	)
-	if _, err := pgx.ForEachRow(rows, []any{bytesOf(&id), &domain}, func() error { domains[id] = domain; return nil }); err != nil {
-		return nil, err
-	}
-	var unknown []NewJob
-	for _, j := range jobs {
-		domain, known := domains[j.ID]
-		switch {
-		case !known:
-			domains[j.ID] = j.Domain
-			unknown = append(unknown, j)
-		case !sameSubject(domain, j.Domain):
-			return nil, &JobTakenError{Action: "adopt jobs", ID: j.ID}
-		}
-	}
-	return unknown, nil
-}
-
-// sameSubject says whether two jobs of one order with the same id are one. What is no domain stands in quotes, see
-// NewJob.Rejected: what may be a domain is not the same in every version.
-func sameSubject(known, given string) bool {
-	return known == given || strings.HasPrefix(known, `"`) || known != "" && strings.HasPrefix(given, `"`)
-}
-
-// insertAdopted inserts those of the jobs whose rows are not there yet, and returns how many it added, and how many of these,
-// from the first on, a chunk has to cover: those that end at once come last.
-func insertAdopted(ctx context.Context, tx pgx.Tx, o Order, jobs []NewJob) (added, waiting int, err error) {
-	jobs, err = unknownJobs(ctx, tx, o, jobs)
-	if err != nil || len(jobs) == 0 {
-		return 0, 0, err
-	}
-	good, rejected := splitRejected(jobs)
-	fresh, duplicates, err := insertFew(ctx, tx, o, o.Total, good)
-	if err != nil {
-		return 0, 0, err
-	}
-	if fresh > 0 {
-		waiting = len(good)
-	}
-	ended, err := insertRejected(ctx, tx, o, o.Total+len(good), rejected)
-	return fresh + duplicates + ended, waiting, err
-}
-
 // insertFew inserts jobs whose places follow after.
 func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob) (fresh, duplicates int, err error) {
-	return insertIncoming(ctx, tx, len(jobs), `
+	return insertRecords(ctx, tx, recordsOf(jobs, o.ID, after))
+}
+
+// insertRecords inserts few jobs, of whatever orders.
+func insertRecords(ctx context.Context, tx pgx.Tx, records []jobRecord) (fresh, duplicates int, err error) {
+	return insertIncoming(ctx, tx, len(records), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, r.allow_status, NULL::bigint AS holder_key
-		FROM `+jobRecords+` JOIN orders o ON o.id = $2`, recordsOf(jobs, after), o.ID)
+			r.period_months, r.nameservers, r.allow_status, o.turn, NULL::bigint AS holder_key
+		FROM `+jobRecords+` JOIN orders o ON o.id = r.order_id`, records)
 }
 
 // insertIncoming inserts so many jobs from a query. Registrations whose domain has a live or registered job already
@@ -415,7 +304,7 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, 
 // maxPasses bounds how often what is left is tried. A second time is rare, a third one hardly happens.
 const maxPasses = 20
 
-const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, holder_key`
+const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, turn, holder_key`
 
 // insertFresh inserts those of i whose domain nobody has.
 func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
@@ -431,7 +320,7 @@ func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (
 	tag, err := tx.Exec(ctx, with+`
 		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
-			i.period_months, i.nameservers, i.allow_status, i.holder_key, 'failed', 'duplicate', now(),
+			i.period_months, i.nameservers, i.allow_status, i.turn, i.holder_key, 'failed', 'duplicate', now(),
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)

@@ -16,8 +16,9 @@ import (
 )
 
 // adopter takes producers' own chunks of one kind from the public queues and writes their rows, which are then delivered
-// like any order's. It makes no calls and waits for none, and there are few of them at once: however many chunks producers hand
-// over, what the calls need of Postgres is there.
+// like any order's. It makes no calls and waits for none. Redis knows no turns: what lies before a task in its queue has to be
+// adopted first, so that many are adopted at once. Few statements do it at a time: however many chunks producers hand over, what
+// the calls need of Postgres is there.
 type adopter struct {
 	kind      queue.Kind
 	store     *store.Store
@@ -25,6 +26,8 @@ type adopter struct {
 	chunkSize int
 	keys      queue.Keys    // none: chunks need not be signed
 	redeliver time.Duration // how long a delivery may stay unclaimed
+	lines     adoptionLines
+	returning chan struct{} // holds one for each statement that gives a delivery back
 	again     func(ctx context.Context, queue string, t *asynq.Task) error
 	down      *sharedOutage
 	away      turnedAway
@@ -72,46 +75,73 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 		return p.carry(ctx, c)
 	}
 	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
+	select {
+	case a.returning <- struct{}{}:
+		defer func() { <-a.returning }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	return a.store.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
 }
 
-// adopt writes the rows of a producer's own chunk. Its error is a *misfit where the rows will never be written; otherwise the
-// same may work later.
+// adopt writes the rows of a producer's own chunk, together with those of others. Its error is a *misfit where the rows will
+// never be written; otherwise the same may work later.
 func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
-	refused, err := a.unknownAccount(ctx, c.Account)
-	if err != nil {
-		return err
-	}
-	rows := rowsOf(c, a.kind, refused)
 	name, _ := asynq.GetQueueName(ctx)
-	adopting, cancel := context.WithTimeout(ctx, databaseTime)
-	defer cancel()
-	_, err = a.store.AdoptJobs(adopting, store.NewOrder{
-		Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
-		Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
-	}, rows)
-	if err != nil {
+	n := &newcomer{
+		chunk: c, order: store.NewOrder{
+			Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
+			Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
+		},
+		rows: rowsOf(c, a.kind, ""), done: make(chan error, 1),
+	}
+	if err := a.lines.of(c).wait(ctx, n, a.write); err != nil {
 		return fmt.Errorf("adopt chunk: %w", unadoptable(err))
 	}
-	a.logRejected(c, rows)
+	a.logRejected(c, n.rows)
 	return nil
 }
 
-// unknownAccount says why nobody can carry out a chunk of an account, or "" where somebody can: this worker, or one that had
-// the account announced, as an order for it would ask.
-func (a *adopter) unknownAccount(ctx context.Context, account string) (string, error) {
-	if a.pipelines[account] != nil {
-		return "", nil
-	}
-	asking, cancel := context.WithTimeout(ctx, databaseTime)
+// write writes the rows of many chunks. Each has its own error.
+func (a *adopter) write(ctx context.Context, all []*newcomer) []error {
+	// Whoever began it may have to stop: the others' chunks are in it as well.
+	adopting, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)
 	defer cancel()
-	accounts, err := a.store.Accounts(asking)
-	if err != nil || slices.Contains(accounts, account) {
-		return "", err
+	if err := a.refuseUnknown(adopting, all); err != nil {
+		return slices.Repeat([]error{err}, len(all))
 	}
-	return fmt.Sprintf("there is no account %q: it is not configured", account), nil
+	adoptions := make([]store.Adoption, len(all))
+	for i, n := range all {
+		adoptions[i] = store.Adoption{Order: n.order, Jobs: n.rows}
+	}
+	return a.store.AdoptAll(adopting, adoptions)
+}
+
+// refuseUnknown lets the jobs of accounts end that nobody can carry out: neither this worker, nor one that had the account
+// announced, as an order for it would ask.
+func (a *adopter) refuseUnknown(ctx context.Context, all []*newcomer) error {
+	var (
+		known []string
+		asked bool
+	)
+	for _, n := range all {
+		if a.pipelines[n.chunk.Account] != nil {
+			continue
+		}
+		if !asked {
+			var err error
+			if known, err = a.store.Accounts(ctx); err != nil {
+				return err
+			}
+			asked = true
+		}
+		if !slices.Contains(known, n.chunk.Account) {
+			n.rows = rowsOf(n.chunk, a.kind, fmt.Sprintf("there is no account %q: it is not configured", n.chunk.Account))
+		}
+	}
+	return nil
 }
 
 func (a *adopter) logRejected(c queue.Chunk, rows []store.NewJob) {

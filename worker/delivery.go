@@ -125,13 +125,14 @@ func (d *dispatcher) takeDue(ctx context.Context, l *lot, of intake, limit int) 
 	return d.store.TakeDue(taking, lot, limit, l.chunkSize, d.redeliver)
 }
 
-// takeFresh goes on behind the order that it took a chunk of last.
+// takeFresh goes on behind the source, and the order of each, that it took a chunk of last.
 func (d *dispatcher) takeFresh(ctx context.Context, l *lot, limit int) ([]store.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	fresh, err := d.store.TakeFresh(taking, l.Lot, limit, d.redeliver)
 	if n := len(fresh); n > 0 {
 		l.After = fresh[n-1].OrderID
+		l.Turns.Took(fresh)
 	}
 	return fresh, err
 }

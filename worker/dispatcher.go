@@ -89,7 +89,7 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 	for _, p := range pipelines {
 		for _, lane := range queue.Lanes() {
 			l := lot{
-				Lot:       store.Lot{Kind: p.kind, Lane: store.Lane(lane), Account: p.account},
+				Lot:       store.Lot{Kind: p.kind, Lane: store.Lane(lane), Account: p.account, Turns: &store.Turns{}},
 				queue:     queue.AccountQueue(queue.Kind(p.kind), lane, p.account),
 				chunkSize: p.tuning.BatchSize,
 				window:    plainWindow,

@@ -19,9 +19,14 @@ type server struct {
 }
 
 const (
-	// adopters is how many producers' chunks of a kind are adopted at once. Each needs a connection to Postgres, and those of
-	// one order wait for each other.
+	// adopters is how many statements adopt producers' chunks of a kind at a time. Each needs a connection to Postgres.
 	adopters = 3
+	// newcomers is how many of these chunks may be in hand: the more there are, the more a statement adopts. Each holds as much
+	// memory as its producer chose, up to queue.MaxPayloadBytes.
+	newcomers = 128
+	// adoptionServers is how many Asynq servers take these chunks. Each asks Redis for one task after the other, so that several
+	// take more of them in the same time. Idle, all of them together ask as often as one would.
+	adoptionServers = 3
 	// checkInterval is how long a task may lie in an idle worker's queue, for a few accounts. It grows with their number, so
 	// that looking for work costs no more with many.
 	checkInterval = 50 * time.Millisecond
@@ -30,7 +35,7 @@ const (
 )
 
 // addServers makes the Asynq servers. Each kind and account has its own: handlers wait for their jobs, and those of a slow
-// account must never be all the handlers that there are. The public queues have another one for each kind.
+// account must never be all the handlers that there are. The public queues of a kind have others.
 func (w *Worker) addServers(client redis.UniversalClient) {
 	o := w.options
 	adopting := map[queue.Kind]map[string]*pipeline{}
@@ -46,15 +51,22 @@ func (w *Worker) addServers(client redis.UniversalClient) {
 		})
 	}
 	for _, kind := range o.Kinds {
-		log := o.Log.With().Str("role", "adopter").Str("kind", string(kind)).Logger()
-		w.servers = append(w.servers, server{
-			Server: adoptionServer(kind, client, o),
-			handler: &adopter{
-				kind: kind, store: o.Store, pipelines: adopting[kind], chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
-				keys: o.ProducerKeys, again: w.producer.Again, log: log,
-				down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
-			},
-		})
+		w.addAdoption(kind, adopting[kind], client)
+	}
+}
+
+// addAdoption makes what adopts producers' chunks of a kind.
+func (w *Worker) addAdoption(kind queue.Kind, pipelines map[string]*pipeline, client redis.UniversalClient) {
+	o := w.options
+	log := o.Log.With().Str("role", "adopter").Str("kind", string(kind)).Logger()
+	a := &adopter{
+		kind: kind, store: o.Store, pipelines: pipelines, chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
+		lines: newAdoptionLines(), returning: make(chan struct{}, adopters),
+		keys: o.ProducerKeys, again: w.producer.Again, log: log,
+		down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
+	}
+	for range adoptionServers {
+		w.servers = append(w.servers, server{Server: adoptionServer(kind, client, o), handler: a})
 	}
 }
 
@@ -70,12 +82,12 @@ func deliveryServer(kind queue.Kind, account string, client redis.UniversalClien
 	return asynq.NewServerFromRedisClient(client, c)
 }
 
-// adoptionServer serves the public queues of a kind.
+// adoptionServer is one of several that serve the public queues of a kind.
 func adoptionServer(kind queue.Kind, client redis.UniversalClient, o Options) *asynq.Server {
 	c := serverConfig(o, o.Log.With().Str("role", "asynq").Str("kind", string(kind)).Logger())
 	c.Queues = queue.Weights(kind)
-	c.Concurrency = adopters
-	c.TaskCheckInterval = checkInterval
+	c.Concurrency = newcomers / adoptionServers
+	c.TaskCheckInterval = adoptionServers * checkInterval
 	c.DelayedTaskCheckInterval = tick // tasks that found Postgres away come back this way
 	return asynq.NewServerFromRedisClient(client, c)
 }

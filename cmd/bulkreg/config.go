@@ -96,7 +96,7 @@ func (a *app) checkConfig(format string) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range cfg.Warnings() {
+	for _, warning := range warningsOf(cfg) {
 		fmt.Fprintln(a.stderr, "warning:", warning)
 	}
 	verdict := "no setting is wrong"
@@ -108,6 +108,15 @@ func (a *app) checkConfig(format string) error {
 	return err
 }
 
+// warningsOf are all warnings that the settings alone give rise to. A worker says of its connections what they are.
+func warningsOf(cfg config.Config) []string {
+	warnings := cfg.Warnings()
+	if warning := cfg.DatabaseWarning(); warning != "" {
+		warnings = append(warnings, warning)
+	}
+	return warnings
+}
+
 func checkedOf(cfg config.Config, err error) checked {
 	found := checked{Wrong: []string{}, Warnings: []string{}, Missing: []string{}}
 	var wrong *config.Error
@@ -115,7 +124,7 @@ func checkedOf(cfg config.Config, err error) checked {
 		found.Wrong = wrong.Problems
 		return found // what could not be read is not judged
 	}
-	found.Warnings = append(found.Warnings, cfg.Warnings()...)
+	found.Warnings = append(found.Warnings, warningsOf(cfg)...)
 	if err := lacking(cfg); err != nil {
 		found.Missing = strings.Split(err.Error(), "\n")
 	}

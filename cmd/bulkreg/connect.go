@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
+	"time"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
@@ -39,6 +42,9 @@ func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*
 	if err == nil {
 		err = durability.Refusal()
 	}
+	if err == nil {
+		err = warnUnencrypted(ctx, st, warn)
+	}
 	if err != nil {
 		st.Close()
 		return nil, err
@@ -49,8 +55,21 @@ func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*
 	return st, nil
 }
 
+// warnUnencrypted looks at the connection itself: what an address lets happen need not happen, and names do not tell where they lead.
+func warnUnencrypted(ctx context.Context, st *store.Store, warn func(string)) error {
+	host, err := st.Unencrypted(ctx)
+	if err == nil && config.Outside(host) {
+		warn("the connection to Postgres at " + host + " is not encrypted and leads out of the private networks: orders, people's details and the " +
+			"password can be read on the way; let the server offer TLS, and add sslmode=verify-full to DATABASE_URL")
+	}
+	return err
+}
+
 // newClient makes the registrar's client of one account, for so many calls at once. The caller closes it.
 func newClient(cfg config.Config, account config.Account, calls int) (*registrar.Client, error) {
+	if cfg.Reveals(account.BaseURL, addressesOf) {
+		return nil, usagef("the base URL of account %s %s", account.Name, config.Revealing(account.BaseURL))
+	}
 	client, err := registrar.New(registrar.Config{
 		BaseURL: account.BaseURL, ClientID: account.ClientID, ClientSecret: account.ClientSecret,
 		Hidden:  cfg.Secrets(),
@@ -62,6 +81,19 @@ func newClient(cfg config.Config, account config.Account, calls int) (*registrar
 	}
 	return client, nil
 }
+
+// addressesOf looks a name up; it finds none if that takes long.
+func addressesOf(name string) []netip.Addr {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return nil
+	}
+	return found
+}
+
+const lookupTime = 2 * time.Second
 
 // clients are the registrar's clients of all accounts.
 type clients []*registrar.Client

@@ -65,6 +65,8 @@ const (
 	askTime = 2 * time.Second
 	// answerLasts is for how long an answer counts.
 	answerLasts = 5 * time.Second
+	// probesAtOnce is how many connections probes may hold.
+	probesAtOnce = 64
 	// healthGrace is what probes under way get at the end.
 	healthGrace = time.Second
 )
@@ -104,13 +106,14 @@ func startHealth(ctx context.Context, addr string) (*health, error) {
 	h.http = &http.Server{
 		Addr:              listener.Addr().String(),
 		Handler:           h.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       time.Minute,
+		ReadHeaderTimeout: 2 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      5 * time.Second,
+		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // of bad requests: anybody could fill our log
 	}
+	listener = bound(listener, probesAtOnce, h.http)
 	go func() {
 		defer close(h.ended)
 		if err := h.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -34,8 +35,11 @@ func (a *app) openInput(ctx context.Context, path string, opts input.Options) (*
 			fmt.Fprintln(a.stderr, "Reading from the terminal; end with Ctrl-D.")
 		}
 	} else {
-		file, err := os.Open(path)
-		if err != nil {
+		file, err := openInTime(ctx, path)
+		switch {
+		case ctx.Err() != nil:
+			return nil, nothingStored()
+		case err != nil:
 			return nil, usageError(err) // it names the file and what was tried
 		}
 		in.file, from = file, file
@@ -46,6 +50,38 @@ func (a *app) openInput(ctx context.Context, path string, opts input.Options) (*
 		return nil, errors.Join(in.refusal(ctx, err), in.close())
 	}
 	return in, nil
+}
+
+// openInTime opens a file until ctx ends. A pipe is opened only when somebody writes into it, and that cannot be broken off: somebody
+// has to come, so we do.
+func openInTime(ctx context.Context, path string) (*os.File, error) {
+	type opened struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		file, err := os.Open(path)
+		done <- opened{file, err}
+	}()
+	select {
+	case o := <-done:
+		return o.file, o.err
+	case <-ctx.Done():
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		return nil, ctx.Err() // what is opened in the end, the process' end closes
+	}
+	writer, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, ctx.Err() // it may not be written into: as above
+	}
+	o := <-done
+	err = writer.Close()
+	if o.err == nil {
+		err = errors.Join(err, o.file.Close())
+	}
+	return nil, errors.Join(ctx.Err(), err)
 }
 
 // inputOfArguments reads each argument as a line.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 )
@@ -28,7 +29,7 @@ type rejects struct {
 }
 
 // newRejects writes to a file at path, "" for none. One that holds anything is refused: it may be the rejects of an
-// earlier run, half mended.
+// earlier run, half fixed.
 func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) {
 	r := &rejects{shown: shown, in: in, path: path}
 	if path == "" {
@@ -37,7 +38,7 @@ func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) 
 	if in.isFile(path) {
 		return nil, usagef("--rejects %s is the input itself: give another file; nothing was stored", path)
 	}
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return r, nil
@@ -47,22 +48,44 @@ func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) 
 	return r, refuseRejects(path, info)
 }
 
-// refuseRejects refuses to write into a file that holds something. A pipe or a device, such as /dev/null, may.
+// refuseRejects refuses to write into what is no file of our own, or holds something. Whoever may write into the folder may have
+// put it there: a link would lead what names people to a place of his choice, a file of his is his to read, and a pipe may never
+// be read. Nothing is lost in os.DevNull.
 func refuseRejects(path string, info fs.FileInfo) error {
-	switch {
-	case info.IsDir():
-		return usagef("--rejects %s is a folder: give a file; nothing was stored", path)
-	case info.Mode().IsRegular() && info.Size() > 0:
-		return usagef("--rejects %s is there already, and not empty: give another file, or remove that one first; nothing was stored", path)
+	what := ""
+	switch mode := info.Mode(); {
+	case isDevNull(info):
+		return nil
+	case mode&fs.ModeSymlink != 0:
+		what = "is a symbolic link, and none is followed: give the file itself"
+	case mode.IsDir():
+		what = "is a folder: give a file"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "is a pipe: give a file"
+	case mode&fs.ModeDevice != 0:
+		what = "is a device: give a file"
+	case !mode.IsRegular():
+		what = "is no regular file: give one"
+	case !ownAlone(info):
+		what = "is somebody else's file, or has another name as well: give another one"
+	case info.Size() > 0:
+		what = "is there already, and not empty: give another file, or remove that one first"
+	default:
+		return nil
 	}
-	return nil
+	return usagef("--rejects %s %s; nothing was stored", path, what)
 }
 
-// open makes the file. Rows name holders; they are nobody else's business.
+func isDevNull(info fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(null, info)
+}
+
+// open makes the file, or takes an empty one that is there. Rows name holders; they are nobody else's business.
 func (r *rejects) open() (err error) {
-	file, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE, 0o600)
+	file, err := openRejects(r.path)
 	if err != nil {
-		return usagef("--rejects: %w", err)
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -73,9 +96,6 @@ func (r *rejects) open() (err error) {
 	if err != nil {
 		return usagef("--rejects: %w", err)
 	}
-	if err := refuseRejects(r.path, info); err != nil {
-		return err // it has been written to since we looked
-	}
 	if info.Mode().IsRegular() {
 		if err := file.Chmod(0o600); err != nil {
 			return usagef("--rejects: %w", err)
@@ -84,6 +104,42 @@ func (r *rejects) open() (err error) {
 	r.file, r.buffer = file, bufio.NewWriter(file)
 	r.writer = input.NewRejectsWriter(r.buffer, r.in.reader)
 	return nil
+}
+
+// openRejects follows no link, and waits for nothing: a new file is made where nothing stands, not even a link, and what stood
+// there is opened only if it is the same file still.
+func openRejects(path string) (*os.File, error) {
+	before, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, usagef("--rejects: %w", err)
+		}
+		return file, nil
+	}
+	if err != nil {
+		return nil, usagef("--rejects: %w", err)
+	}
+	if err := refuseRejects(path, before); err != nil {
+		return nil, err // it has been put there, or written to, since we looked
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, usagef("--rejects: %w", err)
+	}
+	after, err := file.Stat()
+	switch {
+	case err != nil:
+		err = usagef("--rejects: %w", err)
+	case !os.SameFile(before, after):
+		err = usagef("--rejects %s was replaced by something else: give another file; nothing was stored", path)
+	default:
+		err = refuseRejects(path, after)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 func (r *rejects) add(bad *input.RejectError) error {

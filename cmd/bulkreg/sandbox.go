@@ -100,7 +100,11 @@ func printLabels(w io.Writer) error {
 	return t.end()
 }
 
-const sandboxGrace = 3 * time.Second
+const (
+	sandboxGrace = 3 * time.Second
+	// callersAtOnce is how many connections the sandbox holds: more than workers in tests and benchmarks have.
+	callersAtOnce = 512
+)
 
 // sandboxServer serves a sandbox until it is closed.
 type sandboxServer struct {
@@ -133,11 +137,13 @@ func startSandbox(ctx context.Context, addr string, options sandbox.Options) (*s
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       time.Minute,
 			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
 			// No WriteTimeout: a reply that takes for ever is one of the faults it plays.
 		},
 		grace: sandboxGrace,
 		ended: make(chan struct{}),
 	}
+	listener = bound(listener, callersAtOnce, s.http)
 	go func() {
 		defer close(s.ended)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

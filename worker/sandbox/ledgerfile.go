@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -56,9 +57,12 @@ type event struct {
 // openLedgerFile replays the events of a file, or makes an empty one, and opens it to append. The end of a line
 // that was cut off in the middle is removed: its event was not acted on.
 func openLedgerFile(path string, replay func(event) error) (*ledgerFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // a pipe may never give a line
+		return nil, errors.Join(fmt.Errorf("%s is no regular file: give one", path), err, f.Close())
 	}
 	end, err := replayEvents(f, replay)
 	if err == nil {

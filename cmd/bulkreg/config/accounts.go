@@ -72,6 +72,7 @@ func (p *problems) accounts(vars map[string]string, c Config) []Account {
 func (p *problems) account(vars map[string]string, prefix string, c Config) Account {
 	var s accountSettings
 	p.parse(&s, vars, prefix)
+	p.plaintext(prefix+"BASE_URL", s.BaseURL, c)
 	if s.BaseURL == "" {
 		s.BaseURL = c.RegistrarBaseURL
 	}

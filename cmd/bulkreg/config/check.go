@@ -58,6 +58,7 @@ func (p *problems) addresses(c Config) {
 	p.client("REGISTRAR_CLIENT_ID", registrar.Config{ClientID: c.RegistrarClientID})
 	p.client("REGISTRAR_CLIENT_SECRET", registrar.Config{ClientSecret: c.RegistrarClientSecret})
 	p.client("REGISTRAR_BASE_URL", registrar.Config{BaseURL: c.RegistrarBaseURL})
+	p.plaintext("REGISTRAR_BASE_URL", c.RegistrarBaseURL, c)
 	for _, one := range []struct {
 		variable string
 		paths    registrar.Paths
@@ -90,7 +91,7 @@ func Listenable(addr string) bool {
 // client lets the registrar's client judge one setting of its own; what is left empty counts as good.
 func (p *problems) client(variable string, one registrar.Config) {
 	if one.BaseURL == "" {
-		one.BaseURL = "http://registrar.invalid"
+		one.BaseURL = "https://registrar.invalid"
 	}
 	if one.ClientID == "" {
 		one.ClientID = "id"
@@ -120,6 +121,9 @@ func (c Config) Warnings() []string {
 	if c.PaymentProbeInterval < c.UpstreamTimeout {
 		warn("PAYMENT_PROBE_INTERVAL=%s is shorter than UPSTREAM_TIMEOUT=%s: an account that cannot pay is tried more often "+
 			"than a call may take", c.PaymentProbeInterval, c.UpstreamTimeout)
+	}
+	if warning := c.redisWarning(); warning != "" {
+		warnings = append(warnings, warning)
 	}
 	return warnings
 }

@@ -33,6 +33,8 @@ type Config struct {
 	RegistrarClientID     string           `env:"REGISTRAR_CLIENT_ID" unit:"text" file:"true" example:"my-client-id" reason:"credentials of the account named default"`
 	RegistrarClientSecret registrar.Secret `env:"REGISTRAR_CLIENT_SECRET" unit:"text" file:"true" example:"my-client-secret" reason:"credentials of the account named default"`
 
+	RegistrarAllowPlaintext string `env:"REGISTRAR_ALLOW_PLAINTEXT" oneof:"0,1" example:"1" unit:"word" reason:"1 allows a base URL with http:// on another machine: credentials and people's details travel unencrypted"`
+
 	RegistrarPathAuthenticate string `env:"REGISTRAR_PATH_AUTHENTICATE" envDefault:"/authenticate" unit:"path" reason:"POST: get a token"`
 	RegistrarPathCheck        string `env:"REGISTRAR_PATH_CHECK" envDefault:"/whois/{domain}" unit:"path" reason:"GET: check one domain"`
 	RegistrarPathCheckBulk    string `env:"REGISTRAR_PATH_CHECK_BULK" envDefault:"/whois" unit:"path" reason:"POST: check many domains"`

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -152,12 +153,27 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 	vars[variable] = value
 }
 
+// readBounded reads a small file. A link is followed: Kubernetes' secrets are links. What stands at its end must be a regular file:
+// a pipe may never give anything, and a device may never end. Opening waits for nothing.
 func readBounded(path string) (content string, err error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: errors.Unwrap(err)}
+	}
+	if err := regular(path, info); err != nil {
+		return "", err
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	if info, err = file.Stat(); err != nil { // another one may stand there by now
+		return "", err
+	}
+	if err := regular(path, info); err != nil {
+		return "", err
+	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return "", err
@@ -166,6 +182,26 @@ func readBounded(path string) (content string, err error) {
 		return "", fmt.Errorf("%s is larger than %d bytes: is it the right file?", path, maxFile)
 	}
 	return string(data), nil
+}
+
+// regular refuses what is no regular file.
+func regular(path string, info os.FileInfo) error {
+	what := ""
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		what = "a folder"
+	case mode&os.ModeNamedPipe != 0:
+		what = "a pipe"
+	case mode&os.ModeSocket != 0:
+		what = "a socket"
+	case mode&os.ModeDevice != 0:
+		what = "a device"
+	default:
+		what = "no regular file"
+	}
+	return fmt.Errorf("%s is %s: give a regular file", path, what)
 }
 
 // shown quotes a value, or the beginning of one that is long.

@@ -1,0 +1,122 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store/session"
+)
+
+// plaintext refuses a registrar's address that would carry secrets and people's details unencrypted out of this machine. A name
+// without a dot is left to Reveals: this machine's own list of hosts may know it.
+func (p *problems) plaintext(variable, base string, c Config) {
+	if host := plainHost(base); host != "" && strings.ContainsAny(host, ".:") && c.Reveals(base, nil) {
+		p.add("%s %s", variable, Revealing(base))
+	}
+}
+
+// Reveals says whether calls to a base URL leave this machine unencrypted, and that is not allowed. lookup finds the addresses of a
+// name without a dot; what it does not find is taken for another machine.
+func (c Config) Reveals(base string, lookup func(name string) []netip.Addr) bool {
+	host := plainHost(base)
+	if host == "" || c.RegistrarAllowPlaintext == "1" || onThisMachine(host) {
+		return false
+	}
+	if strings.ContainsAny(host, ".:") || lookup == nil {
+		return true
+	}
+	found := lookup(host)
+	return len(found) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return !a.Unmap().IsLoopback() })
+}
+
+// Revealing says what is wrong with such a base URL, behind the name of its setting.
+func Revealing(base string) string {
+	return "begins with http:// and leads to another machine, " + shown(plainHost(base)) + ": credentials and people's details would travel unencrypted; " +
+		"begin it with https://, or set REGISTRAR_ALLOW_PLAINTEXT=1 if nobody else can listen on the way"
+}
+
+// plainHost is the host of a base URL without TLS, "" if it has none, or is no good for other reasons.
+func plainHost(base string) string {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" || u.User != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// onThisMachine says whether a host is this one.
+func onThisMachine(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.Unmap().IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Outside says whether what is sent to a host leaves this machine and its private networks, as far as the name or address tells:
+// a name without a dot, such as a service's in a cluster, stays inside, and so does one that no public registry knows.
+func Outside(host string) bool {
+	if host == "" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || onThisMachine(host) { // none, or a socket
+		return false
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		addr = addr.Unmap().WithZone("")
+		return !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !addr.IsUnspecified() && !shared().Contains(addr)
+	}
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	inside := []string{"local", "internal", "svc", "cluster", "lan", "home", "corp", "intranet", "private", "localdomain", "test"}
+	return len(labels) > 1 && !slices.Contains(inside, labels[len(labels)-1]) && !inNamespace(labels) && !strings.HasSuffix(host, ".home.arpa")
+}
+
+// shared is what providers and clusters use inside, as 10.0.0.0/8.
+func shared() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) }
+
+// inNamespace says whether a name is one of Kubernetes', as in postgres.shop.svc.cluster.example.
+func inNamespace(labels []string) bool { return len(labels) > 3 && slices.Contains(labels[1:], "svc") }
+
+// redisWarning warns of a Redis outside to which what lies there would travel unencrypted; "" if there is nothing to warn of.
+func (c Config) redisWarning() string {
+	if c.RedisURL == "" {
+		return ""
+	}
+	address, err := queue.ParseRedisURL(string(c.RedisURL))
+	if err != nil {
+		return ""
+	}
+	i := slices.IndexFunc(address.Plaintext(), Outside)
+	if i < 0 {
+		return ""
+	}
+	return "REDIS_URL leads out of the private networks, to " + shown(address.Plaintext()[i]) + ", without TLS: orders and the password can be read " +
+		"on the way, and changed; begin it with rediss://"
+}
+
+// DatabaseWarning warns of a Postgres outside to which a connection may be unencrypted: with sslmode=disable, and also with
+// prefer, which is the default, and allow, which take what the server offers. "" if there is nothing to warn of. Whoever
+// connects sees what it is.
+func (c Config) DatabaseWarning() string {
+	if c.DatabaseURL == "" {
+		return ""
+	}
+	parsed, err := session.Config(string(c.DatabaseURL), session.Use{})
+	if err != nil {
+		return ""
+	}
+	plain := ""
+	if parsed.ConnConfig.TLSConfig == nil && Outside(parsed.ConnConfig.Host) {
+		plain = parsed.ConnConfig.Host
+	}
+	for _, other := range parsed.ConnConfig.Fallbacks {
+		if other.TLSConfig == nil && Outside(other.Host) {
+			plain = other.Host
+		}
+	}
+	if plain == "" {
+		return ""
+	}
+	return "DATABASE_URL leads out of the private networks, to " + shown(plain) + ", and lets the connection be unencrypted: orders, people's details " +
+		"and the password could be read on the way; add sslmode=verify-full"
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"sync"
+)
+
+// boundedListener holds at most so many connections. When there are more, it closes the oldest that nobody is served on, and
+// otherwise the oldest: whoever opens connections and says nothing takes none from those who ask, and what the process may open is
+// never used up.
+type boundedListener struct {
+	net.Listener
+	most int
+
+	mu    sync.Mutex
+	conns []*boundedConn // the oldest first
+}
+
+type boundedConn struct {
+	net.Conn
+	listener *boundedListener
+	served   bool // it has begun to ask
+}
+
+// bound bounds the connections of a listener, and has a server tell it which of them are served.
+func bound(listener net.Listener, most int, server *http.Server) net.Listener {
+	l := &boundedListener{Listener: listener, most: most}
+	server.ConnState = l.note
+	return l
+}
+
+// Accept implements net.Listener.
+func (l *boundedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &boundedConn{Conn: conn, listener: l}
+	l.mu.Lock()
+	var surplus *boundedConn
+	if len(l.conns) >= l.most {
+		surplus = l.oldest()
+	}
+	l.conns = append(l.conns, c)
+	l.mu.Unlock()
+	if surplus != nil {
+		_ = surplus.Close() // whoever is served on it finds out
+	}
+	return c, nil
+}
+
+// oldest is the oldest connection that nobody is served on, or else the oldest.
+func (l *boundedListener) oldest() *boundedConn {
+	for _, c := range l.conns {
+		if !c.served {
+			return c
+		}
+	}
+	return l.conns[0]
+}
+
+func (l *boundedListener) note(conn net.Conn, state http.ConnState) {
+	c, ok := conn.(*boundedConn)
+	if !ok {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.served = state == http.StateActive
+}
+
+// Close implements net.Conn.
+func (c *boundedConn) Close() error {
+	c.listener.forget(c)
+	return c.Conn.Close()
+}
+
+func (l *boundedListener) forget(c *boundedConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, other := range l.conns {
+		if other == c {
+			l.conns = append(l.conns[:i], l.conns[i+1:]...)
+			return
+		}
+	}
+}
