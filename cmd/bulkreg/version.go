@@ -79,6 +79,10 @@ func versionText() string {
 		}
 		text.WriteString("\n")
 	}
-	fmt.Fprintf(&text, "works on schema versions %d to %d, and on newer ones that say so\n", v.SchemaOldest, v.SchemaNewest)
+	schemas := fmt.Sprintf("versions %d to %d", v.SchemaOldest, v.SchemaNewest)
+	if v.SchemaOldest == v.SchemaNewest {
+		schemas = fmt.Sprintf("version %d", v.SchemaNewest)
+	}
+	text.WriteString("works on schema " + schemas + ", and on newer ones that say so\n")
 	return text.String()
 }
