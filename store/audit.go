@@ -44,6 +44,7 @@ type Breach struct {
 	Domain    string    // "" in the same case
 	Source    string    // of the order; "" where there is none
 	Reference string
+	Shared    bool   // see Order.Shared
 	What      string // is wrong, in one sentence
 	Advice    string // what an operator should do; the same for all breaches of a sort
 }
@@ -135,7 +136,7 @@ func (c auditCheck) run(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs, r *A
 			SELECT *, count(*) OVER () AS total FROM found ORDER BY order_id, seq, code LIMIT @limit
 		)
 		SELECT b.code, coalesce(b.job_id, '00000000-0000-0000-0000-000000000000'), b.domain,
-			coalesce(o.source, ''), coalesce(o.reference, ''), coalesce(b.a, ''), coalesce(b.b, ''), b.total
+			coalesce(o.source, ''), coalesce(o.reference, ''), coalesce(`+sharedReference+`, false), coalesce(b.a, ''), coalesce(b.b, ''), b.total
 		FROM breach b LEFT JOIN orders o ON o.id = b.order_id
 		ORDER BY b.order_id, b.seq, b.code`, args)
 	if err != nil {
@@ -143,7 +144,7 @@ func (c auditCheck) run(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs, r *A
 	}
 	var code, a, b string
 	breach := Breach{Invariant: c.invariant}
-	_, err = pgx.ForEachRow(rows, []any{&code, bytesOf(&breach.Job), &breach.Domain, &breach.Source, &breach.Reference, &a, &b, &audited.Breaches}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&code, bytesOf(&breach.Job), &breach.Domain, &breach.Source, &breach.Reference, &breach.Shared, &a, &b, &audited.Breaches}, func() error {
 		sort, ok := c.sorts[code]
 		if !ok {
 			return fmt.Errorf("no words for a breach of the sort %q", code)

@@ -95,14 +95,14 @@ func auditEnds() auditCheck {
 				SELECT DISTINCT ON (j.id) v.code, j.id, j.domain, j.order_id, j.seq, j.finished_at, v.at
 				FROM activity v JOIN jobs j ON j.id = v.job_id
 				WHERE j.finished_at < v.at
-				AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.at >= v.at)
+				AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act <> 'retry now' AND o.at >= v.at)
 				AND NOT (v.at <= j.finished_at + make_interval(secs => @skew) AND EXISTS (
 					SELECT FROM attempts s
 					WHERE s.job_id = j.id AND s.state = 'registered' AND s.resolved_at = j.finished_at AND s.opened_at < v.at))
 				ORDER BY j.id, v.code DESC, v.at
 			), acts AS (
 				SELECT o.job_id, o.act, o.at, lead(o.state_before) OVER turns AS found, lead(o.job_id) OVER turns IS NULL AS newest
-				FROM operator_acts o WINDOW turns AS (PARTITION BY o.job_id ORDER BY o.id)
+				FROM operator_acts o WHERE o.act <> 'retry now' WINDOW turns AS (PARTITION BY o.job_id ORDER BY o.id)
 			), recorded AS (
 				SELECT call_id, count(*) AS n FROM attempts GROUP BY call_id
 			)
@@ -112,7 +112,7 @@ func auditEnds() auditCheck {
 			FROM attempts a JOIN jobs j ON j.id = a.job_id
 			WHERE a.state = 'registered' AND a.resolved_by = 'reply' AND j.finished_at IS NULL
 			AND NOT EXISTS (SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.opened_at > a.opened_at)
-			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.at >= a.resolved_at - make_interval(secs => @skew))
+			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act <> 'retry now' AND o.at >= a.resolved_at - make_interval(secs => @skew))
 			UNION ALL
 			SELECT 'undone', j.id, j.domain, j.order_id, j.seq, t.act, coalesce(t.found, j.state)
 			FROM acts t JOIN jobs j ON j.id = t.job_id

@@ -207,9 +207,10 @@ const pastReadings = `
 	JOIN readings r ON r.job_id = j.id
 	WHERE c.id = $1 ORDER BY r.read_at, r.call_id`
 
-// pastActs reads what operators did. What one gave another try is not refused for what it was refused for before.
+// pastActs reads what operators did. What one gave another try is not refused for what it was refused for before; who only lets a
+// job go sooner gives it none.
 const pastActs = `
-	SELECT j.id, now(), (SELECT max(o.at) FROM operator_acts o WHERE o.job_id = j.id),
+	SELECT j.id, now(), (SELECT max(o.at) FROM operator_acts o WHERE o.job_id = j.id AND o.act <> 'retry now'),
 		j.canceling, CASE WHEN j.canceling THEN (
 			SELECT 'canceled by ' || o.operator || coalesce(': ' || o.reason, '') FROM operator_acts o
 			WHERE o.job_id = j.id AND o.act = 'cancel' ORDER BY o.at DESC LIMIT 1) ELSE '' END

@@ -217,7 +217,7 @@ type HoldView struct {
 	NextProbeAt time.Time // zero: only a person lifts it
 	PlacedBy    string    // the operator; "": bulkreg itself
 	Jobs        int       // that wait for it
-	Orders      []string  // the references of the orders these belong to, oldest first, at most maxHoldOrders
+	Orders      []string  // the names of the orders these belong to, oldest first, at most maxHoldOrders
 }
 
 const maxHoldOrders = 10
@@ -250,11 +250,11 @@ func (s *Store) Holds(ctx context.Context) ([]HoldView, error) {
 
 // waitingFor counts, by order, the jobs that wait for hold h: those that are held, and those never delivered.
 const waitingFor = `
-	SELECT o.id, o.reference, sum(n) AS jobs FROM (
+	SELECT o.id, ` + nameOfOrder + ` AS reference, sum(n) AS jobs FROM (
 		SELECT order_id, count(*) AS n FROM jobs
 		WHERE held_account = h.account AND (h.scope = 'all' OR kind = h.scope) GROUP BY order_id
 		UNION ALL
 		SELECT order_id, sum(last_seq - first_seq + 1) FROM chunks
 		WHERE account = h.account AND (h.scope = 'all' OR kind = h.scope) AND wake_at IS NULL GROUP BY order_id
 	) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
-	GROUP BY o.id, o.reference`
+	GROUP BY o.id`

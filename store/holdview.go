@@ -67,3 +67,7 @@ func (s *Store) OrderHolds(ctx context.Context) ([]OrderHold, error) {
 const waitingInOrder = `
 	SELECT (SELECT count(*) FROM jobs j WHERE j.order_id = o.id AND j.state = 'held' AND NOT j.canceling)
 		+ (SELECT count(*) FROM chunks t CROSS JOIN LATERAL (` + jobsOfChunk + `) AS fresh WHERE t.order_id = o.id AND t.wake_at IS NULL) AS jobs`
+
+// NeedsPerson says whether somebody has to do something about holds of this reason: top up, correct something, or look. An outage
+// goes by itself.
+func (r HoldReason) NeedsPerson() bool { return r != HoldOutage }

@@ -71,6 +71,11 @@ const (
 	Issued     Outcome = "issued"
 )
 
+// Outcomes lists every outcome, in the order in which people read them.
+func Outcomes() []Outcome {
+	return []Outcome{Registered, Issued, Available, Taken, Rejected, Duplicate, Exhausted}
+}
+
 // Job is a job as a reader sees it.
 type Job struct {
 	ID            uuid.UUID

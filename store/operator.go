@@ -22,6 +22,9 @@ const (
 	ActConfirmNotRegistered Act = "confirm not registered"
 	// ActRetry gives failed and canceled jobs a new life.
 	ActRetry Act = "retry"
+	// ActRetryNow lets jobs that wait for their next attempt go at once. The wait after a paid call without an answer stays:
+	// WHOIS may lag, and a reading before its time proves nothing.
+	ActRetryNow Act = "retry now"
 	// ActCancel ends jobs that wait. A registration that may have been sent is not called for any more, and ends when
 	// a fresh check has shown that no earlier call had an effect; if it shows the opposite, a person must decide.
 	ActCancel Act = "cancel"
@@ -41,6 +44,8 @@ const (
 	SkipUnusable       Skip = "unusable"        // retry: what it lacks to be carried out is not there, see NewJob.Rejected
 	SkipClaimed        Skip = "claimed"         // retry: another live or registered job has the domain
 	SkipNotUnconfirmed Skip = "not_unconfirmed" // confirm: it does not wait for a person
+	SkipNotWaiting     Skip = "not_waiting"     // retry now: it does not wait for its next attempt, or its time has come
+	SkipUnanswered     Skip = "unanswered"      // retry now: a paid call for its domain has no definite answer, and it waits for that
 	SkipMoved          Skip = "moved"           // it changed at that very moment
 )
 
@@ -54,7 +59,7 @@ const (
 type ActRequest struct {
 	Act      Act
 	Operator string      // who, on record with every job
-	Reason   string      // why; may be "" for retry and cancel
+	Reason   string      // why; may be "" for all but confirming
 	Orders   []Order     // all their jobs
 	Jobs     []uuid.UUID // and these, which belong to none of the orders
 	State    State       // only jobs in this state; "" for all
@@ -64,7 +69,7 @@ type ActRequest struct {
 // Check says what is wrong with a request. CarryOut refuses it for the same.
 func (r ActRequest) Check() error {
 	switch r.Act {
-	case ActConfirmRegistered, ActConfirmNotRegistered, ActRetry, ActCancel:
+	case ActConfirmRegistered, ActConfirmNotRegistered, ActRetry, ActRetryNow, ActCancel:
 	default:
 		return fmt.Errorf("there is no act %q", r.Act)
 	}

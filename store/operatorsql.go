@@ -33,6 +33,14 @@ func (a Act) obstacle() string {
 				AND j.holder_id IS NULL AND j.holder_key IS NULL THEN 'unusable'
 			WHEN j.kind = 'register' AND EXISTS (SELECT FROM jobs live WHERE live.live_domain = j.domain) THEN 'claimed'
 			ELSE '' END`
+	case ActRetryNow:
+		return `CASE
+			WHEN j.finished_at IS NOT NULL THEN 'ended'
+			WHEN j.state = 'unconfirmed' THEN j.state
+			WHEN j.state <> 'retrying' OR j.wake_at <= now() THEN 'not_waiting'
+			WHEN j.kind = 'register' AND EXISTS (SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown'))
+				THEN 'unanswered'
+			ELSE '' END`
 	default:
 		return `CASE
 			WHEN j.finished_at IS NOT NULL THEN 'ended'
@@ -56,6 +64,8 @@ func (a Act) change() string {
 				WHEN j.state = 'retrying' AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state IN ('open', 'unknown'))
 				THEN now() ELSE j.wake_at END,
 			last_error = @text || CASE WHEN ` + later + ` THEN '; WHOIS must show first that no call had an effect' ELSE '' END`
+	case ActRetryNow:
+		return `wake_at = now()`
 	default:
 		// A new life. What still lies in Redis is stale by the epoch, and what an old claim has to say, but for a
 		// success, by the claim.
@@ -195,7 +205,7 @@ func (s *Store) actOnce(ctx context.Context, r ActRequest, p page, skipLocked bo
 
 // wake tells the dispatchers of jobs that are due now.
 func (res actResult) wake(ctx context.Context, tx pgx.Tx, a Act) error {
-	if a != ActRetry && a != ActConfirmNotRegistered {
+	if a != ActRetry && a != ActRetryNow && a != ActConfirmNotRegistered {
 		return nil
 	}
 	for _, c := range res.counts {

@@ -17,6 +17,15 @@ type Order struct {
 	Account   string
 	Total     int
 	CreatedAt time.Time
+	Shared    bool // the reference alone may mean another order, too
+}
+
+// Name is what finds the order and no other: its reference or, where that may mean another one as well, source/reference.
+func (o Order) Name() string {
+	if o.Shared {
+		return o.Source + "/" + o.Reference
+	}
+	return o.Reference
 }
 
 // Summary is an order and how far it has come.
@@ -39,10 +48,10 @@ func (s Summary) Settled() bool {
 	return s.Counts[Succeeded]+s.Counts[Failed]+s.Counts[Canceled]+s.Counts[Unconfirmed] == s.Total
 }
 
-const orderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at`
+const orderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at, ` + sharedReference
 
 func (o *Order) scan() []any {
-	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt}
+	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt, &o.Shared}
 }
 
 // FindOrder finds the order of that source and reference, or fails with ErrNotFound.
@@ -55,10 +64,14 @@ func (s *Store) FindOrder(ctx context.Context, source, reference string) (Order,
 
 // ListOrders lists the newest orders, at most limit of them, of one source or ("") of all.
 func (s *Store) ListOrders(ctx context.Context, source string, limit int) ([]Summary, error) {
-	rows, err := s.pool.Query(ctx, `
+	return s.listOrders(ctx, `
 		SELECT `+orderColumns+` FROM orders o
 		WHERE $1 = '' OR o.source = $1
 		ORDER BY o.created_at DESC, o.id DESC LIMIT $2`, source, limit)
+}
+
+func (s *Store) listOrders(ctx context.Context, sql string, args ...any) ([]Summary, error) {
+	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, failure("list orders", err)
 	}

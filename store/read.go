@@ -33,8 +33,23 @@ func scanJob(row pgx.CollectableRow) (Job, error) {
 // JobFilter narrows a list of an order's jobs. Its zero value lets all through.
 type JobFilter struct {
 	State    State
-	AfterSeq int // only jobs after this place, for reading on
-	Limit    int // 0: no limit
+	States   []State // any of them, State included
+	Outcome  Outcome
+	Domain   string // in its ASCII form
+	AfterSeq int    // only jobs after this place, for reading on
+	Limit    int    // 0: no limit
+}
+
+// states are all states that a filter lets through; none: every state.
+func (f JobFilter) states() []string {
+	states := make([]string, 0, len(f.States)+1)
+	for _, s := range f.States {
+		states = append(states, string(s))
+	}
+	if f.State != "" {
+		states = append(states, string(f.State))
+	}
+	return states
 }
 
 // Jobs yields an order's jobs in the order in which they were given. It streams: a million jobs pass
@@ -49,8 +64,9 @@ func (s *Store) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[Jo
 		defer release()
 		rows, err := conn.Query(ctx, `
 			SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id
-			WHERE j.order_id = $1 AND j.seq > $2 AND ($3 = '' OR j.state = $3)
-			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, string(f.State), f.Limit)
+			WHERE j.order_id = $1 AND j.seq > $2 AND (cardinality($3::text[]) = 0 OR j.state = ANY($3))
+				AND ($5 = '' OR j.outcome = $5) AND ($6 = '' OR j.domain = $6)
+			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, f.states(), f.Limit, string(f.Outcome), f.Domain)
 		if err != nil {
 			yield(Job{}, failure("list jobs", err))
 			return
@@ -155,14 +171,14 @@ func (s *Store) callsOf(ctx context.Context, j Job) ([]Call, error) {
 // Claimant says who has a domain already.
 type Claimant struct {
 	Domain     string
-	Reference  string // of the order
+	Reference  string // the order's name, see Order.Name
 	Registered bool   // false: a live job wants it
 }
 
 // Claimants returns those of the domains that a live or registered job has, for the plan of a registration.
 func (s *Store) Claimants(ctx context.Context, domains []string) ([]Claimant, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT j.live_domain, o.reference, j.outcome IS NOT NULL
+		SELECT j.live_domain, `+nameOfOrder+`, j.outcome IS NOT NULL
 		FROM jobs j JOIN orders o ON o.id = j.order_id
 		WHERE j.live_domain = ANY($1)`, domains)
 	if err != nil {

@@ -7,6 +7,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// sharedReference is SQL that says of order o that its reference alone may mean another order, too: one of another source, or one
+// whose source and reference it reads like.
+const sharedReference = `(EXISTS (SELECT FROM orders same WHERE same.reference = o.reference AND same.id <> o.id)
+	OR strpos(o.reference, '/') > 0 AND EXISTS (
+		SELECT FROM orders same WHERE same.source = split_part(o.reference, '/', 1)
+			AND same.reference = substr(o.reference, strpos(o.reference, '/') + 1)))`
+
+// nameOfOrder is Order.Name in SQL.
+const nameOfOrder = `CASE WHEN ` + sharedReference + ` THEN o.source || '/' || o.reference ELSE o.reference END`
+
 // maxNamed bounds how many orders OrdersNamed returns: enough to say that a name is not enough.
 const maxNamed = 20
 
@@ -29,6 +39,29 @@ func (s *Store) OrdersNamed(ctx context.Context, text string) ([]Order, error) {
 		SELECT `+orderColumns+` FROM unnest($2::text[], $3::text[]) AS n (source, reference)
 		JOIN orders o ON o.source = n.source AND o.reference = n.reference
 		ORDER BY created_at DESC, id DESC LIMIT $4`, text, sources, references, maxNamed)
+	if err != nil {
+		return nil, failure("find orders", err)
+	}
+	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
+		var o Order
+		return o, row.Scan(o.scan()...)
+	})
+	return orders, failure("find orders", err)
+}
+
+// recentOrders is how far OrdersBeginning looks back.
+const recentOrders = 10_000
+
+// OrdersBeginning finds, among the newest orders, those whose reference or source/reference begins with a text, the newest first and
+// at most limit.
+func (s *Store) OrdersBeginning(ctx context.Context, text string, limit int) ([]Order, error) {
+	if strings.ContainsRune(text, 0) {
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT `+orderColumns+` FROM (SELECT * FROM orders ORDER BY created_at DESC, id DESC LIMIT $3) AS o
+		WHERE starts_with(o.reference, $1) OR starts_with(o.source || '/' || o.reference, $1)
+		ORDER BY o.created_at DESC, o.id DESC LIMIT $2`, text, limit, recentOrders)
 	if err != nil {
 		return nil, failure("find orders", err)
 	}

@@ -188,7 +188,7 @@ func stopped(holds []HoldView, account string, k Kind) bool {
 // that are paused, or are counted by themselves.
 const goingOn = `
 	SELECT coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id))[1:$4], '{}') FROM (
-		SELECT o.id, o.reference, sum(waiting.n) AS jobs FROM (
+		SELECT o.id, ` + nameOfOrder + ` AS reference, sum(waiting.n) AS jobs FROM (
 			SELECT order_id, count(*) FROM jobs
 			WHERE held_account = $1 AND kind = ANY($2) AND NOT canceling GROUP BY order_id
 			UNION ALL
@@ -198,7 +198,7 @@ const goingOn = `
 			CROSS JOIN LATERAL (` + jobsOfChunk + `) AS fresh GROUP BY t.order_id
 		) AS waiting (order_id, n) JOIN orders o ON o.id = waiting.order_id
 		WHERE o.id <> ALL($3) AND NOT EXISTS (SELECT FROM order_holds oh WHERE oh.order_id = o.id)
-		GROUP BY o.id, o.reference
+		GROUP BY o.id
 	) AS w`
 
 // countGoingInOrder counts the jobs of a paused order that go on when its pause and the holds in lifted end.

@@ -222,9 +222,11 @@ func (w *world) deliver(p *process) {
 // operate lets a person do something to an order. The person knows what the registry knows.
 func (w *world) operate() {
 	r := store.ActRequest{Operator: "ann", Reason: "simulated", Orders: []store.Order{w.orders[w.rng.IntN(len(w.orders))]}}
-	switch w.chance(3, 2, 4, 1) {
+	switch w.chance(3, 2, 4, 1, 2) {
 	case 0:
 		r.Act = store.ActRetry
+	case 4:
+		r.Act = store.ActRetryNow
 	case 1:
 		r.Act = store.ActCancel
 	case 2:

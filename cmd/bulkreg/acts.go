@@ -36,30 +36,21 @@ on a terminal; elsewhere it needs --yes. Who did it, when and why stays on recor
 // command makes the flags that all acts share, and runs them.
 func (c *acting) command(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = manyArgs(someJobs)
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	addSource(cmd, &c.source)
+	cmd.ValidArgsFunction = c.complete(0, orderNames)
+	addWhose(cmd, &c.source)
+	c.addBy(cmd, &c.request.Operator)
 	f := cmd.Flags()
-	f.StringVar(&c.request.Operator, "by", c.whoami(), "who does this, for the record: your `NAME`")
 	f.StringVar(&c.request.Reason, "reason", "", "why, for the record: `TEXT`")
 	f.BoolVar(&c.yes, "yes", false, "do not ask")
 	c.out.add(cmd)
 	return cmd
 }
 
-// whoami is who types this, as far as the environment tells: behind sudo, the person and not root.
-func (a *app) whoami() string {
-	for _, name := range []string{"SUDO_USER", "USER", "LOGNAME"} {
-		if user := a.variable(name); user != "" {
-			return user
-		}
-	}
-	return ""
-}
-
 // run carries the act out on what the arguments name.
-func (c *acting) run(ctx context.Context, args []string) error {
-	if c.request.Operator == "" {
-		return usagef("say who does this, for the record: --by NAME")
+func (c *acting) run(cmd *cobra.Command, args []string) error {
+	ctx := cmd.Context()
+	if err := c.settleBy(ctx, cmd, &c.request.Operator); err != nil {
+		return err
 	}
 	if err := c.request.Check(); err != nil {
 		return usageError(err)
@@ -113,12 +104,11 @@ func (c *acting) resolve(ctx context.Context, st *store.Store, args []string) er
 			jobs = append(jobs, id)
 			continue
 		}
-		o, err := st.FindOrder(ctx, c.source, arg)
+		o, err := findOrder(ctx, st, c.source, arg)
+		var none *noOrderError
 		switch {
-		case errors.Is(err, store.ErrNotFound) && isID:
-			return fmt.Errorf("there is neither a job %s nor an order of that reference and source %q", arg, c.source)
-		case errors.Is(err, store.ErrNotFound):
-			return noOrder(c.source, arg)
+		case isID && errors.As(err, &none):
+			return fmt.Errorf("there is neither a job %s nor an order of that reference", arg)
 		case err != nil:
 			return unchanged(ctx, err)
 		}
@@ -174,6 +164,10 @@ func why(s store.Skip) string {
 		return "have a domain that another job has registered or is about to"
 	case store.SkipNotUnconfirmed:
 		return "do not wait for a person"
+	case store.SkipNotWaiting:
+		return "do not wait for a later attempt"
+	case store.SkipUnanswered:
+		return "were sent without a definite answer: WHOIS may lag, and a reading before its time proves nothing"
 	default:
 		return "changed at that very moment: the same command again looks at them anew"
 	}

@@ -102,3 +102,36 @@ func TestResumeAsks(t *testing.T) {
 		})
 	}
 }
+
+// Where nothing tells a name, a terminal is asked for it first, and for the yes then.
+func TestWhoActsIsAsked(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		answers []string // to the questions, one after the other
+		status  int
+		want    string
+	}{
+		"a name":  {[]string{"joe\n", "y\n"}, exitDone, "canceled by joe"},
+		"no name": {[]string{"\n"}, exitUsage, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one")
+			p := startOnTerminal(t, d.environ, "cancel", "one")
+			for i, question := range []string{"Your name: ", "Cancel 1 job? [y/N] "} {
+				if i < len(tc.answers) {
+					p.stderr.await(t, question, p.ended)
+					p.types(t, tc.answers[i])
+				}
+			}
+			<-p.ended
+			if r := p.result(); r.status != tc.status {
+				t.Errorf("status %d, %s", r.status, r.stderr)
+			}
+			if got := d.job("one", "a.nl").LastError; got != tc.want {
+				t.Errorf("the job says %q", got)
+			}
+		})
+	}
+}

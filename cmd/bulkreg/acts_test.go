@@ -238,7 +238,7 @@ func TestActsNeedToBeAskedFor(t *testing.T) {
 func TestWhoami(t *testing.T) {
 	t.Parallel()
 	for want, environ := range map[string][]string{
-		"ann": {"USER=root", "SUDO_USER=ann"}, "bob": {"USER=bob", "LOGNAME=x"}, "eve": {"LOGNAME=eve", "SUDO_USER="}, "": nil,
+		"ann": {"USER=root", "SUDO_USER=ann"}, "bob": {"USER=bob", "LOGNAME=x"}, "joe": {"USER=root", "SUDO_USER=ann", "BULKREG_OPERATOR=joe"}, "eve": {"LOGNAME=eve", "SUDO_USER="}, "": nil,
 	} {
 		if got := (&app{environ: environ}).whoami(); got != want {
 			t.Errorf("%q: %q, want %q", environ, got, want)

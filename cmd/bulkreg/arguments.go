@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/bulkreg/bulkreg/queue/intake/spelling"
 )
 
 // What an argument is, for whoever left it out, and where to find one.
@@ -82,18 +84,73 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &value):
 		return usagef("--%s %q: %w", value.GetFlag().Name, value.GetValue(), wantedOf(value))
 	case errors.As(err, &unknown):
-		return usagef("%w: `%s --help` lists what there is", err, cmd.CommandPath())
+		return usagef("%w: `%s --help` lists what there is%s", err, cmd.CommandPath(), flagGuess(cmd, unknown.GetSpecifiedName()))
 	}
 	return usageError(err)
 }
 
+// flagGuess names the flag that somebody may have meant.
+func flagGuess(cmd *cobra.Command, name string) string {
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			known = append(known, f.Name)
+		}
+	})
+	slices.Sort(known)
+	if meant := spelling.Closest(name, known); meant != "" {
+		return "\ndid you mean --" + meant + "?"
+	}
+	return ""
+}
+
+// helpCommand is cobra's own, but for a name that no command has: that is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		Long:  "help says what a command does, and what it takes: `bulkreg help enqueue whois` is `bulkreg enqueue whois --help`.",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			about, _ := commandOf(cmd.Root(), args)
+			var names []string
+			for _, sub := range about.Commands() {
+				if sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), begun) {
+					names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, err := commandOf(cmd.Root(), args)
+			if err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag()
+			about.InitDefaultVersionFlag()
+			return about.Help()
+		},
+	}
+}
+
+// commandOf finds the command that words name, one below the other; as far as it gets, beside an error.
+func commandOf(root *cobra.Command, words []string) (*cobra.Command, error) {
+	at := root
+	for _, word := range words {
+		next := slices.IndexFunc(at.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
+		if next < 0 {
+			return at, unknownCommand(at, word)
+		}
+		at = at.Commands()[next]
+	}
+	return at, nil
+}
+
 // wantedOf says what a flag takes. Flags of our own say it themselves.
 func wantedOf(bad *pflag.InvalidValueError) error {
-	var number *strconv.NumError
 	switch kind := bad.GetFlag().Value.Type(); {
-	case kind == "int" && errors.As(bad, &number):
+	case kind == "int":
 		return errors.New("give a whole number, such as 100")
-	case kind == "bool" && errors.As(bad, &number):
+	case kind == "bool":
 		return errors.New("give true or false, or the flag alone")
 	case kind == "duration":
 		return errors.New("give a number with its unit, such as 50ms or 2s")

@@ -140,9 +140,9 @@ func jobCell(b store.Breach) string {
 	return b.Job.String()
 }
 
-// orderCell is the order's reference, after its source where that is not this command line.
+// orderCell is the order's reference, after its source where that is not this command line or the reference is not enough.
 func orderCell(b store.Breach) string {
-	if b.Source == "" || b.Source == cliSource {
+	if b.Source == "" || b.Source == cliSource && !b.Shared {
 		return b.Reference
 	}
 	return b.Source + "/" + b.Reference

@@ -30,6 +30,6 @@ an effect. What needs a person already is left alone. What was canceled can be g
 ` + aboutTargets,
 		Example: `  bulkreg cancel order-1042 --reason "wrong list"
   bulkreg cancel 5f0c6c1e-7c39-5d2b-9a4e-0d6b1f2a3c4d --yes`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	})
 }

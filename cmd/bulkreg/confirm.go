@@ -33,7 +33,7 @@ Other jobs of a named order stay as they are. ` + aboutTargets,
 				return usagef("say how you know, for the record: --reason TEXT")
 			}
 			c.confirms(registered)
-			return c.run(cmd.Context(), args)
+			return c.run(cmd, args)
 		},
 	})
 	cmd.Flags().BoolVar(&registered, "registered", false, "the domains are ours")

@@ -53,7 +53,7 @@ type enqueuing struct {
 func (e *enqueuing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.order.Reference, "order", "", "your own `REF` for the order (required)")
-	f.StringVar(&e.order.Account, "account", config.DefaultAccount, "`NAME` of the registrar's account to use")
+	e.addAccount(cmd, &e.order.Account, "`NAME` of the registrar's account to use")
 	addSource(cmd, &e.order.Source)
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
 	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read")
@@ -210,7 +210,7 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return res.Order, &exitErr{exitInterrupted, fmt.Errorf("interrupted while the order was being stored: "+
-			"`bulkreg order %s` tells whether it is there, and to repeat the same command is safe", shellWord(e.order.Reference))}
+			"`bulkreg order %s` tells whether it is there, and to repeat the same command is safe", shellWord(e.order.Source+"/"+e.order.Reference))}
 	case errors.Is(err, store.ErrUnavailable):
 		return res.Order, fmt.Errorf("%w; the order may be there all the same, and to repeat the same command is safe", err)
 	case err != nil:

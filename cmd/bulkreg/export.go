@@ -19,8 +19,9 @@ import (
 
 func (a *app) exportCommand() *cobra.Command {
 	var (
-		source        string
-		format, state choice
+		source string
+		format choice
+		state  choices
 	)
 	cmd := &cobra.Command{
 		Use:   "export REF",
@@ -34,7 +35,7 @@ text of others should be able to run there. NDJSON is one object a line, with th
 		Example: `  bulkreg export order-1042 > order-1042.csv
   bulkreg export order-1042 --state failed --format ndjson`,
 		Args:              oneArg(anOrder),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
 				w := bufio.NewWriterSize(a.stdout, 1<<16)
@@ -43,11 +44,11 @@ text of others should be able to run there. NDJSON is one object a line, with th
 					export = exportNDJSON
 				}
 				// What was written before an error is of use, and the error says that it is not all.
-				return errors.Join(export(ctx, w, st, o, store.JobFilter{State: store.State(state.value)}), w.Flush())
+				return errors.Join(export(ctx, w, st, o, store.JobFilter{States: state.states()}), w.Flush())
 			})
 		},
 	}
-	addSource(cmd, &source)
+	addWhose(cmd, &source)
 	addState(cmd, &state)
 	addChoice(cmd, &format, "format", "", "write in this `FORMAT`: csv or ndjson", "csv", "csv", "ndjson")
 	return cmd

@@ -83,9 +83,9 @@ func leftAlone(o store.Order) error {
 	return &exitErr{exitInterrupted, fmt.Errorf("interrupted: the order goes on; `bulkreg watch %s` looks again", named(o))}
 }
 
-// named is an order as a command takes it.
+// named is an order as a command takes it, so that it can be pasted.
 func named(o store.Order) string {
-	if o.Source == cliSource {
+	if o.Source == cliSource && !o.Shared {
 		return shellWord(o.Reference)
 	}
 	return shellWord(o.Reference) + " --source " + shellWord(o.Source)

@@ -42,7 +42,7 @@ type holding struct {
 }
 
 func (h *holding) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&h.account, "account", config.DefaultAccount, "`NAME` of the registrar's account to use")
+	h.addAccount(cmd, &h.account, "`NAME` of the registrar's account to use")
 	h.out.add(cmd)
 }
 

@@ -85,7 +85,7 @@ func holdOut(h store.HoldView) holdJSON {
 func orderHoldOut(h store.OrderHold) holdJSON {
 	return holdJSON{
 		Account: h.Account, Source: h.Source, Order: h.Reference, Reason: store.HoldPaused, Scope: scopeOrder, Since: h.Since.UTC(),
-		PlacedBy: h.PlacedBy, Words: h.Words, Jobs: h.Jobs, Orders: []string{h.Reference},
+		PlacedBy: h.PlacedBy, Words: h.Words, Jobs: h.Jobs, Orders: []string{h.Name()},
 	}
 }
 

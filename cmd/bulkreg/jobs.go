@@ -17,55 +17,45 @@ import (
 func (a *app) jobsCommand() *cobra.Command {
 	var (
 		source string
-		state  choice
-		limit  int
+		narrow jobsFilter
 		out    output
 	)
 	cmd := &cobra.Command{
 		Use:   "jobs REF",
 		Short: "List the jobs of an order",
 		Long: `jobs lists the jobs of an order as they were given: what became of each, after how many attempts, and what
-the registrar said last.`,
+the registrar said last. Where there are more than --limit, it says on standard error behind which CURSOR the next page
+begins; in JSON each job has its cursor.`,
 		Example: `  bulkreg jobs order-1042
-  bulkreg jobs order-1042 --state failed
+  bulkreg jobs order-1042 --state failed,unconfirmed
+  bulkreg jobs order-1042 --outcome rejected --limit 1000 --after 1000
+  bulkreg jobs order-1042 --domain example.nl
   bulkreg jobs order-1042 --limit 0 -o json | jq -r '.[] | select(.outcome == "available") | .domain'`,
 		Args:              oneArg(anOrder),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if limit < 0 {
-				return usagef("--limit %d: give how many jobs to list at most, or 0 for all", limit)
+			filter, err := narrow.filter()
+			if err != nil {
+				return err
 			}
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
-				return a.listJobs(ctx, st, o, store.State(state.value), limit, out)
+				return a.listJobs(ctx, st, o, filter, narrow.limit, out)
 			})
 		},
 	}
-	addSource(cmd, &source)
-	addState(cmd, &state)
-	cmd.Flags().IntVar(&limit, "limit", 100, "at most `N` jobs; 0 for all")
+	addWhose(cmd, &source)
+	narrow.add(cmd)
 	out.add(cmd)
 	return cmd
 }
 
-func addState(cmd *cobra.Command, state *choice) {
-	var words []string
-	for _, s := range store.States() {
-		words = append(words, string(s))
-	}
-	addChoice(cmd, state, "state", "", "only jobs in this `STATE`, such as failed or unconfirmed", "", words...)
-}
-
 // listJobs prints the jobs as they come, and says when there are more than it was asked for.
-func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, state store.State, limit int, out output) error {
-	filter := store.JobFilter{State: state}
-	if limit > 0 {
-		filter.Limit = limit + 1
-	}
+func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filter store.JobFilter, limit int, out output) error {
 	print, end := a.jobTable(o.Kind)
 	if out.json() {
 		print, end = a.jobArray()
 	}
-	n := 0
+	n, cursor := 0, ""
 	for j, err := range st.Jobs(ctx, o.ID, filter) {
 		if err != nil {
 			return err
@@ -76,13 +66,14 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, stat
 		if err := print(j); err != nil {
 			return err
 		}
+		cursor = cursorOf(j)
 	}
 	if err := end(); err != nil {
 		return err
 	}
 	if limit > 0 && n > limit {
-		fmt.Fprintf(a.stderr, "There are more than %s: --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
-			counted(limit, "job", "jobs"), shellWord(o.Reference))
+		fmt.Fprintf(a.stderr, "There are more than %s: --after %s lists the next, --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
+			counted(limit, "job", "jobs"), cursor, named(o))
 	}
 	return nil
 }
@@ -108,7 +99,14 @@ func (a *app) jobTable(kind store.Kind) (print func(store.Job) error, end func()
 
 func (a *app) jobArray() (print func(store.Job) error, end func() error) {
 	array := newJSONArray(a.stdout)
-	return func(j store.Job) error { return array.add(jobOut(j)) }, array.end
+	return func(j store.Job) error { return array.add(listedJobJSON{jobOut(j), cursorOf(j)}) }, array.end
+}
+
+// listedJobJSON is a job of a list as programs read it. Its names are part of the interface.
+type listedJobJSON struct {
+	jobJSON
+
+	Cursor string `json:"cursor"` // --after takes it, and lists what comes behind this job
 }
 
 // domainCell is a domain for people: the ASCII form, which rules, and how it reads where that differs.

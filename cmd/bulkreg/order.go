@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -23,14 +21,14 @@ func (a *app) orderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "order REF",
 		Short: "Show one order and how far it has come",
-		Long: `order shows what was asked for under a reference, how many of its jobs stand where, and how those ended
+		Long: `REF is a reference, of whatever source, or source/reference. order shows what was asked for under a reference, how many of its jobs stand where, and how those ended
 that have ended. Where something keeps its jobs from moving, it says what: a hold, a pause, no worker, no free call
 slot, or a retry that is still to come.`,
 		Example: `  bulkreg order order-1042
   bulkreg order order-1042 -o json | jq .counts
-  bulkreg order 2026-000123 --source shop`,
+  bulkreg order shop/2026-000123`,
 		Args:              oneArg(anOrder),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
 				sum, err := st.Summarize(ctx, o)
@@ -45,13 +43,19 @@ slot, or a retry that is still to come.`,
 			})
 		},
 	}
-	addSource(cmd, &source)
+	addWhose(cmd, &source)
 	out.add(cmd)
 	return cmd
 }
 
+// addSource is for a command that makes orders.
 func addSource(cmd *cobra.Command, source *string) {
 	cmd.Flags().StringVar(source, "source", cliSource, "who gave the order: `NAME` of an order system, or cli")
+}
+
+// addWhose is for a command that finds orders.
+func addWhose(cmd *cobra.Command, source *string) {
+	cmd.Flags().StringVar(source, "source", "", "only orders of this source: `NAME` of an order system, or cli (default: of all)")
 }
 
 // withStore runs fn on the database that the settings name.
@@ -68,24 +72,15 @@ func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Sto
 	return fn(ctx, st)
 }
 
-// withOrder runs fn on the order of that source and reference.
-func (a *app) withOrder(ctx context.Context, source, reference string, fn func(context.Context, *store.Store, store.Order) error) error {
+// withOrder runs fn on the order that a name means, of that source or ("") of any.
+func (a *app) withOrder(ctx context.Context, source, name string, fn func(context.Context, *store.Store, store.Order) error) error {
 	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
-		o, err := st.FindOrder(ctx, source, reference)
-		if errors.Is(err, store.ErrNotFound) {
-			return noOrder(source, reference)
-		}
+		o, err := findOrder(ctx, st, source, name)
 		if err != nil {
 			return err
 		}
 		return fn(ctx, st, o)
 	})
-}
-
-// noOrder says that there is no such order, and what to look at.
-func noOrder(source, reference string) error {
-	return fmt.Errorf("there is no order %q of source %q: `bulkreg orders` lists what there is, and --source says whose it is",
-		reference, source)
 }
 
 // orderJSON is an order as programs read it. Its names are part of the interface.
@@ -151,9 +146,7 @@ func stateCounts(s store.Summary) string {
 
 // outcomeCounts lists how the final jobs ended, but for the canceled ones, which have no outcome.
 func outcomeCounts(s store.Summary) string {
-	return counts(s.Outcomes, []store.Outcome{
-		store.Registered, store.Issued, store.Available, store.Taken, store.Rejected, store.Duplicate, store.Exhausted,
-	})
+	return counts(s.Outcomes, store.Outcomes())
 }
 
 // standing lists every job once: the final ones by outcome, the others by state.

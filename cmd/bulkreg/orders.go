@@ -15,14 +15,18 @@ func (a *app) ordersCommand() *cobra.Command {
 	var (
 		source string
 		limit  int
+		needs  bool
 		out    output
 	)
 	cmd := &cobra.Command{
 		Use:   "orders",
 		Short: "List the newest orders",
-		Long:  `orders lists the newest orders, newest first, and how far each has come.`,
+		Long: `orders lists the newest orders, newest first, and how far each has come. --needs-person lists those alone that wait for
+somebody: with unconfirmed jobs, paused, or standing still for a hold that does not go by itself. ` + "`bulkreg status`" + ` says
+what to do.`,
 		Example: `  bulkreg orders
   bulkreg orders --source shop --limit 5
+  bulkreg orders --needs-person
   bulkreg orders -o json | jq -r '.[] | select(.done | not) | .reference'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,7 +34,11 @@ func (a *app) ordersCommand() *cobra.Command {
 				return usagef("--limit %d: give a number from 1 to %d", limit, maxOrders)
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				orders, err := st.ListOrders(ctx, source, limit)
+				list := st.ListOrders
+				if needs {
+					list = st.OrdersNeedingPerson
+				}
+				orders, err := list(ctx, source, limit)
 				if err != nil {
 					return err
 				}
@@ -40,6 +48,7 @@ func (a *app) ordersCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&source, "source", "", "only orders of this `NAME` (default: of all)")
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` orders")
+	cmd.Flags().BoolVar(&needs, "needs-person", false, "only orders that wait for a person")
 	out.add(cmd)
 	return cmd
 }
@@ -56,7 +65,7 @@ func (a *app) printOrders(out output, orders []store.Summary) error {
 	}
 	t := newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
 	for _, o := range orders {
-		t.row(o.Reference, o.Source, string(o.Kind), o.Account, thousands(o.Total), timeCell(o.CreatedAt), standing(o))
+		t.row(o.Name(), o.Source, string(o.Kind), o.Account, thousands(o.Total), timeCell(o.CreatedAt), standing(o))
 	}
 	return t.end()
 }

@@ -32,10 +32,10 @@ REF is an order's reference, or source/reference.`,
   bulkreg pause order-1042 --reason "customer asks to wait"
   bulkreg pause shop/2026-000123`,
 		Args:              oneArg(anAccountOrOrder),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, a.accountNames, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if p.pause.By == "" {
-				return usagef("say who does this, for the record: --by NAME")
+			if err := a.settleBy(cmd.Context(), cmd, &p.pause.By); err != nil {
+				return err
 			}
 			if err := p.pause.Check(); err != nil {
 				return usageError(err)
@@ -46,9 +46,8 @@ REF is an order's reference, or source/reference.`,
 		},
 	}
 	p.add(cmd)
-	f := cmd.Flags()
-	f.StringVar(&p.pause.By, "by", a.whoami(), "who does this, for the record: your `NAME`")
-	f.StringVar(&p.pause.Words, "reason", "", "why, for the record: `TEXT`")
+	a.addBy(cmd, &p.pause.By)
+	cmd.Flags().StringVar(&p.pause.Words, "reason", "", "why, for the record: `TEXT`")
 	p.out.add(cmd)
 	return cmd
 }

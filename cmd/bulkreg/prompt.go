@@ -14,21 +14,37 @@ func (a *app) canAsk() bool { return isTerminal(a.stdin) && isTerminal(a.stderr)
 
 // ask puts a question to a person. Only a plain yes counts as one.
 func (a *app) ask(ctx context.Context, question string) (bool, error) {
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
-	typed, stop := interruptible(ctx, a.stdin)
-	defer stop()
-	answer, err := bufio.NewReader(typed).ReadString('\n')
+	answer, err := a.answer(ctx, question+" [y/N]")
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return err == nil, err
+	}
+	return false, err
+}
+
+// answer puts a question to a person and returns the line that they type; "" where the input ends instead.
+func (a *app) answer(ctx context.Context, question string) (string, error) {
+	fmt.Fprintf(a.stderr, "%s ", question)
+	if a.typed == nil {
+		var typed io.Reader
+		typed, a.typedEnds = interruptible(ctx, a.stdin)
+		a.typed = bufio.NewReader(typed) // for all questions of a command: what it has read ahead answers the next one
+	}
+	line, err := a.typed.ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(a.stderr) // the cursor still stands behind the question
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, fmt.Errorf("read answer: %w", err)
+		return "", fmt.Errorf("read answer: %w", err)
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true, nil
+	return strings.TrimSpace(line), nil
+}
+
+// endQuestions lets go of what answers are read from.
+func (a *app) endQuestions() {
+	if a.typedEnds != nil {
+		a.typedEnds()
 	}
-	return false, nil
 }
 
 // interruptible reads from r until ctx ends; reading then fails with the context's error. A read that waits for a

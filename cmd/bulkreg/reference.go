@@ -12,39 +12,69 @@ import (
 )
 
 // findOrder finds the order that a person names: by its reference, of whatever source, or as source/reference. Where a source
-// is given, only that source's order of just this reference is meant. A name that several orders have is refused with the list.
+// is given, only that source's orders are meant. A name that several orders have is refused with the list.
 func findOrder(ctx context.Context, st *store.Store, source, name string) (store.Order, error) {
-	orders, err := ordersNamed(ctx, st, source, name)
-	switch {
-	case err != nil:
+	orders, err := st.OrdersNamed(ctx, name)
+	if err != nil {
 		return store.Order{}, err
-	case len(orders) == 0 && source != "":
-		return store.Order{}, noOrder(source, name)
-	case len(orders) == 0:
-		return store.Order{}, fmt.Errorf("there is no order %q: `bulkreg orders` lists what there is", name)
-	case len(orders) > 1:
-		return store.Order{}, ambiguous(name, orders)
 	}
-	return orders[0], nil
+	of := ofSource(orders, source, name)
+	switch {
+	case len(of) == 0:
+		return store.Order{}, &noOrderError{source, name, orders}
+	case len(of) > 1:
+		return store.Order{}, ambiguous(name, of)
+	}
+	return of[0], nil
 }
 
-// ordersNamed are the orders that a name may mean.
-func ordersNamed(ctx context.Context, st *store.Store, source, name string) ([]store.Order, error) {
-	orders, err := st.OrdersNamed(ctx, name)
+// ofSource are those of the orders that a name may mean which are of a source, or ("") all. A source and its order's very
+// reference leave no doubt.
+func ofSource(orders []store.Order, source, name string) []store.Order {
 	if source == "" {
-		return orders, err
+		return orders
 	}
-	return slices.DeleteFunc(orders, func(o store.Order) bool { return o.Source != source || o.Reference != name }), err
+	var of []store.Order
+	for _, o := range orders {
+		switch {
+		case o.Source != source:
+		case o.Reference == name:
+			return []store.Order{o}
+		default:
+			of = append(of, o)
+		}
+	}
+	return of
+}
+
+// noOrderError says that there is no such order, and whose there is of that name.
+type noOrderError struct {
+	source, name string
+	others       []store.Order
+}
+
+func (e *noOrderError) Error() string {
+	switch {
+	case e.source == "":
+		return fmt.Sprintf("there is no order %q: `bulkreg orders` lists what there is", e.name)
+	case len(e.others) > 0:
+		return fmt.Sprintf("there is no order %q of source %q, but there is %s", e.name, e.source, listed(e.others))
+	}
+	return fmt.Sprintf("there is no order %q of source %q, nor of another: `bulkreg orders` lists what there is", e.name, e.source)
 }
 
 // ambiguous refuses a name that several orders have.
 func ambiguous(name string, orders []store.Order) error {
+	return usagef("%q names several orders: %s; give one of them as it stands here, or its reference with --source NAME",
+		name, listed(orders))
+}
+
+func listed(orders []store.Order) string {
 	list := make([]string, len(orders))
 	for i, o := range orders {
 		list[i] = o.Source + "/" + o.Reference
 	}
-	return usagef("%q names several orders: %s; give one of them as it stands here, or its reference with --source NAME",
-		name, strings.Join(list, ", "))
+	return strings.Join(list, ", ")
 }
 
 // target is what a hold is about: an account or an order.
@@ -87,7 +117,7 @@ func (f *targetFlags) find(ctx context.Context, a *app, st *store.Store, name st
 	if as == asAccount {
 		return target{account: name}, notKnown
 	}
-	orders, err := ordersNamed(ctx, st, "", name)
+	orders, err := st.OrdersNamed(ctx, name)
 	switch {
 	case err != nil:
 		return target{}, err

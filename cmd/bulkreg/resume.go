@@ -35,7 +35,7 @@ Elsewhere it needs --yes to lift everything or a restored hold.`,
   bulkreg resume mijndomeinpartner
   bulkreg resume order-1042`,
 		Args:              oneAtMost,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, a.accountNames, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				if len(args) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 
@@ -15,12 +16,16 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	reached        func(worker.Step) // nil but in builds that tests kill and stop
+
+	typed     *bufio.Reader // what a person answers; nil until something is asked
+	typedEnds func()
 }
 
 // run carries out one command line. Results go to stdout, everything else to stderr. Its error says how the
 // process should end: see report.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, reached: watchSteps(environ)}
+	defer a.endQuestions()
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -44,12 +49,15 @@ Start with:  bulkreg dev --demo`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate(versionText())
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.auditCommand())
 	root.AddCommand(a.benchCommand())
 	root.AddCommand(a.cancelCommand())
 	root.AddCommand(a.configCommand())
 	root.AddCommand(a.confirmCommand())
 	root.AddCommand(a.devCommand())
+	root.AddCommand(a.domainCommand())
 	root.AddCommand(a.enqueueCommand())
 	root.AddCommand(a.exportCommand())
 	root.AddCommand(a.holderCommand())
@@ -64,6 +72,8 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.resumeCommand())
 	root.AddCommand(a.retryCommand())
 	root.AddCommand(a.sandboxCommand())
+	root.AddCommand(a.statusCommand())
+	root.AddCommand(a.versionCommand())
 	root.AddCommand(a.watchCommand())
 	root.AddCommand(a.whoisCommand())
 	root.AddCommand(a.workerCommand())

@@ -23,14 +23,14 @@ It exits with 0 when every job succeeded, 3 when some did not, and 4 when some a
 		Example: `  bulkreg watch order-1042
   bulkreg watch order-1042 -o json 2>/dev/null | jq .outcomes`,
 		Args:              oneArg(anOrder),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
 				return a.waitFor(ctx, st, o, out)
 			})
 		},
 	}
-	addSource(cmd, &source)
+	addWhose(cmd, &source)
 	out.add(cmd)
 	return cmd
 }

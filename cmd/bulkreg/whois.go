@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -31,7 +30,7 @@ For many domains, and to keep the answers, use: bulkreg enqueue whois`,
 			return a.whois(cmd.Context(), account, out, args)
 		},
 	}
-	cmd.Flags().StringVar(&account, "account", config.DefaultAccount, "`NAME` of the account that asks")
+	a.addAccount(cmd, &account, "`NAME` of the account that asks")
 	out.add(cmd)
 	return cmd
 }

@@ -66,6 +66,8 @@ type Config struct {
 
 	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
 
+	Operator string `env:"BULKREG_OPERATOR" example:"ann" unit:"text" reason:"who confirms, retries, cancels and pauses, for the record, unless --by says; default the system's user"`
+
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 

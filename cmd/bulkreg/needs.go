@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+// need is one thing that needs a person, as programs read it. Its names are part of the interface.
+type need struct {
+	Reason   string     `json:"reason"`           // see `bulkreg status --help`
+	Words    string     `json:"words"`            // for people
+	Commands []string   `json:"commands"`         // what to type, if anything: one of them, or one after the other
+	Source   string     `json:"source,omitempty"` // of the order, with its reference
+	Order    string     `json:"order,omitempty"`
+	Account  string     `json:"account,omitempty"`
+	Kind     store.Kind `json:"kind,omitempty"`
+	Worker   string     `json:"worker,omitempty"`
+	Jobs     int        `json:"jobs,omitempty"` // more than 10,000 are 10,001
+	Since    *time.Time `json:"since"`          // null: not known
+
+	since time.Time
+}
+
+// What a need may be, beside those that store.Still has words for.
+const (
+	needUnconfirmed = "unconfirmed"
+	needOverdue     = "overdue"
+)
+
+// needsOf is what needs a person, what only a person can decide first.
+func needsOf(st store.Status) []need {
+	var needs []need
+	for _, u := range st.Unconfirmed {
+		needs = append(needs, unconfirmedNeed(u))
+	}
+	if len(st.Unconfirmed) == store.StatusOrders {
+		needs = append(needs, need{Reason: needUnconfirmed, Words: "there may be more orders with unconfirmed jobs", Commands: []string{"bulkreg orders --needs-person"}})
+	}
+	for _, h := range st.Holds {
+		if h.Reason.NeedsPerson() {
+			needs = append(needs, holdNeed(h))
+		}
+	}
+	for _, p := range st.Paused {
+		needs = append(needs, need{
+			Reason: string(store.StillPaused), Source: p.Source, Order: p.Reference, Account: p.Account, since: p.Since,
+			Words: "order " + p.Name() + " is paused" + byWhom(p.PlacedBy, p.Words), Commands: []string{"bulkreg resume " + orderWord(p.Order)},
+		})
+	}
+	needs = append(needs, needsOfWorkers(st)...)
+	needs = append(needs, overdueNeeds(st)...)
+	for i := range needs {
+		needs[i].Since = timeJSON(needs[i].since)
+		if needs[i].Commands == nil {
+			needs[i].Commands = []string{}
+		}
+	}
+	return needs
+}
+
+func unconfirmedNeed(u store.UnconfirmedOrder) need {
+	return need{
+		Reason: needUnconfirmed, Source: u.Source, Order: u.Reference, Account: u.Account, Kind: u.Kind, Jobs: u.Jobs,
+		Words: fmt.Sprintf("%s of order %s may have been paid for: %s", upToJobs(u.Jobs), u.Name(), aboutUnconfirmed),
+		Commands: []string{
+			fmt.Sprintf("bulkreg jobs %s --state unconfirmed", named(u.Order)),
+			fmt.Sprintf("bulkreg confirm %s --registered --reason TEXT", named(u.Order)),
+			fmt.Sprintf("bulkreg confirm %s --not-registered --reason TEXT", named(u.Order)),
+		},
+	}
+}
+
+func upToJobs(n int) string {
+	if n > store.StatusMost {
+		return upTo(n) + " jobs"
+	}
+	return counted(n, "job", "jobs")
+}
+
+func byWhom(by, words string) string {
+	text := ""
+	if by != "" {
+		text = " by " + by
+	}
+	if words != "" {
+		text += " (" + words + ")"
+	}
+	return text
+}
+
+func holdNeed(h store.HoldView) need {
+	n := need{Reason: string(store.StillHeld), Account: h.Account, Jobs: h.Jobs, since: h.Since, Commands: []string{"bulkreg resume " + shellWord(h.Account)}}
+	what := map[store.HoldReason]string{
+		store.HoldPayment:  "top up; it then goes on by itself, or at once with",
+		store.HoldAuth:     "correct its credentials and restart the workers, then",
+		store.HoldContract: "correct the paths or the account, then",
+		store.HoldPaused:   "only a person lifts it, with",
+		store.HoldRestored: "find out what was sent; only a person lifts it, with",
+	}[h.Reason]
+	n.Words = fmt.Sprintf("account %s has %s hold%s, and %s %s for it: %s", h.Account, withArticle(string(h.Reason)),
+		byWhom(h.PlacedBy, short(heldWords(h))), upToJobs(h.Jobs), plural(h.Jobs, "waits", "wait"), what)
+	return n
+}
+
+// needsOfWorkers is work that no live worker is there for, and what workers complain of.
+func needsOfWorkers(st store.Status) []need {
+	var needs []need
+	for _, l := range st.Lots {
+		jobs := min(l.Running+l.Queued+l.Waiting+l.Held, store.StatusMost+1)
+		if l.Workers == 0 {
+			needs = append(needs, need{
+				Reason: string(store.StillNoWorker), Kind: l.Kind, Account: l.Account, Jobs: jobs, since: l.Since,
+				Words: fmt.Sprintf("%s of kind %s and account %s %s, and no live worker is there for them: start one that knows the account",
+					upToJobs(jobs), l.Kind, l.Account, plural(jobs, "waits", "wait")),
+			})
+		}
+		if len(l.Paused) > 0 {
+			needs = append(needs, need{
+				Reason: string(store.StillQueuePaused), Kind: l.Kind, Account: l.Account, Jobs: jobs,
+				Words: stillWords(store.StillReason{Still: store.StillQueuePaused, Queues: l.Paused}),
+			})
+		}
+	}
+	for _, w := range st.Workers {
+		if w.Alive && w.Trouble != "" {
+			needs = append(needs, need{
+				Reason: string(store.StillTrouble), Worker: w.Name,
+				Words: stillWords(store.StillReason{Still: store.StillTrouble, Worker: w.Name, Words: w.Trouble}),
+			})
+		}
+	}
+	return needs
+}
+
+func overdueNeeds(st store.Status) []need {
+	var needs []need
+	if r := st.Rescue; r.Claims+r.Chunks > 0 {
+		var what []string
+		if r.Claims > 0 {
+			what = append(what, counted(min(r.Claims, store.StatusMost), "claim", "claims"))
+		}
+		if r.Chunks > 0 {
+			what = append(what, counted(min(r.Chunks, store.StatusMost), "delivery", "deliveries"))
+		}
+		needs = append(needs, need{
+			Reason: needOverdue, since: r.Since,
+			Words: strings.Join(what, " and ") + " should have been taken back by now, which each worker looks for: see that one runs",
+		})
+	}
+	for _, l := range st.Lots {
+		due := l.Overdue(st.At)
+		if due.IsZero() || l.Workers == 0 { // which is said already
+			continue
+		}
+		needs = append(needs, need{
+			Reason: needOverdue, Kind: l.Kind, Account: l.Account, Jobs: l.Waiting, since: due,
+			Words:    fmt.Sprintf("a job of kind %s and account %s should have been delivered by now: look into the workers' logs", l.Kind, l.Account),
+			Commands: []string{"bulkreg audit"},
+		})
+	}
+	return needs
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what needs a person, and what is in progress",
+		Long: `status says at once what waits for a person, over all orders and accounts, and what to type:
+
+  unconfirmed       jobs that may have been paid for: only a person can find out
+  hold              an account stands still until somebody has topped up, corrected or looked at something, or lifts it
+  order_paused      an order stands still until somebody resumes it
+  no_worker         there is work, and no live worker for its kind and account
+  worker_in_trouble a live worker says that something keeps it from working
+  queue_paused      somebody paused a queue in Redis, past bulkreg
+  overdue           a job should have gone by now, or what a worker left behind should have been taken back
+
+Below that it lists what is in progress by kind and account, and since when: jobs that are being called for, that are or will be
+delivered, that wait for a time of their own, and that are held; the live workers for them; and when the first of those with
+a time of their own may go. It costs the same however much there is: counts end at 10,000.
+
+It exits with 0 when nobody is needed, and with 4 when somebody is.`,
+		Example: `  bulkreg status
+  bulkreg status -o json | jq -r '.needs[] | .words, .commands[]'
+  bulkreg orders --needs-person`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				status, err := st.Status(ctx)
+				if err != nil {
+					return err
+				}
+				return a.printStatus(out, status)
+			})
+		},
+	}
+	out.add(cmd)
+	return cmd
+}
+
+func (a *app) printStatus(out output, st store.Status) error {
+	needs := needsOf(st)
+	if out.json() {
+		if err := printJSON(a.stdout, statusOut(st, needs)); err != nil {
+			return err
+		}
+		return needed(needs)
+	}
+	if err := a.printNeeds(st, needs); err != nil {
+		return err
+	}
+	if err := a.printLots(st); err != nil {
+		return err
+	}
+	return needed(needs)
+}
+
+// needed tells by its exit status whether a person is.
+func needed(needs []need) error {
+	if len(needs) == 0 {
+		return nil
+	}
+	return &exitErr{exitUnconfirmed, fmt.Errorf("%s a person", counted(len(needs), "thing needs", "things need"))}
+}
+
+// statusWidth is how wide a status is at most, as far as names allow.
+const statusWidth = 79
+
+func (a *app) printNeeds(st store.Status, needs []need) error {
+	var text strings.Builder
+	if len(needs) == 0 {
+		text.WriteString("Nobody is needed.\n")
+	}
+	for _, n := range needs {
+		head := strings.ReplaceAll(n.Reason, "_", " ")
+		if !n.since.IsZero() {
+			head += ", for " + ago(st.At.Sub(n.since))
+		}
+		fold(&text, "- ", cell(head+": "+n.Words))
+		for _, command := range n.Commands {
+			text.WriteString("    " + command + "\n")
+		}
+	}
+	for _, h := range st.Holds {
+		if !h.Reason.NeedsPerson() {
+			fold(&text, "- ", cell(fmt.Sprintf("nothing to do, for %s: account %s has %s hold, which goes by itself: %s",
+				ago(st.At.Sub(h.Since)), h.Account, withArticle(string(h.Reason)), heldWords(h))))
+		}
+	}
+	if _, err := fmt.Fprint(a.stdout, text.String()); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+func (a *app) printLots(st store.Status) error {
+	if len(st.Lots) == 0 {
+		_, err := fmt.Fprintln(a.stdout, "\nNothing is in progress.")
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	t := newTable(a.stdout, "KIND", "ACCOUNT", "RUNNING", "QUEUED", "LATER", "HELD", "WORKERS", "FOR", "DUE")
+	for _, l := range st.Lots {
+		t.row(string(l.Kind), l.Account, upTo(l.Running), upTo(l.Queued), upTo(l.Waiting), upTo(l.Held), thousands(l.Workers),
+			ago(st.At.Sub(l.Since)), dueCell(l, st.At))
+	}
+	return t.end()
+}
+
+// dueCell is when the first of a lot's waiting jobs may go, or since when it might have.
+func dueCell(l store.LotStatus, at time.Time) string {
+	switch {
+	case l.Due.IsZero():
+		return ""
+	case l.Due.After(at):
+		return "in " + ago(l.Due.Sub(at))
+	}
+	return ago(at.Sub(l.Due)) + " ago"
+}
+
+// upTo is a number that was not counted further than it is of use.
+func upTo(n int) string {
+	if n > store.StatusMost {
+		return thousands(store.StatusMost/1000) + "k+"
+	}
+	return thousands(n)
+}
+
+// ago is a time span for people, in its largest unit.
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/day)
+}
+
+// fold writes a text in lines of statusWidth at most, the first one behind a mark.
+func fold(w *strings.Builder, mark, text string) {
+	line := mark
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > statusWidth:
+			w.WriteString(line + "\n")
+			line = strings.Repeat(" ", len(mark))
+		default:
+			line += " "
+		}
+		line += word
+	}
+	w.WriteString(line + "\n")
+}
+
+// statusJSON is a status as programs read it. Its names are part of the interface.
+type statusJSON struct {
+	At          time.Time      `json:"at"` // by the database's clock
+	NeedsPerson bool           `json:"needs_person"`
+	Needs       []need         `json:"needs"`
+	InProgress  []lotJSON      `json:"in_progress"`
+	Holds       []statusHold   `json:"holds"` // all of them, also those that go by themselves
+	Workers     []statusWorker `json:"workers"`
+}
+
+type lotJSON struct {
+	Kind    store.Kind `json:"kind"`
+	Account string     `json:"account"`
+	Running int        `json:"running"` // jobs; more than 10,000 are 10,001, here and below
+	Queued  int        `json:"queued"`
+	Waiting int        `json:"waiting"` // for a time of their own
+	Held    int        `json:"held"`
+	Workers int        `json:"workers"` // live ones
+	Since   *time.Time `json:"since"`   // when the oldest of its orders that was found came
+	Due     *time.Time `json:"due"`     // when the first of those waiting may go; null: none waits
+}
+
+type statusHold struct {
+	Account     string           `json:"account"`
+	Reason      store.HoldReason `json:"reason"`
+	Scope       store.Scope      `json:"scope"`
+	Since       time.Time        `json:"since"`
+	NextProbeAt *time.Time       `json:"next_probe_at"`
+	Jobs        int              `json:"jobs"`
+	NeedsPerson bool             `json:"needs_person"`
+}
+
+type statusWorker struct {
+	Name    string    `json:"name"`
+	SeenAt  time.Time `json:"seen_at"`
+	Alive   bool      `json:"alive"`
+	Trouble string    `json:"trouble,omitempty"`
+}
+
+func statusOut(st store.Status, needs []need) statusJSON {
+	out := statusJSON{
+		At: st.At.UTC(), NeedsPerson: len(needs) > 0, Needs: []need{}, InProgress: []lotJSON{}, Holds: []statusHold{}, Workers: []statusWorker{},
+	}
+	out.Needs = append(out.Needs, needs...)
+	for _, l := range st.Lots {
+		out.InProgress = append(out.InProgress, lotJSON{
+			Kind: l.Kind, Account: l.Account, Running: l.Running, Queued: l.Queued, Waiting: l.Waiting, Held: l.Held, Workers: l.Workers,
+			Since: timeJSON(l.Since), Due: timeJSON(l.Due),
+		})
+	}
+	for _, h := range st.Holds {
+		out.Holds = append(out.Holds, statusHold{
+			h.Account, h.Reason, h.Scope, h.Since.UTC(), timeJSON(h.NextProbeAt), h.Jobs, h.Reason.NeedsPerson(),
+		})
+	}
+	for _, w := range st.Workers {
+		out.Workers = append(out.Workers, statusWorker{w.Name, w.SeenAt.UTC(), w.Alive, w.Trouble})
+	}
+	return out
+}

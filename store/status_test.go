@@ -1,0 +1,204 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/store"
+)
+
+func (b *bench) status() store.Status {
+	b.t.Helper()
+	st, err := b.store.Status(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return st
+}
+
+func lotText(l store.LotStatus) string {
+	return fmt.Sprintf("%s/%s running %d, queued %d, waiting %d, held %d, workers %d", l.Kind, l.Account, l.Running, l.Queued, l.Waiting, l.Held, l.Workers)
+}
+
+func TestStatusOfNothing(t *testing.T) {
+	t.Parallel()
+	st := setup(t).status()
+	if st.At.IsZero() || len(st.Unconfirmed)+len(st.Holds)+len(st.Paused)+len(st.Lots)+len(st.Workers)+st.Rescue.Claims+st.Rescue.Chunks > 0 ||
+		!st.Rescue.Since.IsZero() {
+		t.Errorf("got %+v", st)
+	}
+}
+
+// Jobs are counted where they stand, by kind and account, whatever else there is.
+func TestStatusCountsWork(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(store.Whois, "w"), names("w", 7)...)
+	if got := lotText(b.status().Lots[0]); got != "whois/default running 0, queued 7, waiting 0, held 0, workers 0" {
+		t.Errorf("fresh: %s", got)
+	}
+	h := b.running(store.Register, names("r", 5)...)
+	if got := lotText(b.status().Lots[0]); got != "register/default running 5, queued 0, waiting 0, held 0, workers 0" {
+		t.Errorf("running: %s", got)
+	}
+	ids := h.ids()
+	b.settle(h, store.Retry(ids[0], time.Hour, "busy"), store.Retry(ids[1], 2*time.Hour, "busy"), store.Hold(ids[2], "no money"),
+		store.Fail(ids[3], store.Rejected, "no"), store.Retry(ids[4], time.Hour, "busy"))
+	st := b.status()
+	if got := lotText(st.Lots[0]); got != "register/default running 0, queued 0, waiting 3, held 1, workers 0" {
+		t.Errorf("settled: %s", got)
+	}
+	l := st.Lots[0]
+	if in := l.Due.Sub(st.At); in < 50*time.Minute || in > 61*time.Minute {
+		t.Errorf("the first is due in %s", in)
+	}
+	if l.Since.IsZero() || !l.Free || !l.Overdue(st.At).IsZero() {
+		t.Errorf("got %+v", l)
+	}
+	b.exec(`UPDATE jobs SET wake_at = now() - interval '2 minutes' WHERE id = $1`, ids[1])
+	st = b.status()
+	if l := st.Lots[0]; l.Overdue(st.At).IsZero() || !l.Overdue(st.At).Equal(l.Due) {
+		t.Errorf("nothing is overdue: %+v", l)
+	}
+	l = b.status().Lots[0]
+	l.Moving = true
+	if !l.Overdue(st.At).IsZero() {
+		t.Error("what waits in a line that moves is overdue")
+	}
+}
+
+func TestStatusNamesWhatWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, _ := b.unconfirmed("a.nl", "b.nl")
+	st := b.status()
+	if len(st.Unconfirmed) != 1 || st.Unconfirmed[0].Jobs != 2 || st.Unconfirmed[0].Reference == "" {
+		t.Fatalf("unconfirmed: %+v", st.Unconfirmed)
+	}
+	b.carryOut(store.ActRequest{Act: store.ActConfirmRegistered, Operator: "ann", Reason: "ours", Jobs: h.ids()})
+	if st := b.status(); len(st.Unconfirmed) != 0 {
+		t.Errorf("confirmed: %+v", st.Unconfirmed)
+	}
+	other := b.running(store.Whois, "c.nl")
+	b.passLease(other.claim)
+	b.exec(`UPDATE claims SET lease_until = now() - interval '2 minutes' WHERE id = $1`, other.claim)
+	if st := b.status(); st.Rescue.Claims != 1 || st.At.Sub(st.Rescue.Since) < time.Minute {
+		t.Errorf("rescue: %+v", st.Rescue)
+	}
+}
+
+// It reads by indexes alone: no plan reads a table of jobs.
+func TestStatusScansNoTable(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(store.Register, "large"), names("x", 3000)...)
+	conn, err := b.db.Acquire(t.Context()) // whose statistics are told before it is asked
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		`UPDATE jobs SET state = 'succeeded', outcome = 'registered', finished_at = now() WHERE seq > 10`,
+		`DELETE FROM chunks`, `ANALYZE`, `SELECT pg_stat_force_next_flush()`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn.Release()
+	const read = `SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname IN ('jobs', 'chunks', 'claims')`
+	before := get[int64](b, read)
+	reader := b.open(store.Options{MaxConns: 1})
+	if _, err := reader.Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.OrdersNeedingPerson(t.Context(), "", 10); err != nil {
+		t.Fatal(err)
+	}
+	reader.Close() // a connection that ends tells its statistics
+	b.eventually(func() bool {
+		return get[int64](b, `SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'jobs_unconfirmed'`) > 0
+	})
+	if after := get[int64](b, read); after != before {
+		t.Errorf("it read %d rows in order", after-before)
+	}
+}
+
+func TestOrdersNeedingPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	list := func() string {
+		t.Helper()
+		orders, err := b.store.OrdersNeedingPerson(t.Context(), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, o := range orders {
+			names = append(names, o.Reference)
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	b.submit(newOrder(store.Register, "fine"), "fine.nl")
+	paused := b.submit(newOrder(store.Whois, "paused"), "p.nl").Order
+	if got := list(); got != "" {
+		t.Errorf("nothing waits, and it lists %s", got)
+	}
+	if _, _, err := b.store.PauseOrder(t.Context(), paused, store.Pause{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != "paused" {
+		t.Errorf("it lists %s", got)
+	}
+	hold := store.NewHold{Account: "default", Reason: store.HoldOutage, Scope: store.ScopeRegister, Words: "x", ProbeEvery: time.Hour}
+	if _, err := b.store.Hold(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != "paused" {
+		t.Errorf("an outage goes by itself, and it lists %s", got)
+	}
+	hold.Reason = store.HoldPayment
+	if _, err := b.store.Hold(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != "fine paused" {
+		t.Errorf("with a hold it lists %s", got)
+	}
+	b.exec(`DELETE FROM chunks; UPDATE jobs SET state = 'held' WHERE kind = 'register'`)
+	if got := list(); got != "fine paused" {
+		t.Errorf("with held jobs it lists %s", got)
+	}
+}
+
+func TestJobsOfDomain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := newJobs("a.nl", "b.nl")
+	second := newJobs("a.nl")
+	for _, o := range []struct {
+		kind store.Kind
+		name string
+		jobs []store.NewJob
+	}{{store.Whois, "one", first}, {store.Register, "two", second}} {
+		if _, err := b.store.Submit(t.Context(), newOrder(o.kind, o.name), yielded(o.jobs)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := map[string]uuid.UUID{"one": first[0].ID}
+	jobs, err := b.store.JobsOfDomain(t.Context(), "a.nl", func(o store.Order) uuid.UUID { return ids[o.Reference] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The registration is live, so that it is found whatever its id is.
+	if len(jobs) != 2 || jobs[0].ID != first[0].ID || jobs[1].ID != second[0].ID {
+		t.Errorf("got %+v", jobs)
+	}
+	if jobs, err := b.store.JobsOfDomain(t.Context(), "c.nl", func(store.Order) uuid.UUID { return first[0].ID }); err != nil || len(jobs) != 0 {
+		t.Errorf("of another domain: %+v, %v", jobs, err)
+	}
+}
