@@ -62,7 +62,7 @@ func TestWorkerCarriesOrdersOut(t *testing.T) {
 		t.Fatal(r.stderr)
 	}
 	st := openTestStore(t, url)
-	checks := submitOrder(t, st, queue.Whois, "checks", "a.nl", "taken-a.nl")
+	checks := submitOrder(t, st, queue.Whois, "checks", "free.nl", "taken-a.nl")
 	registrations := submitOrder(t, st, queue.Register, "registrations", "a.nl", "b.nl", "taken-a.nl")
 
 	worker := startCommand(t, environ, "worker")
