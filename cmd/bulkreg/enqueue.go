@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
@@ -45,8 +47,12 @@ type enqueuing struct {
 	ignore      []string // columns that may mean nothing
 	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
-	out         output
-	cfg         config.Config
+
+	asksRegistrar bool // reads its settings, too
+	suffixes      domainname.Suffixes
+
+	out output
+	cfg config.Config
 }
 
 // flags adds what all orders share.
@@ -63,15 +69,28 @@ func (e *enqueuing) flags(cmd *cobra.Command) {
 
 // check refuses what needs no reading to be refused, and loads the settings.
 func (e *enqueuing) check() error {
+	if strings.HasPrefix(e.order.Reference, "-") {
+		return usagef("--order %s: a reference cannot begin with a hyphen, as flags do: give --order a value, such as order-1042, and then the other flags",
+			shellWord(e.order.Reference))
+	}
 	if e.order.Reference == "" {
 		return usagef("--order is missing: give the order a reference of your own, which also makes it safe to repeat")
 	}
 	if err := e.order.Check(); err != nil {
 		return usageError(err)
 	}
+	use := config.UseStore | config.UseOrders
+	if e.asksRegistrar {
+		use |= config.UseRegistrar
+	}
 	var err error
-	e.cfg, err = e.loadConfig()
-	return err
+	if e.cfg, err = e.loadConfigFor(use); err != nil {
+		return err
+	}
+	if e.suffixes, err = e.cfg.Suffixes(); err != nil {
+		return usageError(err)
+	}
+	return nil
 }
 
 // read spools the order's jobs, says what it found, and refuses an order with invalid lines. The caller closes the spool.
@@ -254,5 +273,5 @@ func nothingStored() error {
 
 // inputOptions say how the lines of an order are read.
 func (e *enqueuing) inputOptions(holder string) input.Options {
-	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow}
+	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow, Suffixes: e.suffixes}
 }

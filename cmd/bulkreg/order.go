@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -60,7 +61,7 @@ func addWhose(cmd *cobra.Command, source *string) {
 
 // withStore runs fn on the database that the settings name.
 func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Store) error) error {
-	cfg, err := a.loadConfig()
+	cfg, err := a.loadConfigFor(config.UseStore)
 	if err != nil {
 		return err
 	}

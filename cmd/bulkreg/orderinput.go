@@ -137,9 +137,13 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 // sortArguments tells the file among the arguments of a WHOIS order from the domains, and refuses what can be read in
 // two ways.
 func sortArguments(args []string) (path string, domains []string, err error) {
+	return sortArgumentsUnder(domainname.Suffixes{}, args)
+}
+
+func sortArgumentsUnder(suffixes domainname.Suffixes, args []string) (path string, domains []string, err error) {
 	var paths []string
 	for _, arg := range args {
-		_, noDomain := domainname.Parse(arg)
+		_, noDomain := suffixes.Parse(arg)
 		switch file := isInputFile(arg); {
 		case file && noDomain == nil:
 			return "", nil, usagef("%q is a domain and also a file in this folder: write ./%s for the file, "+
@@ -160,14 +164,14 @@ func sortArguments(args []string) (path string, domains []string, err error) {
 	case len(paths) == 1:
 		return paths[0], nil, nil
 	}
-	return "", domains, aDomainOrFile(domains)
+	return "", domains, aDomainOrFile(suffixes, domains)
 }
 
 // aDomainOrFile explains arguments that are neither, before they are read as domains.
-func aDomainOrFile(arguments []string) error {
+func aDomainOrFile(suffixes domainname.Suffixes, arguments []string) error {
 	for _, arg := range arguments {
 		var bad *domainname.Error
-		_, err := domainname.Parse(arg)
+		_, err := suffixes.Parse(arg)
 		if !errors.As(err, &bad) {
 			continue
 		}

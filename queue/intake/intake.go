@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
@@ -39,6 +40,9 @@ func (o Order) Check() error {
 	}
 	if err := queue.CheckName(o.Reference, queue.MaxReference); err != nil {
 		return fmt.Errorf("the order's reference %w", err)
+	}
+	if strings.HasPrefix(o.Reference, "-") { // no command line could name it
+		return errors.New("the order's reference begins with a hyphen: begin it with a letter or a digit")
 	}
 	if err := queue.CheckName(o.Source, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's source %w", err)

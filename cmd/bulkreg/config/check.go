@@ -37,7 +37,7 @@ func (p *problems) addresses(c Config) {
 		var refused *session.RefusedError
 		switch {
 		case errors.As(err, &refused):
-			p.add("%v", refused)
+			p.addOf("DATABASE_URL", refused.Error())
 		case err != nil:
 			p.add("DATABASE_URL is no Postgres address: write it as %s", exampleOf("DATABASE_URL"))
 		}
@@ -49,6 +49,9 @@ func (p *problems) addresses(c Config) {
 		}
 	}
 	if _, err := c.Keys(); err != nil {
+		p.add("%v", err)
+	}
+	if _, err := c.Suffixes(); err != nil {
 		p.add("%v", err)
 	}
 	if !Listenable(c.MetricsAddr) {

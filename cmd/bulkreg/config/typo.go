@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +11,10 @@ import (
 
 // guarded are the beginnings of names that hardly anything but bulkreg uses. A name that comes close to one of our
 // variables with such a beginning is taken for a slip: it would change nothing, in silence.
-var guarded = [...]string{"REGISTRAR_", "REGISTER_", "WHOIS_", "RECONCILE_", "UPSTREAM_", "PAYMENT_"}
+var guarded = [...]string{
+	"REGISTRAR_", "REGISTER_", "WHOIS_", "RECONCILE_", "UPSTREAM_", "PAYMENT_", "RETRY_", "DATABASE_MAX_", "TERMINATION_GRACE_", "EXTRA_SUFFIXES",
+	"PRODUCER_KEYS",
+}
 
 // unknown reports variables that look like misspelt ones. Names that resemble none, which other programs may have put
 // there, pass.
@@ -28,7 +32,7 @@ func (p *problems) unknown(vars map[string]string) {
 			continue // accounts have numbers in their names and are checked by them
 		}
 		if meant := closest(variable, known); meant != "" {
-			p.add("%s is no setting: did you mean %s?", variable, meant)
+			p.addOf(meant, fmt.Sprintf("%s is no setting: did you mean %s?", variable, meant))
 		}
 	}
 }
