@@ -62,13 +62,16 @@ func (e *enqueuing) flags(cmd *cobra.Command) {
 	e.addAccount(cmd, &e.order.Account, "`NAME` of the registrar's account to use")
 	addSource(cmd, &e.order.Source)
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
-	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read")
+	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read, or with - to standard output")
 	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
 	e.out.add(cmd)
 }
 
 // check refuses what needs no reading to be refused, and loads the settings.
 func (e *enqueuing) check() error {
+	if e.rejects == standardOutput && e.out.json() {
+		return usagef("--rejects - and -o json both want standard output: give --rejects a file")
+	}
 	if strings.HasPrefix(e.order.Reference, "-") {
 		return usagef("--order %s: a reference cannot begin with a hyphen, as flags do: give --order a value, such as order-1042, and then the other flags",
 			shellWord(e.order.Reference))
@@ -99,6 +102,7 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 	if err != nil {
 		return nil, err
 	}
+	bad.out = e.stdout
 	spool, err := intake.ReadSpool(in.reader, bad.add)
 	if err := bad.end(); err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
@@ -187,13 +191,14 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil || !proceed {
 		return err
 	}
+	e.out.given = givenAgain
 	if found {
 		e.reportRepeat()
 	} else if o, err = e.submit(ctx, taker, spool); err != nil {
 		return err
 	}
 	if e.wait {
-		return e.waitFor(ctx, st, o, e.out)
+		return e.results().waitFor(ctx, st, o, e.out)
 	}
 	sum, err := st.Summarize(ctx, o)
 	if err != nil {
@@ -203,7 +208,17 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil {
 		return err
 	}
-	return e.printOrder(e.out, sum, still...)
+	return e.results().printOrder(e.out, sum, still...)
+}
+
+// results is the app that prints results: to standard error where the rejects have standard output.
+func (e *enqueuing) results() *app {
+	if e.rejects != standardOutput {
+		return e.app
+	}
+	a := *e.app
+	a.stdout = e.stderr
+	return &a
 }
 
 // incoming is an order that was read, and not yet stored.
@@ -237,6 +252,7 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 	case !res.Created: // somebody else was quicker since we looked
 		e.reportRepeat()
 	default:
+		e.out.given = givenNew
 		fmt.Fprintf(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {

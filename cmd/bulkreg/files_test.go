@@ -59,3 +59,37 @@ func TestListingGoesOnWithAWorkersSettingsWrong(t *testing.T) {
 		t.Errorf("worker: status %d: %s", r.status, r.stderr)
 	}
 }
+
+func TestRejectsOnStandardOutput(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	list := d.file("list.txt", "a.nl\nwww.b.nl\nc_d.nl\n")
+	want := "# line 2: domain \"www.b.nl\" is a host under b.nl: give b.nl\nwww.b.nl\n# line 3: domain \"c_d.nl\" has the character '_', which a domain cannot have\nc_d.nl\n"
+	r := d.must(exitUsage, "enqueue", "whois", list, "--order", "one", "--rejects", "-")
+	if r.stdout != want || !strings.Contains(r.stderr, "2 invalid lines written to standard output") {
+		t.Errorf("%q, %s", r.stdout, r.stderr)
+	}
+	d.empty()
+	r = d.must(exitDone, "enqueue", "whois", list, "--order", "one", "--rejects", "-", "--skip-invalid")
+	if r.stdout != want || !strings.Contains(r.stderr, "Order     one\n") {
+		t.Errorf("%q, %s", r.stdout, r.stderr)
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("there is a file of that name")
+	}
+	d.must(exitUsage, "enqueue", "whois", list, "--order", "two", "--rejects", "-", "-o", "json")
+	if r = d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "three", "--rejects", "-"); r.stdout != "" {
+		t.Errorf("without a reject: %q", r.stdout)
+	}
+}
+
+// It changes the process' environment, and so runs alone.
+func TestTroubleWithTheTemporaryFolderIsNamed(t *testing.T) {
+	d := newDesk(t)
+	t.Setenv("TMPDIR", "/nowhere/at/all")
+	r := d.must(exitError, "enqueue", "whois", "a.nl", "--order", "one")
+	if !strings.Contains(r.stderr, "the order cannot be kept in /nowhere/at/all while it is read") || !strings.Contains(r.stderr, "nothing was stored") || !strings.Contains(r.stderr, "TMPDIR") {
+		t.Errorf("got %s", r.stderr)
+	}
+	d.empty()
+}

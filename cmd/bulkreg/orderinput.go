@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 )
@@ -123,9 +124,13 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 		failed *fs.PathError
 		file   *input.FileError
 	)
+	var spool *intake.SpoolError
 	switch {
 	case ctx.Err() != nil:
 		return nothingStored()
+	case errors.As(err, &spool):
+		return fmt.Errorf("the order cannot be kept in %s while it is read: %w; nothing was stored: give a folder that can be written to "+
+			"and has room in TMPDIR", spool.Folder, spool)
 	case errors.As(err, &failed):
 		return err
 	case errors.As(err, &file):

@@ -70,4 +70,7 @@ func (p plan) print(w io.Writer) {
 	if more := p.Registered + p.Live - len(p.Claimed); more > 0 {
 		fmt.Fprintf(w, "  ... and %s\n", counted(more, "more", "more"))
 	}
+	if p.New > 0 {
+		printBought(w, p.Bought)
+	}
 }

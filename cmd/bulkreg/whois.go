@@ -126,7 +126,8 @@ type whoisAnswer struct {
 	Unicode      string                 `json:"unicode,omitempty"` // where it differs
 	Availability registrar.Availability `json:"availability"`
 	Status       string                 `json:"status,omitempty"`
-	Bars         []string               `json:"bars,omitempty"` // words of Status with which an order would not register it
+	Bars         []string               `json:"bars,omitempty"`   // words of Status with which an order would not register it
+	Barred       bool                   `json:"barred,omitempty"` // of a dry run: the order does not allow these words
 	Error        string                 `json:"error,omitempty"`
 }
 

@@ -122,6 +122,8 @@ type Plan struct {
 	Live       int // in progress in another order
 	// Claimed holds the first of the domains that are not new, at most maxClaimed.
 	Claimed []store.Claimant
+	// Bought is what the new domains are.
+	Bought Bought
 }
 
 const (
@@ -133,14 +135,16 @@ const (
 // before, count as claimed like any other.
 func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
 	p := Plan{Total: s.Len()}
-	domains := make([]string, 0, planBatch)
+	batch, domains := make([]entry, 0, planBatch), make([]string, 0, planBatch)
+	buying := newBuying()
 	look := func() error {
 		claimed, err := in.store.Claimants(ctx, domains)
 		if err != nil {
 			return err
 		}
-		domains = domains[:0]
+		others := make(map[string]bool, len(claimed))
 		for _, c := range claimed {
+			others[c.Domain] = true
 			if c.Registered {
 				p.Registered++
 			} else {
@@ -150,12 +154,19 @@ func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
 				p.Claimed = append(p.Claimed, c)
 			}
 		}
+		for _, e := range batch {
+			if !others[e.Domain] {
+				buying.add(e)
+			}
+		}
+		batch, domains = batch[:0], domains[:0]
 		return nil
 	}
 	for e, err := range s.entries() {
 		if err != nil {
 			return p, err
 		}
+		batch = append(batch, e)
 		if domains = append(domains, e.Domain); len(domains) == planBatch {
 			if err := look(); err != nil {
 				return p, err
@@ -166,5 +177,6 @@ func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
 		return p, err
 	}
 	p.New = p.Total - p.Registered - p.Live
+	p.Bought = buying.result()
 	return p, nil
 }
