@@ -14,7 +14,7 @@ import (
 func printBought(w io.Writer, b intake.Bought) {
 	fmt.Fprintln(w, "What is bought:")
 	t := newTable(w)
-	t.row("  domains under", listed(b.TLDs, "other TLD", "other TLDs"))
+	t.row("  domains under", frequent(b.TLDs, "other TLD", "other TLDs"))
 	t.row("  periods", periods(b.Periods))
 	t.row("  holders", holders(b))
 	t.row("  name servers", nameservers(b))
@@ -23,8 +23,8 @@ func printBought(w io.Writer, b intake.Bought) {
 	}
 }
 
-// listed is "nl 3, com 2, and 9 with 4 others".
-func listed(c intake.Counts, other, others string) string {
+// frequent is "nl 3, com 2, and 9 with 4 others".
+func frequent(c intake.Counts, other, others string) string {
 	var parts []string
 	for _, one := range c.Listed {
 		parts = append(parts, one.Name+" "+thousands(one.Domains))
@@ -59,7 +59,7 @@ func periodText(months int) string {
 
 func holders(b intake.Bought) string {
 	var parts []string
-	if ids := listed(b.HolderIDs, "other holder", "other holders"); ids != "" {
+	if ids := frequent(b.HolderIDs, "other holder", "other holders"); ids != "" {
 		parts = append(parts, ids)
 	}
 	if b.FromDetails > 0 {
@@ -71,7 +71,7 @@ func holders(b intake.Bought) string {
 
 func nameservers(b intake.Bought) string {
 	var parts []string
-	if hosts := listed(b.Nameservers, "other name server", "other name servers"); hosts != "" {
+	if hosts := frequent(b.Nameservers, "other name server", "other name servers"); hosts != "" {
 		parts = append(parts, hosts)
 	}
 	if b.Undelegated > 0 {

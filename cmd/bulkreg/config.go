@@ -99,8 +99,8 @@ type checked struct {
 	Missing  []string `json:"missing"`  // one line for each thing that is needed
 }
 
-// needs are what a user of settings reads, and what it cannot do without.
-func needsOf(user string) (config.Use, func(config.Config) error) {
+// settingsNeeded are what a user of settings reads, and what it cannot do without.
+func settingsNeeded(user string) (config.Use, func(config.Config) error) {
 	database := func(cfg config.Config) error {
 		_, err := cfg.Database()
 		return err
@@ -141,7 +141,7 @@ func warningsOf(cfg config.Config) []string {
 
 func (a *app) check(user string) checked {
 	found := checked{Wrong: []string{}, Warnings: []string{}, Missing: []string{}}
-	use, lacking := needsOf(user)
+	use, lacking := settingsNeeded(user)
 	cfg, err := config.LoadFor(a.environ, use)
 	var wrong *config.Error
 	if errors.As(err, &wrong) {

@@ -102,7 +102,7 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 	if err != nil {
 		return nil, err
 	}
-	bad.out = e.stdout
+	bad.out, bad.json = e.stdout, e.out.json() && !e.skipInvalid
 	spool, err := intake.ReadSpool(in.reader, bad.add)
 	if err := bad.end(); err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
@@ -116,7 +116,7 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 	case bad.count > 0 && !e.skipInvalid:
 		err = e.refuseLines(in, stats)
 	case spool.Len() == 0:
-		err = usagef("%s: %w", in.name, intake.ErrEmpty)
+		err = usageError(&located{in.name, fmt.Errorf("%s: %w", in.name, intake.ErrEmpty)})
 	}
 	if err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
@@ -152,7 +152,8 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 	if e.rejects == "" {
 		hint += "; --rejects FILE writes them to a file"
 	}
-	return usagef("%s of %s cannot be used, and nothing was stored: %s", thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)
+	return usageError(&located{in.name, fmt.Errorf("%s of %s cannot be used, and nothing was stored: %s",
+		thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)})
 }
 
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has

@@ -148,7 +148,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 		"one rejected": {
 			fates{"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "no")}, exitNotAll,
 			[]string{"one: 2/2, 1 call, registered 1, rejected 1\n",
-				"bulkreg: order one: 1 of 2 jobs did not succeed; `bulkreg jobs one --state failed` tells why\n"},
+				`{"kind":"not_succeeded","message":"order one: 1 of 2 jobs did not succeed; ` + "`bulkreg jobs one --state failed` tells why\""},
 		},
 		"one unconfirmed": {
 			fates{"a.nl": fails(store.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
@@ -205,7 +205,7 @@ func TestDryRun(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, want := range []string{"The plan of order one", "WHOIS call for 1 domain: ", "422", "This was a dry run: nothing was stored.\n",
-		"bulkreg: WHOIS gave no answer about 2 of 5 new domains"} {
+		`{"kind":"error","message":"WHOIS gave no answer about 2 of 5 new domains`} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("%q is not in\n%s", want, r.stderr)
 		}

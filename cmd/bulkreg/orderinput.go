@@ -134,7 +134,7 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 	case errors.As(err, &failed):
 		return err
 	case errors.As(err, &file):
-		return usagef("%s: %w; nothing was stored", in.name, file)
+		return usageError(&located{in.name, fmt.Errorf("%s: %w; nothing was stored", in.name, file)})
 	}
 	return usageError(err)
 }

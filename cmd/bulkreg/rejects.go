@@ -26,6 +26,7 @@ type rejects struct {
 	in    *orderInput
 	path  string // of the file, "" for none, "-" for out
 	out   io.Writer
+	json  bool // they are shown to programs: the order is refused for them
 
 	file   *os.File // nil until the first line
 	buffer *bufio.Writer
@@ -148,7 +149,11 @@ func openRejects(path string) (*os.File, error) {
 
 func (r *rejects) add(bad *input.RejectError) error {
 	if r.count++; r.count <= shownRejects {
-		fmt.Fprintf(r.shown, "%v\n", bad)
+		if r.json {
+			rejectedJSON(r.shown, r.in.name, bad)
+		} else {
+			fmt.Fprintf(r.shown, "%v\n", bad)
+		}
 	}
 	if r.path == "" {
 		return nil
@@ -168,7 +173,7 @@ func (r *rejects) add(bad *input.RejectError) error {
 
 // end completes the report and the file.
 func (r *rejects) end() error {
-	if more := r.count - shownRejects; more > 0 {
+	if more := r.count - shownRejects; more > 0 && !r.json {
 		fmt.Fprintf(r.shown, "... and %s\n", counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
 	}
 	if r.writer == nil {

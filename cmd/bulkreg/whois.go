@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )

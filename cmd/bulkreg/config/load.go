@@ -36,7 +36,7 @@ type problems []problem
 // add notes what is wrong with the variable that the text begins with.
 func (p *problems) add(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	p.addOf(leading.FindString(text), text)
+	p.addOf(VariableOf(text), text)
 }
 
 func (p *problems) addOf(variable, text string) { *p = append(*p, problem{variable, text}) }

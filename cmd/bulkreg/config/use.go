@@ -47,5 +47,8 @@ func (u Use) concerns(variable string) bool {
 	return u&UseWorker != 0
 }
 
+// VariableOf is the variable that a problem is about, "" if it does not begin with one.
+func VariableOf(problem string) string { return leading.FindString(problem) }
+
 // leading is the variable that a problem begins with.
 var leading = regexp.MustCompile(`^[A-Z][A-Z0-9_]*`)
