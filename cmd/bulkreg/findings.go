@@ -21,12 +21,11 @@ type findings struct {
 	stdout io.Writer
 	json   bool // on stdout
 
-	file    *os.File // for the domains; nil: stdout
-	buffer  *bufio.Writer
-	write   func(whoisAnswer) error
-	table   *table
-	begun   bool // of the domains in JSON
-	written bool // to the file
+	file   *os.File // for the domains; nil: stdout
+	buffer *bufio.Writer
+	write  func(whoisAnswer) error
+	table  *table
+	begun  bool // of the domains in JSON
 }
 
 // newFindings makes the file, if there is to be one.

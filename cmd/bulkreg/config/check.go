@@ -117,6 +117,9 @@ func (p *problems) client(variable string, one registrar.Config) {
 func (c Config) Warnings() []string {
 	var warnings []string
 	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
+	for _, variable := range c.strays {
+		warn("%s is no setting of this version: `bulkreg config` lists them", variable)
+	}
 	if c.ReconcileAfter < time.Minute {
 		warn("RECONCILE_AFTER=%s is short: where WHOIS lags longer than that behind a registration, a domain whose "+
 			"registration was not answered may be paid for twice", c.ReconcileAfter)

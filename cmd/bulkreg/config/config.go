@@ -75,6 +75,8 @@ type Config struct {
 	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 
 	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets
+
+	strays []string // variables that look like settings, and are none
 }
 
 // Off is the word for an address at which nothing shall listen.

@@ -343,6 +343,7 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]string{
 		"RECONCILE_AFTER=1s":        "RECONCILE_AFTER=1s is short",
+		"REGISTRAR_TIMEOUT=5s":      "REGISTRAR_TIMEOUT is no setting of this version",
 		"PAYMENT_PROBE_INTERVAL=2s": "PAYMENT_PROBE_INTERVAL=2s is shorter than UPSTREAM_TIMEOUT=30s",
 	} {
 		c, err := Load([]string{environ})
@@ -352,6 +353,15 @@ func TestWarnings(t *testing.T) {
 		if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], want) {
 			t.Errorf("%s: got %q, want %q", environ, w, want)
 		}
+	}
+}
+
+// Kubernetes tells programs of services by their names, and a service may be called registrar.
+func TestServicesAreNoStraySettings(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"REGISTRAR_SERVICE_HOST=10.0.0.1", "REGISTRAR_SERVICE_PORT_HTTP=80", "REGISTRAR_PORT_80_TCP_ADDR=10.0.0.1", "REGISTRAR_PORT=tcp://10.0.0.1:80", "WHOIS_SERVER=x"})
+	if w := c.Warnings(); err != nil || len(w) > 0 {
+		t.Errorf("%v, %q", err, w)
 	}
 }
 

@@ -67,7 +67,7 @@ func LoadFor(environ []string, use Use) (Config, error) {
 		wrong problems
 	)
 	vars := variables(environ)
-	wrong.unknown(vars)
+	c.strays = wrong.unknown(vars)
 	bad := wrong.parse(&c, vars, "")
 	c.Further = wrong.accounts(vars, c)
 	wrong.addresses(c)

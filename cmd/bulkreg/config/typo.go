@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,9 +17,17 @@ var guarded = [...]string{
 	"PRODUCER_KEYS",
 }
 
-// unknown reports variables that look like misspelt ones. Names that resemble none, which other programs may have put
-// there, pass.
-func (p *problems) unknown(vars map[string]string) {
+// ours are the beginnings of names that nothing but bulkreg uses, and serviceLink what Kubernetes puts behind the name of a
+// service, which may be one of them.
+var (
+	ours        = regexp.MustCompile(`^(REGISTRAR|REGISTER|RECONCILE|PAYMENT_PROBE|EXTRA_SUFFIX)_`)
+	serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_[0-9]+_.*)$`)
+)
+
+// unknown reports variables that look like misspelt ones, with the setting that each comes closest to. Names that resemble none
+// pass: other programs may have put them there, or the version after this one reads them. Of these it gives the ones that are
+// worth a warning.
+func (p *problems) unknown(vars map[string]string) (strays []string) {
 	names := map[string]bool{}
 	for _, f := range Fields() {
 		names[f.Variable] = true
@@ -33,8 +42,11 @@ func (p *problems) unknown(vars map[string]string) {
 		}
 		if meant := closest(variable, known); meant != "" {
 			p.addOf(meant, fmt.Sprintf("%s is no setting: did you mean %s?", variable, meant))
+		} else if ours.MatchString(variable) && !serviceLink.MatchString(variable) {
+			strays = append(strays, variable)
 		}
 	}
+	return strays
 }
 
 // closest is the guarded name that variable was meant for, "" if it resembles none.
