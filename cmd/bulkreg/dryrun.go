@@ -58,7 +58,7 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 		return refused(ctx, err)
 	}
 	fmt.Fprintln(r.stderr, "This was a dry run: nothing was stored.")
-	if err := report.end(result, p.Bought, found); err != nil {
+	if err := report.end(result, p.bought, found); err != nil {
 		return err
 	}
 	if result.Unknown > 0 {

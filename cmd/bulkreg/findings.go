@@ -111,12 +111,11 @@ func (p *findings) writeLine(answer whoisAnswer) error {
 }
 
 func (p *findings) writeCSV(answer whoisAnswer) error {
-	quoted := func(text string) string { return `"` + strings.ReplaceAll(harmless(text), `"`, `""`) + `"` }
 	words := answer.Status
 	if answer.Error != "" {
 		words = answer.Error
 	}
-	_, err := fmt.Fprintf(p.buffer, "%s,%s,%s,%t\n", quoted(answer.Domain), answer.Availability, quoted(words), answer.Barred)
+	_, err := fmt.Fprintf(p.buffer, "%s,%s,%s,%t\n", textCell(answer.Domain), answer.Availability, textCell(words), answer.Barred)
 	return err
 }
 

@@ -122,8 +122,6 @@ type Plan struct {
 	Live       int // in progress in another order
 	// Claimed holds the first of the domains that are not new, at most maxClaimed.
 	Claimed []store.Claimant
-	// Bought is what the new domains are.
-	Bought Bought
 }
 
 const (
@@ -134,6 +132,12 @@ const (
 // Plan compares spooled registrations with what is registered or in progress. Jobs of the order itself, taken in
 // before, count as claimed like any other.
 func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
+	p, _, err := in.PlanToBuy(ctx, s)
+	return p, err
+}
+
+// PlanToBuy is Plan, and says what the new domains are.
+func (in *Intake) PlanToBuy(ctx context.Context, s *Spool) (Plan, Bought, error) {
 	p := Plan{Total: s.Len()}
 	batch, domains := make([]entry, 0, planBatch), make([]string, 0, planBatch)
 	buying := newBuying()
@@ -164,19 +168,18 @@ func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
 	}
 	for e, err := range s.entries() {
 		if err != nil {
-			return p, err
+			return p, Bought{}, err
 		}
 		batch = append(batch, e)
 		if domains = append(domains, e.Domain); len(domains) == planBatch {
 			if err := look(); err != nil {
-				return p, err
+				return p, Bought{}, err
 			}
 		}
 	}
 	if err := look(); err != nil {
-		return p, err
+		return p, Bought{}, err
 	}
 	p.New = p.Total - p.Registered - p.Live
-	p.Bought = buying.result()
-	return p, nil
+	return p, buying.result(), nil
 }
