@@ -160,8 +160,15 @@ func (s *csvSource) next() (row, error) {
 }
 
 // lacksNeeded reports whether a row ends before something that it needs: its domain, or a holder of its own where the file has
-// a column for holders. A row that was cut off there would be paid for with the holder that others get.
+// a column for holders. A row that was cut off there would be paid for with the holder that others get. Nor is a value in a column
+// without a name what a row may end after: it may have been shifted.
 func (s *csvSource) lacksNeeded(fields []string) bool {
+	if len(fields) >= len(s.fields) {
+		return false
+	}
+	if slices.ContainsFunc(s.unnamed, func(i int) bool { return i < len(fields) && strings.TrimSpace(fields[i]) != "" }) {
+		return true
+	}
 	holderLacks, holderNamed := false, false
 	for i, at := range s.fields {
 		there := i < len(fields)
