@@ -179,3 +179,70 @@ func TestEachHolderIsLookedUpOnce(t *testing.T) {
 		t.Errorf("notes %q", notes.String())
 	}
 }
+
+// answering is a registrar that answers one call later than the next.
+type answering struct{ slow chan struct{} }
+
+func (a answering) CheckBulk(ctx context.Context, domains []string, _ ...registrar.Holder) (registrar.CheckReply, error) {
+	if domains[0] == "d0.nl" {
+		select {
+		case <-a.slow:
+		case <-ctx.Done():
+			return registrar.CheckReply{}, ctx.Err()
+		}
+	} else if domains[0] == "d1.nl" {
+		close(a.slow)
+	}
+	var reply registrar.CheckReply
+	for _, domain := range domains {
+		reply.Checks = append(reply.Checks, registrar.Check{Domain: domain, Availability: registrar.Available})
+	}
+	return reply, nil
+}
+
+func wantedDomains(n int) iter.Seq2[intake.Wanted, error] {
+	return func(yield func(intake.Wanted, error) bool) {
+		for i := range n {
+			if !yield(intake.Wanted{Domain: fmt.Sprintf("d%d.nl", i)}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestChecksAreToldInTheirOrder(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		var told []string
+		c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, tell: func(answers []whoisAnswer) error {
+			told = append(told, answers[0].Domain)
+			return nil
+		}}
+		if err := c.run(t.Context(), wantedDomains(20)); err != nil {
+			t.Fatal(err)
+		}
+		for i, domain := range told {
+			if want := fmt.Sprintf("d%d.nl", i); domain != want {
+				t.Fatalf("%s comes where %s should", domain, want)
+			}
+		}
+		if len(told) != 20 {
+			t.Fatalf("%d told", len(told))
+		}
+	}
+}
+
+func TestChecksEndWhereTheyCannotBeTold(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no space left")
+	c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, tell: func([]whoisAnswer) error { return full }}
+	if err := c.run(t.Context(), wantedDomains(1000)); !errors.Is(err, full) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c = checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3}
+	if err := c.run(ctx, wantedDomains(1000)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

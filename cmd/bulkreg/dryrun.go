@@ -194,15 +194,19 @@ const otherWords = "other words"
 // run checks all domains. It fails when ctx ends, the domains cannot be read or what is said cannot be told.
 func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) error {
 	c.found, c.barredBy = map[registrar.Availability]int{}, map[string]int{}
-	ctx, stop := context.WithCancel(ctx)
+	whole := ctx
+	ctx, stop := context.WithCancel(whole)
 	defer stop()
 	// One place for each call under way, in the order of the input. A slow call holds up those after it, and then the calls.
 	waiting := make(chan chan []whoisAnswer, c.calls)
 	var calls, telling errgroup.Group
 	calls.SetLimit(c.calls)
 	telling.Go(func() error {
-		defer stop()
-		return c.tellAll(ctx, waiting)
+		err := c.tellAll(ctx, waiting)
+		if err != nil {
+			stop() // nobody would read what further calls bring
+		}
+		return err
 	})
 	err := func() error {
 		defer close(waiting)
@@ -219,7 +223,7 @@ func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) e
 			calls.Go(func() error {
 				reply, err := c.upstream.CheckBulk(ctx, domainsOf(batch))
 				answered <- c.take(batch, reply, err)
-				return ctx.Err()
+				return whole.Err()
 			})
 		}
 		return nil
