@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -214,7 +215,7 @@ func TestChecksAreToldInTheirOrder(t *testing.T) {
 	t.Parallel()
 	for range 50 {
 		var told []string
-		c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, tell: func(answers []whoisAnswer) error {
+		c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, notes: io.Discard, tell: func(answers []whoisAnswer) error {
 			told = append(told, answers[0].Domain)
 			return nil
 		}}
@@ -235,13 +236,13 @@ func TestChecksAreToldInTheirOrder(t *testing.T) {
 func TestChecksEndWhereTheyCannotBeTold(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no space left")
-	c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, tell: func([]whoisAnswer) error { return full }}
+	c := checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, notes: io.Discard, tell: func([]whoisAnswer) error { return full }}
 	if err := c.run(t.Context(), wantedDomains(1000)); !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c = checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3}
+	c = checks{upstream: answering{make(chan struct{})}, batch: 1, calls: 3, notes: io.Discard}
 	if err := c.run(ctx, wantedDomains(1000)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

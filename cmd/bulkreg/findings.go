@@ -57,16 +57,15 @@ func (r *registering) newFindings() (*findings, error) {
 	return p, err
 }
 
-// makeFindings makes a file that is not there yet. A pipe or a device may be.
+// makeFindings makes a file where nothing stands, not even a link. Only os.DevNull may be there.
 func makeFindings(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		info, found := os.Stat(path)
-		if found == nil && !info.IsDir() && !info.Mode().IsRegular() {
-			file, err = os.OpenFile(path, os.O_WRONLY, 0)
-		} else {
+		info, found := os.Lstat(path)
+		if found != nil || !isDevNull(info) {
 			return nil, usagef("--out %s is there already: give another file, or remove that one first; nothing was stored", path)
 		}
+		file, err = os.OpenFile(path, os.O_WRONLY, 0)
 	}
 	if err != nil {
 		return nil, usagef("--out: %w; nothing was stored", err)
