@@ -135,7 +135,11 @@ func kindOf(err error, status int) string {
 	case errors.Is(err, store.ErrUnavailable):
 		return kindUnavailable
 	}
-	return map[int]string{exitUsage: kindUsage, exitNotAll: kindNotSucceeded, exitUnconfirmed: kindUnconfirmed, exitError: kindOther}[status]
+	kinds := map[int]string{exitUsage: kindUsage, exitNotAll: kindNotSucceeded, exitUnconfirmed: kindUnconfirmed}
+	if kind, known := kinds[status]; known {
+		return kind
+	}
+	return kindOther
 }
 
 func whereOf(err error) *whereJSON {

@@ -48,7 +48,7 @@ func TestErrorsInJSON(t *testing.T) {
 			[]errorJSON{{Kind: "usage", Message: "--order is missing: give", Hint: "give the order a reference of your own, which also makes it safe to repeat"}}},
 		"a flag that there is not": {nil, []string{"orders", "--bogus"}, exitUsage, []errorJSON{{Kind: "usage", Message: "unknown flag: --bogus"}}},
 		"no order": {nil, []string{"order", "nobody's"}, exitError, []errorJSON{{Kind: "not_found", Message: `there is no order "nobody's"`,
-			Hint: "`bulkreg orders` lists what there is, and --source says whose it is"}}},
+			Hint: "`bulkreg orders` lists what there is"}}},
 		"another order": {nil, []string{"enqueue", "whois", "b.nl", "--order", "there"}, exitUsage, []errorJSON{{Kind: "conflict", Message: "exists with other content",
 			Hint: "give the new order a reference of its own"}}},
 		"no file": {nil, []string{"enqueue", "register", "missing.csv", "--order", "x"}, exitUsage,
