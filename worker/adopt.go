@@ -15,10 +15,14 @@ import (
 // derived, so that a repeat is the same job, and so that no id from outside names another order's row. Its error is a
 // *job.Error.
 func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
+	return newJobBy(job.Rules{}, c, kind, j)
+}
+
+func newJobBy(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	fields := job.Fields{
 		Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
 	}
-	checked, err := fields.Check(kind)
+	checked, err := rules.Check(fields, kind)
 	if err != nil {
 		return store.NewJob{}, err
 	}
@@ -35,9 +39,9 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 
 // rejectedJob makes the row of a job that breaks a rule: it ends as it begins, with the words that say why. What is no domain
 // stands in quotes, bounded and printable, so that nothing takes it for one.
-func rejectedJob(c queue.Chunk, kind queue.Kind, j queue.Job, broken error) store.NewJob {
+func rejectedJob(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job, broken error) store.NewJob {
 	n := store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, j.Domain), Rejected: broken.Error()}
-	name, err := job.Domain(j.Domain)
+	name, err := rules.Domain(j.Domain)
 	if err == nil {
 		n.ID, n.Domain = queue.JobID(c.Source, c.Order, kind, name.ASCII), name.ASCII
 		if name.Unicode != name.ASCII {
@@ -56,12 +60,16 @@ func rejectedJob(c queue.Chunk, kind queue.Kind, j queue.Job, broken error) stor
 // rowsOf makes the rows of a producer's own chunk. A domain that it has twice is one job, the first. Where refused says why
 // nobody can carry out any of them, all end with these words.
 func rowsOf(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
+	return rowsBy(job.Rules{}, c, kind, refused)
+}
+
+func rowsBy(rules job.Rules, c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
 	rows := make([]store.NewJob, 0, len(c.Jobs))
 	seen := make(map[uuid.UUID]bool, len(c.Jobs))
 	for _, j := range c.Jobs {
-		n, err := newJob(c, kind, j)
+		n, err := newJobBy(rules, c, kind, j)
 		if err != nil {
-			n = rejectedJob(c, kind, j, err)
+			n = rejectedJob(rules, c, kind, j, err)
 		} else {
 			n.Rejected = refused
 		}

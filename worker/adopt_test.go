@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -125,5 +126,21 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 	}
 	if lines := strings.Count(log.String(), `"level":"error"`); lines != 7 || strings.Contains(log.String(), "{}") {
 		t.Errorf("%d lines:\n%s", lines, log.String())
+	}
+}
+
+// A producer's names are held to the suffixes of the settings, as an order's lines are.
+func TestSuffixesOfProducersJobs(t *testing.T) {
+	t.Parallel()
+	suffixes, err := domainname.ParseSuffixes("co.nl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := queue.Chunk{Source: "shop", Order: "r", Jobs: []queue.Job{{Domain: "foo.co.nl"}}}
+	if n := rowsBy(job.Rules{Suffixes: suffixes}, c, queue.Whois, "")[0]; n.Domain != "foo.co.nl" || n.Rejected != "" {
+		t.Errorf("got %+v", n)
+	}
+	if n := rowsOf(c, queue.Whois, "")[0]; !strings.Contains(n.Rejected, "add co.nl to EXTRA_SUFFIXES") {
+		t.Errorf("without them: %+v", n)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -24,7 +26,8 @@ type adopter struct {
 	store     *store.Store
 	pipelines map[string]*pipeline // by account
 	chunkSize int
-	keys      queue.Keys    // none: chunks need not be signed
+	keys      queue.Keys // none: chunks need not be signed
+	suffixes  domainname.Suffixes
 	redeliver time.Duration // how long a delivery may stay unclaimed
 	lines     adoptionLines
 	returning chan struct{} // holds one for each statement that gives a delivery back
@@ -95,7 +98,7 @@ func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
 			Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
 			Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
 		},
-		rows: rowsOf(c, a.kind, ""), done: make(chan error, 1),
+		rows: rowsBy(job.Rules{Suffixes: a.suffixes}, c, a.kind, ""), done: make(chan error, 1),
 	}
 	if err := a.lines.of(c).wait(ctx, n, a.write); err != nil {
 		return fmt.Errorf("adopt chunk: %w", unadoptable(err))
@@ -138,7 +141,7 @@ func (a *adopter) refuseUnknown(ctx context.Context, all []*newcomer) error {
 			asked = true
 		}
 		if !slices.Contains(known, n.chunk.Account) {
-			n.rows = rowsOf(n.chunk, a.kind, fmt.Sprintf("there is no account %q: it is not configured", n.chunk.Account))
+			n.rows = rowsBy(job.Rules{Suffixes: a.suffixes}, n.chunk, a.kind, fmt.Sprintf("there is no account %q: it is not configured", n.chunk.Account))
 		}
 	}
 	return nil

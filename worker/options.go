@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 )
@@ -41,8 +42,9 @@ type Options struct {
 	RetryBase       time.Duration
 	RetryMax        time.Duration
 	MaxAttempts     int
-	HoldInterval    time.Duration // from a hold to its first probe
-	Rate            float64       // requests a second, per account, over the whole fleet; 0: no limit
+	HoldInterval    time.Duration       // from a hold to its first probe
+	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
+	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
 
 	Name  string           // of this process, for claims; default host and pid
 	Log   zerolog.Logger   // default: nothing

@@ -62,7 +62,7 @@ func (w *Worker) addAdoption(kind queue.Kind, pipelines map[string]*pipeline, cl
 	a := &adopter{
 		kind: kind, store: o.Store, pipelines: pipelines, chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
 		lines: newAdoptionLines(), returning: make(chan struct{}, adopters),
-		keys: o.ProducerKeys, again: w.producer.Again, log: log,
+		keys: o.ProducerKeys, suffixes: o.Suffixes, again: w.producer.Again, log: log,
 		down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
 	}
 	for range adoptionServers {

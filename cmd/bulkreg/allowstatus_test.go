@@ -35,13 +35,23 @@ func TestDryRunTellsWhatBars(t *testing.T) {
 	file := d.file("list.csv", "domain,allow_status\na.nl,\npremium-1.nl,\npremium-2.nl,\npremium-3.nl,Premium\nreserved-1.nl,\npriced-1.nl,premium\ntaken-1.nl,premium\n")
 	args := []string{"enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run"}
 	r := d.must(exitDone, args...)
-	want := `New        7
+	want := `DOMAIN         WHOIS      REGISTRAR SAYS
+a.nl           available  free
+premium-1.nl   available  premium, 1200.00 EUR (not sent: --allow-status would allow it)
+premium-2.nl   available  premium, 1200.00 EUR (not sent: --allow-status would allow it)
+premium-3.nl   available  premium, 1200.00 EUR
+reserved-1.nl  available  reserved (not sent: --allow-status would allow it)
+priced-1.nl    available  49.00 EUR (not sent: --allow-status would allow it)
+taken-1.nl     taken      active
+
+New        7
 Available  6
 Taken      1
 Unknown    0
 Barred     2  premium: not sent unless --allow-status premium
 Barred     1  price: not sent unless --allow-status price
 Barred     1  reserved: not sent unless --allow-status reserved
+Holder  H1  not found: their domains cannot be registered
 `
 	if diff := cmp.Diff(want, r.stdout); diff != "" {
 		t.Error(diff)

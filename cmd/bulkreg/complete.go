@@ -65,7 +65,7 @@ func orderNames(ctx context.Context, st *store.Store, begun string) ([]string, e
 
 // accountNames are the accounts that the settings or workers know.
 func (a *app) accountNames(ctx context.Context, st *store.Store, begun string) ([]string, error) {
-	cfg, err := a.loadConfig()
+	cfg, err := a.loadConfigFor(config.UseStore)
 	if err != nil {
 		return nil, err
 	}

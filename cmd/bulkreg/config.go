@@ -12,17 +12,22 @@ import (
 
 func (a *app) configCommand() *cobra.Command {
 	var (
-		check bool
-		out   choice
+		check     bool
+		user, out choice
 	)
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "List every setting, or check those of this environment",
-		Long: `List every setting: its environment variable, its default, its unit, and what it is for.
+		Short: "List every setting with its value here, or check those of this environment",
+		Long: `List every setting: its environment variable, its value here, where that comes from, its default, its unit, and what it
+is for. Secrets are hidden.
 
-Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis names the file that holds REDIS_URL.`,
+Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis names the file that holds REDIS_URL.
+
+--check says what is wrong with the settings, and what is missing, and lists nothing. --for worker, api or cli checks what that
+needs alone; without it, everything.`,
 		Example: `  bulkreg config
   bulkreg config --check
+  bulkreg config --check --for cli
   bulkreg config --check -o json
   bulkreg config -o markdown`,
 		Args: noArgs,
@@ -31,9 +36,11 @@ Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis n
 			case check && out.value == "markdown":
 				return usagef("--check is for people, or for programs with -o json: leave -o markdown out")
 			case check:
-				return a.checkConfig(out.value)
+				return a.checkConfig(out.value, user.value)
+			case user.value != "":
+				return usagef("--for goes with --check")
 			case out.value == "json":
-				return printJSON(a.stdout, config.Fields())
+				return printJSON(a.stdout, config.EffectiveOf(a.environ))
 			case out.value == "markdown":
 				return a.listConfigInMarkdown()
 			}
@@ -41,21 +48,25 @@ Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis n
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "check the settings of this environment, and list nothing")
+	addChoice(cmd, &user, "for", "", "check what this `WHAT` needs alone: worker, api or cli", "", "worker", "api", "cli")
 	addChoice(cmd, &out, "output", "o", "print the list in this `FORMAT`: table, json or markdown", "table", "table", "json", "markdown")
 	return cmd
 }
 
 func (a *app) listConfig() error {
-	t := newTable(a.stdout, "VARIABLE", "DEFAULT", "UNIT", "REASON")
-	for _, f := range config.Fields() {
+	t := newTable(a.stdout, "VARIABLE", "VALUE", "FROM", "DEFAULT", "UNIT", "REASON")
+	for _, f := range config.EffectiveOf(a.environ) {
 		variable := f.Variable
 		if f.File {
 			variable += " *"
 		}
-		t.row(variable, f.Default, f.Unit, f.Reason)
+		t.row(variable, short(f.Value), f.From, f.Default, f.Unit, f.Reason)
 	}
 	if err := t.end(); err != nil {
 		return err
+	}
+	if _, err := a.loadConfig(); err != nil {
+		fmt.Fprintln(a.stderr, "warning:", err)
 	}
 	_, err := fmt.Fprintln(a.stdout, "\n* also from the file that <VARIABLE>_FILE names")
 	return err
@@ -80,31 +91,42 @@ func (a *app) listConfigInMarkdown() error {
 	return err
 }
 
-// checked is what a check found, as programs read it. Its names are part of the interface.
+// checked is what a check found, as programs read it. Its names are part of the interface. The exit status is 2 when there is
+// something wrong or missing.
 type checked struct {
-	Wrong    []string `json:"wrong"`    // one line for each; the exit status is 2 when there is one
+	Wrong    []string `json:"wrong"`    // one line for each
 	Warnings []string `json:"warnings"` // allowed, and seldom meant
-	Missing  []string `json:"missing"`  // what some commands need more
+	Missing  []string `json:"missing"`  // one line for each thing that is needed
 }
 
-// checkConfig says what a worker would say of the settings. Missing ones are no mistake: not every command needs them.
-func (a *app) checkConfig(format string) error {
-	cfg, err := a.loadConfig()
-	if format == "json" {
-		return errors.Join(printJSON(a.stdout, checkedOf(cfg, err)), err)
-	}
-	if err != nil {
+// settingsNeeded are what a user of settings reads, and what it cannot do without.
+func settingsNeeded(user string) (config.Use, func(config.Config) error) {
+	database := func(cfg config.Config) error {
+		_, err := cfg.Database()
 		return err
 	}
-	for _, warning := range warningsOf(cfg) {
+	switch user {
+	case "api":
+		return config.UseStore | config.UseOrders, database
+	case "cli":
+		return config.UseStore | config.UseOrders | config.UseRegistrar, database
+	}
+	return config.UseAll, lacking
+}
+
+// checkConfig says what is wrong with the settings for a user of them, "" for a worker, which reads them all.
+func (a *app) checkConfig(format, user string) error {
+	found := a.check(user)
+	if format == "json" {
+		return errors.Join(printJSON(a.stdout, found), found.err())
+	}
+	for _, warning := range found.Warnings {
 		fmt.Fprintln(a.stderr, "warning:", warning)
 	}
-	verdict := "no setting is wrong"
-	if err := lacking(cfg); err != nil {
-		fmt.Fprintf(a.stderr, "some commands need more:\n%v\n", err)
-		verdict = "none of those set is wrong"
+	if err := found.err(); err != nil {
+		return err
 	}
-	_, err = fmt.Fprintln(a.stdout, verdict)
+	_, err := fmt.Fprintln(a.stdout, "no setting is wrong")
 	return err
 }
 
@@ -117,16 +139,35 @@ func warningsOf(cfg config.Config) []string {
 	return warnings
 }
 
-func checkedOf(cfg config.Config, err error) checked {
+func (a *app) check(user string) checked {
 	found := checked{Wrong: []string{}, Warnings: []string{}, Missing: []string{}}
+	use, lacking := settingsNeeded(user)
+	cfg, err := config.LoadFor(a.environ, use)
 	var wrong *config.Error
 	if errors.As(err, &wrong) {
 		found.Wrong = wrong.Problems
 		return found // what could not be read is not judged
 	}
-	found.Warnings = append(found.Warnings, warningsOf(cfg)...)
+	if use == config.UseAll {
+		found.Warnings = append(found.Warnings, warningsOf(cfg)...)
+	} else if warning := cfg.DatabaseWarning(); warning != "" {
+		found.Warnings = append(found.Warnings, warning)
+	}
 	if err := lacking(cfg); err != nil {
 		found.Missing = strings.Split(err.Error(), "\n")
 	}
 	return found
+}
+
+// err is nil where nothing is wrong or missing.
+func (c checked) err() error {
+	switch {
+	case len(c.Wrong) > 0:
+		return usageError(&config.Error{Problems: c.Wrong})
+	case len(c.Missing) == 1:
+		return usagef("a setting is missing: %s", c.Missing[0])
+	case len(c.Missing) > 1:
+		return usagef("settings are missing:\n  %s", strings.Join(c.Missing, "\n  "))
+	}
+	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -57,9 +59,9 @@ func TestConfigCheck(t *testing.T) {
 	}{
 		"all there": {[]string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h:1/0", "REGISTRAR_BASE_URL=http://h",
 			"REGISTRAR_CLIENT_ID=x", "REGISTRAR_CLIENT_SECRET=y"}, exitDone, "no setting is wrong", nil},
-		"some missing": {nil, exitDone, "none of those set is wrong",
-			[]string{"some commands need more", "DATABASE_URL is not set", "REDIS_URL is not set", "REGISTRAR_CLIENT_SECRET are not set"}},
-		"a warning": {[]string{"RECONCILE_AFTER=1s"}, exitDone, "none of those set is wrong", []string{"warning: RECONCILE_AFTER=1s is short"}},
+		"some missing": {nil, exitUsage, "",
+			[]string{"bulkreg: settings are missing:\n  DATABASE_URL is not set", "\n  REDIS_URL is not set", "REGISTRAR_CLIENT_SECRET are not set"}},
+		"a warning": {[]string{"RECONCILE_AFTER=1s"}, exitUsage, "", []string{"warning: RECONCILE_AFTER=1s is short"}},
 		"two wrong": {[]string{"WHOIS_BATCH_SIZE=0", "RETRY_BASE=2"}, exitUsage, "",
 			[]string{"bulkreg: 2 settings are wrong:\n  WHOIS_BATCH_SIZE=", "\n  RETRY_BASE="}},
 	} {
@@ -81,6 +83,74 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+// What a worker needs is nothing to those who only list orders.
+func TestConfigCheckForSomebody(t *testing.T) {
+	t.Parallel()
+	database := "DATABASE_URL=postgres://u@h/d"
+	for name, tc := range map[string]struct {
+		user    string
+		environ []string
+		want    string // "" for nothing wrong
+	}{
+		"cli":                        {"cli", []string{database}, ""},
+		"api":                        {"api", []string{database}, ""},
+		"worker":                     {"worker", []string{database}, "settings are missing:\n  REDIS_URL is not set"},
+		"cli without database":       {"cli", nil, "a setting is missing: DATABASE_URL is not set"},
+		"api without database":       {"api", nil, "a setting is missing: DATABASE_URL is not set"},
+		"a worker's, for cli":        {"cli", []string{database, "RETRY_BASE=2", "RECONCILE_CHEKCS=2", "METRICS_ADDR=9090", "REDIS_URL=x"}, ""},
+		"a worker's, for api":        {"api", []string{database, "RETRY_BASE=20m", "REGISTRAR_PATH_CHECK=x"}, ""},
+		"a worker's, for worker":     {"worker", []string{database, "RETRY_BASE=20m"}, "RETRY_BASE=20m0s is longer than RETRY_MAX"},
+		"the registrar's, for cli":   {"cli", []string{database, "REGISTRAR_PATH_CHECK=x"}, "REGISTRAR_PATH_CHECK"},
+		"a slip that counts for cli": {"cli", []string{database, "EXTRA_SUFFIXS=co.nl"}, "EXTRA_SUFFIXS is no setting: did you mean EXTRA_SUFFIXES?"},
+		"suffixes":                   {"api", []string{database, "EXTRA_SUFFIXES=co..nl"}, `EXTRA_SUFFIXES: "co..nl" has a dot too many`},
+	} {
+		r := runCommand(t, tc.environ, "config", "--check", "--for", tc.user)
+		if ok := tc.want == "" && r.status == exitDone && r.stderr == "" || tc.want != "" && r.status == exitUsage && strings.Contains(r.stderr, tc.want); !ok {
+			t.Errorf("%s: status %d, %s", name, r.status, r.stderr)
+		}
+	}
+	for _, args := range [][]string{{"--for", "worker"}, {"--check", "--for", "nobody"}} {
+		if r := runCommand(t, nil, append([]string{"config"}, args...)...); r.status != exitUsage || r.stdout != "" {
+			t.Errorf("%q: status %d", args, r.status)
+		}
+	}
+}
+
+func TestConfigShowsWhatCounts(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(file, []byte("\uFEFFco.nl\nuk.com\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := []string{
+		"DATABASE_URL=postgres://u:hunter2@h/d", "WHOIS_BATCH_SIZE=7", "EXTRA_SUFFIXES_FILE=" + file, "REGISTRAR_BASE_URL=https://u:hunter2@h",
+		"REGISTRAR_ACCOUNTS_3_NAME=brand-b", "REGISTRAR_ACCOUNTS_3_CLIENT_SECRET=hunter2", "REDIS_URL_FILE=/nowhere/at/all",
+	}
+	type setting struct{ Variable, Value, From string }
+	r := runCommand(t, environ, "config", "-o", "json")
+	got := map[string]setting{}
+	for _, s := range parsed[[]setting](t, r.stdout) {
+		got[s.Variable] = s
+	}
+	for _, want := range []setting{
+		{"DATABASE_URL", "(hidden)", "environment"}, {"WHOIS_BATCH_SIZE", "7", "environment"}, {"REGISTER_BATCH_SIZE", "50", "default"},
+		{"EXTRA_SUFFIXES", "co.nl uk.com", "file " + file}, {"REGISTRAR_BASE_URL", "(hidden)", "environment"}, {"REGISTRAR_CLIENT_ID", "", ""},
+		{"REGISTRAR_ACCOUNTS_3_NAME", "brand-b", "environment"}, {"REGISTRAR_ACCOUNTS_3_CLIENT_SECRET", "(hidden)", "environment"},
+		{"REDIS_URL", "", "file /nowhere/at/all"},
+	} {
+		if got[want.Variable] != want {
+			t.Errorf("got %+v, want %+v", got[want.Variable], want)
+		}
+	}
+	table := runCommand(t, environ, "config")
+	if table.status != exitDone || !strings.Contains(table.stdout, "WHOIS_BATCH_SIZE ") || !strings.Contains(table.stderr, "/nowhere/at/all") {
+		t.Errorf("status %d: %s", table.status, table.stderr)
+	}
+	if strings.Contains(r.stdout+table.stdout+table.stderr, "hunter2") {
+		t.Error("a secret is shown")
+	}
+}
+
 func TestConfigCheckAsJSON(t *testing.T) {
 	t.Parallel()
 	complete := []string{"DATABASE_URL=postgres://u@h/d", "REDIS_URL=redis://h", "REGISTRAR_BASE_URL=http://h",
@@ -91,7 +161,7 @@ func TestConfigCheckAsJSON(t *testing.T) {
 		wrong, warnings, missing int
 	}{
 		"all is well": {complete, exitDone, 0, 0, 0},
-		"missing":     {nil, exitDone, 0, 0, 3},
+		"missing":     {nil, exitUsage, 0, 0, 3},
 		"a warning":   {append(complete, "RECONCILE_AFTER=1s"), exitDone, 0, 1, 0},
 		"wrong":       {append(complete, "WHOIS_BATCH_SIZE=0", "REGISTRAR_PATH_CHECK=x"), exitUsage, 2, 0, 0},
 	} {

@@ -8,18 +8,35 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
 // loadConfig reads the settings from the environment. What is wrong with them is the caller's to mend.
-func (a *app) loadConfig() (config.Config, error) {
-	cfg, err := config.Load(a.environ)
+func (a *app) loadConfig() (config.Config, error) { return a.loadConfigFor(config.UseAll) }
+
+// loadConfigFor is loadConfig for a command that reads some of the settings alone.
+func (a *app) loadConfigFor(use config.Use) (config.Config, error) {
+	cfg, err := config.LoadFor(a.environ, use)
 	if err != nil {
 		return cfg, usageError(err)
 	}
 	return cfg, nil
+}
+
+// extraSuffixes are those of the settings, none where they are wrong: that is told when the settings are needed.
+func (a *app) extraSuffixes() domainname.Suffixes {
+	cfg, err := config.LoadFor(a.environ, config.UseOrders)
+	if err != nil {
+		return domainname.Suffixes{}
+	}
+	suffixes, err := cfg.Suffixes()
+	if err != nil {
+		return domainname.Suffixes{}
+	}
+	return suffixes
 }
 
 // openStore connects to the database that the settings name, which must have this program's schema. The caller closes it.

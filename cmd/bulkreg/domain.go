@@ -28,7 +28,7 @@ which an order may name it. It asks no registrar: ` + "`bulkreg whois`" + ` does
 		Args:              oneArg("a domain, such as example.nl"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := domainname.Parse(args[0])
+			name, err := a.extraSuffixes().Parse(args[0])
 			if err != nil {
 				return usageError(err)
 			}

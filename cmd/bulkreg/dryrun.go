@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -44,20 +46,19 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 		Reference: p.reference, Account: p.account, Exists: p.exists, Total: p.Total, New: p.New,
 		Registered: p.Registered, InProgress: p.Live, Invalid: p.invalid, Duplicates: p.duplicates,
 	}
-	if p.New > 0 {
-		client, err := newClient(r.cfg, r.accountSettings, r.cfg.WhoisConcurrency)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		c := checks{upstream: client, batch: r.cfg.WhoisBatchSize, calls: r.cfg.WhoisConcurrency, notes: r.stderr, account: p.account}
-		if err := c.run(ctx, freshDomains(ctx, in.store, in.spool)); err != nil {
-			return refused(ctx, err)
-		}
-		result.Barred, result.BarredBy = c.barred, c.barredBy
-		result.Available, result.Taken, result.Unknown = c.found[registrar.Available], c.found[registrar.Taken], c.found[registrar.Unknown]
+	report, err := r.newFindings()
+	if err != nil {
+		return err
 	}
-	if err := r.printRehearsal(result); err != nil {
+	found := []foundHolder{}
+	if p.New > 0 {
+		found, err = r.rehearseNew(ctx, in, report, &result)
+	}
+	if err := errors.Join(err, report.close()); err != nil {
+		return refused(ctx, err)
+	}
+	fmt.Fprintln(r.stderr, "This was a dry run: nothing was stored.")
+	if err := report.end(result, p.bought, found); err != nil {
 		return err
 	}
 	if result.Unknown > 0 {
@@ -67,12 +68,27 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 	return nil
 }
 
-func (r *registering) printRehearsal(result rehearsal) error {
-	fmt.Fprintln(r.stderr, "This was a dry run: nothing was stored.")
-	if r.out.json() {
-		return printJSON(r.stdout, result)
+// rehearseNew asks the registrar about the new domains and their holders. What it says of each domain goes to the report.
+func (r *registering) rehearseNew(ctx context.Context, in incoming, report *findings, result *rehearsal) ([]foundHolder, error) {
+	client, err := newClient(r.cfg, r.accountSettings, r.cfg.WhoisConcurrency)
+	if err != nil {
+		return nil, err
 	}
-	t := newTable(r.stdout)
+	defer client.Close()
+	c := checks{
+		upstream: client, batch: r.cfg.WhoisBatchSize, calls: r.cfg.WhoisConcurrency, notes: r.stderr, account: result.Account,
+		tell: report.add,
+	}
+	if err := c.run(ctx, freshDomains(ctx, in.store, in.spool)); err != nil {
+		return nil, err
+	}
+	result.Barred, result.BarredBy = c.barred, c.barredBy
+	result.Available, result.Taken, result.Unknown = c.found[registrar.Available], c.found[registrar.Taken], c.found[registrar.Unknown]
+	return lookUpHolders(ctx, client, in.spool.Holders(), r.stderr)
+}
+
+func printRehearsal(w io.Writer, result rehearsal) error {
+	t := newTable(w)
 	t.row("New", thousands(result.New))
 	t.row("Available", thousands(result.Available))
 	t.row("Taken", thousands(result.Taken))
@@ -160,6 +176,7 @@ type checks struct {
 	calls    int // at once
 	notes    io.Writer
 	account  string
+	tell     func([]whoisAnswer) error // what was said of each domain, in the order of the input; nil: nobody asks
 
 	mu       sync.Mutex // guards what follows
 	found    map[registrar.Availability]int
@@ -174,61 +191,101 @@ const maxBarredBy = 20
 // otherWords stands for those beyond.
 const otherWords = "other words"
 
-// run checks all domains. It fails when ctx ends or the domains cannot be read.
+// run checks all domains. It fails when ctx ends, the domains cannot be read or what is said cannot be told.
 func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) error {
 	c.found, c.barredBy = map[registrar.Availability]int{}, map[string]int{}
-	var group errgroup.Group
-	group.SetLimit(c.calls)
+	whole := ctx
+	ctx, stop := context.WithCancel(whole)
+	defer stop()
+	// One place for each call under way, in the order of the input. A slow call holds up those after it, and then the calls.
+	waiting := make(chan chan []whoisAnswer, c.calls)
+	var calls, telling errgroup.Group
+	calls.SetLimit(c.calls)
+	telling.Go(func() error {
+		err := c.tellAll(ctx, waiting)
+		if err != nil {
+			stop() // nobody would read what further calls bring
+		}
+		return err
+	})
 	err := func() error {
+		defer close(waiting)
 		for batch, err := range batches(all, c.batch) {
 			if err != nil {
 				return err
 			}
-			if ctx.Err() != nil {
+			answered := make(chan []whoisAnswer, 1)
+			select {
+			case waiting <- answered:
+			case <-ctx.Done():
 				return ctx.Err()
 			}
-			group.Go(func() error {
+			calls.Go(func() error {
 				reply, err := c.upstream.CheckBulk(ctx, domainsOf(batch))
-				c.take(batch, reply, err)
-				return ctx.Err()
+				answered <- c.take(batch, reply, err)
+				return whole.Err()
 			})
 		}
 		return nil
 	}()
-	if failed := group.Wait(); err == nil {
-		err = failed
+	untold, failed := telling.Wait(), calls.Wait()
+	if err = cmp.Or(untold, err, failed); err != nil {
+		return err
 	}
-	if more := c.failed - shownFailures; err == nil && more > 0 {
+	if more := c.failed - shownFailures; more > 0 {
 		fmt.Fprintf(c.notes, "... and %s that failed\n", counted(more, "more WHOIS call", "more WHOIS calls"))
 	}
-	return err
+	return nil
 }
 
-// take counts what a call brought.
-func (c *checks) take(asked []intake.Wanted, reply registrar.CheckReply, err error) {
+// tellAll tells what calls bring, one after another. It ends when all are told, or telling fails.
+func (c *checks) tellAll(ctx context.Context, waiting <-chan chan []whoisAnswer) error {
+	for answered := range waiting {
+		select {
+		case answers := <-answered:
+			if c.tell == nil {
+				continue
+			}
+			if err := c.tell(answers); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// take counts what a call brought, and gives it by domain.
+func (c *checks) take(asked []intake.Wanted, reply registrar.CheckReply, err error) []whoisAnswer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	names := make([]domainname.Name, len(asked))
+	for i, w := range asked {
+		names[i] = domainname.Name{ASCII: w.Domain, Unicode: w.Domain}
+	}
+	answers := matchChecks(names, reply.Checks)
 	if err != nil {
 		c.found[registrar.Unknown] += len(asked)
 		if c.failed++; c.failed <= shownFailures {
 			fmt.Fprintf(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
 		}
-		return
+		for i := range answers {
+			answers[i] = whoisAnswer{Domain: answers[i].Domain, Availability: registrar.Unknown, Error: err.Error()}
+		}
+		return answers
 	}
-	names := make([]domainname.Name, len(asked))
-	for i, w := range asked {
-		names[i] = domainname.Name{ASCII: w.Domain, Unicode: w.Domain}
-	}
-	for i, answer := range matchChecks(names, reply.Checks) {
+	for i, answer := range answers {
 		c.found[answer.Availability]++
-		c.bar(registrar.Check{Availability: answer.Availability, Status: answer.Status}, asked[i].AllowStatus)
+		answers[i].Barred = c.bar(registrar.Check{Availability: answer.Availability, Status: answer.Status}, asked[i].AllowStatus)
 	}
+	return answers
 }
 
-// bar counts a domain that would not be sent.
-func (c *checks) bar(check registrar.Check, allowed []string) {
+// bar reports whether a domain would not be sent, and counts it.
+func (c *checks) bar(check registrar.Check, allowed []string) bool {
 	if _, barred := registrar.Barred(check, allowed); !barred {
-		return
+		return false
 	}
 	words := strings.Join(check.Bars(), ",")
 	if _, known := c.barredBy[words]; !known && len(c.barredBy) >= maxBarredBy {
@@ -236,4 +293,5 @@ func (c *checks) bar(check registrar.Check, allowed []string) {
 	}
 	c.barred++
 	c.barredBy[words]++
+	return true
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
@@ -45,8 +47,12 @@ type enqueuing struct {
 	ignore      []string // columns that may mean nothing
 	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
-	out         output
-	cfg         config.Config
+
+	asksRegistrar bool // reads its settings, too
+	suffixes      domainname.Suffixes
+
+	out output
+	cfg config.Config
 }
 
 // flags adds what all orders share.
@@ -56,22 +62,38 @@ func (e *enqueuing) flags(cmd *cobra.Command) {
 	e.addAccount(cmd, &e.order.Account, "`NAME` of the registrar's account to use")
 	addSource(cmd, &e.order.Source)
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
-	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read")
+	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read, or with - to standard output")
 	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
 	e.out.add(cmd)
 }
 
 // check refuses what needs no reading to be refused, and loads the settings.
 func (e *enqueuing) check() error {
+	if e.rejects == standardOutput && e.out.json() {
+		return usagef("--rejects - and -o json both want standard output: give --rejects a file")
+	}
+	if strings.HasPrefix(e.order.Reference, "-") {
+		return usagef("--order %s: a reference cannot begin with a hyphen, as flags do: give --order a value, such as order-1042, and then the other flags",
+			shellWord(e.order.Reference))
+	}
 	if e.order.Reference == "" {
 		return usagef("--order is missing: give the order a reference of your own, which also makes it safe to repeat")
 	}
 	if err := e.order.Check(); err != nil {
 		return usageError(err)
 	}
+	use := config.UseStore | config.UseOrders
+	if e.asksRegistrar {
+		use |= config.UseRegistrar
+	}
 	var err error
-	e.cfg, err = e.loadConfig()
-	return err
+	if e.cfg, err = e.loadConfigFor(use); err != nil {
+		return err
+	}
+	if e.suffixes, err = e.cfg.Suffixes(); err != nil {
+		return usageError(err)
+	}
+	return nil
 }
 
 // read spools the order's jobs, says what it found, and refuses an order with invalid lines. The caller closes the spool.
@@ -80,6 +102,7 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 	if err != nil {
 		return nil, err
 	}
+	bad.out, bad.json = e.stdout, e.out.json() && !e.skipInvalid
 	spool, err := intake.ReadSpool(in.reader, bad.add)
 	if err := bad.end(); err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
@@ -93,7 +116,7 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 	case bad.count > 0 && !e.skipInvalid:
 		err = e.refuseLines(in, stats)
 	case spool.Len() == 0:
-		err = usagef("%s: %w", in.name, intake.ErrEmpty)
+		err = usageError(&located{in.name, fmt.Errorf("%s: %w", in.name, intake.ErrEmpty)})
 	}
 	if err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
@@ -129,7 +152,8 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 	if e.rejects == "" {
 		hint += "; --rejects FILE writes them to a file"
 	}
-	return usagef("%s of %s cannot be used, and nothing was stored: %s", thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)
+	return usageError(&located{in.name, fmt.Errorf("%s of %s cannot be used, and nothing was stored: %s",
+		thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)})
 }
 
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
@@ -168,13 +192,14 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil || !proceed {
 		return err
 	}
+	e.out.given = givenAgain
 	if found {
 		e.reportRepeat()
 	} else if o, err = e.submit(ctx, taker, spool); err != nil {
 		return err
 	}
 	if e.wait {
-		return e.waitFor(ctx, st, o, e.out)
+		return e.results().waitFor(ctx, st, o, e.out)
 	}
 	sum, err := st.Summarize(ctx, o)
 	if err != nil {
@@ -184,7 +209,17 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if err != nil {
 		return err
 	}
-	return e.printOrder(e.out, sum, still...)
+	return e.results().printOrder(e.out, sum, still...)
+}
+
+// results is the app that prints results: to standard error where the rejects have standard output.
+func (e *enqueuing) results() *app {
+	if e.rejects != standardOutput {
+		return e.app
+	}
+	a := *e.app
+	a.stdout = e.stderr
+	return &a
 }
 
 // incoming is an order that was read, and not yet stored.
@@ -218,6 +253,7 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 	case !res.Created: // somebody else was quicker since we looked
 		e.reportRepeat()
 	default:
+		e.out.given = givenNew
 		fmt.Fprintf(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
@@ -254,5 +290,5 @@ func nothingStored() error {
 
 // inputOptions say how the lines of an order are read.
 func (e *enqueuing) inputOptions(holder string) input.Options {
-	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow}
+	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow, Suffixes: e.suffixes}
 }

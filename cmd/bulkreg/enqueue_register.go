@@ -15,6 +15,10 @@ type registering struct {
 	holder string
 	yes    bool
 	dryRun bool
+	report string // the file for what a dry run finds of each domain, "" for standard output
+
+	maxDomains  int // 0: as many as there are
+	allowPeriod bool
 
 	accountSettings config.Account // of a dry run
 }
@@ -42,12 +46,15 @@ its own. To allow premium allows its price, whatever that is.
 
 A registration costs money and cannot be undone. So the plan is shown first, and it is asked for on a terminal;
 elsewhere it needs --yes. A domain that another order has registered, or is about to, is not sent again: that job
-ends as a duplicate. --dry-run also checks by WHOIS what would be sent, prints how many domains are available, taken
-and unknown, and stores nothing. It exits with 1 when some are unknown.
+ends as a duplicate. --max-domains refuses an order of more domains, and a period that is no whole number of years needs
+--allow-period. --dry-run also checks by WHOIS what would be sent, looks each holder up, prints what was said of each domain
+(--out writes that to a file) and how many are available, taken and unknown, and stores nothing. It exits with 1 when some are
+unknown.
 
 ` + aboutLines,
 		Example: `  bulkreg enqueue register domains.csv --order order-1042 --dry-run
-  bulkreg enqueue register domains.csv --order order-1042 --yes --wait
+  bulkreg enqueue register domains.csv --order order-1042 --dry-run --out found.csv
+  bulkreg enqueue register domains.csv --order order-1042 --yes --wait --max-domains 100
   bulkreg enqueue register domains.csv --order order-1042 --ignore-columns note,price
   bulkreg enqueue register domains.csv --order order-1042 --allow-status premium,reserved
   echo example.nl | bulkreg enqueue register - --order order-1043 --holder H-1 --yes`,
@@ -59,6 +66,9 @@ and unknown, and stores nothing. It exits with 1 when some are unknown.
 	cmd.Flags().StringSliceVar(&r.allow, "allow-status", nil, "register domains of which WHOIS also says this `WORD`, such as premium, for lines that name none")
 	cmd.Flags().BoolVar(&r.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&r.dryRun, "dry-run", false, "check the plan by WHOIS and store nothing")
+	cmd.Flags().StringVar(&r.report, "out", "", "of a dry run: write what WHOIS says of each domain to a new `FILE`, as NDJSON where its name ends in .json or .ndjson, else as CSV")
+	cmd.Flags().IntVar(&r.maxDomains, "max-domains", 0, "refuse an order of more than `N` domains")
+	cmd.Flags().BoolVar(&r.allowPeriod, "allow-period", false, "allow periods that are no whole number of years")
 	return cmd
 }
 
@@ -70,6 +80,13 @@ func (r *registering) register(ctx context.Context, args []string) error {
 	if r.dryRun && r.wait {
 		return usagef("--dry-run stores nothing, so that there is nothing to --wait for: leave one of them out")
 	}
+	switch {
+	case r.report != "" && !r.dryRun:
+		return usagef("--out is for what a --dry-run finds: add --dry-run, or leave it out")
+	case r.maxDomains < 0:
+		return usagef("--max-domains %d: give a whole number, such as 100", r.maxDomains)
+	}
+	r.asksRegistrar = r.dryRun
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -78,12 +95,18 @@ func (r *registering) register(ctx context.Context, args []string) error {
 			return usageError(err)
 		}
 	}
-	open := func() (*orderInput, error) { return r.openInput(ctx, path, r.inputOptions(r.holder)) }
+	options := r.inputOptions(r.holder)
+	options.WholeYears = !r.allowPeriod
+	open := func() (*orderInput, error) { return r.openInput(ctx, path, options) }
 	return r.take(ctx, open, func(ctx context.Context, in incoming) (bool, error) { return r.approve(ctx, in, path) })
 }
 
 // approve shows the plan and, unless it is a dry run, asks whether to go on.
 func (r *registering) approve(ctx context.Context, in incoming, path string) (bool, error) {
+	if n := in.spool.Len(); r.maxDomains > 0 && n > r.maxDomains {
+		return false, usagef("the order has %s, and --max-domains allows %s: look at the file, or raise the number; nothing was stored",
+			counted(n, "domain", "domains"), thousands(r.maxDomains))
+	}
 	if in.found && !r.dryRun {
 		return true, nil // it changes nothing
 	}

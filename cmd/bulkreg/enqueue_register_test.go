@@ -41,6 +41,11 @@ invalid      1  lines left out
 repeated     1  lines that count once
   old.nl is registered by order first
   live.nl is in progress in order second
+What is bought:
+domains under  nl 1
+periods        1 year 1
+holders        H1 1
+name servers   none 1
 `
 
 func TestEnqueueRegister(t *testing.T) {
@@ -64,7 +69,9 @@ func TestEnqueueRegister(t *testing.T) {
 		t.Error(diff)
 	}
 	order := parsed[orderJSON](t, r.stdout)
+	repeat := false
 	want := orderJSON{
+		Repeat:    &repeat,
 		Reference: "one", Source: "cli", Kind: store.Register, Account: "default", Total: 3,
 		Counts:   map[store.State]int{store.Queued: 1, store.Failed: 2},
 		Outcomes: map[store.Outcome]int{store.Duplicate: 2}, CreatedAt: order.CreatedAt,
@@ -141,7 +148,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 		"one rejected": {
 			fates{"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "no")}, exitNotAll,
 			[]string{"one: 2/2, 1 call, registered 1, rejected 1\n",
-				"bulkreg: order one: 1 of 2 jobs did not succeed; `bulkreg jobs one --state failed` tells why\n"},
+				`{"kind":"not_succeeded","message":"order one: 1 of 2 jobs did not succeed; ` + "`bulkreg jobs one --state failed` tells why\""},
 		},
 		"one unconfirmed": {
 			fates{"a.nl": fails(store.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
@@ -168,7 +175,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 			if got := parsed[orderJSON](t, r.stdout); got.Total != 2 || got.Done != (tc.status != exitUnconfirmed) {
 				t.Errorf("got %+v", got)
 			}
-			if watched := d.run("watch", "one", "-o", "json"); watched.status != tc.status || watched.stdout != r.stdout {
+			if watched := d.run("watch", "one", "-o", "json"); watched.status != tc.status || watched.stdout != strings.Replace(r.stdout, "  \"repeat\": false,\n", "", 1) {
 				t.Errorf("watch ends with %d, %s", watched.status, watched.stdout)
 			}
 		})
@@ -198,13 +205,25 @@ func TestDryRun(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, want := range []string{"The plan of order one", "WHOIS call for 1 domain: ", "422", "This was a dry run: nothing was stored.\n",
-		"bulkreg: WHOIS gave no answer about 2 of 5 new domains"} {
+		`{"kind":"error","message":"WHOIS gave no answer about 2 of 5 new domains`} {
 		if !strings.Contains(r.stderr, want) {
 			t.Errorf("%q is not in\n%s", want, r.stderr)
 		}
 	}
 	r = d.must(exitError, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--dry-run")
-	if diff := cmp.Diff("New        5\nAvailable  2\nTaken      1\nUnknown    2\n", r.stdout); diff != "" {
+	if diff := cmp.Diff(`DOMAIN            WHOIS      REGISTRAR SAYS
+free-1.nl         available  free
+taken-1.nl        taken      active
+free-2.nl         available  free
+unknown-1.nl      unknown    the registry did not answer
+whoispoison-1.nl  unknown    check bulk: HTTP 422: a domain in the request failed validation
+
+New        5
+Available  2
+Taken      1
+Unknown    2
+Holder  H1  not found: their domains cannot be registered
+`, r.stdout); diff != "" {
 		t.Error(diff)
 	}
 	if r := d.must(exitError, "order", "one"); !strings.Contains(r.stderr, "no order") {

@@ -29,7 +29,7 @@ column domain and NDJSON are read as well.
 }
 
 func (e *enqueuing) whois(ctx context.Context, args []string) error {
-	path, domains, err := sortArguments(args)
+	path, domains, err := sortArgumentsUnder(e.extraSuffixes(), args)
 	if err != nil {
 		return err
 	}

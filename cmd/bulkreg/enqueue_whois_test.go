@@ -23,6 +23,7 @@ func TestEnqueueWhois(t *testing.T) {
 	list := d.file("list.txt", "# mine\na.nl\nMÜNCHEN.de\n\nb.nl\nA.nl.\n")
 	r := d.must(exitDone, "enqueue", "whois", list, "--order", "one")
 	want := `Order     one
+Given     new
 Source    cli
 Kind      whois
 Account   default
@@ -47,8 +48,13 @@ Finished  not yet
 	if want := "order one is there already, with the same content: nothing was changed\n"; r.stderr != want {
 		t.Errorf("the same again: stderr %q, want %q", r.stderr, want)
 	}
-	if again := d.must(exitDone, "order", "one", "-o", "json"); again.stdout != r.stdout {
+	again := d.must(exitDone, "order", "one", "-o", "json")
+	if repeat := "  \"repeat\": true,\n"; strings.Replace(r.stdout, repeat, "", 1) != again.stdout || !strings.Contains(r.stdout, repeat) {
 		t.Errorf("enqueue prints %s, and order %s", r.stdout, again.stdout)
+	}
+	r = d.must(exitDone, "enqueue", "whois", "b.nl", "xn--mnchen-3ya.de", "a.nl", "--order", "one")
+	if !strings.Contains(r.stdout, "Given     before; it is the same, and nothing was changed\n") {
+		t.Errorf("the same again: %s", r.stdout)
 	}
 
 	r = d.must(exitUsage, "enqueue", "whois", "c.nl", "--order", "one")
@@ -72,7 +78,7 @@ func TestEnqueueFromStandardInput(t *testing.T) {
 	delete(order, "created_at")
 	want := map[string]any{
 		"reference": "piped", "source": "cli", "kind": "whois", "account": "default", "total": 2.0,
-		"counts": map[string]any{"queued": 2.0}, "outcomes": map[string]any{}, "done": false, "calls": 0.0, "finished_at": nil,
+		"counts": map[string]any{"queued": 2.0}, "outcomes": map[string]any{}, "done": false, "calls": 0.0, "finished_at": nil, "repeat": false,
 	}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)

@@ -31,7 +31,7 @@ func usageError(err error) error { return &exitErr{exitUsage, err} }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Errorf(format, args...)) }
 
-// report prints an error for people, and returns the exit status that goes with it.
+// report prints an error for people, or for programs where JSON was asked for, and returns the exit status that goes with it.
 func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitDone
@@ -44,6 +44,10 @@ func report(stderr io.Writer, err error) int {
 	case errors.Is(err, context.Canceled):
 		status = exitInterrupted
 	}
-	fmt.Fprintln(stderr, "bulkreg:", err)
+	if programs := (*inJSON)(nil); errors.As(err, &programs) {
+		reportJSON(stderr, programs.err, status)
+	} else {
+		fmt.Fprintln(stderr, "bulkreg:", err)
+	}
 	return status
 }

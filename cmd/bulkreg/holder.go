@@ -48,7 +48,7 @@ func (h *holding) flags(cmd *cobra.Command) {
 
 // withClient runs fn with the client of the account.
 func (h *holding) withClient(fn func(config.Config, *registrar.Client) error) error {
-	cfg, err := h.loadConfig()
+	cfg, err := h.loadConfigFor(config.UseRegistrar | config.UseStore)
 	if err != nil {
 		return err
 	}

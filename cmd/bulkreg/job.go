@@ -44,7 +44,7 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 	j, calls, err := st.FindJob(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("there is no job %s", id)
+		return &notFound{fmt.Errorf("there is no job %s", id)}
 	case err != nil:
 		return err
 	}

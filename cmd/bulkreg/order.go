@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -60,7 +61,7 @@ func addWhose(cmd *cobra.Command, source *string) {
 
 // withStore runs fn on the database that the settings name.
 func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Store) error) error {
-	cfg, err := a.loadConfig()
+	cfg, err := a.loadConfigFor(config.UseStore)
 	if err != nil {
 		return err
 	}
@@ -85,17 +86,19 @@ func (a *app) withOrder(ctx context.Context, source, name string, fn func(contex
 
 // orderJSON is an order as programs read it. Its names are part of the interface.
 type orderJSON struct {
-	Reference  string                `json:"reference"`
-	Source     string                `json:"source"`
-	Kind       store.Kind            `json:"kind"`
-	Account    string                `json:"account"`
-	Total      int                   `json:"total"`
-	Counts     map[store.State]int   `json:"counts"`   // states with none are left out
-	Outcomes   map[store.Outcome]int `json:"outcomes"` // of final jobs
-	Done       bool                  `json:"done"`     // every job is final
-	Calls      int                   `json:"calls"`
-	CreatedAt  time.Time             `json:"created_at"`
-	FinishedAt *time.Time            `json:"finished_at"`
+	Reference string                `json:"reference"`
+	Source    string                `json:"source"`
+	Kind      store.Kind            `json:"kind"`
+	Account   string                `json:"account"`
+	Total     int                   `json:"total"`
+	Counts    map[store.State]int   `json:"counts"`   // states with none are left out
+	Outcomes  map[store.Outcome]int `json:"outcomes"` // of final jobs
+	Done      bool                  `json:"done"`     // every job is final
+	Calls     int                   `json:"calls"`
+	// Repeat says of an order that the command gave whether it was there already; left out by commands that give none.
+	Repeat     *bool      `json:"repeat,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	FinishedAt *time.Time `json:"finished_at"`
 	// NeedsPerson is left out when nobody has to do anything.
 	NeedsPerson *needsPersonJSON `json:"needs_person,omitempty"`
 	// WaitsFor is why nothing moves, what weighs most first; left out when nothing is known to be in the way.
@@ -115,6 +118,10 @@ func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason
 	if out.json() {
 		order := orderOut(s)
 		order.WaitsFor = stillOut(still)
+		if out.given != "" {
+			repeat := out.given == givenAgain
+			order.Repeat = &repeat
+		}
 		return printJSON(a.stdout, order)
 	}
 	finished := timeCell(s.FinishedAt)
@@ -123,6 +130,9 @@ func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason
 	}
 	t := newTable(a.stdout)
 	t.row("Order", s.Reference)
+	if out.given != "" {
+		t.row("Given", string(out.given))
+	}
 	t.row("Source", s.Source)
 	t.row("Kind", string(s.Kind))
 	t.row("Account", s.Account)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 )
@@ -123,13 +124,17 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 		failed *fs.PathError
 		file   *input.FileError
 	)
+	var spool *intake.SpoolError
 	switch {
 	case ctx.Err() != nil:
 		return nothingStored()
+	case errors.As(err, &spool):
+		return fmt.Errorf("the order cannot be kept in %s while it is read: %w; nothing was stored: give a folder that can be written to "+
+			"and has room in TMPDIR", spool.Folder, spool)
 	case errors.As(err, &failed):
 		return err
 	case errors.As(err, &file):
-		return usagef("%s: %w; nothing was stored", in.name, file)
+		return usageError(&located{in.name, fmt.Errorf("%s: %w; nothing was stored", in.name, file)})
 	}
 	return usageError(err)
 }
@@ -137,9 +142,13 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 // sortArguments tells the file among the arguments of a WHOIS order from the domains, and refuses what can be read in
 // two ways.
 func sortArguments(args []string) (path string, domains []string, err error) {
+	return sortArgumentsUnder(domainname.Suffixes{}, args)
+}
+
+func sortArgumentsUnder(suffixes domainname.Suffixes, args []string) (path string, domains []string, err error) {
 	var paths []string
 	for _, arg := range args {
-		_, noDomain := domainname.Parse(arg)
+		_, noDomain := suffixes.Parse(arg)
 		switch file := isInputFile(arg); {
 		case file && noDomain == nil:
 			return "", nil, usagef("%q is a domain and also a file in this folder: write ./%s for the file, "+
@@ -160,14 +169,14 @@ func sortArguments(args []string) (path string, domains []string, err error) {
 	case len(paths) == 1:
 		return paths[0], nil, nil
 	}
-	return "", domains, aDomainOrFile(domains)
+	return "", domains, aDomainOrFile(suffixes, domains)
 }
 
 // aDomainOrFile explains arguments that are neither, before they are read as domains.
-func aDomainOrFile(arguments []string) error {
+func aDomainOrFile(suffixes domainname.Suffixes, arguments []string) error {
 	for _, arg := range arguments {
 		var bad *domainname.Error
-		_, err := domainname.Parse(arg)
+		_, err := suffixes.Parse(arg)
 		if !errors.As(err, &bad) {
 			continue
 		}

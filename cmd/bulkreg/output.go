@@ -45,7 +45,18 @@ func addChoice(cmd *cobra.Command, c *choice, name, shorthand, usage, byDefault 
 }
 
 // output is how results are printed: a table for people, JSON for programs.
-type output struct{ choice }
+type output struct {
+	choice
+	given given // of an order
+}
+
+// given says whether the command that prints an order has given it, and whether it was there before.
+type given string
+
+const (
+	givenNew   given = "new"
+	givenAgain given = "before; it is the same, and nothing was changed"
+)
 
 func (o *output) add(cmd *cobra.Command) {
 	addChoice(cmd, &o.choice, "output", "o", "print the result in this `FORMAT`: table or json", "table", "table", "json")

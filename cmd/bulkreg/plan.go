@@ -11,6 +11,7 @@ import (
 // plan is what a registration order would do.
 type plan struct {
 	intake.Plan
+	bought     intake.Bought
 	reference  string
 	account    string
 	invalid    int  // lines left out
@@ -29,7 +30,7 @@ func (r *registering) plan(ctx context.Context, in incoming) (plan, error) {
 		return p, nil
 	}
 	var err error
-	p.Plan, err = in.intake.Plan(ctx, in.spool)
+	p.Plan, p.bought, err = in.intake.PlanToBuy(ctx, in.spool)
 	return p, err
 }
 
@@ -69,5 +70,8 @@ func (p plan) print(w io.Writer) {
 	}
 	if more := p.Registered + p.Live - len(p.Claimed); more > 0 {
 		fmt.Fprintf(w, "  ... and %s\n", counted(more, "more", "more"))
+	}
+	if p.New > 0 {
+		printBought(w, p.bought)
 	}
 }

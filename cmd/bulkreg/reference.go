@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -143,7 +144,7 @@ func (a *app) refuseAccount(ctx context.Context, st *store.Store, name string) (
 	if _, onHold := stopped[name]; onHold {
 		return nil, nil
 	}
-	cfg, err := a.loadConfig()
+	cfg, err := a.loadConfigFor(config.UseStore)
 	if err != nil {
 		return nil, err
 	}

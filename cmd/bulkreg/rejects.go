@@ -15,13 +15,18 @@ import (
 // shownRejects is how many invalid lines are printed; the others are counted.
 const shownRejects = 20
 
+// standardOutput stands for it where a file may be named.
+const standardOutput = "-"
+
 // rejects reports the lines of an order that cannot be used: the first ones to people, all of them to a file if one
 // was asked for.
 type rejects struct {
 	shown io.Writer
 	count int
 	in    *orderInput
-	path  string // of the file, "" for none
+	path  string // of the file, "" for none, "-" for out
+	out   io.Writer
+	json  bool // they are shown to programs: the order is refused for them
 
 	file   *os.File // nil until the first line
 	buffer *bufio.Writer
@@ -32,7 +37,7 @@ type rejects struct {
 // earlier run, half fixed.
 func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) {
 	r := &rejects{shown: shown, in: in, path: path}
-	if path == "" {
+	if path == "" || path == standardOutput {
 		return r, nil
 	}
 	if in.isFile(path) {
@@ -144,12 +149,21 @@ func openRejects(path string) (*os.File, error) {
 
 func (r *rejects) add(bad *input.RejectError) error {
 	if r.count++; r.count <= shownRejects {
-		fmt.Fprintf(r.shown, "%v\n", bad)
+		if r.json {
+			rejectedJSON(r.shown, r.in.name, bad)
+		} else {
+			fmt.Fprintf(r.shown, "%v\n", bad)
+		}
 	}
 	if r.path == "" {
 		return nil
 	}
-	if r.file == nil {
+	switch {
+	case r.writer != nil:
+	case r.path == standardOutput:
+		r.buffer = bufio.NewWriter(r.out)
+		r.writer = input.NewRejectsWriter(r.buffer, r.in.reader)
+	default:
 		if err := r.open(); err != nil {
 			return err
 		}
@@ -159,15 +173,19 @@ func (r *rejects) add(bad *input.RejectError) error {
 
 // end completes the report and the file.
 func (r *rejects) end() error {
-	if more := r.count - shownRejects; more > 0 {
+	if more := r.count - shownRejects; more > 0 && !r.json {
 		fmt.Fprintf(r.shown, "... and %s\n", counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
 	}
-	if r.file == nil {
+	if r.writer == nil {
 		return nil
 	}
-	if err := errors.Join(r.buffer.Flush(), r.file.Close()); err != nil {
+	err, name := r.buffer.Flush(), "standard output"
+	if r.file != nil {
+		err, name = errors.Join(err, r.file.Close()), r.path
+	}
+	if err != nil {
 		return fmt.Errorf("write rejects: %w", err)
 	}
-	fmt.Fprintf(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), r.path)
+	fmt.Fprintf(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), name)
 	return nil
 }

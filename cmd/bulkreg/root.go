@@ -31,7 +31,8 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	return asAsked(err, cmd, args)
 }
 
 func (a *app) rootCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -36,11 +37,15 @@ For many domains, and to keep the answers, use: bulkreg enqueue whois`,
 }
 
 func (a *app) whois(ctx context.Context, account string, out output, args []string) error {
-	cfg, err := a.loadConfig()
+	cfg, err := a.loadConfigFor(config.UseRegistrar)
 	if err != nil {
 		return err
 	}
-	names, err := parseDomains(args, cfg.WhoisBatchSize)
+	suffixes, err := cfg.Suffixes()
+	if err != nil {
+		return usageError(err)
+	}
+	names, err := parseDomainsUnder(suffixes, args, cfg.WhoisBatchSize)
 	if err != nil {
 		return err
 	}
@@ -75,13 +80,17 @@ func (a *app) whois(ctx context.Context, account string, out output, args []stri
 
 // parseDomains reads the domains of one call, and all that is wrong with them.
 func parseDomains(args []string, most int) ([]domainname.Name, error) {
+	return parseDomainsUnder(domainname.Suffixes{}, args, most)
+}
+
+func parseDomainsUnder(suffixes domainname.Suffixes, args []string, most int) ([]domainname.Name, error) {
 	var (
 		names    []domainname.Name
 		problems []error
 		seen     = map[string]bool{}
 	)
 	for _, arg := range args {
-		name, err := domainname.Parse(arg)
+		name, err := suffixes.Parse(arg)
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -118,7 +127,8 @@ type whoisAnswer struct {
 	Unicode      string                 `json:"unicode,omitempty"` // where it differs
 	Availability registrar.Availability `json:"availability"`
 	Status       string                 `json:"status,omitempty"`
-	Bars         []string               `json:"bars,omitempty"` // words of Status with which an order would not register it
+	Bars         []string               `json:"bars,omitempty"`   // words of Status with which an order would not register it
+	Barred       bool                   `json:"barred,omitempty"` // of a dry run: the order does not allow these words
 	Error        string                 `json:"error,omitempty"`
 }
 
@@ -136,7 +146,7 @@ func matchChecks(names []domainname.Name, checks []registrar.Check) []whoisAnswe
 	}
 	said := make([]*registrar.Check, len(names))
 	for _, check := range checks {
-		name, err := domainname.Parse(check.Domain)
+		name, err := domainname.ParseHost(check.Domain)
 		i, asked := place[name.ASCII]
 		if err != nil || !asked {
 			continue

@@ -133,6 +133,10 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 	if !keys.Empty() {
 		log.Info().Int("sources", keys.Sources()).Msg("producers' chunks must be signed")
 	}
+	suffixes, err := cfg.Suffixes()
+	if err != nil {
+		return nil, usageError(err)
+	}
 	return worker.New(worker.Options{
 		ProducerKeys: keys, Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
 		Whois: worker.Tuning{
@@ -144,7 +148,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		UpstreamTimeout: cfg.UpstreamTimeout,
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
-		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate,
+		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
 		Log: log, Reached: a.reached, Troubled: health.trouble,
 	})
 }

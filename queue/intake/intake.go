@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
@@ -39,6 +40,9 @@ func (o Order) Check() error {
 	}
 	if err := queue.CheckName(o.Reference, queue.MaxReference); err != nil {
 		return fmt.Errorf("the order's reference %w", err)
+	}
+	if strings.HasPrefix(o.Reference, "-") { // no command line could name it
+		return errors.New("the order's reference begins with a hyphen: begin it with a letter or a digit")
 	}
 	if err := queue.CheckName(o.Source, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's source %w", err)
@@ -128,15 +132,23 @@ const (
 // Plan compares spooled registrations with what is registered or in progress. Jobs of the order itself, taken in
 // before, count as claimed like any other.
 func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
+	p, _, err := in.PlanToBuy(ctx, s)
+	return p, err
+}
+
+// PlanToBuy is Plan, and says what the new domains are.
+func (in *Intake) PlanToBuy(ctx context.Context, s *Spool) (Plan, Bought, error) {
 	p := Plan{Total: s.Len()}
-	domains := make([]string, 0, planBatch)
+	batch, domains := make([]entry, 0, planBatch), make([]string, 0, planBatch)
+	buying := newBuying()
 	look := func() error {
 		claimed, err := in.store.Claimants(ctx, domains)
 		if err != nil {
 			return err
 		}
-		domains = domains[:0]
+		others := make(map[string]bool, len(claimed))
 		for _, c := range claimed {
+			others[c.Domain] = true
 			if c.Registered {
 				p.Registered++
 			} else {
@@ -146,21 +158,28 @@ func (in *Intake) Plan(ctx context.Context, s *Spool) (Plan, error) {
 				p.Claimed = append(p.Claimed, c)
 			}
 		}
+		for _, e := range batch {
+			if !others[e.Domain] {
+				buying.add(e)
+			}
+		}
+		batch, domains = batch[:0], domains[:0]
 		return nil
 	}
 	for e, err := range s.entries() {
 		if err != nil {
-			return p, err
+			return p, Bought{}, err
 		}
+		batch = append(batch, e)
 		if domains = append(domains, e.Domain); len(domains) == planBatch {
 			if err := look(); err != nil {
-				return p, err
+				return p, Bought{}, err
 			}
 		}
 	}
 	if err := look(); err != nil {
-		return p, err
+		return p, Bought{}, err
 	}
 	p.New = p.Total - p.Registered - p.Live
-	return p, nil
+	return p, buying.result(), nil
 }

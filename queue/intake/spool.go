@@ -39,12 +39,21 @@ type entry struct {
 	Details json.RawMessage `json:"o,omitempty"`
 }
 
+// SpoolError says that an order's jobs could not be kept in a temporary file.
+type SpoolError struct {
+	Folder string // for temporary files
+	Err    error
+}
+
+func (e *SpoolError) Error() string { return e.Err.Error() }
+func (e *SpoolError) Unwrap() error { return e.Err }
+
 // ReadSpool reads every record of r. Each line that cannot be used goes to reject, and reading goes on; an error of
 // reject's own, or of reading, ends it. The caller closes the spool.
 func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool, err error) {
 	file, err := os.CreateTemp("", "bulkreg-order-*.ndjson")
 	if err != nil {
-		return nil, fmt.Errorf("create spool file: %w", err)
+		return nil, &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("create spool file: %w", err)}
 	}
 	// It may hold customers' names. Without a name of its own it is gone with this process, even with one that is killed.
 	// Windows removes no open file.
@@ -62,7 +71,7 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 		switch {
 		case errors.Is(err, io.EOF):
 			if err := buffered.Flush(); err != nil {
-				return nil, fmt.Errorf("write spool file: %w", err)
+				return nil, &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("write spool file: %w", err)}
 			}
 			return s, nil
 		case errors.As(err, &bad):
@@ -101,7 +110,7 @@ func (s *Spool) add(w io.Writer, e entry, details *holder.Details) error {
 		}
 	}
 	if _, err := w.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write spool file: %w", err)
+		return &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("write spool file: %w", err)}
 	}
 	return nil
 }
@@ -133,6 +142,47 @@ func (s *Spool) Domains() iter.Seq2[string, error] {
 			}
 		}
 	}
+}
+
+// Holders yields the ids of the order's holders, each once, and the details of those who come with them. At most maxKnown are
+// told apart: of an order with more, some may come twice.
+func (s *Spool) Holders() iter.Seq2[WantedHolder, error] {
+	return func(yield func(WantedHolder, error) bool) {
+		seen := map[string]bool{}
+		for e, err := range s.entries() {
+			if err != nil {
+				yield(WantedHolder{}, err)
+				return
+			}
+			key, wanted := e.HolderID, WantedHolder{ID: e.HolderID}
+			if e.Holder != nil {
+				if e.Details == nil {
+					continue // they came before
+				}
+				key, wanted.Details = string(e.Holder), &holder.Details{}
+				if err := json.Unmarshal(e.Details, wanted.Details); err != nil {
+					yield(WantedHolder{}, fmt.Errorf("read spool file: %w", err))
+					return
+				}
+			}
+			if seen[key] {
+				continue
+			}
+			if len(seen) == maxKnown {
+				clear(seen)
+			}
+			seen[key] = true
+			if !yield(wanted, nil) {
+				return
+			}
+		}
+	}
+}
+
+// WantedHolder is a holder of an order: an id, or details.
+type WantedHolder struct {
+	ID      string
+	Details *holder.Details
 }
 
 // Wanted is one domain of an order, and what may be said of it.

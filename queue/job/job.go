@@ -31,56 +31,89 @@ type Job struct {
 	AllowStatus  []string // words of a WHOIS status that do not bar the domain
 }
 
-// Error is what is wrong with one field.
+// Error is what is wrong with one field, and with further ones.
 type Error struct {
 	Field string
-	Raw   string // the value, bounded; "" where it may be somebody's details or a secret
-	Text  string // what is wrong and what to do; it follows Field and Raw in a sentence
+	Raw   string   // the value, bounded; "" where it may be somebody's details or a secret
+	Text  string   // what is wrong and what to do; it follows Field and Raw in a sentence
+	More  []*Error // what is wrong with other fields; these have none of their own
 	cause error
 }
 
-// Error gives field, value and text in one sentence.
+// Error gives field, value and text in one sentence, and then those of the other fields.
 func (e *Error) Error() string {
-	if e.Raw == "" {
-		return e.Field + " " + e.Text
+	text := e.Field + " "
+	if e.Raw != "" {
+		text += strconv.Quote(e.Raw) + " "
 	}
-	return e.Field + " " + strconv.Quote(e.Raw) + " " + e.Text
+	text += e.Text
+	for _, other := range e.More {
+		text += "; " + other.Error()
+	}
+	return text
 }
 
 // Unwrap gives the error of the field's own kind, if it has one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Check brings a job of a kind into its normal form, or says what is wrong with the first field that cannot be used. What
+// Rules are those that a setting may widen. The zero Rules are the usual ones.
+type Rules struct {
+	Suffixes domainname.Suffixes // under which names can be registered, too
+}
+
+// Check is Rules.Check by the usual rules.
+func (f Fields) Check(kind queue.Kind) (Job, error) { return Rules{}.Check(f, kind) }
+
+// Check brings a job of a kind into its normal form, or says what is wrong with each field that cannot be used. What
 // belongs to registrations is passed over in a check, which costs nothing. Every error is an *Error. Beside an error the Job
 // has its Domain, unless that is what is wrong.
-func (f Fields) Check(kind queue.Kind) (Job, error) {
-	name, err := Domain(f.Domain)
-	j := Job{Domain: name}
-	if err != nil || kind != queue.Register {
-		return j, err
+func (r Rules) Check(f Fields, kind queue.Kind) (Job, error) {
+	var broken broken
+	name, err := r.Domain(f.Domain)
+	broken.add(err)
+	if kind != queue.Register {
+		return Job{Domain: name}, broken.err()
 	}
-	if err := HolderID(f.HolderID); err != nil {
-		return j, err
-	}
+	broken.add(HolderID(f.HolderID))
 	if f.PeriodMonths != 0 {
-		if err := Period(f.PeriodMonths); err != nil {
-			return j, err
-		}
+		broken.add(Period(f.PeriodMonths))
 	}
 	hosts, err := Nameservers(f.Nameservers)
-	if err != nil {
-		return j, err
-	}
+	broken.add(err)
 	words, err := AllowStatus(f.AllowStatus)
-	if err != nil {
-		return j, err
+	broken.add(err)
+	if err := broken.err(); err != nil {
+		return Job{Domain: name}, err
 	}
 	return Job{Domain: name, HolderID: f.HolderID, PeriodMonths: f.PeriodMonths, Nameservers: hosts, AllowStatus: words}, nil
 }
 
+// broken collects what is wrong with the fields of a job.
+type broken []*Error
+
+func (b *broken) add(err error) {
+	var one *Error
+	if errors.As(err, &one) {
+		*b = append(*b, one)
+	}
+}
+
+// err is all of them as one, nil for none.
+func (b broken) err() error {
+	if len(b) == 0 {
+		return nil
+	}
+	first := *b[0]
+	first.More = append(first.More, b[1:]...)
+	return &first
+}
+
+// Domain reads a domain that can be registered, by the usual rules.
+func Domain(raw string) (domainname.Name, error) { return Rules{}.Domain(raw) }
+
 // Domain reads a domain that can be registered.
-func Domain(raw string) (domainname.Name, error) {
-	name, err := domainname.Parse(raw)
+func (r Rules) Domain(raw string) (domainname.Name, error) {
+	name, err := r.Suffixes.Parse(raw)
 	if err != nil {
 		return domainname.Name{}, nameError("domain", err)
 	}

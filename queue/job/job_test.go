@@ -61,6 +61,17 @@ func TestFieldsThatBreakARule(t *testing.T) {
 		`nameservers "ns1.a.nl" is there twice: keep one`:              func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "NS1.a.nl."} },
 		`nameservers "192.0.2.1" is an IP address, not a name`:         func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "192.0.2.1"} },
 		`nameservers "localhost" has no dot: give the whole host name`: func(f *job.Fields) { f.Nameservers = []string{"ns1.a.nl", "localhost"} },
+		"holder_id is what a spreadsheet shows instead of a value":     func(f *job.Fields) { f.HolderID = "#N/A" },
+		"holder_id is what a spreadsheet shows instead":                func(f *job.Fields) { f.HolderID = "=A2" },
+		"holder_id is a number that a spreadsheet has rounded":         func(f *job.Fields) { f.HolderID = "1.23457E+11" },
+		"holder_id is a word or a sign for no value":                   func(f *job.Fields) { f.HolderID = "NULL" },
+		"holder_id begins with the apostrophe":                         func(f *job.Fields) { f.HolderID = "'00123" },
+		"holder_id is missing: a registration needs the id of its holder; period is no period: give 1 to 120 months, or leave it out; nameservers lists 1": func(f *job.Fields) {
+			f.HolderID, f.PeriodMonths, f.Nameservers = "", 121, []string{"ns1.a.nl"}
+		},
+		`nameservers "localhost" has no dot: give the whole host name, such as ns1.example.nl; allow_status has a word`: func(f *job.Fields) {
+			f.Nameservers, f.AllowStatus = []string{"ns1.a.nl", "localhost"}, []string{strings.Repeat("x", 65)}
+		},
 	} {
 		f := job.Fields{Domain: "a.nl", HolderID: "H-1"}
 		change(&f)
@@ -78,6 +89,21 @@ func TestFieldsThatBreakARule(t *testing.T) {
 		if got, err := job.Nameservers(hosts(n)); err != nil || !slices.Equal(got, hosts(n)) {
 			t.Errorf("%d name servers: %v, %v", n, got, err)
 		}
+	}
+}
+
+func TestRulesAreWidenedBySuffixes(t *testing.T) {
+	t.Parallel()
+	suffixes, err := domainname.ParseSuffixes("co.nl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := job.Fields{Domain: "foo.co.nl"}
+	if got, err := (job.Rules{Suffixes: suffixes}).Check(f, queue.Whois); err != nil || got.Domain.ASCII != "foo.co.nl" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := f.Check(queue.Whois); err == nil || !strings.Contains(err.Error(), "EXTRA_SUFFIXES") {
+		t.Errorf("without them: %v", err)
 	}
 }
 

@@ -36,6 +36,21 @@ func HolderID(id string) error {
 	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar }):
 		return &Error{Field: "holder_id", Text: "has a space or an invisible character in it: give the holder's id"}
 	}
+	return lostHolderID(id)
+}
+
+// lostHolderID refuses what a spreadsheet or a database leaves where an id was lost, or never was.
+func lostHolderID(id string) error {
+	switch {
+	case holder.CellFailed(id):
+		return &Error{Field: "holder_id", Text: "is what a spreadsheet shows instead of a value that it lacks: give the holder's id"}
+	case holder.CellRounded(id):
+		return &Error{Field: "holder_id", Text: "is a number that a spreadsheet has rounded, so that the id is lost: format the column as text and copy the ids anew"}
+	case holder.CellEmptied(id):
+		return &Error{Field: "holder_id", Text: "is a word or a sign for no value: give the holder's id, or leave it empty"}
+	case strings.HasPrefix(id, "'"):
+		return &Error{Field: "holder_id", Text: "begins with the apostrophe that marks text in a spreadsheet: leave it out"}
+	}
 	return nil
 }
 
@@ -44,7 +59,11 @@ func HolderDetails(d holder.Details) (holder.Details, error) {
 	checked, err := holder.Check(d)
 	var refusal *holder.Error
 	if errors.As(err, &refusal) {
-		return holder.Details{}, &Error{Field: refusal.Field, Text: refusal.Text, cause: err}
+		first := &Error{Field: refusal.Field, Text: refusal.Text, cause: err}
+		for _, other := range refusal.More {
+			first.More = append(first.More, &Error{Field: other.Field, Text: other.Text, cause: other})
+		}
+		return holder.Details{}, first
 	}
 	return checked, err
 }

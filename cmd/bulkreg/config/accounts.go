@@ -30,10 +30,10 @@ const (
 
 // accountSettings are those of one further account, after accountPrefix and its number.
 type accountSettings struct {
-	Name         string           `env:"NAME" unit:"text" example:"brand-b" reason:"name of a further account, as orders give it"`
-	BaseURL      string           `env:"BASE_URL" unit:"URL" example:"https://api.example.com/v1" reason:"its root of the API; default REGISTRAR_BASE_URL"`
-	ClientID     string           `env:"CLIENT_ID" unit:"text" file:"true" example:"my-client-id" reason:"its credentials"`
-	ClientSecret registrar.Secret `env:"CLIENT_SECRET" unit:"text" file:"true" example:"my-client-secret" reason:"its credentials"`
+	Name         string           `env:"NAME" use:"registrar" unit:"text" example:"brand-b" reason:"name of a further account, as orders give it"`
+	BaseURL      string           `env:"BASE_URL" use:"registrar" unit:"URL" example:"https://api.example.com/v1" reason:"its root of the API; default REGISTRAR_BASE_URL"`
+	ClientID     string           `env:"CLIENT_ID" use:"registrar" unit:"text" file:"true" example:"my-client-id" reason:"its credentials"`
+	ClientSecret registrar.Secret `env:"CLIENT_SECRET" use:"registrar" unit:"text" file:"true" example:"my-client-secret" reason:"its credentials"`
 }
 
 var accountVariable = regexp.MustCompile(`^REGISTRAR_ACCOUNTS_(0|[1-9][0-9]{0,8})_(NAME|BASE_URL|CLIENT_ID|CLIENT_SECRET|CLIENT_ID_FILE|CLIENT_SECRET_FILE)$`)

@@ -37,7 +37,7 @@ func (p *problems) addresses(c Config) {
 		var refused *session.RefusedError
 		switch {
 		case errors.As(err, &refused):
-			p.add("%v", refused)
+			p.addOf("DATABASE_URL", refused.Error())
 		case err != nil:
 			p.add("DATABASE_URL is no Postgres address: write it as %s", exampleOf("DATABASE_URL"))
 		}
@@ -49,6 +49,9 @@ func (p *problems) addresses(c Config) {
 		}
 	}
 	if _, err := c.Keys(); err != nil {
+		p.add("%v", err)
+	}
+	if _, err := c.Suffixes(); err != nil {
 		p.add("%v", err)
 	}
 	if !Listenable(c.MetricsAddr) {
@@ -114,6 +117,9 @@ func (p *problems) client(variable string, one registrar.Config) {
 func (c Config) Warnings() []string {
 	var warnings []string
 	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
+	for _, variable := range c.strays {
+		warn("%s is no setting of this version: `bulkreg config` lists them", variable)
+	}
 	if c.ReconcileAfter < time.Minute {
 		warn("RECONCILE_AFTER=%s is short: where WHOIS lags longer than that behind a registration, a domain whose "+
 			"registration was not answered may be paid for twice", c.ReconcileAfter)

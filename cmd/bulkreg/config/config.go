@@ -20,40 +20,43 @@ import (
 //	min, max         bounds, both allowed
 //	oneof            the words allowed
 //	example          for errors; the default, where there is no example
+//	use              which commands besides workers read it, see Use
 //	file             also read from the file that <variable>_FILE names
 //
 // Values of the type Secret are never shown.
 type Config struct {
-	DatabaseURL      registrar.Secret `env:"DATABASE_URL" unit:"address" file:"true" example:"postgres://bulkreg:PASSWORD@localhost:5432/bulkreg" reason:"the Postgres that keeps orders, jobs and calls"`
-	DatabaseMaxConns int              `env:"DATABASE_MAX_CONNS" envDefault:"20" min:"4" max:"1000" unit:"connections" reason:"at most so many per process; 20 keep a worker of one account busy"`
+	DatabaseURL      registrar.Secret `env:"DATABASE_URL" use:"store" unit:"address" file:"true" example:"postgres://bulkreg:PASSWORD@localhost:5432/bulkreg" reason:"the Postgres that keeps orders, jobs and calls"`
+	DatabaseMaxConns int              `env:"DATABASE_MAX_CONNS" use:"store" envDefault:"20" min:"4" max:"1000" unit:"connections" reason:"at most so many per process; 20 keep a worker of one account busy"`
 	RedisURL         registrar.Secret `env:"REDIS_URL" unit:"address" file:"true" example:"redis://:PASSWORD@localhost:6379/0" reason:"the Redis that delivers work to workers"`
 	ProducerKeys     registrar.Secret `env:"PRODUCER_KEYS" unit:"text" file:"true" example:"shop=KEY,shop=NEXT_KEY" reason:"SOURCE=KEY entries with which producers sign; if set, unsigned chunks are turned away"`
 
-	RegistrarBaseURL      string           `env:"REGISTRAR_BASE_URL" unit:"URL" example:"https://api.example.com/v1" reason:"root of the registrar's API"`
-	RegistrarClientID     string           `env:"REGISTRAR_CLIENT_ID" unit:"text" file:"true" example:"my-client-id" reason:"credentials of the account named default"`
-	RegistrarClientSecret registrar.Secret `env:"REGISTRAR_CLIENT_SECRET" unit:"text" file:"true" example:"my-client-secret" reason:"credentials of the account named default"`
+	ExtraSuffixes string `env:"EXTRA_SUFFIXES" use:"orders,registrar" unit:"list" file:"true" example:"co.nl,uk.com,*.name" reason:"suffixes under which your registrar sells names and no registry does, such as co.nl,uk.com,*.name"`
 
-	RegistrarAllowPlaintext string `env:"REGISTRAR_ALLOW_PLAINTEXT" oneof:"0,1" example:"1" unit:"word" reason:"1 allows a base URL with http:// on another machine: credentials and people's details travel unencrypted"`
+	RegistrarBaseURL      string           `env:"REGISTRAR_BASE_URL" use:"registrar" unit:"URL" example:"https://api.example.com/v1" reason:"root of the registrar's API"`
+	RegistrarClientID     string           `env:"REGISTRAR_CLIENT_ID" use:"registrar" unit:"text" file:"true" example:"my-client-id" reason:"credentials of the account named default"`
+	RegistrarClientSecret registrar.Secret `env:"REGISTRAR_CLIENT_SECRET" use:"registrar" unit:"text" file:"true" example:"my-client-secret" reason:"credentials of the account named default"`
 
-	RegistrarPathAuthenticate string `env:"REGISTRAR_PATH_AUTHENTICATE" envDefault:"/authenticate" unit:"path" reason:"POST: get a token"`
-	RegistrarPathCheck        string `env:"REGISTRAR_PATH_CHECK" envDefault:"/whois/{domain}" unit:"path" reason:"GET: check one domain"`
-	RegistrarPathCheckBulk    string `env:"REGISTRAR_PATH_CHECK_BULK" envDefault:"/whois" unit:"path" reason:"POST: check many domains"`
-	RegistrarPathRegister     string `env:"REGISTRAR_PATH_REGISTER" envDefault:"/domain" unit:"path" reason:"POST: register one domain"`
-	RegistrarPathRegisterBulk string `env:"REGISTRAR_PATH_REGISTER_BULK" envDefault:"/domain/bulk" unit:"path" reason:"POST: register many domains"`
-	RegistrarPathHolder       string `env:"REGISTRAR_PATH_HOLDER" envDefault:"/domainholder" unit:"path" reason:"PUT creates a holder, POST finds one"`
-	RegistrarPathHolderByID   string `env:"REGISTRAR_PATH_HOLDER_BY_ID" envDefault:"/domainholder/{id}" unit:"path" reason:"PATCH updates a holder, DELETE deletes one"`
+	RegistrarAllowPlaintext string `env:"REGISTRAR_ALLOW_PLAINTEXT" use:"registrar" oneof:"0,1" example:"1" unit:"word" reason:"1 allows a base URL with http:// on another machine: credentials and people's details travel unencrypted"`
 
-	WhoisBatchSize   int           `env:"WHOIS_BATCH_SIZE" envDefault:"100" min:"1" max:"1000" unit:"domains" reason:"in one bulk WHOIS call at most"`
+	RegistrarPathAuthenticate string `env:"REGISTRAR_PATH_AUTHENTICATE" use:"registrar" envDefault:"/authenticate" unit:"path" reason:"POST: get a token"`
+	RegistrarPathCheck        string `env:"REGISTRAR_PATH_CHECK" use:"registrar" envDefault:"/whois/{domain}" unit:"path" reason:"GET: check one domain"`
+	RegistrarPathCheckBulk    string `env:"REGISTRAR_PATH_CHECK_BULK" use:"registrar" envDefault:"/whois" unit:"path" reason:"POST: check many domains"`
+	RegistrarPathRegister     string `env:"REGISTRAR_PATH_REGISTER" use:"registrar" envDefault:"/domain" unit:"path" reason:"POST: register one domain"`
+	RegistrarPathRegisterBulk string `env:"REGISTRAR_PATH_REGISTER_BULK" use:"registrar" envDefault:"/domain/bulk" unit:"path" reason:"POST: register many domains"`
+	RegistrarPathHolder       string `env:"REGISTRAR_PATH_HOLDER" use:"registrar" envDefault:"/domainholder" unit:"path" reason:"PUT creates a holder, POST finds one"`
+	RegistrarPathHolderByID   string `env:"REGISTRAR_PATH_HOLDER_BY_ID" use:"registrar" envDefault:"/domainholder/{id}" unit:"path" reason:"PATCH updates a holder, DELETE deletes one"`
+
+	WhoisBatchSize   int           `env:"WHOIS_BATCH_SIZE" use:"orders,registrar" envDefault:"100" min:"1" max:"1000" unit:"domains" reason:"in one bulk WHOIS call at most"`
 	WhoisLinger      time.Duration `env:"WHOIS_LINGER" envDefault:"100ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
-	WhoisConcurrency int           `env:"WHOIS_CONCURRENCY" envDefault:"4" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
+	WhoisConcurrency int           `env:"WHOIS_CONCURRENCY" use:"registrar" envDefault:"4" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
 
-	RegisterBatchSize   int           `env:"REGISTER_BATCH_SIZE" envDefault:"50" min:"1" max:"1000" unit:"domains" reason:"in one bulk registration at most"`
+	RegisterBatchSize   int           `env:"REGISTER_BATCH_SIZE" use:"orders" envDefault:"50" min:"1" max:"1000" unit:"domains" reason:"in one bulk registration at most"`
 	RegisterLinger      time.Duration `env:"REGISTER_LINGER" envDefault:"500ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
 	RegisterConcurrency int           `env:"REGISTER_CONCURRENCY" envDefault:"2" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
 
 	RegistrarRate float64 `env:"REGISTRAR_RATE" envDefault:"0" example:"5" min:"0" max:"100000" unit:"requests/s" reason:"per account, over all workers together; 0 is no limit"`
 
-	UpstreamTimeout      time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"30s" min:"10ms" max:"10m" unit:"duration" reason:"how long one upstream call may take"`
+	UpstreamTimeout      time.Duration `env:"UPSTREAM_TIMEOUT" use:"registrar" envDefault:"30s" min:"10ms" max:"10m" unit:"duration" reason:"how long one upstream call may take"`
 	ReconcileAfter       time.Duration `env:"RECONCILE_AFTER" envDefault:"10m" min:"0s" max:"168h" unit:"duration" reason:"from an unanswered registration to the first WHOIS reading; WHOIS may lag"`
 	ReconcileEvery       time.Duration `env:"RECONCILE_EVERY" envDefault:"1m" min:"0s" max:"24h" unit:"duration" reason:"between two of these readings"`
 	ReconcileChecks      int           `env:"RECONCILE_CHECKS" envDefault:"2" min:"1" max:"100" unit:"readings" reason:"that must all say available before a domain is sent again"`
@@ -72,6 +75,8 @@ type Config struct {
 	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 
 	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets
+
+	strays []string // variables that look like settings, and are none
 }
 
 // Off is the word for an address at which nothing shall listen.

@@ -114,6 +114,8 @@ func TestLoadReports(t *testing.T) {
 		"path without slash":       {[]string{"REGISTRAR_PATH_REGISTER_BULK=domains"}, []string{"REGISTRAR_PATH_REGISTER_BULK: "}},
 		"secret with line break":   {[]string{"REGISTRAR_CLIENT_SECRET=a\nb"}, []string{"REGISTRAR_CLIENT_SECRET: client secret holds a line break"}},
 		"letters swapped":          {[]string{"REGISTRAR_CLIENT_SECERT=x"}, []string{"REGISTRAR_CLIENT_SECERT is no setting: did you mean REGISTRAR_CLIENT_SECRET?"}},
+		"a slip in a wait":         {[]string{"RETRY_BSE=2s"}, []string{"RETRY_BSE is no setting: did you mean RETRY_BASE?"}},
+		"the nearest of two":       {[]string{"REGISTRAR_PATH_REGISTER_BLK=/x"}, []string{"did you mean REGISTRAR_PATH_REGISTER_BULK?"}},
 		"letter missing":           {[]string{"WHOIS_BATCHSIZE=5"}, []string{"did you mean WHOIS_BATCH_SIZE?"}},
 		"slip in the beginning":    {[]string{"REGISTAR_BASE_URL=http://x"}, []string{"did you mean REGISTRAR_BASE_URL?"}},
 		"slip before _FILE":        {[]string{"REGISTRAR_CLIENT_SECRETS_FILE=/x"}, []string{"did you mean REGISTRAR_CLIENT_SECRET_FILE?"}},
@@ -187,7 +189,7 @@ func TestSecretsComeFromFiles(t *testing.T) {
 		}
 		return path
 	}
-	secret, empty, large := write("secret", "s3cret\r\n"), write("empty", "\n"), write("large", strings.Repeat("x", maxFile+1))
+	secret, empty, large := write("secret", "\uFEFFs3cret\r\n"), write("empty", "\n"), write("large", strings.Repeat("x", maxFile+1))
 	database := write("database", "postgres://u:s3cret@h/d\n")
 
 	c, err := Load([]string{"REGISTRAR_CLIENT_SECRET_FILE=" + secret, "DATABASE_URL_FILE=" + database, "REGISTRAR_ACCOUNTS_1_NAME=b",
@@ -203,6 +205,8 @@ func TestSecretsComeFromFiles(t *testing.T) {
 		"missing": {"REDIS_URL_FILE=" + filepath.Join(dir, "none"), "REDIS_URL_FILE: open "},
 		"empty":   {"REDIS_URL_FILE=" + empty, "is empty: put the value of REDIS_URL into it"},
 		"large":   {"REDIS_URL_FILE=" + large, "is larger than 65536 bytes"},
+		"UTF-16":  {"REDIS_URL_FILE=" + write("utf16", "\xff\xfer\x00"), "is in UTF-16: save it as UTF-8"},
+		"BOM":     {"REDIS_URL_FILE=" + write("bom", "\uFEFF\n"), "is empty: put the value of REDIS_URL into it"},
 		"folder":  {"REDIS_URL_FILE=" + dir, "REDIS_URL_FILE: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,6 +214,26 @@ func TestSecretsComeFromFiles(t *testing.T) {
 			_, err := Load(strings.Split(tc.environ, "\x00"))
 			checkProblems(t, err, []string{tc.want})
 		})
+	}
+}
+
+// A command that reads some of the settings goes on whatever the others are.
+func TestLoadForSomeOfTheSettings(t *testing.T) {
+	t.Parallel()
+	wrong := map[string]Use{ // and who reads it, besides a worker
+		"DATABASE_MAX_CONNS=x": UseStore, "DATABASE_URL=mysql://h": UseStore, "DATABASE_URL=postgres://u@h/d?default_query_exec_mode=exec": UseStore,
+		"DATABASE_MAX_CONN=5": UseStore, "WHOIS_BATCH_SIZE=0": UseOrders | UseRegistrar, "REGISTER_BATCH_SIZE=0": UseOrders,
+		"EXTRA_SUFFIXES=a..b": UseOrders | UseRegistrar, "REGISTRAR_PATH_HOLDER=x": UseRegistrar, "REGISTRAR_ACCOUNTS_1_NAME=default": UseRegistrar,
+		"REGISTRAR_CLIENT_SECRET_FILE=/nowhere": UseRegistrar, "REGISTRAR_ACCOUNTS_X=1": UseRegistrar,
+		"REDIS_URL=x": 0, "RETRY_BASE=20m": 0, "RECONCILE_CHEKCS=2": 0, "METRICS_ADDR=9": 0, "LOG_LEVEL=loud": 0, "TERMINATION_GRACE_PERIOD=2s": 0,
+	}
+	for environ, readers := range wrong {
+		for _, use := range []Use{UseStore, UseOrders, UseRegistrar, UseWorker, UseAll} {
+			_, err := LoadFor([]string{environ}, use)
+			if want := use&(readers|UseWorker) != 0; (err != nil) != want {
+				t.Errorf("%s for %b: %v", environ, use, err)
+			}
+		}
 	}
 }
 
@@ -319,6 +343,7 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]string{
 		"RECONCILE_AFTER=1s":        "RECONCILE_AFTER=1s is short",
+		"REGISTRAR_TIMEOUT=5s":      "REGISTRAR_TIMEOUT is no setting of this version",
 		"PAYMENT_PROBE_INTERVAL=2s": "PAYMENT_PROBE_INTERVAL=2s is shorter than UPSTREAM_TIMEOUT=30s",
 	} {
 		c, err := Load([]string{environ})
@@ -328,6 +353,15 @@ func TestWarnings(t *testing.T) {
 		if w := c.Warnings(); len(w) != 1 || !strings.HasPrefix(w[0], want) {
 			t.Errorf("%s: got %q, want %q", environ, w, want)
 		}
+	}
+}
+
+// Kubernetes tells programs of services by their names, and a service may be called registrar.
+func TestServicesAreNoStraySettings(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"REGISTRAR_SERVICE_HOST=10.0.0.1", "REGISTRAR_SERVICE_PORT_HTTP=80", "REGISTRAR_PORT_80_TCP_ADDR=10.0.0.1", "REGISTRAR_PORT=tcp://10.0.0.1:80", "WHOIS_SERVER=x"})
+	if w := c.Warnings(); err != nil || len(w) > 0 {
+		t.Errorf("%v, %q", err, w)
 	}
 }
 

@@ -19,6 +19,7 @@ type Field struct {
 	File     bool   `json:"file"`   // also read from the file that Variable_FILE names
 
 	name    string // in the struct
+	use     Use
 	oneof   []string
 	example string
 	// fraction says that it need not be a whole number.
@@ -48,7 +49,7 @@ func fieldsOf(t reflect.Type) []Field {
 			Variable: variable, Default: tag.Get("envDefault"), Unit: tag.Get("unit"), Reason: tag.Get("reason"),
 			Min: tag.Get("min"), Max: tag.Get("max"),
 			Secret: field.Type == reflect.TypeFor[registrar.Secret](), File: tag.Get("file") == "true",
-			name: field.Name, example: tag.Get("example"), fraction: field.Type.Kind() == reflect.Float64,
+			use: useOf(tag.Get("use")), name: field.Name, example: tag.Get("example"), fraction: field.Type.Kind() == reflect.Float64,
 		}
 		if words, ok := tag.Lookup("oneof"); ok {
 			f.oneof = strings.Split(words, ",")

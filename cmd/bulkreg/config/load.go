@@ -27,34 +27,54 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%d settings are wrong:\n  %s", len(e.Problems), strings.Join(e.Problems, "\n  "))
 }
 
+// problem is something wrong with a variable.
+type problem struct{ variable, text string }
+
 // problems collects what is wrong.
-type problems []string
+type problems []problem
 
-func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
+// add notes what is wrong with the variable that the text begins with.
+func (p *problems) add(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	p.addOf(VariableOf(text), text)
+}
 
-func (p problems) err() error {
-	if len(p) == 0 {
+func (p *problems) addOf(variable, text string) { *p = append(*p, problem{variable, text}) }
+
+// err is what concerns a use.
+func (p problems) err(use Use) error {
+	var texts []string
+	for _, one := range p {
+		if use == UseAll || use.concerns(one.variable) {
+			texts = append(texts, one.text)
+		}
+	}
+	if len(texts) == 0 {
 		return nil
 	}
-	return &Error{Problems: p}
+	return &Error{Problems: texts}
 }
 
 // Load reads the settings from an environment of the form of os.Environ and checks them. An empty variable counts as
 // unset. Its error is an *Error.
-func Load(environ []string) (Config, error) {
+func Load(environ []string) (Config, error) { return LoadFor(environ, UseAll) }
+
+// LoadFor is Load for a command that reads some of the settings. What is wrong with others is no error, and they are not to be
+// relied on.
+func LoadFor(environ []string, use Use) (Config, error) {
 	var (
 		c     Config
 		wrong problems
 	)
 	vars := variables(environ)
-	wrong.unknown(vars)
+	c.strays = wrong.unknown(vars)
 	bad := wrong.parse(&c, vars, "")
 	c.Further = wrong.accounts(vars, c)
 	wrong.addresses(c)
 	wrong.relations(c, func(variables ...string) bool { // what could not be read cannot be compared
 		return !slices.ContainsFunc(variables, func(v string) bool { return bad[v] })
 	})
-	return c, wrong.err()
+	return c, wrong.err(use)
 }
 
 func variables(environ []string) map[string]string {
@@ -145,7 +165,11 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 		p.add("%s_FILE: %v", variable, err)
 		return
 	}
-	value := strings.TrimRight(content, "\r\n")
+	if strings.HasPrefix(content, "\xff\xfe") || strings.HasPrefix(content, "\xfe\xff") {
+		p.add("%s_FILE: %s is in UTF-16: save it as UTF-8", variable, path)
+		return
+	}
+	value := strings.TrimRight(strings.TrimPrefix(content, "\uFEFF"), "\r\n") // editors put a byte order mark before it
 	if value == "" {
 		p.add("%s_FILE: %s is empty: put the value of %s into it", variable, path, variable)
 		return

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 )
 
 // MissingError says that a command needs settings that are not there.
@@ -28,6 +29,15 @@ func (c Config) Database() (string, error) {
 			"give the address of your Postgres, such as " + exampleOf("DATABASE_URL") + ", or try `bulkreg dev`, which needs nothing"}
 	}
 	return string(c.DatabaseURL), nil
+}
+
+// Suffixes are those under which names can be registered besides the public ones.
+func (c Config) Suffixes() (domainname.Suffixes, error) {
+	suffixes, err := domainname.ParseSuffixes(c.ExtraSuffixes)
+	if err != nil {
+		return domainname.Suffixes{}, fmt.Errorf("%s: %w", domainname.Setting, err)
+	}
+	return suffixes, nil
 }
 
 // Redis is the address of Redis, or a *MissingError.

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,11 +12,22 @@ import (
 
 // guarded are the beginnings of names that hardly anything but bulkreg uses. A name that comes close to one of our
 // variables with such a beginning is taken for a slip: it would change nothing, in silence.
-var guarded = [...]string{"REGISTRAR_", "REGISTER_", "WHOIS_", "RECONCILE_", "UPSTREAM_", "PAYMENT_"}
+var guarded = [...]string{
+	"REGISTRAR_", "REGISTER_", "WHOIS_", "RECONCILE_", "UPSTREAM_", "PAYMENT_", "RETRY_", "DATABASE_MAX_", "TERMINATION_GRACE_", "EXTRA_SUFFIXES",
+	"PRODUCER_KEYS",
+}
 
-// unknown reports variables that look like misspelt ones. Names that resemble none, which other programs may have put
-// there, pass.
-func (p *problems) unknown(vars map[string]string) {
+// ours are the beginnings of names that nothing but bulkreg uses, and serviceLink what Kubernetes puts behind the name of a
+// service, which may be one of them.
+var (
+	ours        = regexp.MustCompile(`^(REGISTRAR|REGISTER|RECONCILE|PAYMENT_PROBE|EXTRA_SUFFIX)_`)
+	serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_[0-9]+_.*)$`)
+)
+
+// unknown reports variables that look like misspelt ones, with the setting that each comes closest to. Names that resemble none
+// pass: other programs may have put them there, or the version after this one reads them. Of these it gives the ones that are
+// worth a warning.
+func (p *problems) unknown(vars map[string]string) (strays []string) {
 	names := map[string]bool{}
 	for _, f := range Fields() {
 		names[f.Variable] = true
@@ -28,9 +41,12 @@ func (p *problems) unknown(vars map[string]string) {
 			continue // accounts have numbers in their names and are checked by them
 		}
 		if meant := closest(variable, known); meant != "" {
-			p.add("%s is no setting: did you mean %s?", variable, meant)
+			p.addOf(meant, fmt.Sprintf("%s is no setting: did you mean %s?", variable, meant))
+		} else if ours.MatchString(variable) && !serviceLink.MatchString(variable) {
+			strays = append(strays, variable)
 		}
 	}
+	return strays
 }
 
 // closest is the guarded name that variable was meant for, "" if it resembles none.

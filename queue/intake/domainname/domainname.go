@@ -26,10 +26,13 @@ type Name struct {
 
 // Parse reads one domain that can be registered. It forgives surrounding space, one trailing dot and capitals.
 // Every error is an *Error. Parsing either form of a Name gives the same Name again.
-func Parse(raw string) (Name, error) {
+func Parse(raw string) (Name, error) { return Suffixes{}.Parse(raw) }
+
+// Parse is Parse where names under these suffixes can be registered as well.
+func (s Suffixes) Parse(raw string) (Name, error) {
 	name, e := normalise(raw)
 	if e == nil {
-		e = checkRegistrable(name)
+		e = s.checkRegistrable(name)
 	}
 	if e != nil {
 		e.Raw = safeRaw(raw)

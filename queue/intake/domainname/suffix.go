@@ -7,10 +7,13 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// checkRegistrable wants exactly one label under an ICANN public suffix.
-func checkRegistrable(name Name) *Error {
+// checkRegistrable wants exactly one label under an ICANN public suffix, or under one of s.
+func (s Suffixes) checkRegistrable(name Name) *Error {
 	ascii := name.ASCII
 	suffix, private, ok := icannSuffix(ascii)
+	if extra, found := s.of(ascii); found && len(extra) >= len(suffix) {
+		suffix, private, ok = extra, "", true
+	}
 	switch {
 	case !ok && strings.IndexByte(ascii, '.') < 0:
 		return refuse(ReasonNoDot, "has no dot: give the whole domain, such as example.nl")
@@ -25,11 +28,25 @@ func checkRegistrable(name Name) *Error {
 	if above < 0 {
 		return nil
 	}
-	domain := show(ascii[above+1:])
-	if private != "" && len(ascii) > len(private) {
-		return refuse(ReasonHost, "is under %s, which is run by its owner and not by the registry of .%s", show(private), show(suffix))
+	return hostFault(ascii, ascii[above+1:], suffix, private)
+}
+
+// hostFault says why a name with several labels under its suffix is refused. It advises the domain that the host is under only
+// where the name can be nothing but a host: a www, or one with more labels than anybody sells. Any other may be what somebody
+// sells, and to advise the domain would be to advise another purchase.
+func hostFault(ascii, domain, suffix, private string) *Error {
+	label, parent, _ := strings.Cut(ascii, ".")
+	switch {
+	case private != "" && len(ascii) > len(private):
+		return refuse(ReasonHost, "is under %s, which is run by its owner and not by the registry of .%s: if your registrar sells names under it, "+
+			"add %s to "+Setting, show(private), show(suffix), show(private))
+	case suffix == threeLabels && parent == domain:
+		return refuse(ReasonHost, "is under %s, where names of three labels are sold as well as those of two: if your registrar sells them, "+
+			"add *.%s to "+Setting, show(domain), threeLabels)
+	case label == "www", parent != domain:
+		return refuse(ReasonHost, "is a host under %s: give %s", show(domain), show(domain))
 	}
-	return refuse(ReasonHost, "is a host under %s: give %s", domain, domain)
+	return refuse(ReasonHost, "is a host under %s: if your registrar sells names under %s, add %s to "+Setting, show(domain), show(parent), show(parent))
 }
 
 // icannSuffix gives the public suffix of a name by the ICANN section of the list alone: that of shop.blogspot.com is

@@ -12,45 +12,83 @@ import (
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 )
 
-// Error is what is wrong with one field. It never holds the value.
+// Error is what is wrong with one field, and with further ones. It never holds a value.
 type Error struct {
 	Field string
-	Text  string // what is wrong and what to do; it follows Field in a sentence
+	Text  string   // what is wrong and what to do; it follows Field in a sentence
+	More  []*Error // what is wrong with other fields; these have none of their own
 }
 
-func (e *Error) Error() string { return e.Field + " " + e.Text }
+func (e *Error) Error() string {
+	text := e.Field + " " + e.Text
+	for _, other := range e.More {
+		text += "; " + other.Error()
+	}
+	return text
+}
 
-// Check brings the details of a whole holder into their normal form, or says what is wrong with the first field that
-// cannot be used. Every error is an *Error.
+// asError is all of them as one, nil for none.
+func asError(broken []*Error) error {
+	if len(broken) == 0 {
+		return nil
+	}
+	first := *broken[0]
+	first.More = broken[1:]
+	return &first
+}
+
+// Check brings the details of a whole holder into their normal form, or says what is wrong with each field that cannot be
+// used. Every error is an *Error.
 func Check(d Details) (Details, error) {
-	d, err := CheckGiven(d)
-	if err != nil {
+	normal, broken := normaliseAll(d)
+	if missing := normal.missing(broken); len(missing) > 0 {
+		broken = append(broken, &Error{Field: missing[0], Text: lacking(missing)})
+	}
+	if err := asError(broken); err != nil {
 		return Details{}, err
 	}
-	if missing := d.missing(); len(missing) > 0 {
-		return Details{}, &Error{Field: missing[0], Text: lacking(missing)}
-	}
-	return d, nil
+	return normal, nil
 }
 
 // CheckGiven is Check for a change: fields that are empty are not missing.
 func CheckGiven(d Details) (Details, error) {
+	normal, broken := normaliseAll(d)
+	if err := asError(broken); err != nil {
+		return Details{}, err
+	}
+	return normal, nil
+}
+
+func normaliseAll(d Details) (Details, []*Error) {
+	var broken []*Error
 	fields := Fields()
 	for i, value := range d.Values() {
 		normal, why := normalise(fields[i], *value)
 		if why != "" {
-			return Details{}, &Error{Field: fields[i], Text: why}
+			broken = append(broken, &Error{Field: fields[i], Text: why})
 		}
 		*value = normal
 	}
-	return d, nil
+	return d, broken
 }
 
-// missing lists the fields that a whole holder needs and this one lacks. A company needs no person.
-func (d *Details) missing() []string {
+// missing lists the fields that a whole holder needs and this one lacks. A company needs no person, and what is broken is not
+// missing as well.
+func (d *Details) missing(broken []*Error) []string {
 	values, optional := d.Values(), []string{"company"}
+	for _, e := range broken {
+		if optional = append(optional, e.Field); e.Field == "company" {
+			optional = append(optional, "firstname", "lastname")
+		}
+	}
 	if d.Company != "" {
 		optional = append(optional, "firstname", "lastname")
+	}
+	if !hasPostalCodes(d.Country) {
+		optional = append(optional, "postalcode")
+	}
+	if !hasHouseNumbers(d.Country) {
+		optional = append(optional, "housenumber")
 	}
 	var missing []string
 	for i, field := range Fields() {
@@ -95,10 +133,19 @@ func normalise(field, value string) (normal, why string) {
 	if !utf8.ValidString(value) {
 		return "", "is not UTF-8: save the file as UTF-8"
 	}
+	if field == "phone" { // first, because what separates digits may be invisible
+		if value = tidyPhone(value); value == "" {
+			return "", ""
+		}
+	}
 	value = tidy(value)
 	switch most := longest(field); {
 	case value == "":
 		return "", ""
+	case CellFailed(value):
+		return "", "is what a spreadsheet shows instead of a value that it lacks: write the value itself"
+	case (field == "housenumber" || field == "postalcode") && CellRounded(value):
+		return "", "is a number that a spreadsheet has rounded: format the column as text and write the value anew"
 	case utf8.RuneCountInString(value) > most:
 		return "", fmt.Sprintf("is longer than %d characters: shorten it", most)
 	case strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }):
@@ -148,24 +195,6 @@ func normaliseEmail(value string) (normal, why string) {
 		return "", fmt.Sprintf("is longer than %d characters: give another address", maxEmail)
 	}
 	return normal, ""
-}
-
-// Digits of an E.164 number with its country code. The shortest in use have seven.
-const (
-	minDigits = 7
-	maxDigits = 15
-)
-
-// normalisePhone takes the usual separators out. It completes nothing: a number without its country code, or with
-// a (0) in the middle, can be meant in two ways.
-func normalisePhone(value string) (normal, why string) {
-	const bad = "is no number in international form (E.164): write + and the country code first, such as +31612345678"
-	digits, plus := strings.CutPrefix(value, "+")
-	digits = strings.NewReplacer(" ", "", "-", "", ".", "").Replace(digits)
-	if !plus || len(digits) < minDigits || len(digits) > maxDigits || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
-		return "", bad
-	}
-	return "+" + digits, ""
 }
 
 // formerCountries are codes that language.Region takes for countries and ISO 3166-1 does not: withdrawn, reserved, or

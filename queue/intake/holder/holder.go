@@ -68,7 +68,7 @@ func fold(field, value string) string {
 				return -1
 			}
 			return r
-		}, value)
+		}, tidyPhone(value))
 	case "postalcode", "housenumber":
 		return strings.ReplaceAll(value, " ", "")
 	}

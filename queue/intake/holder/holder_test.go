@@ -40,7 +40,23 @@ func TestCheck(t *testing.T) {
 		"two lines":      {func(d *Details) { d.Street = "Kerk\nstraat" }, ""},
 		"bad e-mail":     {func(d *Details) { d.Email = "joelle" }, "email is no e-mail address that can be used: give one such as name@example.nl"},
 		"national phone": {func(d *Details) { d.Phone = "0612345678" }, "phone is no number in international form (E.164): write + and the country code first, such as +31612345678"},
-		"long country":   {func(d *Details) { d.Country = "NLD" }, "country is no country code (ISO 3166-1 alpha-2): give two letters, such as NL, BE or DE"},
+		"all at once": {func(d *Details) { d.Email, d.Phone, d.City, d.Country = "x", "06", "", "NLD" },
+			"email is no e-mail address that can be used: give one such as name@example.nl; " +
+				"phone is no number in international form (E.164): write + and the country code first, such as +31612345678; " +
+				"country is no country code (ISO 3166-1 alpha-2): give two letters, such as NL, BE or DE; " +
+				"city is missing: give all of the holder's details"},
+		"trunk 0": {func(d *Details) { d.Phone = "+31 0612345678" },
+			"phone has a 0 after its country code +31: leave that 0 out, which is dialled within the country only"},
+		"no code in the Netherlands": {func(d *Details) { d.PostalCode = "" }, "postalcode is missing: give all of the holder's details"},
+		"no code in Hong Kong":       {func(d *Details) { d.PostalCode, d.Country = "", "hk" }, ""},
+		"no number in Germany":       {func(d *Details) { d.HouseNumber, d.Country = "", "DE" }, "housenumber is missing: give all of the holder's details"},
+		"a box in the Emirates":      {func(d *Details) { d.PostalCode, d.HouseNumber, d.Street, d.Country = "", "", "P.O. Box 12", "AE" }, ""},
+		"no country":                 {func(d *Details) { d.PostalCode, d.Country = "", "" }, "postalcode is missing, and so is country: give all of the holder's details"},
+		"an error for a city":        {func(d *Details) { d.City = "#N/A" }, "city is what a spreadsheet shows instead of a value that it lacks: write the value itself"},
+		"a formula for a name":       {func(d *Details) { d.Company = "=B2" }, "company is what a spreadsheet shows instead of a value that it lacks: write the value itself"},
+		"a rounded number":           {func(d *Details) { d.PostalCode = "1.23E+05" }, "postalcode is a number that a spreadsheet has rounded: format the column as text and write the value anew"},
+		"a man named Null":           {func(d *Details) { d.LastName = "Null" }, ""},
+		"long country":               {func(d *Details) { d.Country = "NLD" }, "country is no country code (ISO 3166-1 alpha-2): give two letters, such as NL, BE or DE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +92,13 @@ func TestNormalForms(t *testing.T) {
 		"phone": {
 			"+31612345678": "+31612345678", "+31 6 1234-56.78": "+31612345678", "+1234567": "+1234567", "+123456789012345": "+123456789012345",
 			"0612345678": "", "0031612345678": "", "31612345678": "", "+31 (0)6 12345678": "", "+123456": "", "+1234567890123456": "",
+			"+31\u00a06\u202f1234\u20115678": "+31612345678", "+31\u20126\u201312345678": "+31612345678", "\u202a+31 6 12345678\u202c": "+31612345678",
+			"＋３１ ６ １２３４５６７８": "+31612345678", "+31\u22126\u00ad12345678": "+31612345678", "+1 (212) 555\u30fb0100": "+12125550100", "+49（30）123456": "+4930123456",
+			"+49 30/123456": "", "+31 (6 12345678": "", "+31 )6( 12345678": "", "+31 ((6)) 12345678": "", "+31 (0) 6 12345678": "", "+39 (0)6 12345678": "",
+			"+31 0612345678": "", "+31 06 12345678": "", "+49 (030) 123456": "", "+44 020 79460000": "", "+353 01 2345678": "", "+1 0212 5550100": "", "+36 06 1 2345678": "",
+			"+39 06 12345678": "+390612345678", "+39 06 69812345": "+390669812345", "+378 0549 882345": "+3780549882345", "+379 06 69812345": "+3790669812345",
+			"+225 07 01 02 03 04": "+2250701020304", "+229 01 90 01 12 34": "+2290190011234", "+241 06 03 12 34": "+24106031234",
+			"+242 06 123 4567": "+242061234567", "+226 07 12 34 56": "+22607123456", "+250 06 123456": "+25006123456", "+250 078 123 4567": "", "+33 01 23 45 67 89": "",
 			"+0612345678": "", "+": "", "+31 6x12345678": "", "++31612345678": "", "+31٦12345678": "",
 		},
 		"country":    {"NL": "NL", "be": "BE", " De": "DE", "GB": "GB", "UK": "", "EU": "", "XK": "", "AN": "", "ZZ": "", "001": "", "N": "", "N L": "", "Nederland": ""},
@@ -86,6 +109,18 @@ func TestNormalForms(t *testing.T) {
 			got, why := normalise(field, given)
 			if got != want || (why == "") == (want == "") {
 				t.Errorf("%s %q: %q, %q; want %q", field, given, got, why, want)
+			}
+		}
+	}
+}
+
+// What is known of countries is known of countries that there are.
+func TestCountriesOfAddresses(t *testing.T) {
+	t.Parallel()
+	for _, list := range []string{withoutPostalCodes, withoutHouseNumbers} {
+		for country := range strings.SplitSeq(list, " ") {
+			if got, why := normaliseCountry(country); got != country || why != "" {
+				t.Errorf("%q %s", country, why)
 			}
 		}
 	}
@@ -156,7 +191,7 @@ func TestDetailsAreNeverPrinted(t *testing.T) {
 
 // FuzzCheck gives any text to any field. What is taken stays as it is when checked again, and no error repeats it.
 func FuzzCheck(f *testing.F) {
-	for _, seed := range []string{"", "a@b.nl", "\"x\"@b.nl", "+31 6 12345678", "NL", "uk", "Ons\u200bDorp", "\xff", "1234 AB", strings.Repeat("é", 70), "a@xn--zz.nl", "İ@b.nl"} {
+	for _, seed := range []string{"", "a@b.nl", "\"x\"@b.nl", "+31 6 12345678", "\u202a+31\u00a0(0)\u20126", "#REF!", "=A1", "1,2E+3", "NL", "uk", "Ons\u200bDorp", "\xff", "1234 AB", strings.Repeat("é", 70), "a@xn--zz.nl", "İ@b.nl"} {
 		for i := range Fields() {
 			f.Add(uint8(i), seed)
 		}

@@ -15,6 +15,7 @@ import (
 type csvSource struct {
 	scanner     *lineScanner
 	comma       byte
+	sepLine     string // the line that names the delimiter, before the header; "" for none
 	header      string // as it stands in the file
 	fields      []int  // for each field of the file its cell, or -1
 	errorField  int    // the field of an earlier rejects file, or -1
@@ -35,9 +36,19 @@ func newCSVSource(scanner *lineScanner, cols columns, skipped *ignored) (*csvSou
 	if first.tooLong {
 		return nil, &FileError{Line: first.number, Reason: fmt.Sprintf("has a header longer than %d bytes", scanner.max)}
 	}
-	scanner.back()
-	s.comma = sniffComma(string(first.text), cols)
+	if comma, named := namedComma(first.text); named {
+		if strings.IndexByte(commas, comma) < 0 {
+			return nil, &FileError{Line: first.number, Reason: fmt.Sprintf("names %q as what separates its values (sep=): save it with commas, semicolons or tabs", comma)}
+		}
+		s.comma, s.sepLine = comma, string(first.text)
+	} else {
+		scanner.back()
+		s.comma = sniffComma(string(first.text), cols)
+	}
 	text, line, err := s.readRecord()
+	if errors.Is(err, io.EOF) {
+		return nil, &FileError{Reason: "has a line sep= and no header after it: begin with a header that has the column domain"}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +137,14 @@ func (s *csvSource) next() (row, error) {
 		if isBlank(fields) {
 			continue
 		}
-		if len(fields) < len(s.fields) {
+		if s.lacksNeeded(fields) {
 			return found, rowFault("the row ends after field %d of %d", len(fields), len(s.fields))
+		}
+		for len(fields) < len(s.fields) { // spreadsheets drop what is empty at the end of rows
+			fields = append(fields, "")
+		}
+		if len(fields) > len(s.fields) && isBlank(fields[len(s.fields):]) {
+			fields = fields[:len(s.fields)]
 		}
 		if len(fields) > len(s.fields) {
 			return found, rowFault("the row has %d fields where the header has %d: put quotes around a value with %q in it", len(fields), len(s.fields), s.comma)
@@ -140,6 +157,31 @@ func (s *csvSource) next() (row, error) {
 		found.cells = s.cells(fields, len(text))
 		return found, nil
 	}
+}
+
+// lacksNeeded reports whether a row ends before something that it needs: its domain, or a holder of its own where the file has
+// a column for holders. A row that was cut off there would be paid for with the holder that others get. Nor is a value in a column
+// without a name what a row may end after: it may have been shifted.
+func (s *csvSource) lacksNeeded(fields []string) bool {
+	if len(fields) >= len(s.fields) {
+		return false
+	}
+	if slices.ContainsFunc(s.unnamed, func(i int) bool { return i < len(fields) && strings.TrimSpace(fields[i]) != "" }) {
+		return true
+	}
+	holderLacks, holderNamed := false, false
+	for i, at := range s.fields {
+		there := i < len(fields)
+		switch ofHolder := at == columnHolderID || at >= columnDetails; {
+		case at == columnDomain && !there:
+			return true
+		case ofHolder && !there:
+			holderLacks = true
+		case ofHolder && strings.TrimSpace(fields[i]) != "":
+			holderNamed = true
+		}
+	}
+	return holderLacks && !holderNamed
 }
 
 // longRow is the size, in bytes, from which a value is worth a copy: else it would keep its whole row in memory.
@@ -164,7 +206,7 @@ func (s *csvSource) cells(fields []string, size int) []cell {
 // never closed makes the rest of the file unusable: nobody can say any more where a row begins.
 func (s *csvSource) readRecord() ([]byte, int, error) {
 	line, err := s.scanner.next()
-	for err == nil && s.hasComments && bytes.HasPrefix(bytes.TrimSpace(line.text), []byte("#")) {
+	for err == nil && s.hasComments && isComment(bytes.TrimSpace(line.text)) {
 		line, err = s.scanner.next()
 	}
 	if err != nil {

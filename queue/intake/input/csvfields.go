@@ -96,9 +96,23 @@ func isBlank(fields []string) bool {
 	return true
 }
 
+// commas are what may separate values.
+const commas = ",;\t"
+
+// namedComma is what a line sep=; at the head of a file says, which tells spreadsheets what separates its values. Such a line may
+// be in quotes, and may have been filled up to the width of the table.
+func namedComma(line []byte) (comma byte, named bool) {
+	text := strings.TrimLeft(strings.Trim(string(line), " "), `"`)
+	if len(text) < len("sep=;") || !strings.EqualFold(text[:len("sep=")], "sep=") {
+		return 0, false
+	}
+	comma, rest := text[len("sep=")], text[len("sep=;"):]
+	return comma, strings.Trim(rest, string(comma)+"\"\t ,;") == ""
+}
+
 func sniffComma(header string, cols columns) byte {
 	best, most := byte(','), 1
-	for _, comma := range []byte(",;\t") {
+	for _, comma := range []byte(commas) {
 		fields, err := newSplitter(comma).split(header)
 		if err != nil {
 			continue

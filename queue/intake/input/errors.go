@@ -22,30 +22,46 @@ const (
 type Reject struct {
 	Line   int // where it begins, from 1
 	Origin Origin
-	Field  string // the column, or empty when it is about the whole line
-	Raw    string // the value of that column, bounded, fit for showing; empty when it may hold personal data
-	Reason string // what is wrong and what to do; it follows Field and Raw in a sentence
+	Field  string  // the column, or empty when it is about the whole line
+	Raw    string  // the value of that column, bounded, fit for showing; empty when it may hold personal data
+	Reason string  // what is wrong and what to do; it follows Field and Raw in a sentence
+	More   []Fault // what is wrong with other columns of the line
 
 	original string // the line without its end; empty when it was too long to keep
 	cause    error
+}
+
+// Fault is what is wrong with one column, as in a Reject.
+type Fault struct{ Field, Raw, Reason string }
+
+func (f Fault) String() string {
+	text := f.Reason
+	if f.Raw != "" {
+		text = strconv.Quote(f.Raw) + " " + text
+	}
+	if f.Field != "" {
+		text = f.Field + " " + text
+	}
+	return text
+}
+
+// Faults are all that is wrong with the line, the first one included.
+func (r Reject) Faults() []Fault {
+	return append([]Fault{{Field: r.Field, Raw: r.Raw, Reason: r.Reason}}, r.More...)
 }
 
 // RejectError is how Reader.Next gives a Reject. Reading goes on after it. It wraps a *domainname.Error when the
 // domain was at fault.
 type RejectError struct{ Reject }
 
-// Error gives place, column, value and reason in one line.
+// Error gives place, and column, value and reason of each fault, in one line.
 func (e *RejectError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d: ", e.Origin, e.Line)
-	if e.Field != "" {
-		b.WriteString(e.Field + " ")
+	faults := e.Faults()
+	texts := make([]string, len(faults))
+	for i, fault := range faults {
+		texts[i] = fault.String()
 	}
-	if e.Raw != "" {
-		b.WriteString(strconv.Quote(e.Raw) + " ")
-	}
-	b.WriteString(e.Reason)
-	return b.String()
+	return fmt.Sprintf("%s %d: %s", e.Origin, e.Line, strings.Join(texts, "; "))
 }
 
 // Unwrap gives the error of the column, if it has one of its own.

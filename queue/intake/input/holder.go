@@ -57,6 +57,7 @@ func holderOf(cells []cell, byDefault string) (string, *holder.Details, *fault) 
 		return named, nil, bad
 	}
 	fields := holder.Fields()
+	var lists faults
 	if id.text != "" || id.list != nil {
 		return "", nil, &fault{field: "holder_id", reason: fmt.Sprintf(
 			"is given, and so is the holder's %s: give the id, or the details, and leave the other empty", fields[given])}
@@ -65,9 +66,12 @@ func holderOf(cells []cell, byDefault string) (string, *holder.Details, *fault) 
 	for i, value := range details.Values() {
 		c := cells[columnDetails+i]
 		if c.list != nil {
-			return "", nil, &fault{field: fields[i], reason: "is a list: a holder has one"}
+			lists.add(&fault{field: fields[i], reason: "is a list: a holder has one"})
 		}
 		*value = c.text
+	}
+	if bad := lists.one(); bad != nil {
+		return "", nil, bad
 	}
 	checked, err := job.HolderDetails(details)
 	if err != nil {

@@ -39,6 +39,11 @@ type Options struct {
 	DefaultHolderID     string // for lines that name no holder; without it they are rejected
 	DefaultPeriodMonths int    // for lines that name no period: 12
 
+	// WholeYears refuses periods that are no whole number of years: most of these were meant to count years.
+	WholeYears bool
+	// Suffixes are those under which domains can be registered besides the public ones.
+	Suffixes domainname.Suffixes
+
 	// DefaultAllowStatus are the words of a WHOIS status that lines without such words of their own allow.
 	DefaultAllowStatus []string
 

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
 
 // textLine is one physical line without its end. Its text is valid until the next line is read.
@@ -65,10 +68,16 @@ func (s *lineScanner) nextContent() (textLine, error) {
 			return line, err
 		}
 		text := bytes.TrimSpace(line.text)
-		if blank := len(text) == 0 && !line.tooLong; !blank && !bytes.HasPrefix(text, []byte("#")) {
+		if blank := len(text) == 0 && !line.tooLong; !blank && !isComment(text) {
 			return line, nil
 		}
 	}
+}
+
+// isComment reports whether a line is a comment. The error that a spreadsheet shows instead of a domain begins as one does, and
+// is none: that line would be lost.
+func isComment(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("#")) && !holder.LineFailed(string(text[:min(len(text), maxShown)]))
 }
 
 // back makes next give the last line once more.
@@ -79,6 +88,8 @@ type row struct {
 	line  int
 	text  []byte // as it stands in the file, without its end; valid until the next row
 	cells []cell // valid until the next row
+
+	broken []*fault // what is wrong with single cells; such a row is no record
 }
 
 // cell is one value as text; a JSON list of strings stays a list. The zero cell is no value.
@@ -98,9 +109,33 @@ type source interface {
 type fault struct {
 	field, raw, reason string
 	cause              error
+	more               []*fault // what is wrong with other fields
 }
 
 func (f *fault) Error() string { return f.reason }
+
+// faults collects what is wrong with the fields of a row, once for each field.
+type faults []*fault
+
+func (f *faults) add(bad *fault) {
+	if bad == nil {
+		return
+	}
+	for _, one := range append([]*fault{bad}, bad.more...) {
+		if !slices.ContainsFunc(*f, func(known *fault) bool { return known.field == one.field }) {
+			*f = append(*f, &fault{field: one.field, raw: one.raw, reason: one.reason, cause: one.cause})
+		}
+	}
+}
+
+// one is all of them as one, nil for none.
+func (f faults) one() *fault {
+	if len(f) == 0 {
+		return nil
+	}
+	f[0].more = f[1:]
+	return f[0]
+}
 
 func rowFault(format string, args ...any) *fault {
 	return &fault{reason: fmt.Sprintf(format, args...)}

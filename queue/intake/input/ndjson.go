@@ -17,6 +17,7 @@ type ndjsonSource struct {
 	skipped *ignored
 	found   []cell // of the row at hand
 	given   []bool
+	broken  []*fault
 }
 
 func newNDJSONSource(scanner *lineScanner, cols columns, skipped *ignored) *ndjsonSource {
@@ -41,10 +42,12 @@ func (s *ndjsonSource) next() (row, error) {
 		return found, rowFault("the line is not UTF-8")
 	}
 	cells, bad := s.cells(line.text)
+	found.broken = s.broken
 	if err := s.skipped.refusal(line.number, "field"); err != nil {
 		return found, err
 	}
 	if bad != nil {
+		found.broken = nil // whatever a line that is no JSON object has is no cell
 		return found, bad
 	}
 	found.cells = cells
@@ -54,6 +57,7 @@ func (s *ndjsonSource) next() (row, error) {
 // cells walks the object key by key: decoding into a map or a struct would keep the last of two equal fields and not
 // say so.
 func (s *ndjsonSource) cells(text []byte) ([]cell, *fault) {
+	s.broken = nil
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if opening, err := decoder.Token(); err != nil {
 		return nil, jsonFault(text)
@@ -94,11 +98,12 @@ func (s *ndjsonSource) fields(decoder *json.Decoder, text []byte, index func(str
 			}
 			continue
 		case s.given[at]:
-			return &fault{field: s.columns[at].name, reason: "is given twice: keep one"}
+			s.broken = append(s.broken, &fault{field: s.columns[at].name, reason: "is given twice: keep one"})
+			continue
 		}
 		s.given[at] = true
 		if s.found[at], err = cellOf(value); err != nil {
-			return &fault{field: s.columns[at].name, reason: err.Error()}
+			s.broken = append(s.broken, &fault{field: s.columns[at].name, reason: err.Error()})
 		}
 	}
 	if _, err := decoder.Token(); err != nil { // the closing brace

@@ -147,10 +147,14 @@ func (r *Reader) repeats(record Record) (bool, *fault) {
 
 func (r *Reader) reject(found row, bad *fault) *RejectError {
 	r.stats.Rejects++
-	return &RejectError{Reject{
+	rejected := Reject{
 		Line: found.line, Origin: r.origin, Field: bad.field, Raw: bad.raw, Reason: bad.reason,
 		original: string(found.text), cause: bad.cause,
-	}}
+	}
+	for _, other := range bad.more {
+		rejected.More = append(rejected.More, Fault{Field: other.field, Raw: other.raw, Reason: other.reason})
+	}
+	return &RejectError{rejected}
 }
 
 // Stats says what was read so far.

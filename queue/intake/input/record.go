@@ -8,27 +8,34 @@ import (
 	"unicode"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/job"
 )
 
-// recordOf turns the cells of a domain order into a Record.
+// recordOf turns the cells of a domain order into a Record, or says what is wrong with each of them.
 func recordOf(found row, opts Options) (Record, *fault) {
 	record := Record{Line: found.line}
-	var bad *fault
-	if record.Domain, bad = domainOf(found.cells[columnDomain]); bad != nil || opts.Kind == kindWhois {
-		return record, bad
+	var (
+		all faults
+		bad *fault
+	)
+	for _, broken := range found.broken {
+		all.add(broken)
 	}
-	if record.HolderID, record.Holder, bad = holderOf(found.cells, opts.DefaultHolderID); bad != nil {
-		return record, bad
+	record.Domain, bad = domainOf(found.cells[columnDomain], opts.Suffixes)
+	all.add(bad)
+	if opts.Kind == kindWhois {
+		return record, all.one()
 	}
-	if record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts.DefaultPeriodMonths); bad != nil {
-		return record, bad
-	}
-	if record.Nameservers, bad = nameserversOf(found.cells[columnNameservers]); bad != nil {
-		return record, bad
-	}
+	record.HolderID, record.Holder, bad = holderOf(found.cells, opts.DefaultHolderID)
+	all.add(bad)
+	record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts)
+	all.add(bad)
+	record.Nameservers, bad = nameserversOf(found.cells[columnNameservers])
+	all.add(bad)
 	record.AllowStatus, bad = allowStatusOf(found.cells[columnAllowStatus], opts.DefaultAllowStatus)
-	return record, bad
+	all.add(bad)
+	return record, all.one()
 }
 
 // allowStatusOf splits at commas and the like, and not at spaces: words such as pending delete have one.
@@ -48,11 +55,14 @@ func allowStatusOf(c cell, byDefault []string) ([]string, *fault) {
 	return words, bad
 }
 
-func domainOf(c cell) (domainname.Name, *fault) {
+func domainOf(c cell, suffixes domainname.Suffixes) (domainname.Name, *fault) {
 	if c.list != nil {
 		return domainname.Name{}, &fault{field: "domain", reason: "is a list: write one domain a line"}
 	}
-	name, err := job.Domain(c.text)
+	if holder.CellFailed(c.text) {
+		return domainname.Name{}, &fault{field: "domain", raw: bounded(c.text), reason: "is what a spreadsheet shows instead of a value that it lacks: write the domain"}
+	}
+	name, err := job.Rules{Suffixes: suffixes}.Domain(c.text)
 	return name, faultOf(err)
 }
 
@@ -65,7 +75,11 @@ func faultOf(err error) *fault {
 	if !errors.As(err, &broken) {
 		return &fault{reason: err.Error(), cause: err}
 	}
-	return &fault{field: broken.Field, raw: broken.Raw, reason: broken.Text, cause: err}
+	bad := &fault{field: broken.Field, raw: broken.Raw, reason: broken.Text, cause: err}
+	for _, other := range broken.More {
+		bad.more = append(bad.more, faultOf(other))
+	}
+	return bad
 }
 
 func holderIDOf(c cell, byDefault string) (string, *fault) {
@@ -89,7 +103,8 @@ func holderIDFault(id string) *fault {
 	return bad
 }
 
-func periodOf(c cell, byDefault int) (int, *fault) {
+func periodOf(c cell, opts Options) (int, *fault) {
+	byDefault := opts.DefaultPeriodMonths
 	if c.list != nil {
 		return 0, &fault{field: "period", reason: "is a list: give one number of months"}
 	}
@@ -104,9 +119,12 @@ func periodOf(c cell, byDefault int) (int, *fault) {
 		months = -1
 	}
 	bad := faultOf(job.Period(months))
-	if bad != nil {
+	switch {
+	case bad != nil:
 		bad.raw = shownNumber(c.text)
 		bad.reason += fmt.Sprintf(" for %d", byDefault)
+	case opts.WholeYears && months%12 != 0:
+		bad = &fault{field: "period", raw: shownNumber(c.text), reason: "is no whole number of years: it counts months, such as 12 or 24; --allow-period allows it"}
 	}
 	return months, bad
 }

@@ -48,6 +48,9 @@ func (w *RejectsWriter) begin(out *bytes.Buffer) {
 		out.WriteString("\uFEFF")
 	}
 	if table := w.form.csv; table != nil {
+		if table.sepLine != "" {
+			out.WriteString(table.sepLine + w.lineEnd())
+		}
 		out.WriteString(disarmRow(strings.TrimRight(table.header, " \r")))
 		if table.errorField < 0 {
 			out.WriteByte(table.comma)
@@ -60,7 +63,7 @@ func (w *RejectsWriter) begin(out *bytes.Buffer) {
 func (w *RejectsWriter) commented(out *bytes.Buffer, rejected *RejectError) {
 	out.WriteString("# " + rejected.Error() + w.lineEnd())
 	line := strings.TrimSpace(rejected.original)
-	if line == "" || line[0] == '#' || strings.Contains(line, "\n") { // an argument can be such
+	if line == "" || isComment([]byte(line)) || strings.Contains(line, "\n") { // an argument can be such
 		return
 	}
 	out.WriteString(rejected.original + w.lineEnd())
@@ -73,6 +76,9 @@ func (w *RejectsWriter) csvRow(out *bytes.Buffer, rejected *RejectError) {
 	if text == "" { // too long to keep: an empty row, which is rejected again until somebody fills or removes it
 		text = strings.Repeat(string(table.comma), len(table.fields)-1)
 	}
+	if rejected.Field != "" { // else the row is not as wide as the table, or no CSV, and its width is its fault
+		text = w.widened(text)
+	}
 	if table.errorField >= 0 {
 		text = w.replaceError(text, rejected.Error())
 	} else {
@@ -83,6 +89,21 @@ func (w *RejectsWriter) csvRow(out *bytes.Buffer, rejected *RejectError) {
 	out.WriteString(disarmRow(text) + w.lineEnd())
 }
 
+// widened gives a row the width of the table: empty fields that were dropped at its end are put back, so that the error comes
+// to stand in its own column, and ones too many are left out.
+func (w *RejectsWriter) widened(text string) string {
+	table := w.form.csv
+	fields, err := newSplitter(table.comma).split(text)
+	switch n := len(fields) - len(table.fields); {
+	case err != nil || n == 0:
+		return text
+	case n < 0:
+		return text + strings.Repeat(string(table.comma), -n)
+	default:
+		return w.encoded(fields[:len(table.fields)], text)
+	}
+}
+
 // replaceError puts a new error into a row of an earlier rejects file, unless the row is no good CSV.
 func (w *RejectsWriter) replaceError(text, message string) string {
 	table := w.form.csv
@@ -91,9 +112,14 @@ func (w *RejectsWriter) replaceError(text, message string) string {
 		return text
 	}
 	fields[table.errorField] = message
+	return w.encoded(fields, text)
+}
+
+// encoded writes a row anew, and gives the text that it had where that cannot be done.
+func (w *RejectsWriter) encoded(fields []string, text string) string {
 	var out strings.Builder
 	encoder := csv.NewWriter(&out)
-	encoder.Comma = rune(table.comma)
+	encoder.Comma = rune(w.form.csv.comma)
 	if err := encoder.WriteAll([][]string{fields}); err != nil {
 		return text
 	}

@@ -55,13 +55,14 @@ func TestRejectsRoundTrip(t *testing.T) {
 			mend:    strings.NewReplacer(),
 		},
 		{
-			name: "csv", text: "\ufeffholder_id;domain;note\r\nH1;www.b.nl;\"x;\r\ny\"\r\nH1;a.nl;\r\nH\"2;c.nl;\r\nH3;d.nl\r\n",
+			name: "csv", text: "\ufeffholder_id;domain;note\r\nH1;www.b.nl;\"x;\r\ny\"\r\nH1;a.nl;\r\nH\"2;c.nl;\r\nH3\r\nH4;www.e.nl\r\nH5;f.nl\r\n",
 			rejects: "\ufeffholder_id;domain;note;error\r\n" +
 				"H1;www.b.nl;\"x;\r\ny\";\"line 2: domain \"\"www.b.nl\"\" is a host under b.nl: give b.nl\"\r\n" +
 				"H\"2;c.nl;;\"line 5: the row is no CSV: bare \"\" in non-quoted-field at byte 2: double a quote that is part of a value, and put quotes around that value\"\r\n" +
-				"H3;d.nl;\"line 6: the row ends after field 2 of 3\"\r\n",
-			mend:   strings.NewReplacer("www.", "", "H\"2", "H2", "d.nl;", "d.nl;;"),
-			mended: []string{"2 b.nl H1 12", "4 c.nl H2 12", "5 d.nl H3 12"},
+				"H3;\"line 6: the row ends after field 1 of 3\"\r\n" +
+				"H4;www.e.nl;;\"line 7: domain \"\"www.e.nl\"\" is a host under e.nl: give e.nl\"\r\n",
+			mend:   strings.NewReplacer("www.", "", "H\"2", "H2", "H3;", "H3;d.nl;;"),
+			mended: []string{"2 b.nl H1 12", "4 c.nl H2 12", "5 d.nl H3 12", "6 e.nl H4 12"},
 		},
 		{
 			name: "csv that was a rejects file", text: "domain,error,holder_id\nwww.b.nl,\"an old\nerror\",H1\nc.nl,old\nd.nl,old,H1\n",
@@ -80,6 +81,18 @@ func TestRejectsRoundTrip(t *testing.T) {
 			name: "csv without quotes or second column", text: "domain\nwww.b.nl\n",
 			rejects: "domain,error\nwww.b.nl,\"line 2: domain \"\"www.b.nl\"\" is a host under b.nl: give b.nl\"\n",
 			mend:    strings.NewReplacer("\nwww.", "\n"), mended: []string{"2 b.nl H0 12"},
+		},
+		{
+			name: "sep, fields too many", text: "sep=;\r\ndomain;holder_id\r\nwww.b.nl;H1;;\r\na.nl;H1;\r\n",
+			rejects: "sep=;\r\ndomain;holder_id;error\r\nwww.b.nl;H1;\"line 3: domain \"\"www.b.nl\"\" is a host under b.nl: give b.nl\"\r\n",
+			mend:    strings.NewReplacer("\nwww.", "\n"), mended: []string{"3 b.nl H1 12"},
+		},
+		{
+			name: "errors of a spreadsheet", text: "domain,holder_id\n#N/A,H1\n#REF!,H2\n# a comment\na.nl,H3\n",
+			rejects: "domain,holder_id,error\n" +
+				"#N/A,H1,\"line 2: domain \"\"#N/A\"\" is what a spreadsheet shows instead of a value that it lacks: write the domain\"\n" +
+				"#REF!,H2,\"line 3: domain \"\"#REF!\"\" is what a spreadsheet shows instead of a value that it lacks: write the domain\"\n",
+			mend: strings.NewReplacer("#N/A,", "b.nl,", "#REF!,", "c.nl,"), mended: []string{"2 b.nl H1 12", "3 c.nl H2 12"},
 		},
 		{
 			name: "ndjson", text: "{\"domain\":\"a.nl\"}\n{\"domain\":\"b.nl\",\"period\":13.5}\n{\"domain\":\n",

@@ -89,10 +89,20 @@ func formatOf(text []byte, cols columns) Format {
 		return FormatLines
 	case text[0] == '{', beginsArray(text):
 		return FormatNDJSON
+	case beginsSep(text):
+		return FormatCSV
 	case bytes.ContainsAny(text, ",;\t"), cols.index(string(bytes.Trim(text, `"`))) == columnDomain:
 		return FormatCSV
 	}
 	return FormatLines
+}
+
+// beginsSep reports whether a line may name what separates values. A tab at its end is gone by now.
+func beginsSep(text []byte) bool {
+	if _, named := namedComma(text); named {
+		return true
+	}
+	return bytes.EqualFold(bytes.Trim(text, `"`), []byte("sep="))
 }
 
 // beginsArray tells a JSON array from an IPv6 address in brackets.
