@@ -206,7 +206,7 @@ func TestProducersJobWhoseIDIsTaken(t *testing.T) {
 	b.invariants()
 }
 
-// A worker as a user of Redis' own access lists, with the rights that README.md asks for and no others.
+// A worker as a user of Redis' own access lists, with the rights that queue/README.md asks for and no others.
 func TestWorkerAsARedisUserWithFewRights(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})

@@ -72,7 +72,7 @@ func (a *app) listConfig() error {
 	return err
 }
 
-// listConfigInMarkdown prints the list as README.md has it.
+// listConfigInMarkdown prints the list as config/README.md has it.
 func (a *app) listConfigInMarkdown() error {
 	var list strings.Builder
 	list.WriteString("| Variable | Default | Unit | What it is for |\n| --- | --- | --- | --- |\n")
