@@ -296,6 +296,7 @@ func (t terms) hide(text string) string {
 	v := newView(text)
 	for range escapeLevels {
 		t.mark(mask, v)
+		t.markEncoded(mask, v)
 		next, changed := v.unescape()
 		if !changed {
 			break
