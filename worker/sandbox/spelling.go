@@ -143,7 +143,9 @@ func partialSpellings() []Spelling {
 			return []string{base64.StdEncoding.EncodeToString([]byte(h.Firstname + " " + h.Lastname + ", " + h.Street))}
 		}},
 		{"hexadecimal digits", func(h Holder) []string { return []string{hex.EncodeToString([]byte(h.Firstname + " " + h.Lastname))} }},
-		{"initial", func(h Holder) []string { return []string{cutTo(h.Firstname, 1) + h.Lastname, cutTo(h.Firstname, 1) + ". " + h.Lastname} }},
+		{"initial", func(h Holder) []string {
+			return []string{cutTo(h.Firstname, 1) + h.Lastname, cutTo(h.Firstname, 1) + ". " + h.Lastname}
+		}},
 		{"street without its end", func(h Holder) []string { return []string{cutShort(h.Street)} }},
 		{"part of the street", func(h Holder) []string { return strings.Fields(h.Street)[len(strings.Fields(h.Street))-1:] }},
 		{"street shortened", func(h Holder) []string { return []string{strings.ReplaceAll(h.Street, "straat", "str.")} }},
