@@ -13,20 +13,26 @@ import (
 // shortestEncoded is how many letters of an encoding are read. Fewer hold no detail that tells anybody apart.
 const shortestEncoded = 6
 
-// markEncoded marks what is text in base64 or in hexadecimal, as a whole, where anything in it is personal.
-func (t terms) markEncoded(mask []bool, v view) {
+// markEncoded marks what is text in base64 or in hexadecimal, as a whole, where it tells something. It reports whether any does.
+func (v view) markEncoded(mask []bool, tells func(text string) bool) bool {
+	found := false
 	for from := 0; from < len(v.text); {
 		to := from
 		for to < len(v.text) && isEncoded(v.text[to]) {
 			to++
 		}
-		if to-from >= shortestEncoded && slices.ContainsFunc(decodings(v.text[from:to]), t.tells) {
+		if to-from >= shortestEncoded && slices.ContainsFunc(decodings(v.text[from:to]), tells) {
+			found = true
+			for to < len(v.text) && v.text[to] == '=' { // it fills up the last letters
+				to++
+			}
 			for i := v.at[from]; i < v.at[to]; i++ {
 				mask[i] = true
 			}
 		}
-		from = to + 1
+		from = max(to, from+1)
 	}
+	return found
 }
 
 func isEncoded(c byte) bool {
@@ -62,19 +68,4 @@ func decodings(run []byte) []string {
 // isText reports whether all of it can be read.
 func isText(s string) bool {
 	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) })
-}
-
-// tells reports whether anything in a text is personal, escaped or not.
-func (t terms) tells(text string) bool {
-	mask := make([]bool, len(text))
-	v := newView(text)
-	for range escapeLevels {
-		t.mark(mask, v)
-		next, changed := v.unescape()
-		if !changed {
-			break
-		}
-		v = next
-	}
-	return slices.Contains(mask, true)
 }
