@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -23,32 +26,43 @@ type Adoption struct {
 // a *ReferenceConflictError when the reference belongs to an order of another kind or account, or to
 // one that was submitted whole.
 func (s *Store) AdoptJobs(ctx context.Context, n NewOrder, jobs []NewJob) (Order, error) {
-	orders, errs := s.adoptAll(ctx, []Adoption{{Order: n, Jobs: jobs}})
+	orders, errs := s.adoptAll(ctx, []Adoption{{Order: n, Jobs: jobs}}, begin)
 	return orders[0], errs[0]
 }
 
-// AdoptAll is AdoptJobs of many chunks in one transaction. Each has its own error, in the same place; what one of them breaks is
-// not the others' loss. Jobs of the same order are cut into chunks together.
+// AdoptAll is AdoptJobs of many chunks in one transaction. Each has its own error, in the same place; what one of them breaks, or
+// has to wait for, is not the others' loss. Jobs of the same order are cut into chunks together.
 func (s *Store) AdoptAll(ctx context.Context, adoptions []Adoption) []error {
-	_, errs := s.adoptAll(ctx, adoptions)
+	wait := min(cmp.Or(s.use.LockTimeout, adoptionWait), adoptionWait)
+	_, errs := s.adoptAll(ctx, adoptions, fmt.Sprintf("%s; SET LOCAL lock_timeout = %d", begin, wait.Milliseconds()))
 	return errs
 }
 
-// adoptAll halves what the database refuses as a whole, until what it refuses stands alone.
-func (s *Store) adoptAll(ctx context.Context, adoptions []Adoption) ([]Order, []error) {
-	orders, errs, err := s.adoptAtOnce(ctx, adoptions)
+// adoptionWait is how long many chunks wait for a lock that one of them needs. Whoever has it may be an order of a million jobs on
+// its way in, of the same name or with the same domains, and keep it for minutes.
+const adoptionWait = time.Second
+
+// adoptAll halves what the database refuses as a whole, or what has to wait for somebody's lock, until that stands alone.
+func (s *Store) adoptAll(ctx context.Context, adoptions []Adoption, begin string) ([]Order, []error) {
+	orders, errs, err := s.adoptAtOnce(ctx, adoptions, begin)
 	if err == nil {
 		return orders, errs
 	}
-	if half := len(adoptions) / 2; half > 0 && !errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-		firstOrders, firstErrs := s.adoptAll(ctx, adoptions[:half])
-		otherOrders, otherErrs := s.adoptAll(ctx, adoptions[half:])
+	if half := len(adoptions) / 2; half > 0 && (!errors.Is(err, ErrUnavailable) || isLocked(err)) && ctx.Err() == nil {
+		firstOrders, firstErrs := s.adoptAll(ctx, adoptions[:half], begin)
+		otherOrders, otherErrs := s.adoptAll(ctx, adoptions[half:], begin)
 		return append(firstOrders, otherOrders...), append(firstErrs, otherErrs...)
 	}
 	return make([]Order, len(adoptions)), slices.Repeat([]error{err}, len(adoptions))
 }
 
-func (s *Store) adoptAtOnce(ctx context.Context, adoptions []Adoption) ([]Order, []error, error) {
+// isLocked says whether somebody else's lock was in the way.
+func isLocked(err error) bool {
+	var unavailable *UnavailableError
+	return errors.As(err, &unavailable) && unavailable.Code == pgerrcode.LockNotAvailable
+}
+
+func (s *Store) adoptAtOnce(ctx context.Context, adoptions []Adoption, begin string) ([]Order, []error, error) {
 	// In their order, so that of two transactions with the same orders one waits for the other before it holds anything.
 	growing := map[orderName]*grown{}
 	for _, a := range adoptions {
@@ -72,7 +86,7 @@ func (s *Store) adoptAtOnce(ctx context.Context, adoptions []Adoption) ([]Order,
 		defer end()
 	}
 	orders, errs := make([]Order, len(adoptions)), make([]error, len(adoptions))
-	err := s.inTx(ctx, "adopt jobs", func(tx pgx.Tx) error {
+	err := s.inTxOf(ctx, begin, "adopt jobs", func(tx pgx.Tx) error {
 		if err := growOrders(ctx, tx, names, growing); err != nil {
 			return err
 		}

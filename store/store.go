@@ -198,11 +198,16 @@ const beginLong = begin + `; SET LOCAL statement_timeout = '30min'; SET LOCAL lo
 
 // inLongTx is inTx for what may take long: orders on their way in, and what touches many at once.
 func (s *Store) inLongTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
-	return failure(action, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: beginLong}, fn))
+	return s.inTxOf(ctx, beginLong, action, fn)
 }
 
 // inTx runs fn in a transaction and commits it, or rolls it back when fn fails.
 func (s *Store) inTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
+	return s.inTxOf(ctx, begin, action, fn)
+}
+
+// inTxOf is inTx of a transaction that begins in a way of its own.
+func (s *Store) inTxOf(ctx context.Context, begin, action string, fn func(pgx.Tx) error) error {
 	return failure(action, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, fn))
 }
 

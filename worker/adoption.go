@@ -41,6 +41,7 @@ var _ asynq.Handler = (*adopter)(nil)
 
 // ProcessTask implements asynq.Handler.
 func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	inHand(ctx)
 	chunk, err := readTask(a.kind, t)
 	if err == nil {
 		err = a.verify(chunk, t)

@@ -66,7 +66,7 @@ func (w *Worker) addAdoption(kind queue.Kind, pipelines map[string]*pipeline, cl
 		down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
 	}
 	for range adoptionServers {
-		w.servers = append(w.servers, server{Server: adoptionServer(kind, client, o), handler: a})
+		w.servers = append(w.servers, server{Server: adoptionServer(a, client, o), handler: a})
 	}
 }
 
@@ -83,9 +83,11 @@ func deliveryServer(kind queue.Kind, account string, client redis.UniversalClien
 }
 
 // adoptionServer is one of several that serve the public queues of a kind.
-func adoptionServer(kind queue.Kind, client redis.UniversalClient, o Options) *asynq.Server {
-	c := serverConfig(o, o.Log.With().Str("role", "asynq").Str("kind", string(kind)).Logger())
-	c.Queues = queue.Weights(kind)
+func adoptionServer(a *adopter, client redis.UniversalClient, o Options) *asynq.Server {
+	c := serverConfig(o, o.Log.With().Str("role", "asynq").Str("kind", string(a.kind)).Logger())
+	c.Queues = queue.Weights(a.kind)
+	c.BaseContext, c.ErrorHandler = newHandling, asynq.ErrorHandlerFunc(a.expired)
+	c.IsFailure, c.RetryDelayFunc = isExpiry, expiryDelay
 	c.Concurrency = newcomers / adoptionServers
 	c.TaskCheckInterval = adoptionServers * checkInterval
 	c.DelayedTaskCheckInterval = tick // tasks that found Postgres away come back this way

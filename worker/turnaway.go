@@ -31,6 +31,7 @@ const (
 	misfitSignature misfitReason = "signature" // not known to be its source's
 	misfitOrder     misfitReason = "order"     // contradicts the order that it names
 	misfitJob       misfitReason = "job"       // a job of it has the id of another one
+	misfitExpired   misfitReason = "expired"   // past the time that its producer gave it
 	misfitDatabase  misfitReason = "database"  // Postgres refuses its rows
 )
 

@@ -89,7 +89,7 @@ func newClient(cfg config.Config, account config.Account, calls int) (*registrar
 	}
 	client, err := registrar.New(registrar.Config{
 		BaseURL: account.BaseURL, ClientID: account.ClientID, ClientSecret: account.ClientSecret,
-		Hidden:  cfg.Secrets(),
+		AllowPlaintext: cfg.RegistrarAllowPlaintext == "1", Hidden: cfg.Secrets(),
 		Timeout: cfg.UpstreamTimeout, Paths: cfg.Paths(),
 		MaxConns: calls + 1, // one more for the token
 	})

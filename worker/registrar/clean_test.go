@@ -105,12 +105,19 @@ func TestCleanHidesSecrets(t *testing.T) {
 			}
 			return b.String()
 		},
-		"HTML":                   html.EscapeString,
-		"query in JSON":          func(s string) string { return quote(url.QueryEscape(s)) },
-		"JSON in query":          func(s string) string { return url.QueryEscape(quote(s)) },
-		"upper case":             strings.ToUpper,
-		"title":                  strings.ToTitle,
-		"base64":                 func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		"HTML":          html.EscapeString,
+		"query in JSON": func(s string) string { return quote(url.QueryEscape(s)) },
+		"JSON in query": func(s string) string { return url.QueryEscape(quote(s)) },
+		"upper case":    strings.ToUpper,
+		"title":         strings.ToTitle,
+		"base64":        func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+		"base64 twice": func(s string) string {
+			return base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte("client:" + s))))
+		},
+		"base64 of a query": func(s string) string {
+			return base64.StdEncoding.EncodeToString([]byte("secret=" + url.QueryEscape(s)))
+		},
+		"hexadecimal of base64":  func(s string) string { return hex.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(s)))) },
 		"base64 of URL":          func(s string) string { return base64.URLEncoding.EncodeToString([]byte(s)) },
 		"raw base64":             func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
 		"hexadecimal":            func(s string) string { return hex.EncodeToString([]byte(s)) },

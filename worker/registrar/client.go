@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,6 +45,9 @@ func New(cfg Config) (*Client, error) {
 		scrub:     newScrubber(cfg.ClientSecret, cfg.Hidden...),
 		transport: newTransport(cfg.MaxConns, cfg.Timeout, cfg.Clock),
 		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
+	if !cfg.AllowPlaintext && strings.HasPrefix(strings.ToLower(cfg.BaseURL), "http://") {
+		c.transport.DialContext = onThisMachine(c.transport.DialContext)
 	}
 	c.tokens = newTokens(cfg.Clock, cfg.Timeout, c.requestToken)
 	return c, nil

@@ -19,6 +19,9 @@ const (
 type Config struct {
 	// BaseURL is the root of the API, such as https://api.example.com/v1. The public host is not documented.
 	BaseURL string
+	// AllowPlaintext lets a base URL with http:// lead to another machine. Without it such a client writes to this machine alone,
+	// wherever the name of the host may lead by then.
+	AllowPlaintext bool
 	// ClientID and ClientSecret are the account's credentials.
 	ClientID     string
 	ClientSecret Secret

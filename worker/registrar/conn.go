@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -47,6 +48,23 @@ func newTransport(maxConns int, timeout time.Duration, clock func() time.Time) *
 		MaxIdleConnsPerHost:    maxConns,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+var errElsewhere = errors.New("the base URL begins with http:// and its host is another machine by now: begin it with https://")
+
+// onThisMachine dials as before, and gives up a connection to another machine before anything is written to it. What a name leads
+// to may change, also after somebody has looked.
+func onThisMachine(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if to, err := netip.ParseAddrPort(c.RemoteAddr().String()); err != nil || !to.Addr().Unmap().IsLoopback() {
+			return nil, errors.Join(errElsewhere, c.Close())
+		}
+		return c, nil
 	}
 }
 

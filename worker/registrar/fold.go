@@ -139,6 +139,8 @@ func plainLetter(r rune) string {
 		return "n"
 	case 'ı':
 		return "i"
+	case 'ς': // as a word ends; in capitals it is a σ
+		return "σ"
 	}
 	return ""
 }

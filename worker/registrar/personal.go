@@ -20,6 +20,7 @@ func (h Holder) personal() []string {
 	if h.FirstName != "" && h.LastName != "" {
 		all = append(all, h.FirstName+" "+h.LastName, h.LastName+", "+h.FirstName)
 	}
+	all = append(all, familySpellings(h.FirstName, h.LastName)...)
 	all = append(all, addressSpellings(h.Email)...)
 	all = append(all, numberSpellings(h.Phone)...)
 	all = append(all, streetParts(h.Street)...)
@@ -104,7 +105,7 @@ func numberSpellings(phone string) []string {
 	code := digits[:callingCode(digits)]
 	national := digits[len(code):]
 	all := []string{"00" + digits, "011" + digits, code + "0" + national, "00" + code + "0" + national, "0" + national, national}
-	for n := shortestSubscriber; n < shortestSubscriber+3 && n < len(national)-1; n++ {
+	for n := shortestSubscriber; n < shortestSubscriber+3 && n < len(national); n++ {
 		all = append(all, national[len(national)-n:])
 	}
 	return all
@@ -144,6 +145,37 @@ func tellingWords(detail string) []string {
 	}
 	return all
 }
+
+// familySpellings are parts of a last name of several words, which are often written as one, and what names of accounts are
+// made of: the last name, or such a part, with the initials before it or behind it.
+func familySpellings(first, last string) []string {
+	words := strings.FieldsFunc(last, isSign)
+	words = words[:min(len(words), longestFamily)]
+	var parts []string
+	for from := range words {
+		for to := from + 2; to <= len(words) && to-from < len(words); to++ {
+			if !isGeneric(words[to-1]) {
+				parts = append(parts, strings.Join(words[from:to], " "))
+			}
+		}
+	}
+	all, initials := slices.Clone(parts), ""
+	for _, word := range strings.FieldsFunc(first, isSign) {
+		letter, size := utf8.DecodeRuneInString(word)
+		if initials += word[:size]; letter == utf8.RuneError {
+			break
+		}
+		for _, part := range append(parts, last) {
+			if utf8.RuneCountInString(spell(part)) >= shortestDotted && !isGeneric(part) {
+				all = append(all, initials+" "+part, part+" "+initials)
+			}
+		}
+	}
+	return all
+}
+
+// longestFamily bounds how many words of a last name are looked at.
+const longestFamily = 6
 
 // cutApostrophe parts 's-Hertogenbosch, d'Angelo and the like.
 func cutApostrophe(word string) (before, after string, found bool) {

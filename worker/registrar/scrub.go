@@ -110,9 +110,17 @@ func (s *scrubber) current() []needle {
 
 // hide replaces what gives a secret away: as it is, in any case, in base64 or in hexadecimal, escaped or not, even twice.
 func (s *scrubber) hide(text string) string {
+	mask, found := s.find(text, true)
+	if !found {
+		return text
+	}
+	return redact(text, mask, redacted)
+}
+
+// find marks what gives a secret away, also in encoded parts of a text.
+func (s *scrubber) find(text string, encoded bool) (mask []bool, found bool) {
 	needles := s.current()
-	mask := make([]bool, len(text))
-	found := false
+	mask = make([]bool, len(text))
 	v := newView(text)
 	for range escapeLevels {
 		found = v.mark(mask, needles) || found
@@ -122,16 +130,19 @@ func (s *scrubber) hide(text string) string {
 			found = spaced.mark(mask, needles) || found
 			found = spaced.mark(mask, s.others) || found
 		}
+		if encoded {
+			found = v.markEncoded(mask, func(text string) bool {
+				_, found := s.find(text, false)
+				return found
+			}) || found
+		}
 		next, changed := v.unescape()
 		if !changed {
 			break
 		}
 		v = next
 	}
-	if !found {
-		return text
-	}
-	return redact(text, mask, redacted)
+	return mask, found
 }
 
 // redact puts a word in the place of each run of marked bytes.

@@ -292,17 +292,26 @@ func (t terms) hide(text string) string {
 	if len(t) == 0 {
 		return text
 	}
+	mask := t.find(text, true)
+	return redact(text, mask, "[personal]")
+}
+
+// find marks what is personal in a text, also in encoded parts of it.
+func (t terms) find(text string, encoded bool) []bool {
 	mask := make([]bool, len(text))
 	v := newView(text)
 	for range escapeLevels {
 		t.mark(mask, v)
+		if encoded {
+			v.markEncoded(mask, func(text string) bool { return slices.Contains(t.find(text, false), true) })
+		}
 		next, changed := v.unescape()
 		if !changed {
 			break
 		}
 		v = next
 	}
-	return redact(text, mask, "[personal]")
+	return mask
 }
 
 // mark marks what is personal in one reading of a text. From each beginning of a word it goes down the tree once, so that

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"html"
 	"net/url"
@@ -137,6 +139,13 @@ func partialSpellings() []Spelling {
 			return []string{h.Phone[:min(len(h.Phone), 3)] + " (0)" + spread(national(h.Phone), " ")}
 		}},
 		{"last name first", func(h Holder) []string { return []string{h.Lastname + ", " + h.Firstname, h.Lastname + h.Firstname} }},
+		{"base64", func(h Holder) []string {
+			return []string{base64.StdEncoding.EncodeToString([]byte(h.Firstname + " " + h.Lastname + ", " + h.Street))}
+		}},
+		{"hexadecimal digits", func(h Holder) []string { return []string{hex.EncodeToString([]byte(h.Firstname + " " + h.Lastname))} }},
+		{"initial", func(h Holder) []string {
+			return []string{cutTo(h.Firstname, 1) + h.Lastname, cutTo(h.Firstname, 1) + ". " + h.Lastname}
+		}},
 		{"street without its end", func(h Holder) []string { return []string{cutShort(h.Street)} }},
 		{"part of the street", func(h Holder) []string { return strings.Fields(h.Street)[len(strings.Fields(h.Street))-1:] }},
 		{"street shortened", func(h Holder) []string { return []string{strings.ReplaceAll(h.Street, "straat", "str.")} }},
@@ -161,9 +170,11 @@ func spread(digits, sep string) string {
 }
 
 // cutShort is text in a field that was too short for its last letters.
-func cutShort(s string) string {
+func cutShort(s string) string { return cutTo(s, len([]rune(s))*4/5) }
+
+func cutTo(s string, most int) string {
 	letters := []rune(s)
-	return string(letters[:len(letters)*4/5])
+	return string(letters[:min(most, len(letters))])
 }
 
 func withoutMarks(s string) string {

@@ -237,6 +237,28 @@ func TestLoadForSomeOfTheSettings(t *testing.T) {
 	}
 }
 
+// The kernel's log passes for a regular file, and whoever reads it waits for the kernel to say something.
+func TestFileThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	const endless = "/proc/kmsg"
+	if file, err := os.Open(endless); err != nil {
+		t.Skip("the kernel's log cannot be opened here: ", err)
+	} else if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Load([]string{"REDIS_URL_FILE=" + endless})
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		checkProblems(t, err, []string{"REDIS_URL_FILE: "})
+	case <-time.After(10 * time.Second):
+		t.Error("it is being read to this day")
+	}
+}
+
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	byDefault := []string{"REGISTRAR_BASE_URL=http://a", "REGISTRAR_CLIENT_ID=a", "REGISTRAR_CLIENT_SECRET=as"}

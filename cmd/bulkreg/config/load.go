@@ -150,6 +150,9 @@ func (f Field) admits(v reflect.Value) bool {
 // maxFile bounds a file with a secret in it, in bytes.
 const maxFile = 64 << 10
 
+// readTime is how long a file may make its reader wait.
+const readTime = time.Second
+
 // readFile sets a variable from the file that its twin names.
 func (p *problems) readFile(vars map[string]string, variable string) {
 	path, ok := vars[variable+"_FILE"]
@@ -178,7 +181,8 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 }
 
 // readBounded reads a small file. A link is followed: Kubernetes' secrets are links. What stands at its end must be a regular file:
-// a pipe may never give anything, and a device may never end. Opening waits for nothing.
+// a pipe may never give anything, and a device may never end. Opening waits for nothing, and reading for no longer than a moment:
+// the kernel has files that pass for regular ones and give something only when there is news, such as /proc/kmsg.
 func readBounded(path string) (content string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -196,6 +200,9 @@ func readBounded(path string) (content string, err error) {
 		return "", err
 	}
 	if err := regular(path, info); err != nil {
+		return "", err
+	}
+	if err := file.SetReadDeadline(time.Now().Add(readTime)); err != nil && !errors.Is(err, os.ErrNoDeadline) { // most never wait
 		return "", err
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))

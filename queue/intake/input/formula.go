@@ -6,11 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// isFormulaSign reports whether a spreadsheet may take what follows the sign for a formula.
-func isFormulaSign(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠", r) }
+// isFormulaSign reports whether a spreadsheet may take what follows the sign for a formula. Some read the twins of a sign, full-width
+// and small ones and the minus of mathematics, as the sign itself.
+func isFormulaSign(r rune) bool { return strings.ContainsRune("=+-@＝＋－＠﹦﹢﹣﹫−", r) }
+
+// isSkipped reports whether a spreadsheet may pass over what stands before a sign: white space, quotes, and what nobody sees.
+func isSkipped(r rune) bool {
+	return r == '"' || unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.Cc)
+}
 
 // Disarm puts an apostrophe before every sign that begins a formula, where a cell begins or might do so: at the beginning, and
-// behind each of the separators, past spaces and quotes. Spreadsheets show what follows an apostrophe as it is.
+// behind each of the separators, past spaces, quotes and what nobody sees. Spreadsheets show what follows an apostrophe as it is.
 func Disarm(text, separators string) string {
 	return atCells(text, separators, func(rest string) bool {
 		r, _ := utf8.DecodeRuneInString(rest)
@@ -52,7 +58,7 @@ func atCells(text, separators string, changes func(rest string) bool, with strin
 		switch {
 		case strings.ContainsRune(separators, r):
 			begins = true
-		case begins && (unicode.IsSpace(r) || r == '"' || r == '\uFEFF'):
+		case begins && isSkipped(r):
 		case begins:
 			if begins = false; changes(text[i:]) {
 				b.WriteString(text[done:i] + with)

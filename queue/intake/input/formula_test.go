@@ -9,7 +9,7 @@ import (
 // runs reports whether a spreadsheet would run a cell of a text, wherever it parts it, and whether it heeds quotes or not.
 func runs(text string, separators string) bool {
 	for cell := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
-		cell = strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || r == '\uFEFF' })
+		cell = strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || unicode.In(r, unicode.Cf, unicode.Cc) })
 		for i, r := range cell {
 			if i == 0 && isFormulaSign(r) && !isNumber(cell[len(string(r)):]) {
 				return true
@@ -25,6 +25,7 @@ func TestRejectsRunNothing(t *testing.T) {
 	rows := []string{
 		"=cmd|' /C calc'!A0", "+HYPERLINK(1)", "-2+cmd()", "@SUM(1)", "＝1+cmd()", "＋cmd()", "－cmd()", "＠cmd()", `"=a()"`, `" =a()"`, "x;=a()",
 		"\t=a()", "x\t@a()", `"x` + "\n" + `=a()"`, `"=a()""b"`, "+31612345678", "-1", "'=a()", "''=a()", "x'=y", "`=a()",
+		"\u200b=a()", "\u2060\u00ad@a()", "\u202e=a()", "\x01=a()", "﹦a()", "﹢a()", "﹣a()", "﹫a()", "−a()",
 	}
 	for _, comma := range []string{",", ";", "\t"} {
 		for _, row := range rows {
@@ -63,7 +64,7 @@ func TestReaderTakesApostrophesAway(t *testing.T) {
 }
 
 func FuzzDisarm(f *testing.F) {
-	for _, seed := range []string{"", "=1", "a;=1", "\t＝x", `"=x`, " @x", "'=x", "+31 6", "\uFEFF=x"} {
+	for _, seed := range []string{"", "=1", "a;=1", "\t＝x", `"=x`, " @x", "'=x", "+31 6", "\uFEFF=x", "\u200b=x", "﹦x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
