@@ -12,7 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 )
 
-// placeOrder stands in README.md as well, and a test compares the two.
+// placeOrder stands in README.md of this folder as well, and a test compares the two.
 func placeOrder(ctx context.Context, redisURL string) (err error) {
 	producer, err := queue.NewProducer(redisURL)
 	if err != nil {

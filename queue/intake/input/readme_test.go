@@ -6,26 +6,26 @@ import (
 	"testing"
 )
 
-// README.md lists every column with all its names.
+// cmd/bulkreg/README.md lists every column with all its names.
 func TestReadmeListsEveryColumn(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile("../../../cmd/bulkreg/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), "| Column | Also |\n| --- | --- |\n")
 	table, _, ended := strings.Cut(rest, "\n\n")
 	if !found || !ended {
-		t.Fatal("README.md has no table of columns")
+		t.Fatal("cmd/bulkreg/README.md has no table of columns")
 	}
 	lines := strings.Split(table, "\n")
 	cols := columnsOf(kindRegister)
 	if len(lines) != len(cols) {
-		t.Fatalf("README.md has %d columns, want %d", len(lines), len(cols))
+		t.Fatalf("cmd/bulkreg/README.md has %d columns, want %d", len(lines), len(cols))
 	}
 	for i, c := range cols {
 		if want := "| `" + c.name + "` | `" + strings.Join(c.aliases, "`, `") + "` |"; lines[i] != want {
-			t.Errorf("README.md has\n%s\nwant\n%s", lines[i], want)
+			t.Errorf("cmd/bulkreg/README.md has\n%s\nwant\n%s", lines[i], want)
 		}
 	}
 }
