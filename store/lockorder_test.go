@@ -11,8 +11,8 @@ import (
 	"github.com/bulkreg/bulkreg/store"
 )
 
-// shuffled gives jobs ids like those that production derives from what they are: they do not grow with their places.
-func shuffled(jobs []store.NewJob) []store.NewJob {
+// withRandomIDs gives jobs ids like those that production derives from what they are: they do not grow with their places.
+func withRandomIDs(jobs []store.NewJob) []store.NewJob {
 	for i := range jobs {
 		jobs[i].ID = uuid.New()
 	}
@@ -42,7 +42,7 @@ func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 			for range 5 {
 				n := newOrder(store.Whois, uuid.NewString())
 				n.ChunkSize = 500
-				if _, err := b.store.Submit(t.Context(), n, yielded(shuffled(newJobs(names(uuid.NewString()[:8], 500)...)))); err != nil {
+				if _, err := b.store.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names(uuid.NewString()[:8], 500)...)))); err != nil {
 					t.Fatal(err)
 				}
 				deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 1, 0)
@@ -69,7 +69,7 @@ func TestJobsBelongToOneClaim(t *testing.T) {
 	b := setup(t)
 	n := newOrder(store.Whois, "r")
 	n.ChunkSize = 500
-	if _, err := b.store.Submit(t.Context(), n, yielded(shuffled(newJobs(names("a", 500)...)))); err != nil {
+	if _, err := b.store.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names("a", 500)...)))); err != nil {
 		t.Fatal(err)
 	}
 	jobs := b.fresh(store.Whois)
