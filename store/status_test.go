@@ -72,6 +72,24 @@ func TestStatusCountsWork(t *testing.T) {
 	}
 }
 
+// What a paid call has settled runs no more, although its claim stays open until the lease ends.
+func TestStatusCountsNoSettledRegistrationAsRunning(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h := b.running(store.Register, names("p", 3)...)
+	call := b.intend(h)
+	settled := registered(h)
+	delete(settled, h.jobs[2].Domain)
+	b.settlePaid(h, call, settled)
+	if got := lotText(b.status().Lots[0]); got != "register/default running 1, queued 0, waiting 0, held 0, workers 0" {
+		t.Errorf("two of three settled: %s", got)
+	}
+	b.settlePaid(h, call, registered(h))
+	if got := b.status().Lots; len(got) > 0 {
+		t.Errorf("all settled: %+v", got)
+	}
+}
+
 func TestStatusNamesWhatWaitsForAPerson(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -25,12 +25,16 @@ func lotParts() []lotPart {
 	}
 }
 
-// runningLots are the claims that are open: no more than there are calls.
+// runningLots are the jobs that run under an open claim: no more claims than there are calls. A claim whose jobs were settled
+// by paid calls stays open until its lease ends, so that the jobs are looked at.
 const runningLots = `
-	SELECT c.kind, c.account, sum(cardinality(c.job_ids)),
+	SELECT c.kind, c.account, sum(runs.n),
 		min(coalesce((SELECT min(o.created_at) FROM orders o WHERE o.id = ANY(c.order_ids)), c.taken_at)), NULL::timestamptz
-	FROM (SELECT kind, account, job_ids, order_ids, taken_at FROM claims
+	FROM (SELECT id, kind, account, job_ids, order_ids, taken_at FROM claims
 		WHERE closed_at IS NULL AND lease_until > now() ORDER BY lease_until LIMIT $1) AS c
+	CROSS JOIN LATERAL (SELECT count(*) AS n FROM jobs j
+		WHERE j.id = ANY(c.job_ids) AND j.claim_id = c.id AND j.state = 'running') AS runs
+	WHERE runs.n > 0
 	GROUP BY c.kind, c.account`
 
 // deliveredLots are the chunks that lie in Redis or in a worker. A chunk stays for a while after its jobs have gone on, so that

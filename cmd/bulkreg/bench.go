@@ -27,7 +27,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure the throughput on this machine, against a simulated registrar: nothing is bought",
 		Long: `Measure how fast this machine works, in about a minute. Nothing is bought, nothing needs to be configured, and no
 setting of this environment plays a part: bench runs a Postgres of its own, whose commits survive a crash, a Redis of
-its own, and from this program a sandbox that plays the registrar and a worker. All of it is gone afterwards.
+its own, and from this program a sandbox that simulates the registrar and a worker. All of it is gone afterwards.
 
 A row is one order, from before its input is read until its last domain is settled:
 

@@ -17,7 +17,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		if n == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%s sent before, or are being called for now. Nothing more is sent for them; they end when WHOIS has\n"+
+		return fmt.Sprintf("%s sent before, or in a call that runs now. Nothing more is sent for them; they end when WHOIS has\n"+
 			"shown that no call had an effect. If one had, they are registered, or a person must decide.", counted(n, "of them was", "of them were"))
 	}
 	return c.command(&cobra.Command{

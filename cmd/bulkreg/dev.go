@@ -21,8 +21,8 @@ func (a *app) devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run everything in one process, against a simulated registrar: nothing is bought",
-		Long: `Run everything in one process: a throwaway Postgres, a Redis in memory, a sandbox that plays the registrar, and a
-worker. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
+		Long: `Run everything in one process: a throwaway Postgres, a Redis in memory, a sandbox that simulates the registrar, and
+a worker. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
 
 It prints what to export in a second terminal, so that the other commands work on it. If DATABASE_URL or REDIS_URL are
 set, it uses those instead, and leaves there what it wrote: a database that is empty or that dev made, and a Redis that

@@ -21,7 +21,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enqueue",
 		Short: "Give an order of WHOIS checks or registrations",
-		Long: `enqueue takes an order in, whole or not at all. It is known by its reference: the same order under the same
+		Long: `enqueue accepts an order, whole or not at all. It is known by its reference: the same order under the same
 reference again changes nothing, so that it is safe to repeat whenever in doubt, and another order under that
 reference is refused.`,
 		Args: noArgs,

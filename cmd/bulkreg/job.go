@@ -124,7 +124,7 @@ func (a *app) printJob(j store.Job) error {
 func nextAttention(j store.Job) string {
 	at := timeCell(j.WakeAt)
 	if j.Canceling && j.State != store.Unconfirmed {
-		return strings.TrimSpace(at + " it is being canceled: WHOIS must show that no call had an effect")
+		return strings.TrimPrefix(at+": ", ": ") + "it is being canceled: WHOIS must show that no call had an effect"
 	}
 	switch j.State {
 	case store.Queued:

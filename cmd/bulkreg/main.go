@@ -1,4 +1,4 @@
-// Command bulkreg registers domains in bulk: it takes orders in, works on them, and says what happened to every
+// Command bulkreg registers domains in bulk: it accepts orders, works on them, and says what happened to every
 // single domain. Its files hold one command each, wiring and printing and no logic.
 package main
 

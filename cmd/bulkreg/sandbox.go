@@ -26,8 +26,8 @@ func (a *app) sandboxCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Play the registrar, in memory: nothing is bought",
-		Long: `Play the registrar, in memory, so that bulkreg can be tried and tested. Nothing is bought.
+		Short: "Simulate the registrar, in memory: nothing is bought",
+		Long: `Simulate the registrar, in memory, so that bulkreg can be tried and tested. Nothing is bought.
 
 The first label of a domain scripts what becomes of it; the table is printed at the start. Everything received and
 paid is at /sandbox/ledger, and /sandbox/faults makes calls fail. Nothing asks for a password there: keep it on the
