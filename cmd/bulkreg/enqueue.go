@@ -47,6 +47,7 @@ type enqueuing struct {
 	ignore      []string // columns that may mean nothing
 	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
+	limits      waitLimits
 
 	asksRegistrar bool // reads its settings, too
 	suffixes      domainname.Suffixes
@@ -64,6 +65,7 @@ func (e *enqueuing) flags(cmd *cobra.Command) {
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
 	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read, or with - to standard output")
 	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
+	e.limits.add(cmd)
 	e.out.add(cmd)
 }
 
@@ -75,6 +77,9 @@ func (e *enqueuing) check() error {
 	if strings.HasPrefix(e.order.Reference, "-") {
 		return usagef("--order %s: a reference cannot begin with a hyphen, as flags do: give --order a value, such as order-1042, and then the other flags",
 			shellWord(e.order.Reference))
+	}
+	if err := e.limits.check(e.wait); err != nil {
+		return err
 	}
 	if e.order.Reference == "" {
 		return usagef("--order is missing: give the order a reference of your own, which also makes it safe to repeat")
@@ -199,7 +204,7 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 		return err
 	}
 	if e.wait {
-		return e.results().waitFor(ctx, st, o, e.out)
+		return e.results().waitFor(ctx, st, o, e.limits, e.out)
 	}
 	sum, err := st.Summarize(ctx, o)
 	if err != nil {

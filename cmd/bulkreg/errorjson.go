@@ -27,6 +27,7 @@ const (
 	kindUnavailable  = "unavailable"   // the database
 	kindNotSucceeded = "not_succeeded" // exit status 3
 	kindUnconfirmed  = "unconfirmed"   // exit status 4
+	kindNotFinished  = "not_finished"  // exit status 5
 	kindInterrupted  = "interrupted"
 	kindOther        = "error"
 )
@@ -128,6 +129,8 @@ func kindOf(err error, status int) string {
 		return kindConflict
 	case status == exitInterrupted:
 		return kindInterrupted
+	case status == exitNotFinished: // whatever else could not be told
+		return kindNotFinished
 	case errors.As(err, &none), errors.As(err, &noOrder), errors.Is(err, store.ErrNotFound):
 		return kindNotFound
 	case errors.As(err, &file), errors.As(err, &place), errors.Is(err, intake.ErrEmpty):

@@ -14,6 +14,7 @@ const (
 	exitUsage       = 2 // usage or refused input: nothing was changed
 	exitNotAll      = 3 // waited to the end, and some job did not succeed
 	exitUnconfirmed = 4 // waited to the end, and a person must decide
+	exitNotFinished = 5 // the time for waiting has passed, or the order cannot go on until a person does something
 	exitInterrupted = 130
 )
 
