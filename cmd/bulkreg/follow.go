@@ -66,7 +66,7 @@ func (a *app) followTo(ctx context.Context, st *store.Store, o store.Order, judg
 		p.show(sum)
 		watch.look(ctx, sum)
 		judge(sum)
-	}, a.stderr)
+	}, p)
 }
 
 // followOrder looks at an order again and again, shows what it sees, and ends when it is settled.
