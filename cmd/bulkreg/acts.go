@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -175,7 +176,7 @@ func why(s store.Skip) string {
 
 // printPlan shows people what would change and what would not.
 func (c *acting) printPlan(plan store.ActReport) {
-	fmt.Fprintf(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
+	say(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
 	t := newTable(c.stderr)
 	for _, n := range plan.Counts {
 		what := strings.TrimSpace(fmt.Sprintf("%s, %s %s", n.Kind, n.State, n.Outcome))
@@ -193,7 +194,7 @@ func (c *acting) printPlan(plan store.ActReport) {
 		return
 	}
 	if warning := c.note(plan); warning != "" {
-		fmt.Fprintln(c.stderr, warning)
+		say(c.stderr, "%s\n", term.Lines(warning))
 	}
 }
 
@@ -204,10 +205,10 @@ func printClaimed(w io.Writer, r store.ActReport) {
 		if c.Registered {
 			how = "registered by"
 		}
-		fmt.Fprintf(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
+		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
 	if more := r.Skipped()[store.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
-		fmt.Fprintf(w, "  ... and %s more\n", thousands(more))
+		say(w, "  ... and %s more\n", thousands(more))
 	}
 }
 

@@ -140,14 +140,14 @@ func closeSpool(spool *intake.Spool) error {
 func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
 	if n := stats.Duplicates; n > 0 {
 		first := stats.FirstDuplicates[0]
-		fmt.Fprintf(e.stderr, "%s counted once, the first being %s %d: %s\n",
+		say(e.stderr, "%s counted once, the first being %s %d: %s\n",
 			counted(n, "repeated domain", "repeated domains"), in.unit, first.Line, first.Domain)
 	}
 	for _, column := range stats.IgnoredColumns {
-		fmt.Fprintf(e.stderr, "column %q means nothing here and is left out\n", column)
+		say(e.stderr, "column %q means nothing here and is left out\n", column)
 	}
 	if e.skipInvalid && stats.Rejects > 0 {
-		fmt.Fprintf(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
+		say(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
 	}
 }
 
@@ -164,7 +164,7 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
 // typed a long order.
 func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), approve approval) (err error) {
-	st, err := openForOrders(ctx, e.cfg, func(warning string) { fmt.Fprintln(e.stderr, "warning:", warning) })
+	st, err := openForOrders(ctx, e.cfg, func(warning string) { say(e.stderr, "warning: %v\n", warning) })
 	if err != nil {
 		return err
 	}
@@ -259,17 +259,17 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 		e.reportRepeat()
 	default:
 		e.out.given = givenNew
-		fmt.Fprintf(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
+		say(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
-		fmt.Fprintf(e.stderr, "%s: another order has the domain\n",
+		say(e.stderr, "%s: another order has the domain\n",
 			counted(res.Duplicates, "job ended at once as a duplicate", "jobs ended at once as duplicates"))
 	}
 	return res.Order, nil
 }
 
 func (e *enqueuing) reportRepeat() {
-	fmt.Fprintf(e.stderr, "order %s is there already, with the same content: nothing was changed\n", e.order.Reference)
+	say(e.stderr, "order %s is there already, with the same content: nothing was changed\n", e.order.Reference)
 }
 
 // refused is an order that the store does not take.

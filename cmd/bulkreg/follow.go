@@ -83,7 +83,7 @@ func followOrder(ctx context.Context, st summarizer, o store.Order, show func(st
 		case errors.Is(err, store.ErrUnavailable) && (away.IsZero() || time.Since(away) < patience):
 			if away.IsZero() {
 				away = began
-				fmt.Fprintf(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
+				say(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
 			}
 		case err != nil:
 			return seen, err

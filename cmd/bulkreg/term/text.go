@@ -3,32 +3,52 @@
 package term
 
 import (
-	"regexp"
+	"bytes"
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
 )
 
-// sequence matches what terminals take for a command, whole: with its end cut off, the rest would show as text. Of what
-// has no end, the beginning goes.
-var sequence = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]" + // CSI
-	"|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\x07\x1b\u009c]*(?:\x07|\x1b\\\\|\u009c)" + // OSC, DCS and their like
-	"|\x1b[ -/]*[0-~]")
-
-// Clean makes a text from outside safe to show in one line: commands to the terminal are taken out, and each control character and
-// what turns the direction of writing becomes a space. The joiners stay, which some scripts cannot be written without.
+// Clean makes a text from outside safe to show in one line: control characters, among them those that begin a command to the
+// terminal, and what turns the direction of writing become spaces. The joiners stay, which some scripts cannot be written without.
 func Clean(text string) string {
 	if plain(text) {
 		return text
 	}
 	return strings.Map(func(r rune) rune {
-		const nonJoiner, joiner = '\u200c', '\u200d'
-		if unicode.IsPrint(r) || r == nonJoiner || r == joiner {
-			return r
+		if !safe(r) {
+			return ' '
 		}
-		return ' '
-	}, sequence.ReplaceAllString(text, ""))
+		return r
+	}, text)
+}
+
+func safe(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return unicode.IsPrint(r) || r == nonJoiner || r == joiner
+}
+
+// EscapeJSON writes what Clean would take out of a text as JSON escapes. It says the same to a program, and nothing to a terminal.
+func EscapeJSON(text []byte) []byte {
+	unsafe := func(r rune) bool { return r != '\n' && !safe(r) }
+	if bytes.IndexFunc(text, unsafe) < 0 {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		if !unsafe(r) {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return out
 }
 
 // plain reports whether a text is printable ASCII, which is safe as it is.
@@ -43,6 +63,29 @@ func CleanLines(text string) string {
 		lines[i] = Clean(lines[i])
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Lines is a text whose line breaks are its own.
+type Lines string
+
+// Sprintf is fmt.Sprintf with every text among args cleaned, so that none breaks out of its line. The breaks of the format stay, and
+// those of Lines.
+func Sprintf(format string, args ...any) string {
+	shown := make([]any, len(args))
+	for i, arg := range args {
+		shown[i] = arg
+		switch arg := arg.(type) {
+		case string:
+			shown[i] = Clean(arg)
+		case Lines:
+			shown[i] = CleanLines(string(arg))
+		case error:
+			shown[i] = Clean(arg.Error())
+		case fmt.Stringer:
+			shown[i] = Clean(arg.String())
+		}
+	}
+	return CleanLines(fmt.Sprintf(format, shown...))
 }
 
 // Width is how many columns a clean text takes: wide characters take two, combining ones none.
