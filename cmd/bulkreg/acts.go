@@ -24,6 +24,7 @@ type acting struct {
 	yes     bool
 	out     output
 
+	doing    string                                      // what the progress says
 	becomes  string                                      // what the plan says of the jobs that change
 	done     string                                      // and the result
 	question func(plan store.ActReport, n string) string // n counts the jobs
@@ -60,7 +61,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.resolve(ctx, st, args); err != nil {
 			return err
 		}
-		plan, err := st.PlanAct(ctx, c.request)
+		plan, err := c.counted(ctx, "planning", st.PlanAct)
 		if err != nil {
 			return unchanged(ctx, err)
 		}
@@ -73,7 +74,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.consent(ctx, c.yes, question); err != nil {
 			return err
 		}
-		report, err := st.CarryOut(ctx, c.request)
+		report, err := c.counted(ctx, c.doing, st.CarryOut)
 		if err != nil {
 			return broken(ctx, report, err)
 		}
@@ -82,6 +83,15 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		}
 		return c.printResult(report)
 	})
+}
+
+// counted does what may take long, and shows how far it is.
+func (c *acting) counted(ctx context.Context, what string, do func(context.Context, store.ActRequest) (store.ActReport, error)) (store.ActReport, error) {
+	shown := c.startCounting(what, c.request.Size())
+	defer shown.end()
+	request := c.request
+	request.Looked = shown.show
+	return do(ctx, request)
 }
 
 // resolve finds the jobs and orders that the arguments name. A job of an order that is named as well counts once. Order
@@ -138,6 +148,9 @@ func unchanged(ctx context.Context, err error) error {
 func broken(ctx context.Context, report store.ActReport, err error) error {
 	so := fmt.Sprintf("%s changed before that, and perhaps some more; the same command again does the rest",
 		counted(report.Changed(), "job was", "jobs were"))
+	if len(report.Paused) > 0 {
+		so += "; until then what is left stays paused, and `bulkreg resume " + orderWord(report.Paused[0]) + "` lets it go on instead"
+	}
 	if ctx.Err() != nil {
 		return &exitErr{exitInterrupted, errors.New("interrupted: " + so)}
 	}

@@ -41,14 +41,18 @@ const (
 )
 
 func (a *app) newProgress(reference string) *progress {
-	style := colorfulBar
+	return &progress{out: a.stderr, reference: reference, clock: time.Now, style: a.barStyle()}
+}
+
+// barStyle is what the terminal can show, and whoever sits there wants.
+func (a *app) barStyle() barStyle {
 	switch {
 	case !isTerminal(a.stderr), a.variable("TERM") == "dumb":
-		style = noBar
+		return noBar
 	case a.variable("NO_COLOR") != "":
-		style = plainBar
+		return plainBar
 	}
-	return &progress{out: a.stderr, reference: reference, clock: time.Now, style: style}
+	return colorfulBar
 }
 
 // variable is an environment variable; "" where it is not set.
@@ -145,11 +149,15 @@ func (p *progress) columns() int {
 	if width == nil {
 		width = func() int { return columnsOf(p.out) }
 	}
-	columns := width()
-	if columns <= 0 {
-		columns = usualColumns
+	return lineColumns(width())
+}
+
+// lineColumns is how long a line may be on a terminal of a width; 0 where that is not known.
+func lineColumns(width int) int {
+	if width <= 0 {
+		width = usualColumns
 	}
-	return max(columns-1, 1)
+	return max(width-1, 1)
 }
 
 // columnsOf is how wide a terminal is; 0 where nobody can say.
