@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bulkreg/bulkreg/store"
 )
 
 // Acts on very many jobs show from the start how far they are; on few they show nothing.
@@ -58,5 +62,21 @@ func TestCounting(t *testing.T) {
 	}
 	if got := count(plainBar, 30); strings.ContainsAny(got, "█░") || !strings.Contains(got, "\rcanceling: 50,000/100,000 jo") {
 		t.Errorf("on a narrow terminal: %q", got)
+	}
+}
+
+// A cancel that is broken off says that what is left stands still, and what ends that.
+func TestBrokenOffCancelSaysWhatStaysPaused(t *testing.T) {
+	t.Parallel()
+	report := store.ActReport{Paused: []store.Order{{Source: "cli", Reference: "one"}}}
+	const want = "0 jobs were changed before that, and perhaps some more; the same command again does the rest; " +
+		"until then what is left stays paused, and `bulkreg resume cli/one` lets it go on instead"
+	if err := broken(t.Context(), report, errors.New("no disk")); err.Error() != "no disk; "+want {
+		t.Errorf("it says %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := broken(ctx, report, ctx.Err()); err.Error() != "interrupted: "+want {
+		t.Errorf("it says %v", err)
 	}
 }

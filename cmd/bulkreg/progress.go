@@ -112,6 +112,8 @@ const (
 	// barStep is how much a bar grows and shrinks, so that it does not change its length with each digit.
 	barStep = 10
 	barMost = 30
+	// barColumns is how long a line has to be for a bar. In a shorter one it would come and go as the counts grow.
+	barColumns = 50
 )
 
 // barOf is a bar and a percentage in a number of columns; "" where there is no room for one that says something.
@@ -181,16 +183,16 @@ func (p *progress) text(s store.Summary) string {
 	return progressText(s, append(p.pace(s), counted(s.Calls, "call", "calls")), "on hold (`bulkreg holds` tells why)")
 }
 
-// drawing is a line for a number of columns. What matters least is left out until it fits: the calls, the bar, then how fast it
+// drawing is a line for a number of columns. What matters least is left out until it fits: the bar, the calls, then how fast it
 // goes. The counts are cut only where they do not fit alone.
 func (p *progress) drawing(s store.Summary, columns int) string {
 	paced, short := progressText(s, p.pace(s), "on hold"), progressText(s, nil, "on hold")
 	for _, form := range []struct {
 		text   string
 		barred bool
-	}{{p.text(s), true}, {paced, true}, {p.text(s), false}, {paced, false}, {short, true}} {
+	}{{p.text(s), true}, {p.text(s), false}, {paced, true}, {paced, false}, {short, true}} {
 		room, bar := columns-term.Width(form.text), ""
-		if form.barred {
+		if form.barred && columns >= barColumns {
 			bar = barOf(settledJobs(s), s.Total, room, p.style)
 		}
 		if room >= 0 && (bar != "") == form.barred {
