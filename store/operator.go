@@ -64,6 +64,24 @@ type ActRequest struct {
 	Jobs     []uuid.UUID // and these, which belong to none of the orders
 	State    State       // only jobs in this state; "" for all
 	Outcome  Outcome     // only jobs with this outcome; "" for all
+
+	// Looked is told after each page how many jobs were looked at so far, of Size; nil for nobody.
+	Looked func(jobs int)
+}
+
+// Size is how many jobs a request is about at most.
+func (r ActRequest) Size() int {
+	n := len(r.Jobs)
+	for _, o := range r.Orders {
+		n += o.Total
+	}
+	return n
+}
+
+func (r ActRequest) looked(jobs int) {
+	if r.Looked != nil {
+		r.Looked(jobs)
+	}
 }
 
 // Check says what is wrong with a request. CarryOut refuses it for the same.
@@ -119,6 +137,7 @@ type ActCount struct {
 type ActReport struct {
 	Counts  []ActCount
 	Claimed []Claimant // who has the domains of SkipClaimed: the first of them
+	Paused  []Order    // after an error of a cancel: the large orders that it stopped, and that stay so until it is repeated, or they are resumed
 }
 
 // Changed is how many jobs the act changes.
@@ -176,12 +195,15 @@ func (s *Store) PlanAct(ctx context.Context, r ActRequest) (ActReport, error) {
 		return ActReport{}, fmt.Errorf("plan act: %w", err)
 	}
 	var b actBook
+	looked := 0
 	for p := range r.pages() {
 		res, err := s.judge(ctx, r, p)
 		if err != nil {
 			return ActReport{}, err
 		}
 		b.add(res)
+		looked += p.size()
+		r.looked(looked)
 	}
 	return b.report, s.nameClaimants(ctx, &b)
 }
@@ -189,23 +211,36 @@ func (s *Store) PlanAct(ctx context.Context, r ActRequest) (ActReport, error) {
 // CarryOut does what an operator wants, page by page: the jobs of a page change in one statement together with the
 // record of who did it and why, and a page is short enough not to keep workers waiting. A job changes only
 // if it still stands as it was judged. After an error the report says what was done before it: the same request again
-// does the rest.
+// does the rest. A cancel of more than one page of an order stops its delivery first.
 func (s *Store) CarryOut(ctx context.Context, r ActRequest) (ActReport, error) {
 	if err := r.Check(); err != nil {
 		return ActReport{}, fmt.Errorf("carry out act: %w", err)
 	}
 	var b actBook
-	for p := range r.pages() {
-		if err := s.actOn(ctx, r, p, &b); err != nil {
-			return b.report, err
-		}
+	stopped, err := s.stopDelivery(ctx, r)
+	if err == nil {
+		err = s.actOnAll(ctx, r, &b)
 	}
-	if r.Act == ActCancel {
-		if err := s.dropIdleChunks(ctx, r.Orders); err != nil {
-			return b.report, err
-		}
+	if err == nil {
+		err = s.endCancel(ctx, r, stopped)
+	}
+	if err != nil {
+		b.report.Paused = stopped
+		return b.report, err
 	}
 	return b.report, s.nameClaimants(ctx, &b)
+}
+
+func (s *Store) actOnAll(ctx context.Context, r ActRequest, b *actBook) error {
+	looked := 0
+	for p := range r.pages() {
+		if err := s.actOn(ctx, r, p, b); err != nil {
+			return err
+		}
+		looked += p.size()
+		r.looked(looked)
+	}
+	return nil
 }
 
 // actBook gathers the pages of an act.
@@ -268,6 +303,14 @@ type page struct {
 	ids         uuids
 }
 
+// size is how many jobs a page is about at most.
+func (p page) size() int {
+	if p.order == 0 {
+		return len(p.ids)
+	}
+	return p.last - p.first + 1
+}
+
 func pageOf(ids []uuid.UUID) page { return page{ids: toUUIDs(ids, asIs)} }
 
 // pages cuts what a request is about into pages.
@@ -275,7 +318,7 @@ func (r ActRequest) pages() iter.Seq[page] {
 	return func(yield func(page) bool) {
 		for _, o := range r.Orders {
 			for first := 1; first <= o.Total; first += jobsPerPage {
-				if !yield(page{order: o.ID, first: first, last: first + jobsPerPage - 1}) {
+				if !yield(page{order: o.ID, first: first, last: min(first+jobsPerPage-1, o.Total)}) {
 					return
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -23,6 +24,7 @@ type acting struct {
 	yes     bool
 	out     output
 
+	doing    string                                      // what the progress says
 	becomes  string                                      // what the plan says of the jobs that change
 	done     string                                      // and the result
 	question func(plan store.ActReport, n string) string // n counts the jobs
@@ -59,7 +61,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.resolve(ctx, st, args); err != nil {
 			return err
 		}
-		plan, err := st.PlanAct(ctx, c.request)
+		plan, err := c.counted(ctx, "planning", st.PlanAct)
 		if err != nil {
 			return unchanged(ctx, err)
 		}
@@ -72,7 +74,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.consent(ctx, c.yes, question); err != nil {
 			return err
 		}
-		report, err := st.CarryOut(ctx, c.request)
+		report, err := c.counted(ctx, c.doing, st.CarryOut)
 		if err != nil {
 			return broken(ctx, report, err)
 		}
@@ -81,6 +83,15 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		}
 		return c.printResult(report)
 	})
+}
+
+// counted does what may take long, and shows how far it is.
+func (c *acting) counted(ctx context.Context, what string, do func(context.Context, store.ActRequest) (store.ActReport, error)) (store.ActReport, error) {
+	shown := c.startCounting(what, c.request.Size())
+	defer shown.end()
+	request := c.request
+	request.Looked = shown.show
+	return do(ctx, request)
 }
 
 // resolve finds the jobs and orders that the arguments name. A job of an order that is named as well counts once. Order
@@ -137,6 +148,9 @@ func unchanged(ctx context.Context, err error) error {
 func broken(ctx context.Context, report store.ActReport, err error) error {
 	so := fmt.Sprintf("%s changed before that, and perhaps some more; the same command again does the rest",
 		counted(report.Changed(), "job was", "jobs were"))
+	if len(report.Paused) > 0 {
+		so += "; until then what is left stays paused, and `bulkreg resume " + orderWord(report.Paused[0]) + "` lets it go on instead"
+	}
 	if ctx.Err() != nil {
 		return &exitErr{exitInterrupted, errors.New("interrupted: " + so)}
 	}
@@ -175,7 +189,7 @@ func why(s store.Skip) string {
 
 // printPlan shows people what would change and what would not.
 func (c *acting) printPlan(plan store.ActReport) {
-	fmt.Fprintf(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
+	say(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
 	t := newTable(c.stderr)
 	for _, n := range plan.Counts {
 		what := strings.TrimSpace(fmt.Sprintf("%s, %s %s", n.Kind, n.State, n.Outcome))
@@ -193,7 +207,7 @@ func (c *acting) printPlan(plan store.ActReport) {
 		return
 	}
 	if warning := c.note(plan); warning != "" {
-		fmt.Fprintln(c.stderr, warning)
+		say(c.stderr, "%s\n", term.Lines(warning))
 	}
 }
 
@@ -204,10 +218,10 @@ func printClaimed(w io.Writer, r store.ActReport) {
 		if c.Registered {
 			how = "registered by"
 		}
-		fmt.Fprintf(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
+		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
 	if more := r.Skipped()[store.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
-		fmt.Fprintf(w, "  ... and %s more\n", thousands(more))
+		say(w, "  ... and %s more\n", thousands(more))
 	}
 }
 

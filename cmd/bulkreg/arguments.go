@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake/spelling"
 )
 
@@ -54,7 +55,7 @@ func someArgs(what string, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0:
-			return usagef("give %s\nUsage: %s", what, cmd.UseLine())
+			return usageLines("give %s\nUsage: %s", what, cmd.UseLine())
 		case most > 0 && len(args) > most:
 			return tooMany(cmd, args[most])
 		}
@@ -71,7 +72,7 @@ func oneAtMost(cmd *cobra.Command, args []string) error {
 }
 
 func tooMany(cmd *cobra.Command, first string) error {
-	return usagef("%s takes one argument: %q is one too many\nUsage: %s", cmd.Name(), first, cmd.UseLine())
+	return usageLines("%s takes one argument: %q is one too many\nUsage: %s", cmd.Name(), first, cmd.UseLine())
 }
 
 // flagError says what is wrong with a flag, and where to look.
@@ -84,7 +85,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &value):
 		return usagef("--%s %q: %w", value.GetFlag().Name, value.GetValue(), wantedOf(value))
 	case errors.As(err, &unknown):
-		return usagef("%w: `%s --help` lists what there is%s", err, cmd.CommandPath(), flagGuess(cmd, unknown.GetSpecifiedName()))
+		return usageLines("%s: `%s --help` lists what there is%s", term.Clean(err.Error()), cmd.CommandPath(), flagGuess(cmd, unknown.GetSpecifiedName()))
 	}
 	return usageError(err)
 }

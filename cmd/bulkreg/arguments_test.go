@@ -26,7 +26,7 @@ func TestUsageErrors(t *testing.T) {
 		"jobs one --limit 99999999999999999999": "give a whole number",
 		"sandbox --latency 50":                  "--latency \"50\": give a number with its unit, such as 50ms or 2s\n",
 		"enqueue whois --wait=perhaps":          "--wait \"perhaps\": give true or false",
-		"jobs one -o xml":                       "--output \"xml\": want one of table, json\n",
+		"jobs one -o xml":                       "--output \"xml\": want one of table, json, tsv\n",
 		"purge --older-than x":                  "--older-than \"x\": want days or hours",
 		"orders --limit":                        "flag needs an argument: --limit",
 		"sandbox --addr 127.0.0.1:99999":        "--addr \"127.0.0.1:99999\" is no address to listen on: give host:port",

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -34,13 +35,13 @@ func (a *app) printNeedsPerson(s store.Summary) error {
 	if n == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(a.stdout, `
+	text := term.Sprintf(`
 %s a person: %s
 Ask the registrar about the domains that `+"`bulkreg jobs %s --state unconfirmed`"+` lists. Then type, for all or job by job,
   %s
   %s
 `, counted(n.Jobs, "job needs", "jobs need"), n.Why, named(s.Order), n.Commands[0], n.Commands[1])
-	if err != nil {
+	if _, err := fmt.Fprint(a.stdout, text); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
 	return nil

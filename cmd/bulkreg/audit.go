@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -50,7 +51,7 @@ more, it first watches for up to five seconds whether they are being woken.`,
 	}
 	cmd.Flags().DurationVar(&c.options.Grace, "grace", time.Minute, "how long after its `TIME` a job counts as overdue")
 	cmd.Flags().IntVar(&c.options.Limit, "limit", 100, "at most `N` breaches of each invariant are listed; all are counted")
-	c.out.add(cmd)
+	c.out.addList(cmd)
 	return cmd
 }
 
@@ -80,13 +81,13 @@ func (c *auditing) print(r store.AuditReport) error {
 	if c.out.json() {
 		return printJSON(c.stdout, auditOut(r))
 	}
-	fmt.Fprintf(c.stderr, "Checked %s, %s and %s, as of %s.\n", counted(r.Orders, "order", "orders"),
+	say(c.stderr, "Checked %s, %s and %s, as of %s.\n", counted(r.Orders, "order", "orders"),
 		counted(r.Jobs, "job", "jobs"), counted(r.Attempts, "paid attempt", "paid attempts"), timeCell(r.At))
 	if r.Total() == 0 {
-		fmt.Fprintf(c.stderr, "All is well: %s hold.\n", invariants(r))
+		say(c.stderr, "All is well: %s hold.\n", invariants(r))
 		return nil
 	}
-	t := newTable(c.stdout, "INVARIANT", "JOB", "DOMAIN", "ORDER", "WHAT IS WRONG")
+	t := c.out.newTable(c.stdout, "INVARIANT", "JOB", "DOMAIN", "ORDER", "WHAT IS WRONG")
 	for _, b := range r.Breaches {
 		t.row(b.Invariant, jobCell(b), b.Domain, orderCell(b), b.What)
 	}
@@ -106,10 +107,10 @@ func (c *auditing) printAdvice(r store.AuditReport) {
 			said = append(said, line)
 		}
 	}
-	fmt.Fprintf(c.stderr, "\nWhat to do:\n%s", strings.Join(said, ""))
+	say(c.stderr, "\nWhat to do:\n%s", term.Lines(strings.Join(said, "")))
 	for _, checked := range r.Checked {
 		if listed := listedOf(r, checked.Invariant); listed < checked.Breaches {
-			fmt.Fprintf(c.stderr, "%s: %s of %s are listed; --limit lists more.\n",
+			say(c.stderr, "%s: %s of %s are listed; --limit lists more.\n",
 				checked.Invariant, thousands(listed), counted(checked.Breaches, "breach", "breaches"))
 		}
 	}

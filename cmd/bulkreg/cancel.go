@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) cancelCommand() *cobra.Command {
-	c := &acting{app: a, becomes: "are canceled", done: "canceled"}
+	c := &acting{app: a, doing: "canceling", becomes: "are canceled", done: "canceled"}
 	c.request.Act = store.ActCancel
 	c.question = func(_ store.ActReport, n string) string { return "Cancel " + n + "?" }
 	c.note = func(plan store.ActReport) string {
@@ -26,6 +26,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		Long: `cancel ends jobs that wait: queued, retrying, or held. A registration that was sent before, or is being called for
 right now, cannot be called back: it is not sent again, and it ends canceled as soon as WHOIS has shown that no call had
 an effect. What needs a person already is left alone. What was canceled can be given a new life with ` + "`bulkreg retry`" + `.
+A large order is paused first, so that nothing of it is sent meanwhile.
 
 ` + aboutTargets,
 		Example: `  bulkreg cancel order-1042 --reason "wrong list"

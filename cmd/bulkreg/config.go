@@ -60,13 +60,13 @@ func (a *app) listConfig() error {
 		if f.File {
 			variable += " *"
 		}
-		t.row(variable, short(f.Value), f.From, f.Default, f.Unit, f.Reason)
+		t.row(variable, a.short(f.Value), f.From, f.Default, f.Unit, f.Reason)
 	}
 	if err := t.end(); err != nil {
 		return err
 	}
 	if _, err := a.loadConfig(); err != nil {
-		fmt.Fprintln(a.stderr, "warning:", err)
+		say(a.stderr, "warning: %v\n", err)
 	}
 	_, err := fmt.Fprintln(a.stdout, "\n* also from the file that <VARIABLE>_FILE names")
 	return err
@@ -121,7 +121,7 @@ func (a *app) checkConfig(format, user string) error {
 		return errors.Join(printJSON(a.stdout, found), found.err())
 	}
 	for _, warning := range found.Warnings {
-		fmt.Fprintln(a.stderr, "warning:", warning)
+		say(a.stderr, "warning: %v\n", warning)
 	}
 	if err := found.err(); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (c checked) err() error {
 	case len(c.Missing) == 1:
 		return usagef("a setting is missing: %s", c.Missing[0])
 	case len(c.Missing) > 1:
-		return usagef("settings are missing:\n  %s", strings.Join(c.Missing, "\n  "))
+		return usageLines("settings are missing:\n  %s", strings.Join(c.Missing, "\n  "))
 	}
 	return nil
 }

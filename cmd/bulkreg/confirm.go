@@ -8,7 +8,7 @@ import (
 
 func (a *app) confirmCommand() *cobra.Command {
 	var registered, notRegistered bool
-	c := &acting{app: a}
+	c := &acting{app: a, doing: "confirming"}
 	cmd := c.command(&cobra.Command{
 		Use:   "confirm REF|JOB... --registered|--not-registered --reason TEXT",
 		Short: "Settle jobs that may have been paid for, after asking the registrar",

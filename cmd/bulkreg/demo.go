@@ -43,14 +43,14 @@ func (a *app) runDemo(ctx context.Context, running *embedded) error {
 	}
 	plan := newDemoPlan(run)
 
-	fmt.Fprintf(a.stderr, "\nAn order of %s WHOIS checks:\n", thousands(len(plan.whois)))
+	say(a.stderr, "\nAn order of %s WHOIS checks:\n", thousands(len(plan.whois)))
 	checked, err := a.demoOrder(ctx, running, queue.Whois, demoReference(queue.Whois, run), plan.whois)
 	if err != nil {
 		return err
 	}
 	before := running.sandbox.Ledger()
 
-	fmt.Fprintf(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", thousands(len(plan.register)))
+	say(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", thousands(len(plan.register)))
 	registered, err := a.demoOrder(ctx, running, queue.Register, demoReference(queue.Register, run), plan.register)
 	if err != nil {
 		return err

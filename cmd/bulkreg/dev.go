@@ -73,7 +73,7 @@ func (a *app) printDev(running *embedded) {
 		name, value, _ := strings.Cut(entry, "=")
 		fmt.Fprintf(a.stdout, "export %s=%s\n", name, shellWord(value))
 	}
-	fmt.Fprintf(a.stderr, `
+	say(a.stderr, `
 and then try
 
   bulkreg enqueue whois example.nl taken-example.nl --order first --wait

@@ -74,7 +74,7 @@ func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.N
 		return printJSON(a.stdout, known)
 	}
 	if len(jobs) > maxDomainJobs {
-		fmt.Fprintf(a.stderr, "There are %s: only the newest %d are shown with their calls.\n", counted(len(jobs), "job", "jobs"), maxDomainJobs)
+		say(a.stderr, "There are %s: only the newest %d are shown with their calls.\n", counted(len(jobs), "job", "jobs"), maxDomainJobs)
 	}
 	return nil
 }
@@ -82,12 +82,12 @@ func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.N
 // listDomainJobs says at once how all jobs of a domain stand.
 func (a *app) listDomainJobs(jobs []store.Job, known domainJSON) error {
 	if len(jobs) == 0 {
-		fmt.Fprintf(a.stderr, "No order has named %s.\n", domainCell(store.Job{Domain: known.Domain, DomainUnicode: known.DomainUnicode}))
+		say(a.stderr, "No order has named %s.\n", domainCell(store.Job{Domain: known.Domain, DomainUnicode: known.DomainUnicode}))
 		return nil
 	}
 	t := newTable(a.stdout, "ORDER", "KIND", "ACCOUNT", "CREATED", "STATE", "OUTCOME", "ERROR")
 	for _, j := range jobs {
-		t.row(j.Source+"/"+j.Reference, string(j.Kind), j.Account, timeCell(j.CreatedAt), string(j.State), string(j.Outcome), short(j.LastError))
+		t.row(j.Source+"/"+j.Reference, string(j.Kind), j.Account, timeCell(j.CreatedAt), string(j.State), string(j.Outcome), a.short(j.LastError))
 	}
 	return t.end()
 }

@@ -233,7 +233,7 @@ func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) e
 		return err
 	}
 	if more := c.failed - shownFailures; more > 0 {
-		fmt.Fprintf(c.notes, "... and %s that failed\n", counted(more, "more WHOIS call", "more WHOIS calls"))
+		say(c.notes, "... and %s that failed\n", counted(more, "more WHOIS call", "more WHOIS calls"))
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (c *checks) take(asked []intake.Wanted, reply registrar.CheckReply, err err
 	if err != nil {
 		c.found[registrar.Unknown] += len(asked)
 		if c.failed++; c.failed <= shownFailures {
-			fmt.Fprintf(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
+			say(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
 		}
 		for i := range answers {
 			answers[i] = whoisAnswer{Domain: answers[i].Domain, Availability: registrar.Unknown, Error: err.Error()}

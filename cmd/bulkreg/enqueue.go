@@ -47,6 +47,7 @@ type enqueuing struct {
 	ignore      []string // columns that may mean nothing
 	allow       []string // words of a WHOIS status that bar no registration
 	wait        bool
+	limits      waitLimits
 
 	asksRegistrar bool // reads its settings, too
 	suffixes      domainname.Suffixes
@@ -64,6 +65,7 @@ func (e *enqueuing) flags(cmd *cobra.Command) {
 	f.BoolVar(&e.skipInvalid, "skip-invalid", false, "leave lines out that cannot be used, instead of refusing the order")
 	f.StringVar(&e.rejects, "rejects", "", "write the lines that cannot be used to a new `FILE`, for you alone to read, or with - to standard output")
 	f.BoolVar(&e.wait, "wait", false, "follow the order to its end; Ctrl-C leaves it alone")
+	e.limits.add(cmd)
 	e.out.add(cmd)
 }
 
@@ -75,6 +77,9 @@ func (e *enqueuing) check() error {
 	if strings.HasPrefix(e.order.Reference, "-") {
 		return usagef("--order %s: a reference cannot begin with a hyphen, as flags do: give --order a value, such as order-1042, and then the other flags",
 			shellWord(e.order.Reference))
+	}
+	if err := e.limits.check(e.wait); err != nil {
+		return err
 	}
 	if e.order.Reference == "" {
 		return usagef("--order is missing: give the order a reference of your own, which also makes it safe to repeat")
@@ -135,14 +140,14 @@ func closeSpool(spool *intake.Spool) error {
 func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
 	if n := stats.Duplicates; n > 0 {
 		first := stats.FirstDuplicates[0]
-		fmt.Fprintf(e.stderr, "%s counted once, the first being %s %d: %s\n",
+		say(e.stderr, "%s counted once, the first being %s %d: %s\n",
 			counted(n, "repeated domain", "repeated domains"), in.unit, first.Line, first.Domain)
 	}
 	for _, column := range stats.IgnoredColumns {
-		fmt.Fprintf(e.stderr, "column %q means nothing here and is left out\n", column)
+		say(e.stderr, "column %q means nothing here and is left out\n", column)
 	}
 	if e.skipInvalid && stats.Rejects > 0 {
-		fmt.Fprintf(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
+		say(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
 	}
 }
 
@@ -159,7 +164,7 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
 // typed a long order.
 func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), approve approval) (err error) {
-	st, err := openForOrders(ctx, e.cfg, func(warning string) { fmt.Fprintln(e.stderr, "warning:", warning) })
+	st, err := openForOrders(ctx, e.cfg, func(warning string) { say(e.stderr, "warning: %v\n", warning) })
 	if err != nil {
 		return err
 	}
@@ -199,7 +204,7 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 		return err
 	}
 	if e.wait {
-		return e.results().waitFor(ctx, st, o, e.out)
+		return e.results().waitFor(ctx, st, o, e.limits, e.out)
 	}
 	sum, err := st.Summarize(ctx, o)
 	if err != nil {
@@ -254,17 +259,17 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 		e.reportRepeat()
 	default:
 		e.out.given = givenNew
-		fmt.Fprintf(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
+		say(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
-		fmt.Fprintf(e.stderr, "%s: another order has the domain\n",
+		say(e.stderr, "%s: another order has the domain\n",
 			counted(res.Duplicates, "job ended at once as a duplicate", "jobs ended at once as duplicates"))
 	}
 	return res.Order, nil
 }
 
 func (e *enqueuing) reportRepeat() {
-	fmt.Fprintf(e.stderr, "order %s is there already, with the same content: nothing was changed\n", e.order.Reference)
+	say(e.stderr, "order %s is there already, with the same content: nothing was changed\n", e.order.Reference)
 }
 
 // refused is an order that the store does not take.

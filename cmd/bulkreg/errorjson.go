@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
@@ -27,6 +29,7 @@ const (
 	kindUnavailable  = "unavailable"   // the database
 	kindNotSucceeded = "not_succeeded" // exit status 3
 	kindUnconfirmed  = "unconfirmed"   // exit status 4
+	kindNotFinished  = "not_finished"  // exit status 5
 	kindInterrupted  = "interrupted"
 	kindOther        = "error"
 )
@@ -105,11 +108,13 @@ func reportJSON(w io.Writer, err error, status int) {
 }
 
 func printErrorJSON(w io.Writer, e errorJSON) {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil { // of the stream: a struct of texts can be encoded
+	if encoder.Encode(e) != nil { // never: a struct of texts can be encoded
 		return
 	}
+	w.Write(term.EscapeJSON(text.Bytes())) //nolint:errcheck // stderr is gone, and with it whoever could be told
 }
 
 func kindOf(err error, status int) string {
@@ -128,6 +133,8 @@ func kindOf(err error, status int) string {
 		return kindConflict
 	case status == exitInterrupted:
 		return kindInterrupted
+	case status == exitNotFinished: // whatever else could not be told
+		return kindNotFinished
 	case errors.As(err, &none), errors.As(err, &noOrder), errors.Is(err, store.ErrNotFound):
 		return kindNotFound
 	case errors.As(err, &file), errors.As(err, &place), errors.Is(err, intake.ErrEmpty):

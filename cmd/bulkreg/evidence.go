@@ -46,7 +46,7 @@ func (a *app) printEvidence(e evidence) error {
 	for _, act := range e.acts {
 		before := strings.TrimSpace(string(act.StateBefore) + " " + string(act.OutcomeBefore))
 		if act.ErrorBefore != "" {
-			before += ": " + short(act.ErrorBefore)
+			before += ": " + a.short(act.ErrorBefore)
 		}
 		t.row(timeCell(act.At), act.Operator, string(act.Act), before, act.Reason)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
 
@@ -139,7 +140,7 @@ func compactJSON(value any) ([]byte, error) {
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(value)
-	return bytes.TrimSpace(text.Bytes()), err
+	return term.EscapeJSON(bytes.TrimSpace(text.Bytes())), err
 }
 
 // close completes the file, or what is on standard output so far.

@@ -31,6 +31,30 @@ var _ summarizer = (*store.Store)(nil)
 // follow shows on stderr how an order comes along, until each of its jobs is final or waits for a person, and returns
 // how it stands then. When ctx ends before, the order goes on, and the error says so.
 func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store.Summary, error) {
+	return a.followWithin(ctx, st, o, waitLimits{})
+}
+
+// followWithin follows an order within limits. An error of exitNotFinished comes with how the order stands.
+func (a *app) followWithin(ctx context.Context, st *store.Store, o store.Order, limits waitLimits) (store.Summary, error) {
+	within, end := limits.limited(ctx)
+	defer end(nil)
+	sum, err := a.followTo(within, st, o, func(sum store.Summary) {
+		if !limits.failOnHold {
+			return
+		}
+		// An error comes again with the next look at the order, which tells of it.
+		if stands, err := stopped(within, st, sum); err == nil && stands {
+			end(errStopped)
+		}
+	})
+	if cause := context.Cause(within); err != nil && (cause == errTimePassed || cause == errStopped) {
+		return lookOnce(ctx, st, sum, cause, limits.timeout)
+	}
+	return sum, err
+}
+
+// followTo shows how an order comes along, and has each look at it judged.
+func (a *app) followTo(ctx context.Context, st *store.Store, o store.Order, judge func(store.Summary)) (store.Summary, error) {
 	p := a.newProgress(o.Reference)
 	defer p.end()
 	tell := func(text string) { p.note(o.Reference + " " + text) }
@@ -41,7 +65,8 @@ func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store
 	return followOrder(ctx, st, o, func(sum store.Summary) {
 		p.show(sum)
 		watch.look(ctx, sum)
-	}, a.stderr)
+		judge(sum)
+	}, p)
 }
 
 // followOrder looks at an order again and again, shows what it sees, and ends when it is settled.
@@ -58,7 +83,7 @@ func followOrder(ctx context.Context, st summarizer, o store.Order, show func(st
 		case errors.Is(err, store.ErrUnavailable) && (away.IsZero() || time.Since(away) < patience):
 			if away.IsZero() {
 				away = began
-				fmt.Fprintf(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
+				say(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
 			}
 		case err != nil:
 			return seen, err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -67,7 +66,7 @@ func lookUpHolders(ctx context.Context, upstream finder, all iter.Seq2[intake.Wa
 		}
 	}
 	if passed > 0 {
-		fmt.Fprintf(notes, "%s were looked up, and %s not\n", counted(asked, "holder", "holders"), thousands(passed))
+		say(notes, "%s were looked up, and %s not\n", counted(asked, "holder", "holders"), thousands(passed))
 	}
 	return found, nil
 }

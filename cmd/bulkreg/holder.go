@@ -205,7 +205,7 @@ An order that comes later with the holder's details gets another holder; this ne
 }
 
 func (h *holding) delete(ctx context.Context, id string) error {
-	fmt.Fprintf(h.stderr, "The plan: holder %s of account %s is deleted at the registrar, for good.\n", shellWord(id), h.account)
+	say(h.stderr, "The plan: holder %s of account %s is deleted at the registrar, for good.\n", shellWord(id), h.account)
 	if err := h.consent(ctx, h.yes, fmt.Sprintf("Delete holder %s?", shellWord(id))); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ other account notices.`,
 			})
 		},
 	}
-	out.add(cmd)
+	out.addList(cmd)
 	return cmd
 }
 
@@ -108,7 +108,7 @@ func (a *app) printHolds(out output, holds store.Resumption) error {
 		fmt.Fprintln(a.stderr, "No account is on hold, and no order is paused.")
 		return nil
 	}
-	t := newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "BY", "JOBS", "ORDERS", "NEXT PROBE", "WHY")
+	t := out.newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "BY", "JOBS", "ORDERS", "NEXT PROBE", "WHY")
 	for _, h := range holds.Holds {
 		stops := "registrations"
 		if h.Scope == store.ScopeAll {

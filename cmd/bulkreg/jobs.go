@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -45,13 +44,13 @@ begins; in JSON each job has its cursor.`,
 	}
 	addWhose(cmd, &source)
 	narrow.add(cmd)
-	out.add(cmd)
+	out.addList(cmd)
 	return cmd
 }
 
 // listJobs prints the jobs as they come, and says when there are more than it was asked for.
 func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filter store.JobFilter, limit int, out output) error {
-	print, end := a.jobTable(o.Kind)
+	print, end := a.jobTable(o.Kind, out)
 	if out.json() {
 		print, end = a.jobArray()
 	}
@@ -72,20 +71,24 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filt
 		return err
 	}
 	if limit > 0 && n > limit {
-		fmt.Fprintf(a.stderr, "There are more than %s: --after %s lists the next, --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
+		say(a.stderr, "There are more than %s: --after %s lists the next, --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
 			counted(limit, "job", "jobs"), cursor, named(o))
 	}
 	return nil
 }
 
 // jobTable lists what WHOIS said only of jobs that ask WHOIS: a registration that this bars has it in its error.
-func (a *app) jobTable(kind store.Kind) (print func(store.Job) error, end func() error) {
+func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error, end func() error) {
 	buffered := bufio.NewWriter(a.stdout)
 	header := []string{"JOB", "DOMAIN", "STATE", "OUTCOME", "ATTEMPTS", "ERROR"}
 	if kind == store.Whois {
 		header = append(header, "WHOIS ALSO SAID")
 	}
-	t := newTable(buffered, header...)
+	t := out.newTable(buffered, header...)
+	short := a.short
+	if out.tsv() {
+		short = func(text string) string { return text }
+	}
 	print = func(j store.Job) error {
 		cells := []string{j.ID.String(), domainCell(j), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), short(j.LastError)}
 		if kind == store.Whois {

@@ -101,7 +101,7 @@ func holdNeed(h store.HoldView) need {
 		store.HoldRestored: "find out what was sent; only a person lifts it, with",
 	}[h.Reason]
 	n.Words = fmt.Sprintf("account %s has %s hold%s, and %s %s for it: %s", h.Account, withArticle(string(h.Reason)),
-		byWhom(h.PlacedBy, short(heldWords(h))), upToJobs(h.Jobs), plural(h.Jobs, "waits", "wait"), what)
+		byWhom(h.PlacedBy, heldWords(h)), upToJobs(h.Jobs), plural(h.Jobs, "waits", "wait"), what)
 	return n
 }
 

@@ -49,7 +49,7 @@ what to do.`,
 	cmd.Flags().StringVar(&source, "source", "", "only orders of this `NAME` (default: of all)")
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most `N` orders")
 	cmd.Flags().BoolVar(&needs, "needs-person", false, "only orders that wait for a person")
-	out.add(cmd)
+	out.addList(cmd)
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func (a *app) printOrders(out output, orders []store.Summary) error {
 		}
 		return array.end()
 	}
-	t := newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
+	t := out.newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
 	for _, o := range orders {
 		t.row(o.Name(), o.Source, string(o.Kind), o.Account, thousands(o.Total), timeCell(o.CreatedAt), standing(o))
 	}

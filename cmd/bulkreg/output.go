@@ -9,11 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 )
 
 // choice is a flag that takes one of some words.
@@ -44,7 +45,7 @@ func addChoice(cmd *cobra.Command, c *choice, name, shorthand, usage, byDefault 
 	}
 }
 
-// output is how results are printed: a table for people, JSON for programs.
+// output is how results are printed: a table for people, JSON for programs, and lists also as TSV for them.
 type output struct {
 	choice
 	given given // of an order
@@ -62,14 +63,24 @@ func (o *output) add(cmd *cobra.Command) {
 	addChoice(cmd, &o.choice, "output", "o", "print the result in this `FORMAT`: table or json", "table", "table", "json")
 }
 
+// addList is add for a command that prints a list.
+func (o *output) addList(cmd *cobra.Command) {
+	addChoice(cmd, &o.choice, "output", "o", "print the result in this `FORMAT`: table, json, or tsv, which has a tab between two cells", "table", "table", "json", "tsv")
+}
+
 func (o *output) json() bool { return o.value == "json" }
+func (o *output) tsv() bool  { return o.value == "tsv" }
 
 // printJSON prints one value, indented.
 func printJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	if _, err := w.Write(term.EscapeJSON(text.Bytes())); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
 	return nil
@@ -101,7 +112,7 @@ func (a *jsonArray) add(value any) error {
 	if err := a.encoder.Encode(value); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
-	if _, err := a.w.Write(bytes.TrimSuffix(a.element.Bytes(), []byte("\n"))); err != nil {
+	if _, err := a.w.Write(term.EscapeJSON(bytes.TrimSuffix(a.element.Bytes(), []byte("\n")))); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
 	return nil
@@ -122,19 +133,27 @@ func (a *jsonArray) end() error {
 	return nil
 }
 
-// tablePage is after how many rows a table is printed so far. The rows of a page line up; between two pages the columns
-// may shift, which is the price of printing a million rows without holding them.
-const tablePage = 500
+// tablePage is after how many rows a table is printed so far.
+const tablePage = term.TablePage
 
 // table prints rows in columns.
 type table struct {
-	w    *tabwriter.Writer
-	rows int
+	rows *term.Table
 	err  error // the first one; nothing is printed after it
 }
 
-func newTable(w io.Writer, header ...string) *table {
-	t := &table{w: tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)}
+func newTable(w io.Writer, header ...string) *table { return headed(term.NewTable(w), header) }
+
+// newTable makes a table in the form that was asked for.
+func (o *output) newTable(w io.Writer, header ...string) *table {
+	if o.tsv() {
+		return headed(term.NewTSV(w), header)
+	}
+	return newTable(w, header...)
+}
+
+func headed(rows *term.Table, header []string) *table {
+	t := &table{rows: rows}
 	if len(header) > 0 {
 		t.row(header...)
 	}
@@ -142,48 +161,30 @@ func newTable(w io.Writer, header ...string) *table {
 }
 
 // row prints one row. A cell without text is shown as a dash, and none can break out of its place.
-func (t *table) row(cells ...string) {
-	if t.err != nil {
-		return
-	}
-	shown := make([]string, len(cells))
-	for i, c := range cells {
-		shown[i] = cell(c)
-	}
-	if _, t.err = io.WriteString(t.w, strings.Join(shown, "\t")+"\n"); t.err != nil {
-		return
-	}
-	if t.rows++; t.rows%tablePage == 0 {
-		t.err = t.w.Flush()
-	}
-}
+func (t *table) row(cells ...string) { t.err = t.rows.Row(cells...) }
 
-func (t *table) end() error {
-	if t.err == nil {
-		t.err = t.w.Flush()
-	}
-	if t.err != nil {
-		return fmt.Errorf("print result: %w", t.err)
-	}
-	return nil
-}
+func (t *table) end() error { return t.rows.End() }
 
+// cell is a text in one line that is safe to show.
 func cell(text string) string {
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text))
-	if text == "" {
+	if text = strings.TrimSpace(term.Clean(text)); text == "" {
 		return "-"
 	}
 	return text
 }
 
-// short cuts a text for a column of a table.
-func short(text string) string {
+// say tells people something, in lines of its own. What names and words from outside stand in it is shown without control
+// characters. An error is passed over: stderr is gone then, and with it whoever could be told.
+func say(stderr io.Writer, format string, args ...any) {
+	fmt.Fprint(stderr, term.Sprintf(format, args...))
+}
+
+// short cuts a text for a column of a table that a person looks at. Programs get all of it.
+func (a *app) short(text string) string {
 	const most = 60
+	if !isTerminal(a.stdout) {
+		return text
+	}
 	return fit(text, most)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,9 +72,9 @@ func (p *pauseAction) run(ctx context.Context, st *store.Store, name string) err
 
 func (p *pauseAction) report(what, resume string, placed bool, by placement, out any) error {
 	if placed {
-		fmt.Fprintf(p.stderr, "Paused %s: no new call begins until `%s`; calls under way are seen through.\n", what, resume)
+		say(p.stderr, "Paused %s: no new call begins until `%s`; calls under way are seen through.\n", what, resume)
 	} else {
-		fmt.Fprintf(p.stderr, "The %s is paused already, %s: nothing was changed.\n", what, by)
+		say(p.stderr, "The %s is paused already, %s: nothing was changed.\n", what, by)
 	}
 	if p.out.json() {
 		return printJSON(p.stdout, out)

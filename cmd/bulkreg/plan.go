@@ -45,10 +45,10 @@ func (p plan) question() string {
 // print shows the plan to people.
 func (p plan) print(w io.Writer) {
 	if p.exists {
-		fmt.Fprintf(w, "order %s is there already, with the same content: it would change nothing\n", p.reference)
+		say(w, "order %s is there already, with the same content: it would change nothing\n", p.reference)
 		return
 	}
-	fmt.Fprintf(w, "The plan of order %s, for account %s:\n", p.reference, p.account)
+	say(w, "The plan of order %s, for account %s:\n", p.reference, p.account)
 	t := newTable(w)
 	t.row("  new", thousands(p.New), "to be registered, unless WHOIS calls them taken")
 	t.row("  registered", thousands(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
@@ -66,10 +66,10 @@ func (p plan) print(w io.Writer) {
 		if c.Registered {
 			how = "registered by"
 		}
-		fmt.Fprintf(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
+		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
 	if more := p.Registered + p.Live - len(p.Claimed); more > 0 {
-		fmt.Fprintf(w, "  ... and %s\n", counted(more, "more", "more"))
+		say(w, "  ... and %s\n", counted(more, "more", "more"))
 	}
 	if p.New > 0 {
 		printBought(w, p.bought)

@@ -7,23 +7,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+	xterm "golang.org/x/term"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // lineEvery is how often a line is printed at most where there is no terminal.
 const lineEvery = 2 * time.Second
 
-// progress shows how an order comes along: as a bar on a terminal, as lines elsewhere.
+// progress shows how an order comes along: on a line that is drawn over on a terminal, as lines elsewhere.
 type progress struct {
 	out       io.Writer
 	reference string
 	clock     func() time.Time
+	width     func() int // of the terminal, in columns; nil: out is asked
 	speed     speed
 
-	bar   *progressbar.ProgressBar // nil: lines
+	drawn *term.Line // nil: lines
 	style barStyle
 
 	shown   string // what the last line said
@@ -40,14 +41,18 @@ const (
 )
 
 func (a *app) newProgress(reference string) *progress {
-	style := colorfulBar
+	return &progress{out: a.stderr, reference: reference, clock: time.Now, style: a.barStyle()}
+}
+
+// barStyle is what the terminal can show, and whoever sits there wants.
+func (a *app) barStyle() barStyle {
 	switch {
 	case !isTerminal(a.stderr), a.variable("TERM") == "dumb":
-		style = noBar
+		return noBar
 	case a.variable("NO_COLOR") != "":
-		style = plainBar
+		return plainBar
 	}
-	return &progress{out: a.stderr, reference: reference, clock: time.Now, style: style}
+	return colorfulBar
 }
 
 // variable is an environment variable; "" where it is not set.
@@ -64,8 +69,7 @@ func (a *app) variable(name string) string {
 // show takes in how the order stands now.
 func (p *progress) show(s store.Summary) {
 	now := p.clock()
-	settled := settledJobs(s)
-	p.speed.add(now, settled)
+	p.speed.add(now, settledJobs(s))
 	if p.style == noBar {
 		p.line(now, s)
 		return
@@ -73,46 +77,57 @@ func (p *progress) show(s store.Summary) {
 	if s.Total == 0 {
 		return // a bar of nothing has no length
 	}
-	if p.bar == nil {
-		p.bar = p.newBar(s.Total)
+	if p.drawn == nil {
+		p.drawn = term.NewLine(p.out)
 	}
-	if p.bar.GetMax() != s.Total { // it grows while a producer still adds to it
-		p.bar.ChangeMax(s.Total)
-	}
-	// The text first: a full bar is drawn for the last time. A terminal that cannot be written to has nobody before it.
-	p.bar.Describe(fit(p.text(s), p.columns()))
-	p.bar.Set(settled) //nolint:errcheck // see above
+	p.drawn.Draw(p.drawing(s, p.columns()))
 }
 
-// note prints a line beside the progress. A bar is drawn anew below it.
+// note prints a line beside the progress, which is drawn anew below it.
 func (p *progress) note(text string) {
-	if p.bar != nil {
-		p.bar.Clear() //nolint:errcheck // a terminal that cannot be written to has nobody before it
+	text = term.Clean(text)
+	if p.drawn != nil {
+		p.drawn.Above(text)
+		return
 	}
 	fmt.Fprintln(p.out, text)
 }
 
+// Write prints lines beside the progress.
+func (p *progress) Write(text []byte) (int, error) {
+	p.note(strings.TrimSuffix(string(text), "\n"))
+	return len(text), nil
+}
+
 // end leaves the cursor on a line of its own.
 func (p *progress) end() {
-	if p.bar != nil {
-		fmt.Fprintln(p.out)
+	if p.drawn != nil {
+		p.drawn.End()
 	}
 }
 
-func (p *progress) newBar(total int) *progressbar.ProgressBar {
-	theme := progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}
-	if p.style == colorfulBar {
-		theme.BarStart, theme.BarEnd = "[green]", "[reset]"
+const (
+	// besidesBar is what stands beside a bar and before the text, in columns: the percentage and the spaces.
+	besidesBar = len(" 100%  ")
+	// barStep is how much a bar grows and shrinks, so that it does not change its length with each digit.
+	barStep = 10
+	barMost = 30
+	// barColumns is how long a line has to be for a bar. In a shorter one it would come and go as the counts grow.
+	barColumns = 50
+)
+
+// barOf is a bar and a percentage in a number of columns; "" where there is no room for one that says something.
+func barOf(done, total, columns int, style barStyle) string {
+	length := min((columns-besidesBar)/barStep*barStep, barMost)
+	if length < barStep {
+		return ""
 	}
-	return progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(p.out),
-		progressbar.OptionSetTheme(theme),
-		progressbar.OptionEnableColorCodes(p.style == colorfulBar),
-		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionSetWidth(30),
-		progressbar.OptionSetPredictTime(false), // it reckons from the start, as if nothing had been done before
-		progressbar.OptionShowDescriptionAtLineEnd(),
-	)
+	full := int(int64(length) * int64(done) / int64(total))
+	bar := strings.Repeat("█", full)
+	if style == colorfulBar {
+		bar = "\x1b[32m" + bar + "\x1b[0m"
+	}
+	return fmt.Sprintf("%s%s %3d%%  ", bar, strings.Repeat("░", length-full), int64(done)*100/int64(total))
 }
 
 // line prints a line, unless nothing has changed since the last one, or that was just now. The first and the last
@@ -124,43 +139,82 @@ func (p *progress) line(now time.Time, s store.Summary) {
 		return
 	}
 	p.shown, p.shownAt = said, now
-	fmt.Fprintf(p.out, "%s: %s\n", p.reference, p.text(s))
+	fmt.Fprintf(p.out, "%s: %s\n", term.Clean(p.reference), p.text(s))
 }
 
-// besidesText is what a bar takes of a line at least, in columns: the percentage and the spaces.
-const besidesText = 10
+// usualColumns is how wide a terminal is taken for that does not say it.
+const usualColumns = 80
 
-// columns is how long a text beside the bar may be; 0 where nobody can say.
+// columns is how long a line may be. The last column stays free: some terminals begin a new line once it is written to.
 func (p *progress) columns() int {
-	file, ok := p.out.(*os.File)
+	width := p.width
+	if width == nil {
+		width = func() int { return columnsOf(p.out) }
+	}
+	return lineColumns(width())
+}
+
+// lineColumns is how long a line may be on a terminal of a width; 0 where that is not known.
+func lineColumns(width int) int {
+	if width <= 0 {
+		width = usualColumns
+	}
+	return max(width-1, 1)
+}
+
+// columnsOf is how wide a terminal is; 0 where nobody can say.
+func columnsOf(stream any) int {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return 0
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
+	width, _, err := xterm.GetSize(int(file.Fd()))
 	if err != nil {
 		return 0
 	}
-	return max(width-besidesText, 1)
+	return width
 }
 
 // fit cuts a text to a number of columns: a line that wraps is not drawn over, but again and again.
-func fit(text string, columns int) string {
-	if runes := []rune(text); columns > 0 && len(runes) > columns {
-		return string(runes[:columns-1]) + "…"
-	}
-	return text
-}
+func fit(text string, columns int) string { return term.Fit(text, columns) }
 
 // text says in one line how the order stands, how fast it goes and how long it will take. What matters most stands first.
 func (p *progress) text(s store.Summary) string {
-	settled := settledJobs(s)
-	parts := []string{thousands(settled) + "/" + thousands(s.Total)}
-	if rate := p.speed.rate(); rate > 0 && !s.Settled() {
-		parts = append(parts, rateText(rate), leftText(float64(s.Total-settled)/rate))
+	return progressText(s, append(p.pace(s), counted(s.Calls, "call", "calls")), "on hold (`bulkreg holds` tells why)")
+}
+
+// drawing is a line for a number of columns. What matters least is left out until it fits: the bar, the calls, then how fast it
+// goes. The counts are cut only where they do not fit alone.
+func (p *progress) drawing(s store.Summary, columns int) string {
+	paced, short := progressText(s, p.pace(s), "on hold"), progressText(s, nil, "on hold")
+	for _, form := range []struct {
+		text   string
+		barred bool
+	}{{p.text(s), true}, {p.text(s), false}, {paced, true}, {paced, false}, {short, true}} {
+		room, bar := columns-term.Width(form.text), ""
+		if form.barred && columns >= barColumns {
+			bar = barOf(settledJobs(s), s.Total, room, p.style)
+		}
+		if room >= 0 && (bar != "") == form.barred {
+			return bar + form.text
+		}
 	}
-	parts = append(parts, counted(s.Calls, "call", "calls"))
+	return fit(short, columns)
+}
+
+// pace is how fast an order goes and how long it will take; nothing where that is not known.
+func (p *progress) pace(s store.Summary) []string {
+	rate := p.speed.rate()
+	if rate <= 0 || s.Settled() {
+		return nil
+	}
+	return []string{rateText(rate), leftText(float64(s.Total-settledJobs(s)) / rate)}
+}
+
+func progressText(s store.Summary, extra []string, onHold string) string {
+	parts := append([]string{thousands(settledJobs(s)) + "/" + thousands(s.Total)}, extra...)
 	if s.Counts[store.Held] > 0 {
-		parts = append(parts, "on hold (`bulkreg holds` tells why)")
+		parts = append(parts, onHold)
 	}
 	if all := standing(s); all != "" {
 		parts = append(parts, all)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -126,5 +127,65 @@ func TestFit(t *testing.T) {
 	}
 	if got := fit("éééé", 4); got != "éééé" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// Whatever the width, a line never wraps, shows the counts whole, and is drawn once for each change.
+func TestProgressFitsEveryWidth(t *testing.T) {
+	t.Parallel()
+	const million = 1_000_000
+	summaries := []store.Summary{
+		summaryOf(million, 0, map[store.State]int{store.Queued: million}, nil),
+		summaryOf(million, 1234, map[store.State]int{store.Queued: million / 2, store.Running: 500, store.Succeeded: million/2 - 500}, map[store.Outcome]int{store.Registered: million/2 - 500}),
+		summaryOf(million, 5678, map[store.State]int{store.Held: 1000, store.Unconfirmed: 7, store.Failed: 100, store.Succeeded: million - 1107},
+			map[store.Outcome]int{store.Registered: million - 1107, store.Taken: 40, store.Rejected: 60}),
+		summaryOf(million, 5678, map[store.State]int{store.Succeeded: million}, map[store.Outcome]int{store.Registered: million}),
+	}
+	for columns, bars := range map[int]bool{1: false, 40: false, 60: true, 80: true, 100: true, 160: true, 0: true} {
+		var out bytes.Buffer
+		now := time.Unix(0, 0)
+		p := &progress{out: &out, reference: "one", clock: func() time.Time { return now }, style: colorfulBar, width: func() int { return columns }}
+		for _, s := range summaries {
+			p.show(s)
+			p.show(s)
+			now = now.Add(time.Second)
+		}
+		p.end()
+		seen := strings.NewReplacer("\x1b[K", "", "\x1b[32m", "", "\x1b[0m", "")
+		drawn := strings.Split(strings.TrimPrefix(strings.TrimSuffix(out.String(), "\n"), "\r"), "\r")
+		if strings.ContainsAny(out.String(), "█░") != bars {
+			t.Errorf("in %d columns: bars %v in %q", columns, !bars, out.String())
+		}
+		most := columns
+		if most == 0 {
+			most = usualColumns
+		}
+		for _, line := range drawn {
+			text := seen.Replace(line)
+			if got := term.Width(text); got >= most && most > 1 {
+				t.Errorf("in %d columns a line takes %d: %s", columns, got, text)
+			}
+			if most >= 40 && !strings.Contains(text, "/1,000,000") {
+				t.Errorf("in %d columns it does not count: %s", columns, text)
+			}
+		}
+		if len(drawn) != len(summaries) && columns != 1 {
+			t.Errorf("in %d columns it draws %d times: %q", columns, len(drawn), drawn)
+		}
+	}
+}
+
+// A note goes above the bar, and what is there is not drawn over.
+func TestProgressNote(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := &progress{out: &out, reference: "one", clock: time.Now, style: plainBar, width: func() int { return 30 }}
+	p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
+	p.note("one waits: \x1b[31mred\u202e\n")
+	p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
+	p.end()
+	line := "\r0/2, 0 calls, queued 2\x1b[K"
+	if want := line + "\r\x1b[Kone waits:  [31mred  \n" + line + "\n"; out.String() != want {
+		t.Errorf("it draws %q, want %q", out.String(), want)
 	}
 }

@@ -24,7 +24,7 @@ func (a *app) ask(ctx context.Context, question string) (bool, error) {
 
 // answer puts a question to a person and returns the line that they type; "" where the input ends instead.
 func (a *app) answer(ctx context.Context, question string) (string, error) {
-	fmt.Fprintf(a.stderr, "%s ", question)
+	say(a.stderr, "%s ", question)
 	if a.typed == nil {
 		var typed io.Reader
 		typed, a.typedEnds = interruptible(ctx, a.stdin)

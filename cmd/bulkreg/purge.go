@@ -58,7 +58,7 @@ func (p *purging) run(ctx context.Context) error {
 		if err != nil {
 			return unchanged(ctx, err)
 		}
-		fmt.Fprintf(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders; "+
+		say(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders; "+
 			"what the registrar said is removed from %s.\n",
 			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"),
 			counted(plan.Kept, "holder", "holders"), counted(plan.Words, "order", "orders"))

@@ -152,7 +152,7 @@ func (r *rejects) add(bad *input.RejectError) error {
 		if r.json {
 			rejectedJSON(r.shown, r.in.name, bad)
 		} else {
-			fmt.Fprintf(r.shown, "%v\n", bad)
+			say(r.shown, "%v\n", bad)
 		}
 	}
 	if r.path == "" {
@@ -174,7 +174,7 @@ func (r *rejects) add(bad *input.RejectError) error {
 // end completes the report and the file.
 func (r *rejects) end() error {
 	if more := r.count - shownRejects; more > 0 && !r.json {
-		fmt.Fprintf(r.shown, "... and %s\n", counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
+		say(r.shown, "... and %s\n", counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
 	}
 	if r.writer == nil {
 		return nil
@@ -186,6 +186,6 @@ func (r *rejects) end() error {
 	if err != nil {
 		return fmt.Errorf("write rejects: %w", err)
 	}
-	fmt.Fprintf(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), name)
+	say(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), name)
 	return nil
 }

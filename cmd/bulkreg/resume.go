@@ -79,14 +79,14 @@ func (r *resumeAction) resume(ctx context.Context, st *store.Store, account stri
 		return maybeChanged(ctx, err)
 	}
 	for _, h := range lifted.Holds {
-		fmt.Fprintf(r.stderr, "Lifted the %s hold of account %s, since %s: %s.\n",
+		say(r.stderr, "Lifted the %s hold of account %s, since %s: %s.\n",
 			h.Reason, h.Account, timeCell(h.Since), goOn(h.Jobs))
 	}
 	for _, h := range lifted.Orders {
 		r.sayResumed(h)
 	}
 	if gone := len(plan.Holds) + len(plan.Orders) - len(lifted.Holds) - len(lifted.Orders); gone > 0 {
-		fmt.Fprintf(r.stderr, "%s lifted meanwhile, or placed anew: `bulkreg holds` shows what there is now.\n",
+		say(r.stderr, "%s lifted meanwhile, or placed anew: `bulkreg holds` shows what there is now.\n",
 			counted(gone, "other was", "others were"))
 	}
 	return r.printLifted(lifted)
@@ -99,7 +99,7 @@ func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store
 		return unchanged(ctx, err)
 	}
 	if !paused {
-		fmt.Fprintf(r.stderr, "The %s is not paused: there was nothing to lift.\n", orderText(o))
+		say(r.stderr, "The %s is not paused: there was nothing to lift.\n", orderText(o))
 		return r.afterOrder(ctx, st, o, nil)
 	}
 	plan := store.Resumption{Orders: []store.OrderHold{h}}
@@ -112,7 +112,7 @@ func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store
 	case err != nil:
 		return maybeChanged(ctx, err)
 	case !resumed:
-		fmt.Fprintf(r.stderr, "The %s was resumed meanwhile: nothing was changed.\n", orderText(o))
+		say(r.stderr, "The %s was resumed meanwhile: nothing was changed.\n", orderText(o))
 		return r.afterOrder(ctx, st, o, nil)
 	}
 	r.sayResumed(h)
@@ -120,7 +120,7 @@ func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store
 }
 
 func (r *resumeAction) sayResumed(h store.OrderHold) {
-	fmt.Fprintf(r.stderr, "Resumed %s, paused since %s: %s.\n", orderText(h.Order), timeCell(h.Since), goOn(h.Jobs))
+	say(r.stderr, "Resumed %s, paused since %s: %s.\n", orderText(h.Order), timeCell(h.Since), goOn(h.Jobs))
 }
 
 func goOn(jobs int) string { return counted(jobs, "job goes on", "jobs go on") }
@@ -132,7 +132,7 @@ func (r *resumeAction) afterOrder(ctx context.Context, st *store.Store, o store.
 		return err
 	}
 	if stopped[o.Account].Stops(o.Kind) {
-		fmt.Fprintf(r.stderr, "Its account %s is on hold all the same: `bulkreg holds` says why.\n", o.Account)
+		say(r.stderr, "Its account %s is on hold all the same: `bulkreg holds` says why.\n", o.Account)
 	}
 	return r.printLifted(store.Resumption{Orders: lifted})
 }
@@ -156,7 +156,7 @@ func (r *resumeAction) printPlan(plan store.Resumption) {
 	}
 	for _, h := range plan.Holds {
 		if h.Reason == store.HoldRestored {
-			fmt.Fprintf(r.stderr, "What bulkreg believes of account %s, since %s:\n  %s\n", h.Account, timeCell(h.Since), cell(h.Words))
+			say(r.stderr, "What bulkreg believes of account %s, since %s:\n  %s\n", h.Account, timeCell(h.Since), cell(h.Words))
 		}
 	}
 }

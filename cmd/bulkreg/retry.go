@@ -11,7 +11,7 @@ func (a *app) retryCommand() *cobra.Command {
 		outcome choice
 		now     bool
 	)
-	c := &acting{app: a, becomes: "go again", done: "queued again"}
+	c := &acting{app: a, doing: "queuing", becomes: "go again", done: "queued again"}
 	c.request.Act = store.ActRetry
 	c.question = func(plan store.ActReport, n string) string {
 		if hasRegistrations(plan) {

@@ -81,7 +81,7 @@ func (a *app) runSandbox(ctx context.Context, addr string, options sandbox.Optio
 	if err := printLabels(a.stderr); err != nil {
 		return errors.Join(err, server.close())
 	}
-	fmt.Fprintf(a.stderr, "\nThe registrar is simulated at %s; its ledger is at %s/sandbox/ledger. Ctrl-C ends it.\n", server.url, server.url)
+	say(a.stderr, "\nThe registrar is simulated at %s; its ledger is at %s/sandbox/ledger. Ctrl-C ends it.\n", server.url, server.url)
 	select {
 	case <-ctx.Done():
 	case <-server.ended:

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -90,7 +90,7 @@ func (a *app) printNeeds(st store.Status, needs []need) error {
 		}
 		fold(&text, "- ", cell(head+": "+n.Words))
 		for _, command := range n.Commands {
-			text.WriteString("    " + command + "\n")
+			text.WriteString("    " + term.Clean(command) + "\n")
 		}
 	}
 	for _, h := range st.Holds {
@@ -159,7 +159,7 @@ func fold(w *strings.Builder, mark, text string) {
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > statusWidth:
+		case term.Width(line)+1+term.Width(word) > statusWidth:
 			w.WriteString(line + "\n")
 			line = strings.Repeat(" ", len(mark))
 		default:

@@ -121,7 +121,7 @@ func plural(n int, one, several string) string {
 // printStill says why something does not move. It is no part of the result.
 func printStill(stderr io.Writer, what string, reasons []store.StillReason) {
 	for _, r := range reasons {
-		fmt.Fprintf(stderr, "%s waits: %s\n", what, cell(stillWords(r)))
+		say(stderr, "%s waits: %s\n", what, cell(stillWords(r)))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -40,10 +42,16 @@ func openTerminal(t *testing.T) (keys, screen *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	control(t, screen, func(fd int) error {
-		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 120})
-	})
+	setColumns(t, screen, 120)
 	return keys, screen
+}
+
+// setColumns makes a terminal so wide; 0 is one that does not say it.
+func setColumns(t *testing.T, screen *os.File, columns uint16) {
+	t.Helper()
+	control(t, screen, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
+	})
 }
 
 // control works on a file without making its reads uninterruptible, as File.Fd does.
@@ -65,7 +73,14 @@ const endOfScreen = "<end>"
 // startOnTerminal runs a command with a terminal for standard input and error; stderr is what is on its screen.
 func startOnTerminal(t *testing.T, environ []string, args ...string) *typist {
 	t.Helper()
+	return startOnTerminalOf(t, 120, environ, args...)
+}
+
+// startOnTerminalOf is startOnTerminal on one of so many columns.
+func startOnTerminalOf(t *testing.T, columns uint16, environ []string, args ...string) *typist {
+	t.Helper()
 	keys, screen := openTerminal(t)
+	setColumns(t, screen, columns)
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &running{interrupt: cancel, ended: make(chan struct{})}
 	shown := make(chan struct{})
@@ -175,5 +190,36 @@ func TestWatchOnTerminal(t *testing.T) {
 				t.Errorf("stdout %q", r.stdout)
 			}
 		})
+	}
+}
+
+// On a terminal of any width no line wraps, none is drawn twice, and the counts are always there.
+func TestWatchFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, columns := range []uint16{40, 60, 80, 100, 160, 0} {
+		reference, domain := fmt.Sprintf("wide-%d", columns), fmt.Sprintf("a%d.nl", columns)
+		d.must(exitDone, "enqueue", "whois", domain, "--order", reference)
+		p := startOnTerminalOf(t, columns, append(d.environ, "TERM=xterm", "NO_COLOR=1"), "watch", reference)
+		p.stderr.await(t, "0/1, 0 calls, queued 1", p.ended)
+		d.work(store.Whois, fates{domain: succeeds(store.Available)})
+		<-p.ended
+		r := p.result()
+		most := int(columns)
+		if most == 0 {
+			most = usualColumns
+		}
+		drawn := strings.Split(strings.TrimRight(strings.TrimSuffix(r.stderr, endOfScreen), "\r\n"), "\r")[1:]
+		last := ""
+		for _, line := range drawn {
+			line = strings.TrimSuffix(line, "\x1b[K")
+			if term.Width(line) >= most || line == last {
+				t.Errorf("in %d columns: %q after %q", columns, line, last)
+			}
+			last = line
+		}
+		if !strings.Contains(last, "1/1, 1 call, available 1") || strings.Contains(last, "100%") != (columns != 40) {
+			t.Errorf("in %d columns it ends with %q", columns, last)
+		}
 	}
 }

@@ -32,7 +32,7 @@ For many domains, and to keep the answers, use: bulkreg enqueue whois`,
 		},
 	}
 	a.addAccount(cmd, &account, "`NAME` of the account that asks")
-	out.add(cmd)
+	out.addList(cmd)
 	return cmd
 }
 
@@ -164,7 +164,7 @@ func printWhois(w io.Writer, out output, answers []whoisAnswer) error {
 	if out.json() {
 		return printJSON(w, answers)
 	}
-	t := newTable(w, "DOMAIN", "WHOIS", "REGISTRAR SAYS")
+	t := out.newTable(w, "DOMAIN", "WHOIS", "REGISTRAR SAYS")
 	for _, answer := range answers {
 		domain := answer.Domain
 		if answer.Unicode != "" {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+)
+
+// manyJobs is how many jobs are changed before anybody gets impatient.
+const manyJobs = 10_000
+
+// counting shows how far something has come that goes through very many jobs: on a line that is drawn over on a terminal, as lines
+// elsewhere. It shows nothing of what is soon done.
+type counting struct {
+	out   io.Writer
+	what  string
+	total int
+	clock func() time.Time
+	style barStyle
+	width func() int // of the terminal, in columns
+
+	drawn   *term.Line
+	shownAt time.Time
+}
+
+// startCounting shows that something begins.
+func (a *app) startCounting(what string, total int) *counting {
+	c := &counting{
+		out: a.stderr, what: what, total: total, clock: time.Now, style: a.barStyle(),
+		width: func() int { return columnsOf(a.stderr) }, drawn: term.NewLine(a.stderr),
+	}
+	c.show(0)
+	return c
+}
+
+// show takes in how many jobs are done with.
+func (c *counting) show(done int) {
+	if c.total <= manyJobs {
+		return
+	}
+	text := c.what + ": " + thousands(done) + "/" + thousands(c.total) + " jobs"
+	if c.style != noBar {
+		columns := lineColumns(c.width())
+		c.drawn.Draw(barOf(done, c.total, columns-term.Width(text), c.style) + fit(text, columns))
+		return
+	}
+	now := c.clock()
+	if done < c.total && !c.shownAt.IsZero() && now.Sub(c.shownAt) < lineEvery {
+		return
+	}
+	c.shownAt = now
+	say(c.out, "%s\n", text)
+}
+
+// end takes the line away: what it led to is printed in its place.
+func (c *counting) end() { c.drawn.Clear() }
