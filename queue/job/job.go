@@ -108,9 +108,6 @@ func (b broken) err() error {
 	return &first
 }
 
-// Domain reads a domain that can be registered, by the usual rules.
-func Domain(raw string) (domainname.Name, error) { return Rules{}.Domain(raw) }
-
 // Domain reads a domain that can be registered.
 func (r Rules) Domain(raw string) (domainname.Name, error) {
 	name, err := r.Suffixes.Parse(raw)
