@@ -1,0 +1,129 @@
+package registrar
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+)
+
+// spellings are the ways in which a term is met once it is folded: without marks, with an e for the two dots or without
+// it, and with what is left where letters got lost.
+func spellings(term, folded string) []string {
+	all := []string{folded}
+	add := func(spelling string, shortest int) {
+		if len(spelling) >= shortest && !slices.Contains(all, spelling) {
+			all = append(all, spelling)
+		}
+	}
+	add(withoutUmlautE(folded), shortestApart)
+	if isASCII(term) {
+		return all
+	}
+	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }} {
+		add(spell(rewritten(term, letter)), shortestTerm)
+	}
+	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
+	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
+	add(spell(mangled(term)), shortestDotted)
+	add(spell(slashless(term)), shortestDotted)
+	return all
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutUmlautE reads ae, oe and ue as the letters with two dots that they may stand for.
+func withoutUmlautE(folded string) string {
+	if !strings.Contains(folded, "ae") && !strings.Contains(folded, "oe") && !strings.Contains(folded, "ue") {
+		return folded
+	}
+	var b strings.Builder
+	for i := range len(folded) {
+		if folded[i] != 'e' || i == 0 || !strings.ContainsRune("aou", rune(folded[i-1])) {
+			b.WriteByte(folded[i])
+		}
+	}
+	return b.String()
+}
+
+// rewritten puts other letters in the place of those for which there are any.
+func rewritten(term string, letters func(rune) string) string {
+	var b strings.Builder
+	for _, r := range term {
+		if other := letters(unicode.ToLower(r)); other != "" {
+			b.WriteString(other)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func german(r rune) string {
+	switch r {
+	case 'ä':
+		return "ae"
+	case 'ö':
+		return "oe"
+	case 'ü':
+		return "ue"
+	}
+	return ""
+}
+
+func nordic(r rune) string {
+	switch r {
+	case 'å':
+		return "aa"
+	case 'ø':
+		return "oe"
+	}
+	return ""
+}
+
+// asciiOr puts one rune in the place of letters that are not ASCII; -1 leaves them out.
+func asciiOr(other rune) func(rune) rune {
+	return func(r rune) rune {
+		if r >= utf8.RuneSelf && unicode.IsLetter(r) {
+			return other
+		}
+		return r
+	}
+}
+
+// mangled is UTF-8 read as Latin-1, of which what cannot be printed got lost.
+func mangled(term string) string {
+	var b strings.Builder
+	for _, c := range []byte(term) {
+		if r := charmap.ISO8859_1.DecodeByte(c); unicode.IsPrint(r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// slashless is JSON whose backslashes somebody took out.
+func slashless(term string) string {
+	const digits = "0123456789abcdef"
+	var b strings.Builder
+	for _, r := range term {
+		if r < utf8.RuneSelf || r > 0xFFFF {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteByte('u')
+		for shift := 12; shift >= 0; shift -= 4 {
+			b.WriteByte(digits[r>>shift&15])
+		}
+	}
+	return b.String()
+}
