@@ -201,3 +201,25 @@ func TestAdoptionLeavesConnectionsToOthers(t *testing.T) {
 	})
 	b.invariants()
 }
+
+// WHOIS is slow, and all its slots come free at once: as many registrations have to stand in line by then as there are slots, or
+// plain checks take what is left, for as long as a check takes. One permit of nine is theirs anyway.
+func TestRegistrationsKeepTheSlotsOfSlowWhois(t *testing.T) {
+	t.Parallel()
+	const fresh = 48 // checks before registrations, a whole number of rounds
+	b := setup(t, sandbox.Options{})
+	upstream := &calm{check: 500 * time.Millisecond, register: 20 * time.Millisecond}
+	o := b.options()
+	o.Accounts = []worker.Account{{Name: "default", Upstream: upstream}}
+	b.work(o)
+	b.submit(queue.Whois, "backlog", names("plain", 20_000))
+	b.eventually(func() bool { return upstream.begun() >= o.Whois.Concurrency })
+	before := upstream.begun()
+	b.settled(b.submit(queue.Register, "registrations", names("bought", fresh*o.Register.BatchSize)))
+	plain := upstream.begun() - before - fresh
+	t.Logf("%d plain checks were made beside %d before registrations", plain, fresh)
+	// The last registrations leave slots to others when their checks are done, and none is in line.
+	if most := fresh/8 + 2*o.Whois.Concurrency + 2; plain > most {
+		t.Errorf("%d plain checks were made beside %d before registrations, want at most %d", plain, fresh, most)
+	}
+}

@@ -90,8 +90,15 @@ func (p *pipeline) class() gate.Class {
 	return gate.Plain
 }
 
-// runners is how many batches may be under way: those in a call, and as many again that talk to Postgres.
-func (p *pipeline) runners() int { return 2*p.tuning.Concurrency + 2 }
+// runners is how many batches may be under way: those in a call, and as many again that talk to Postgres. Before registrations
+// come checks, in slots of their own. Should these all come free at once, as many batches have to stand in line for them.
+func (p *pipeline) runners() int {
+	n := 2*p.tuning.Concurrency + 2
+	if p.kind == store.Register {
+		n += p.options.Whois.Concurrency
+	}
+	return n
+}
 
 // run works until the coalescer is closed, and returns when the last batch has been settled. The end of ctx is the
 // hard stop: it breaks off what is under way.
