@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -160,6 +161,76 @@ func TestCleanHidesFurtherSpellings(t *testing.T) {
 		if got := s.clean(text, innocent); got != text {
 			t.Errorf("%q became %q", text, got)
 		}
+	}
+}
+
+// Details that are encoded are found whatever stands before them, in whichever alphabet they were written, and also twice.
+func TestCleanHidesEncodedDetails(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	const details = "Joëlle Weißmüller-Ibáñez, Lange Königstraat 12"
+	wide := make([]byte, 0, 2*len(details))
+	for _, unit := range utf16.Encode([]rune(details)) {
+		wide = append(wide, byte(unit), byte(unit>>8))
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(details))
+	for _, text := range []string{
+		encoded, "/holders/" + encoded, "/a/" + encoded, "/ab/" + encoded, "data-" + encoded, "https://host.example/v1/holders/" + url.PathEscape(encoded),
+		"x_" + base64.RawURLEncoding.EncodeToString([]byte(details)), "/h/" + base64.StdEncoding.EncodeToString([]byte("Joost")) + ".json",
+		"0x" + hex.EncodeToString([]byte(details)), `\x` + hex.EncodeToString([]byte(details)), "0X" + strings.ToUpper(hex.EncodeToString([]byte("Joost"))),
+		base64.StdEncoding.EncodeToString([]byte(encoded)), hex.EncodeToString([]byte(encoded)), base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString([]byte(details)))),
+		base64.StdEncoding.EncodeToString(latin1(details)), hex.EncodeToString(latin1(details)), "=?iso-8859-1?B?" + base64.StdEncoding.EncodeToString(latin1("Joëlle")) + "?=",
+		base64.StdEncoding.EncodeToString(wide), hex.EncodeToString(wide),
+	} {
+		if got := s.clean("cannot serve "+text+" today", hidden); !strings.Contains(got, "[personal]") || strings.Contains(got, text[len(text)/2:]) {
+			t.Errorf("%q is left of %q", got, text)
+		}
+	}
+}
+
+func latin1(text string) []byte {
+	var b []byte
+	for _, r := range text {
+		b = append(b, byte(r))
+	}
+	return b
+}
+
+// What names of accounts are made of, and what looks like a name though it is written with other signs.
+func TestCleanHidesNamesOfAccountsAndLookalikes(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(append(invented(), Holder{
+		FirstName: "Anne Marie", LastName: "O'Brien", Email: "am@obrien.example", Phone: "+31612345678", Street: "Laan", City: "'s-Zomerdorp",
+	}))()
+	for _, text := range []string{
+		"joostsecretman", "secretmanjoost", "joost_secretman", "jsecretman", "secretmanj", "JSECRETMAN", "joelleweissmuller", "weissmuellerjoelle", "ibanezjoelle", "jibanez",
+		"annemarieobrien", "anneobrien", "amobrien", "obrien", "O’Brien", "OʼBrien", "oʼbrien", "OʻBRIEN", "O´Brien", "O`Brien", "O＇Brien", "ʼs-Zomerdorp",
+		"Jo\u3164ost", "S\u115fecretman", "Jo\uffa0\u1160ost",
+		"٠٦١٢٣٤٥٦٧٨", "+٣١ ٦ ١٢٣٤٥٦٧٨", "०६१२३४५६७८", "０６１２３４５６７８", "𝟎𝟔𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖",
+	} {
+		got := s.clean("cannot serve "+text+" today", hidden)
+		if rest := strings.NewReplacer("[personal]", "", "[phone]", "").Replace(got); len(rest) > len("cannot serve ʼs- today") {
+			t.Errorf("%q is left of %q", got, text)
+		}
+	}
+}
+
+// A page that is too long ends somewhere, perhaps in somebody's name, when its markup is gone it may be short.
+func TestPageEndsInNoHalfName(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	const words = "the holder Joost van der Secretman at +3225551234 is not known here"
+	for end := range len(words) {
+		page := "<style>" + strings.Repeat("x", 2*maxRead-end-len("<style></style>")) + "</style>" + words
+		if got := s.page([]byte(page), hidden); strings.Contains(got, "Joo") || strings.Contains(got, "Secr") || strings.Contains(got, "32") {
+			t.Errorf("cut after %q: %q", words[:end], got)
+		}
+	}
+	if got := s.page([]byte("<p>"+words+"</p>"), hidden); got != "the holder [personal] at [phone] is not known here" {
+		t.Errorf("a whole page became %q", got)
 	}
 }
 
