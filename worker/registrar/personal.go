@@ -159,6 +159,9 @@ func familySpellings(first, last string) []string {
 			}
 		}
 	}
+	if short := shortFamily(words); short != "" {
+		parts = append(parts, short)
+	}
 	all, initials := slices.Clone(parts), ""
 	parts = slices.DeleteFunc(append(append(parts, last), words...), func(part string) bool {
 		return utf8.RuneCountInString(spell(part)) < shortestDotted || isGeneric(part)
@@ -173,6 +176,23 @@ func familySpellings(first, last string) []string {
 		}
 	}
 	return all
+}
+
+// shortFamily is a last name with the first letters alone of what stands before it, as vd Berg is van den Berg; "" where nothing
+// does.
+func shortFamily(words []string) string {
+	short := ""
+	for i, word := range words {
+		if !isGeneric(word) {
+			if i == 0 {
+				return ""
+			}
+			return short + " " + strings.Join(words[i:], " ")
+		}
+		_, size := utf8.DecodeRuneInString(word)
+		short += word[:size]
+	}
+	return ""
 }
 
 // longestFamily bounds how many words of a last name are looked at.

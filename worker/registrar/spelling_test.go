@@ -3,12 +3,15 @@ package registrar
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -197,6 +200,58 @@ func latin1(text string) []byte {
 	return b
 }
 
+// Details are found in whatever encoding they were read, and byte by byte.
+func TestCleanHidesMisreadDetails(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	encodings := []*charmap.Charmap{
+		charmap.CodePage850, charmap.CodePage437, charmap.CodePage852, charmap.Macintosh, charmap.Windows1250, charmap.Windows1251, charmap.CodePage866,
+		charmap.KOI8R, charmap.ISO8859_2,
+	}
+	for _, word := range []string{"Joëlle", "Weißmüller", "Königstraat"} {
+		texts := []string{
+			fmt.Sprintf("% x", word), fmt.Sprintf("% X", latin1(word)), fmt.Sprint([]byte(word)), strings.ReplaceAll(fmt.Sprintf("% x", word), " ", ":"),
+			strings.ReplaceAll(fmt.Sprintf("% #x", word), " ", ", "), strings.Trim(strings.ReplaceAll(fmt.Sprint([]byte(word)), " ", ","), "[]"),
+			strings.NewReplacer("ë", "=c3=ab", "ß", "=c3=9f", "ü", "=c3=bc", "ö", "=c3=b6").Replace(word),
+			strings.NewReplacer("ë", `\U000000eb`, "ß", `\U000000df`, "ü", `\U000000fc`, "ö", `\U000000f6`).Replace(word),
+		}
+		for _, e := range encodings {
+			read := func(written []byte) string {
+				return strings.Map(func(r rune) rune { return e.DecodeByte(byte(r)) }, string(charmapBytes(charmap.ISO8859_1, written)))
+			}
+			texts = append(texts, read([]byte(word)), read(latin1(word)))
+		}
+		for _, e := range encodings[:4] {
+			written, err := e.NewEncoder().String(word)
+			if err == nil {
+				texts = append(texts, charmapBytes(charmap.ISO8859_1, []byte(written)), charmapBytes(charmap.Windows1252, []byte(written)))
+			}
+		}
+		for _, text := range texts {
+			if got := s.clean("cannot serve "+text+" today", hidden); len(got) > len("cannot serve [[personal]] today") {
+				t.Errorf("%s: %q is left of %q", word, got, text)
+			}
+		}
+	}
+	for _, text := range []string{
+		"request 01:23:45:67:89:ab failed", "lines 10, 20, 30, 40, 50, 60", "at 10 11 12 13 14 15", "numbers 74 999 111 115 116", "de:ad:be:ef:00:11",
+	} {
+		if got := s.clean(text, hidden); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+// charmapBytes is each byte as the letter that it is in an encoding.
+func charmapBytes(e *charmap.Charmap, text []byte) string {
+	var b strings.Builder
+	for _, c := range text {
+		b.WriteRune(e.DecodeByte(c))
+	}
+	return b.String()
+}
+
 // What names of accounts are made of, and what looks like a name though it is written with other signs.
 func TestCleanHidesNamesOfAccountsAndLookalikes(t *testing.T) {
 	t.Parallel()
@@ -205,7 +260,7 @@ func TestCleanHidesNamesOfAccountsAndLookalikes(t *testing.T) {
 		FirstName: "Anne Marie", LastName: "O'Brien", Email: "am@obrien.example", Phone: "+31612345678", Street: "Laan", City: "'s-Zomerdorp",
 	}))()
 	for _, text := range []string{
-		"joostsecretman", "secretmanjoost", "joost_secretman", "jsecretman", "secretmanj", "JSECRETMAN", "joelleweissmuller", "weissmuellerjoelle", "ibanezjoelle", "jibanez",
+		"joostsecretman", "secretmanjoost", "joost_secretman", "jsecretman", "secretmanj", "jvdsecretman", "j.vd.secretman", "vdsecretman", "vd Secretman", "JSECRETMAN", "joelleweissmuller", "weissmuellerjoelle", "ibanezjoelle", "jibanez",
 		"annemarieobrien", "anneobrien", "amobrien", "obrien", "O’Brien", "OʼBrien", "oʼbrien", "OʻBRIEN", "O´Brien", "O`Brien", "O＇Brien", "ʼs-Zomerdorp",
 		"Jo\u3164ost", "S\u115fecretman", "Jo\uffa0\u1160ost",
 		"٠٦١٢٣٤٥٦٧٨", "+٣١ ٦ ١٢٣٤٥٦٧٨", "०६१२३४५६७८", "０６１２３４５６７８", "𝟎𝟔𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖",
@@ -247,7 +302,7 @@ func TestCleaningIsBounded(t *testing.T) {
 	}
 	begun := time.Now()
 	hidden := personalOf(holders)()
-	for _, part := range []string{"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡", "YWFhYWFhYWFhYWFhYWFh ", "YWFhYWFh", "6161", "%2559WFh"} {
+	for _, part := range []string{"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡", "YWFhYWFhYWFhYWFhYWFh ", "YWFhYWFh", "6161", "%2559WFh", "61 ", "97,", "0x61,", "ĂĽ", "/YWFh"} {
 		for range 10 {
 			s.clean(strings.Repeat(part, 2*maxRead/len(part)), hidden)
 		}

@@ -183,7 +183,9 @@ func (t terms) find(text string, encoded int) []bool {
 	for range escapeLevels {
 		t.mark(mask, v)
 		if encoded > 0 {
-			v.markEncoded(mask, func(text string) bool { return slices.Contains(t.find(text, encoded-1), true) })
+			tells := func(text string) bool { return slices.Contains(t.find(text, encoded-1), true) }
+			v.markEncoded(mask, tells)
+			v.markBytes(mask, tells)
 		}
 		next, changed := v.unescape()
 		if !changed {
