@@ -38,7 +38,8 @@ type ClaimedJob struct {
 
 // Claim claims those of the delivered jobs that still wait under the epoch they were delivered with, and
 // returns them. The others were claimed, delivered anew or canceled meanwhile, or are not of what the delivery says: they
-// are none of the caller's business. Those of an order that was paused meanwhile are held.
+// are none of the caller's business. Those of an order that was paused meanwhile are held. A job that was delivered twice, under an
+// older epoch or by somebody who only knows its id, is claimed all the same: one right delivery is enough.
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
 	var batch pgx.Batch
 	// A claim that a crash of Postgres forgets is no licence any more, and its jobs still wait. An intent to pay waits for the disk,
@@ -52,8 +53,8 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 					j.attempts + CASE WHEN o.free THEN 1 ELSE 0 END, NULL::timestamptz
 				FROM (SELECT NOT (SELECT EXISTS (SELECT FROM order_holds)) OR `+notPaused+` AS free OFFSET 0) AS o)
 			WHERE j.id = ANY($1) AND j.state = 'queued' AND j.kind = $9 AND j.account = $10 AND (
-				SELECT j.epoch = ($2::integer[])[w.place] AND `+bindsTo("($3::integer[])[w.place]", 4)+`
-				FROM (SELECT array_position($1::uuid[], j.id) AS place OFFSET 0) AS w)
+				SELECT bool_or(j.epoch = ($2::integer[])[w.place] AND `+bindsTo("($3::integer[])[w.place]", 4)+`)
+				FROM unnest(array_positions($1::uuid[], j.id)) AS w (place))
 			RETURNING j.state, j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts

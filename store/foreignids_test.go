@@ -237,6 +237,37 @@ func TestForeignIDsAmongOwnOnes(t *testing.T) {
 	}
 }
 
+// A job that is delivered twice at once is claimed if one of the deliveries is right. The other one may be older, or forged: whoever
+// knows an id could keep its job from ever being claimed.
+func TestWrongDeliveriesHideNoRightOne(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*store.DeliveredJob){
+		"of a stranger's order": func(j *store.DeliveredJob) { j.Of.Source = "stranger" },
+		"of another order":      func(j *store.DeliveredJob) { j.Of.Reference = "theirs" },
+		"of an older epoch":     func(j *store.DeliveredJob) { j.Epoch-- },
+		"of an epoch to come":   func(j *store.DeliveredJob) { j.Epoch++ },
+	} {
+		for _, order := range [][]int{{0, 1}, {1, 0}} {
+			b := setup(t)
+			n := newOrder(store.Whois, "own")
+			b.submit(newOrder(store.Whois, "theirs"), "theirs.nl")
+			b.exec(`UPDATE chunks SET wake_at = now() + interval '1 hour'`)
+			right := b.deliveredAlone(n, "own.nl", false)
+			right.Of = originOf(n)
+			wrong := right
+			spoil(&wrong)
+			given := []store.DeliveredJob{right, wrong}
+			h := b.claim(newClaim(store.Whois), []store.DeliveredJob{given[order[0]], given[order[1]]})
+			if len(h.jobs) != 1 || h.jobs[0].ID != right.ID {
+				t.Errorf("beside a delivery %s, in the order %v, the job is not claimed: %+v", name, order, h.jobs)
+			}
+			if h := b.claim(newClaim(store.Whois), []store.DeliveredJob{wrong, right}); len(h.jobs) != 0 {
+				t.Errorf("beside a delivery %s, the job is claimed twice", name)
+			}
+		}
+	}
+}
+
 // What an operator does to an order, or to some of its jobs, changes no row of another one.
 func TestActsLeaveOtherOrdersAlone(t *testing.T) {
 	t.Parallel()

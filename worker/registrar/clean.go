@@ -37,15 +37,20 @@ var (
 // clean makes the upstream's words safe to store and to show: valid UTF-8 on one line, without secrets, tokens,
 // e-mail addresses, telephone numbers and the given personal terms, at most MaxMessage bytes.
 func (s *scrubber) clean(text string, personal terms) string {
-	if isPlainWord(text) && (len(personal) == 0 || isOrdinary(strings.ToLower(text))) && len(text) < windowSize && s.longerThan(len(text)) {
+	return s.cleanPart(text, personal, false)
+}
+
+// cleanPart is clean for a text whose end may have been left out already.
+func (s *scrubber) cleanPart(text string, personal terms, cut bool) string {
+	if !cut && isPlainWord(text) && (len(personal) == 0 || isOrdinary(strings.ToLower(text))) && len(text) < windowSize && s.longerThan(len(text)) {
 		return text
 	}
-	text, cut := readable(text)
+	text, long := readable(text)
 	if strings.Contains(text, "eyJ") { // before its beginning, which all tokens share, is taken for one of ours
 		text = jwtPattern.ReplaceAllString(text, "[token]")
 	}
 	text = s.hide(text)
-	if cut { // the end may be the beginning of something that only the rest would give away
+	if cut || long { // the end may be the beginning of something that only the rest would give away
 		text = text[:max(0, len(text)-minDropped)]
 		text = strings.TrimRight(text[:strings.LastIndexAny(text, wordBreaks)+1], " ")
 	}
@@ -87,8 +92,9 @@ func (c *Client) cleanLazily(text string, hidden func() terms) string {
 
 // page takes the words out of a reply that is not the documented JSON, such as a proxy's error page.
 func (s *scrubber) page(body []byte, personal terms) string {
-	body = body[:min(len(body), 2*maxRead)]
-	return s.clean(markupPattern.ReplaceAllString(strings.ToValidUTF8(string(body), "\uFFFD"), " "), personal)
+	most := min(len(body), 2*maxRead)
+	text := markupPattern.ReplaceAllString(strings.ToValidUTF8(string(body[:most]), "\uFFFD"), " ")
+	return s.cleanPart(text, personal, most < len(body))
 }
 
 // longerThan reports whether every secret is longer than n bytes, so that a text of n bytes cannot hold one.

@@ -4,14 +4,24 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
-// shortestEncoded is how many letters of an encoding are read. Fewer hold no detail that tells anybody apart.
-const shortestEncoded = 6
+const (
+	// shortestEncoded is how many letters of an encoding are read. Fewer hold no detail that tells anybody apart.
+	shortestEncoded = 6
+	// shortestText is how many bytes that can be read are no accident among others.
+	shortestText = 5
+	// encodings is how many times a detail may be encoded.
+	encodings = 2
+)
 
 // markEncoded marks what is text in base64 or in hexadecimal, as a whole, where it tells something. It reports whether any does.
 func (v view) markEncoded(mask []bool, tells func(text string) bool) bool {
@@ -35,32 +45,129 @@ func (v view) markEncoded(mask []bool, tells func(text string) bool) bool {
 	return found
 }
 
+// A text may be shown byte by byte: in hexadecimal, as a dump, or in decimal, as a list. Fewer bytes tell nobody apart.
+var (
+	dumpPattern = regexp.MustCompile(`(?:(?:0[xX])?[0-9A-Fa-f]{2}(?:, ?|[ :-])){4,}(?:0[xX])?[0-9A-Fa-f]{2}`)
+	listPattern = regexp.MustCompile(`(?:[0-9]{2,3}(?:, ?| )){4,}[0-9]{2,3}`)
+)
+
+// markBytes is markEncoded for what is shown byte by byte.
+func (v view) markBytes(mask []bool, tells func(text string) bool) {
+	for _, shown := range []struct {
+		pattern *regexp.Regexp
+		base    int
+	}{{dumpPattern, 16}, {listPattern, 10}} {
+		for _, found := range shown.pattern.FindAllIndex(v.text, -1) {
+			if slices.ContainsFunc(bytesShown(v.text[found[0]:found[1]], shown.base), tells) {
+				for i := v.at[found[0]]; i < v.at[found[1]]; i++ {
+					mask[i] = true
+				}
+			}
+		}
+	}
+}
+
+// bytesShown are the texts of bytes that are shown one by one.
+func bytesShown(shown []byte, base int) []string {
+	var decoded []byte
+	for _, digits := range strings.FieldsFunc(string(shown), func(r rune) bool { return strings.ContainsRune(", :-", r) }) {
+		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(digits), "0x"), base, 8)
+		if err != nil {
+			return nil
+		}
+		decoded = append(decoded, byte(n))
+	}
+	return wholeTexts(decoded)
+}
+
 func isEncoded(c byte) bool {
 	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '-' || c == '_'
 }
 
-// decodings are the texts that a run of letters may be: in base64, in that of URLs, also cut, and in hexadecimal. Nearly all runs
-// are none.
+// decodings are the texts that a run of letters may hold: in base64, in that of URLs, also cut, and in hexadecimal. Nearly all
+// runs hold none.
 func decodings(run []byte) []string {
+	letters := []byte(strings.NewReplacer("-", "+", "_", "/").Replace(string(run)))
 	var texts []string
-	add := func(decoded []byte, err error) {
-		cut := len(decoded)
-		for range utf8.UTFMax - 1 { // the rest of a letter may be gone
-			if cut > 0 && !utf8.Valid(decoded[:cut]) {
-				cut--
+	for from := range min(4, len(letters)) { // a path may stand before it, whose slashes are letters as well
+		rest := letters[from:]
+		if len(rest)%4 == 1 { // no byte ends there
+			rest = rest[:len(rest)-1]
+		}
+		decoded := make([]byte, base64.RawStdEncoding.DecodedLen(len(rest)))
+		n, err := base64.RawStdEncoding.Decode(decoded, rest)
+		if err != nil {
+			continue
+		}
+		var found []string
+		if from == 0 {
+			found = wholeTexts(decoded[:n])
+		}
+		if len(found) == 0 {
+			found = textsIn(decoded[:n])
+		}
+		texts = append(texts, found...)
+	}
+	digits := run
+	for _, prefix := range []string{"0x", "0X", "x", "X"} {
+		digits = bytes.TrimPrefix(digits, []byte(prefix))
+	}
+	if bytes.IndexFunc(digits, func(r rune) bool { return !unicode.Is(unicode.ASCII_Hex_Digit, r) }) < 0 {
+		decoded := make([]byte, len(digits)/2)
+		if _, err := hex.Decode(decoded, digits[:len(digits)/2*2]); err == nil {
+			texts = append(texts, wholeTexts(decoded)...)
+		}
+	}
+	return texts
+}
+
+// wholeTexts are what bytes may be from the first to the last: UTF-8 that was cut, Latin-1, or UTF-16 of Western letters.
+func wholeTexts(decoded []byte) []string {
+	cut := len(decoded)
+	for range utf8.UTFMax - 1 { // the rest of a letter may be gone
+		if cut > 0 && !utf8.Valid(decoded[:cut]) {
+			cut--
+		}
+	}
+	if text := string(decoded[:cut]); isText(text) {
+		return []string{text}
+	}
+	const wide = 3 // every second byte of UTF-16 is zero, but for a few
+	if zeros := bytes.Count(decoded, []byte{0}); zeros > 0 && zeros >= len(decoded)/wide {
+		decoded = bytes.ReplaceAll(decoded, []byte{0}, nil)
+	}
+	foreign := 0
+	for _, c := range decoded {
+		if c >= utf8.RuneSelf {
+			foreign++
+		}
+	}
+	const most = 2 // of three letters one may have a mark, and chance makes half of all bytes such letters
+	if foreign*(most+1) > len(decoded) {
+		return nil
+	}
+	if text, err := charmap.Windows1252.NewDecoder().Bytes(decoded); err == nil && isText(string(text)) {
+		return []string{string(text)}
+	}
+	return nil
+}
+
+// textsIn are the parts of bytes that can be read, where they are long enough not to be there by chance.
+func textsIn(decoded []byte) []string {
+	var texts []string
+	for from := 0; from < len(decoded); {
+		to := from
+		for to < len(decoded) {
+			r, size := utf8.DecodeRune(decoded[to:])
+			if r == utf8.RuneError || !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+				break
 			}
+			to += size
 		}
-		if text := string(decoded[:cut]); err == nil && isText(text) {
-			texts = append(texts, text)
+		if to-from >= shortestText {
+			texts = append(texts, string(decoded[from:to]))
 		}
-	}
-	letters := strings.NewReplacer("-", "+", "_", "/").Replace(string(run))
-	if len(letters)%4 == 1 { // no byte ends there
-		letters = letters[:len(letters)-1]
-	}
-	add(base64.RawStdEncoding.DecodeString(letters))
-	if bytes.IndexFunc(run, func(r rune) bool { return !unicode.Is(unicode.ASCII_Hex_Digit, r) }) < 0 {
-		add(hex.DecodeString(string(run[:len(run)/2*2])))
+		from = to + 1
 	}
 	return texts
 }

@@ -83,6 +83,10 @@ func kindOf(r rune) runeKind {
 			return ignored
 		}
 		return separating
+	case isModifier(r):
+		return separating
+	case isFiller(r):
+		return ignored
 	case r == hole, unicode.IsLetter(r), unicode.IsDigit(r):
 		return telling
 	case unicode.In(r, unicode.Mn, unicode.Cf) || unicode.IsControl(r) && !unicode.IsSpace(r):
@@ -92,6 +96,16 @@ func kindOf(r rune) runeKind {
 		return telling
 	}
 	return separating
+}
+
+// isModifier knows signs that Unicode takes for letters, such as the apostrophe ʼ.
+func isModifier(r rune) bool {
+	return r >= 'ʹ' && r <= '˟' || r == 'ˬ' || r == 'ˮ'
+}
+
+// isFiller knows letters that nobody sees: those of Hangul that stand where one is missing.
+func isFiller(r rune) bool {
+	return r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
 }
 
 // foldRune is what a rune is without marks and capitals, as letters and digits.
@@ -107,11 +121,23 @@ func foldRune(r rune) []rune {
 	}
 	var folded []rune
 	for _, part := range norm.NFKD.String(string(r)) {
-		if unicode.IsLetter(part) || unicode.IsDigit(part) {
+		switch {
+		case unicode.IsDigit(part):
+			folded = append(folded, plainDigit(part))
+		case unicode.IsLetter(part):
 			folded = append(folded, unicode.ToLower(part))
 		}
 	}
 	return folded
+}
+
+// plainDigit is a digit of any script, whose ten stand in a row, as that of ASCII.
+func plainDigit(r rune) rune {
+	value := rune(0)
+	for unicode.IsDigit(r - value - 1) {
+		value++
+	}
+	return '0' + value%10
 }
 
 // plainLetter spells letters that Unicode does not take for others with marks.

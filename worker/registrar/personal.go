@@ -130,7 +130,7 @@ func callingCode(digits string) int {
 // where a field was too short for them.
 func tellingWords(detail string) []string {
 	var all []string
-	words := strings.FieldsFunc(detail, func(r rune) bool { return kindOf(r) == separating && r != '\'' && r != '’' })
+	words := strings.FieldsFunc(detail, func(r rune) bool { return kindOf(r) == separating && !strings.ContainsRune(apostrophes, r) })
 	for _, word := range words {
 		if utf8.RuneCountInString(spell(word)) < shortestDotted || isGeneric(word) {
 			continue
@@ -147,7 +147,7 @@ func tellingWords(detail string) []string {
 }
 
 // familySpellings are parts of a last name of several words, which are often written as one, and what names of accounts are
-// made of: the last name, or such a part, with the initials before it or behind it.
+// made of: the last name, or a part or a word of it, with a first name or the initials before it or behind it.
 func familySpellings(first, last string) []string {
 	words := strings.FieldsFunc(last, isSign)
 	words = words[:min(len(words), longestFamily)]
@@ -159,27 +159,50 @@ func familySpellings(first, last string) []string {
 			}
 		}
 	}
+	if short := shortFamily(words); short != "" {
+		parts = append(parts, short)
+	}
 	all, initials := slices.Clone(parts), ""
+	parts = slices.DeleteFunc(append(append(parts, last), words...), func(part string) bool {
+		return utf8.RuneCountInString(spell(part)) < shortestDotted || isGeneric(part)
+	})
 	for _, word := range strings.FieldsFunc(first, isSign) {
 		letter, size := utf8.DecodeRuneInString(word)
 		if initials += word[:size]; letter == utf8.RuneError {
 			break
 		}
-		for _, part := range append(parts, last) {
-			if utf8.RuneCountInString(spell(part)) >= shortestDotted && !isGeneric(part) {
-				all = append(all, initials+" "+part, part+" "+initials)
-			}
+		for _, part := range parts {
+			all = append(all, initials+" "+part, part+" "+initials, word+" "+part, part+" "+word)
 		}
 	}
 	return all
 }
 
+// shortFamily is a last name with the first letters alone of what stands before it, as vd Berg is van den Berg; "" where nothing
+// does.
+func shortFamily(words []string) string {
+	short := ""
+	for i, word := range words {
+		if !isGeneric(word) {
+			if i == 0 {
+				return ""
+			}
+			return short + " " + strings.Join(words[i:], " ")
+		}
+		_, size := utf8.DecodeRuneInString(word)
+		short += word[:size]
+	}
+	return ""
+}
+
 // longestFamily bounds how many words of a last name are looked at.
 const longestFamily = 6
 
+const apostrophes = "'’ʼ"
+
 // cutApostrophe parts 's-Hertogenbosch, d'Angelo and the like.
 func cutApostrophe(word string) (before, after string, found bool) {
-	i := strings.IndexAny(word, "'’")
+	i := strings.IndexAny(word, apostrophes)
 	if i < 0 {
 		return word, "", false
 	}

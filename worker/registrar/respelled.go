@@ -27,9 +27,30 @@ func spellings(term, folded string) []string {
 	}
 	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
 	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
-	add(spell(mangled(term)), shortestDotted)
+	// What is read in the last two cannot be told from what is read in others.
+	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1250, charmap.ISO8859_2} {
+		add(spell(mangled(term, read)), shortestDotted)
+	}
 	add(spell(slashless(term)), shortestDotted)
+	western := [...]*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1}
+	for _, other := range [...]*charmap.Charmap{charmap.CodePage850, charmap.CodePage437, charmap.CodePage852, charmap.Macintosh, charmap.Windows1251, charmap.CodePage866, charmap.KOI8R} {
+		add(spell(misread(term, charmap.Windows1252, other)), shortestDotted)
+		for _, as := range western {
+			add(spell(misread(term, other, as)), shortestDotted)
+		}
+	}
 	return all
+}
+
+// misread is what was written in one encoding of a byte a letter and read in another. What the first has no letter for is left out.
+func misread(term string, written, read *charmap.Charmap) string {
+	return strings.Map(func(r rune) rune {
+		c, ok := written.EncodeRune(r)
+		if !ok {
+			return -1
+		}
+		return read.DecodeByte(c)
+	}, term)
 }
 
 func isASCII(s string) bool {
@@ -100,11 +121,11 @@ func asciiOr(other rune) func(rune) rune {
 	}
 }
 
-// mangled is UTF-8 read as Latin-1, of which what cannot be printed got lost.
-func mangled(term string) string {
+// mangled is UTF-8 read in another encoding, of which what cannot be printed got lost.
+func mangled(term string, read *charmap.Charmap) string {
 	var b strings.Builder
 	for _, c := range []byte(term) {
-		if r := charmap.ISO8859_1.DecodeByte(c); unicode.IsPrint(r) {
+		if r := read.DecodeByte(c); unicode.IsPrint(r) {
 			b.WriteRune(r)
 		}
 	}

@@ -3,11 +3,15 @@ package registrar
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
+
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -163,6 +167,128 @@ func TestCleanHidesFurtherSpellings(t *testing.T) {
 	}
 }
 
+// Details that are encoded are found whatever stands before them, in whichever alphabet they were written, and also twice.
+func TestCleanHidesEncodedDetails(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	const details = "Joëlle Weißmüller-Ibáñez, Lange Königstraat 12"
+	wide := make([]byte, 0, 2*len(details))
+	for _, unit := range utf16.Encode([]rune(details)) {
+		wide = append(wide, byte(unit), byte(unit>>8))
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(details))
+	for _, text := range []string{
+		encoded, "/holders/" + encoded, "/a/" + encoded, "/ab/" + encoded, "data-" + encoded, "https://host.example/v1/holders/" + url.PathEscape(encoded),
+		"x_" + base64.RawURLEncoding.EncodeToString([]byte(details)), "/h/" + base64.StdEncoding.EncodeToString([]byte("Joost")) + ".json",
+		"0x" + hex.EncodeToString([]byte(details)), `\x` + hex.EncodeToString([]byte(details)), "0X" + strings.ToUpper(hex.EncodeToString([]byte("Joost"))),
+		base64.StdEncoding.EncodeToString([]byte(encoded)), hex.EncodeToString([]byte(encoded)), base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString([]byte(details)))),
+		base64.StdEncoding.EncodeToString(latin1(details)), hex.EncodeToString(latin1(details)), "=?iso-8859-1?B?" + base64.StdEncoding.EncodeToString(latin1("Joëlle")) + "?=",
+		base64.StdEncoding.EncodeToString(wide), hex.EncodeToString(wide),
+	} {
+		if got := s.clean("cannot serve "+text+" today", hidden); !strings.Contains(got, "[personal]") || strings.Contains(got, text[len(text)/2:]) {
+			t.Errorf("%q is left of %q", got, text)
+		}
+	}
+}
+
+func latin1(text string) []byte {
+	var b []byte
+	for _, r := range text {
+		b = append(b, byte(r))
+	}
+	return b
+}
+
+// Details are found in whatever encoding they were read, and byte by byte.
+func TestCleanHidesMisreadDetails(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	encodings := []*charmap.Charmap{
+		charmap.CodePage850, charmap.CodePage437, charmap.CodePage852, charmap.Macintosh, charmap.Windows1250, charmap.Windows1251, charmap.CodePage866,
+		charmap.KOI8R, charmap.ISO8859_2,
+	}
+	for _, word := range []string{"Joëlle", "Weißmüller", "Königstraat"} {
+		texts := []string{
+			fmt.Sprintf("% x", word), fmt.Sprintf("% X", latin1(word)), fmt.Sprint([]byte(word)), strings.ReplaceAll(fmt.Sprintf("% x", word), " ", ":"),
+			strings.ReplaceAll(fmt.Sprintf("% #x", word), " ", ", "), strings.Trim(strings.ReplaceAll(fmt.Sprint([]byte(word)), " ", ","), "[]"),
+			strings.NewReplacer("ë", "=c3=ab", "ß", "=c3=9f", "ü", "=c3=bc", "ö", "=c3=b6").Replace(word),
+			strings.NewReplacer("ë", `\U000000eb`, "ß", `\U000000df`, "ü", `\U000000fc`, "ö", `\U000000f6`).Replace(word),
+		}
+		for _, e := range encodings {
+			read := func(written []byte) string {
+				return strings.Map(func(r rune) rune { return e.DecodeByte(byte(r)) }, string(charmapBytes(charmap.ISO8859_1, written)))
+			}
+			texts = append(texts, read([]byte(word)), read(latin1(word)))
+		}
+		for _, e := range encodings[:4] {
+			written, err := e.NewEncoder().String(word)
+			if err == nil {
+				texts = append(texts, charmapBytes(charmap.ISO8859_1, []byte(written)), charmapBytes(charmap.Windows1252, []byte(written)))
+			}
+		}
+		for _, text := range texts {
+			if got := s.clean("cannot serve "+text+" today", hidden); len(got) > len("cannot serve [[personal]] today") {
+				t.Errorf("%s: %q is left of %q", word, got, text)
+			}
+		}
+	}
+	for _, text := range []string{
+		"request 01:23:45:67:89:ab failed", "lines 10, 20, 30, 40, 50, 60", "at 10 11 12 13 14 15", "numbers 74 999 111 115 116", "de:ad:be:ef:00:11",
+	} {
+		if got := s.clean(text, hidden); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+// charmapBytes is each byte as the letter that it is in an encoding.
+func charmapBytes(e *charmap.Charmap, text []byte) string {
+	var b strings.Builder
+	for _, c := range text {
+		b.WriteRune(e.DecodeByte(c))
+	}
+	return b.String()
+}
+
+// What names of accounts are made of, and what looks like a name though it is written with other signs.
+func TestCleanHidesNamesOfAccountsAndLookalikes(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(append(invented(), Holder{
+		FirstName: "Anne Marie", LastName: "O'Brien", Email: "am@obrien.example", Phone: "+31612345678", Street: "Laan", City: "'s-Zomerdorp",
+	}))()
+	for _, text := range []string{
+		"joostsecretman", "secretmanjoost", "joost_secretman", "jsecretman", "secretmanj", "jvdsecretman", "j.vd.secretman", "vdsecretman", "vd Secretman", "JSECRETMAN", "joelleweissmuller", "weissmuellerjoelle", "ibanezjoelle", "jibanez",
+		"annemarieobrien", "anneobrien", "amobrien", "obrien", "O’Brien", "OʼBrien", "oʼbrien", "OʻBRIEN", "O´Brien", "O`Brien", "O＇Brien", "ʼs-Zomerdorp",
+		"Jo\u3164ost", "S\u115fecretman", "Jo\uffa0\u1160ost",
+		"٠٦١٢٣٤٥٦٧٨", "+٣١ ٦ ١٢٣٤٥٦٧٨", "०६१२३४५६७८", "０６１２３４５６７８", "𝟎𝟔𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖",
+	} {
+		got := s.clean("cannot serve "+text+" today", hidden)
+		if rest := strings.NewReplacer("[personal]", "", "[phone]", "").Replace(got); len(rest) > len("cannot serve ʼs- today") {
+			t.Errorf("%q is left of %q", got, text)
+		}
+	}
+}
+
+// A page that is too long ends somewhere, perhaps in somebody's name, when its markup is gone it may be short.
+func TestPageEndsInNoHalfName(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(invented())()
+	const words = "the holder Joost van der Secretman at +3225551234 is not known here"
+	for end := range len(words) {
+		page := "<style>" + strings.Repeat("x", 2*maxRead-end-len("<style></style>")) + "</style>" + words
+		if got := s.page([]byte(page), hidden); strings.Contains(got, "Joo") || strings.Contains(got, "Secr") || strings.Contains(got, "32") {
+			t.Errorf("cut after %q: %q", words[:end], got)
+		}
+	}
+	if got := s.page([]byte("<p>"+words+"</p>"), hidden); got != "the holder [personal] at [phone] is not known here" {
+		t.Errorf("a whole page became %q", got)
+	}
+}
+
 // A hostile upstream knows the details, and makes them as hard to look for as it can.
 func TestCleaningIsBounded(t *testing.T) {
 	t.Parallel()
@@ -176,7 +302,7 @@ func TestCleaningIsBounded(t *testing.T) {
 	}
 	begun := time.Now()
 	hidden := personalOf(holders)()
-	for _, part := range []string{"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡", "YWFhYWFhYWFhYWFhYWFh ", "YWFhYWFh", "6161", "%2559WFh"} {
+	for _, part := range []string{"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡", "YWFhYWFhYWFhYWFhYWFh ", "YWFhYWFh", "6161", "%2559WFh", "61 ", "97,", "0x61,", "ĂĽ", "/YWFh"} {
 		for range 10 {
 			s.clean(strings.Repeat(part, 2*maxRead/len(part)), hidden)
 		}

@@ -172,18 +172,20 @@ func (t terms) hide(text string) string {
 	if len(t) == 0 {
 		return text
 	}
-	mask := t.find(text, true)
+	mask := t.find(text, encodings)
 	return redact(text, mask, "[personal]")
 }
 
-// find marks what is personal in a text, also in encoded parts of it.
-func (t terms) find(text string, encoded bool) []bool {
+// find marks what is personal in a text, also in parts of it that are encoded up to so many times.
+func (t terms) find(text string, encoded int) []bool {
 	mask := make([]bool, len(text))
 	v := newView(text)
 	for range escapeLevels {
 		t.mark(mask, v)
-		if encoded {
-			v.markEncoded(mask, func(text string) bool { return slices.Contains(t.find(text, false), true) })
+		if encoded > 0 {
+			tells := func(text string) bool { return slices.Contains(t.find(text, encoded-1), true) }
+			v.markEncoded(mask, tells)
+			v.markBytes(mask, tells)
 		}
 		next, changed := v.unescape()
 		if !changed {

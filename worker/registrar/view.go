@@ -105,6 +105,10 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	switch b[1] {
 	case 'u':
 		return unescapeUnicode(b)
+	case 'U': // of eight digits, as Python and C write it
+		if n, ok := parseDigits(b, 5, 5, 16); ok && bytes.HasPrefix(b[2:], []byte("000")) {
+			return utf8.AppendRune(nil, n), 10
+		}
 	case 'x':
 		if n, ok := parseDigits(b, 2, 2, 16); ok {
 			return []byte{byte(n)}, 4
@@ -184,10 +188,11 @@ func unescapeNumber(b []byte) ([]byte, int) {
 	return nil, 0
 }
 
-// unescapeQuotedPrintable knows what mail makes of letters that are not ASCII, in the capitals that it is written in.
+// unescapeQuotedPrintable knows what mail makes of letters that are not ASCII. In small letters these alone are taken for it: before
+// others an equals sign stands for itself.
 func unescapeQuotedPrintable(b []byte) ([]byte, int) {
 	n, ok := parseDigits(b, 1, 2, 16)
-	if !ok || b[1] > 'F' || b[2] > 'F' {
+	if !ok || n < utf8.RuneSelf && (b[1] > 'F' || b[2] > 'F') {
 		return nil, 0
 	}
 	return []byte{byte(n)}, 3
@@ -195,7 +200,10 @@ func unescapeQuotedPrintable(b []byte) ([]byte, int) {
 
 // unmangle reads letters that were written in UTF-8 and read in another encoding: Ã« is ë. It decodes one.
 func unmangle(b []byte) ([]byte, int) {
-	for _, encoding := range [...]*charmap.Charmap{charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh} {
+	for _, encoding := range [...]*charmap.Charmap{
+		charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh, charmap.CodePage437, charmap.CodePage852,
+		charmap.Windows1251, charmap.CodePage866, charmap.KOI8R,
+	} {
 		if letter, width := unmangleFrom(b, encoding); width > 0 {
 			return letter, width
 		}

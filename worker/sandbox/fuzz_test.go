@@ -85,6 +85,7 @@ func FuzzRequests(f *testing.F) {
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(`{"event":"call","call":{"seq":1,"op":"register","items":[{"domain":"a.nl"}]}}` + "\n" + `{"event":"paid","seq":1,"paid":[0]}` + "\n"))
 	f.Add([]byte(`{"event":"holder","holder":{"id":"x"},"created":true}` + "\n" + `{"event":"deleted","id":"x"}` + "\n"))
+	f.Add([]byte("no ledger"))
 	f.Add([]byte(`{"event":"account","account":"demo","balance":3}` + "\n" + `{"event":"tok`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		b, err := openBooks(Options{Clock: time.Now})

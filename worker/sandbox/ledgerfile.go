@@ -34,6 +34,9 @@ const (
 	eventToken   = "token"   // a GetToken token was issued
 )
 
+// eventBegins is what every line begins with.
+const eventBegins = `{"event":"`
+
 // event is one line. Which fields it has depends on Event.
 type event struct {
 	Event       string    `json:"event"`
@@ -55,7 +58,8 @@ type event struct {
 }
 
 // openLedgerFile replays the events of a file, or makes an empty one, and opens it to append. The end of a line
-// that was cut off in the middle is removed: its event was not acted on.
+// that was cut off in the middle is removed: its event was not acted on. A file that ends in what no event begins with is another
+// one, and stays as it is.
 func openLedgerFile(path string, replay func(event) error) (*ledgerFile, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
@@ -83,6 +87,9 @@ func replayEvents(r io.Reader, replay func(event) error) (end int64, err error) 
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
+			if begun := eventBegins[:min(len(line), len(eventBegins))]; string(line[:len(begun)]) != begun {
+				return end, fmt.Errorf("line %d is no event: is it the right file?", n)
+			}
 			return end, nil
 		}
 		if err != nil {

@@ -133,6 +133,23 @@ func TestLedgerFileRefused(t *testing.T) {
 	}
 }
 
+// A path that was mistyped costs nobody a file.
+func TestOtherFilesAreNoLedgers(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"a secret without a line break", "{}", `{"private_key":"x"}`, `{"event":"party"}` + "\nnotes", "\x00\x01", "{ "} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sandbox.New(sandbox.Options{LedgerPath: path}); err == nil {
+			t.Errorf("%q is taken for a ledger", text)
+		}
+		if left, err := os.ReadFile(path); err != nil || string(left) != text {
+			t.Errorf("%q became %q, %v", text, left, err)
+		}
+	}
+}
+
 func TestUnwritableLedgerPaysNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{LedgerPath: filepath.Join(t.TempDir(), "ledger.ndjson")})
