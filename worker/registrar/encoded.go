@@ -90,23 +90,10 @@ func decodings(run []byte) []string {
 	letters := []byte(strings.NewReplacer("-", "+", "_", "/").Replace(string(run)))
 	var texts []string
 	for from := range min(4, len(letters)) { // a path may stand before it, whose slashes are letters as well
-		rest := letters[from:]
-		if len(rest)%4 == 1 { // no byte ends there
-			rest = rest[:len(rest)-1]
-		}
-		decoded := make([]byte, base64.RawStdEncoding.DecodedLen(len(rest)))
-		n, err := base64.RawStdEncoding.Decode(decoded, rest)
-		if err != nil {
-			continue
-		}
-		var found []string
-		if from == 0 {
-			found = wholeTexts(decoded[:n])
-		}
-		if len(found) == 0 {
-			found = textsIn(decoded[:n])
-		}
-		texts = append(texts, found...)
+		texts = append(texts, textsIn(fromBase64(letters[from:]))...)
+	}
+	for _, from := range beginningsIn(letters) {
+		texts = append(texts, wholeTexts(fromBase64(letters[from:]))...)
 	}
 	digits := run
 	for _, prefix := range []string{"0x", "0X", "x", "X"} {
@@ -119,6 +106,27 @@ func decodings(run []byte) []string {
 		}
 	}
 	return texts
+}
+
+func fromBase64(letters []byte) []byte {
+	if len(letters)%4 == 1 { // no byte ends there
+		letters = letters[:len(letters)-1]
+	}
+	decoded := make([]byte, base64.RawStdEncoding.DecodedLen(len(letters)))
+	n, _ := base64.RawStdEncoding.Decode(decoded, letters) // all of them are letters of base64
+	return decoded[:n]
+}
+
+// beginningsIn are where a run of letters begins, or may begin anew: behind one of its first signs.
+func beginningsIn(letters []byte) []int {
+	const most = 16
+	all := []int{0}
+	for i, c := range letters {
+		if (c == '/' || c == '+') && len(all) < most {
+			all = append(all, i+1)
+		}
+	}
+	return all
 }
 
 // wholeTexts are what bytes may be from the first to the last: UTF-8 that was cut, Latin-1, or UTF-16 of Western letters.
@@ -136,20 +144,27 @@ func wholeTexts(decoded []byte) []string {
 	if zeros := bytes.Count(decoded, []byte{0}); zeros > 0 && zeros >= len(decoded)/wide {
 		decoded = bytes.ReplaceAll(decoded, []byte{0}, nil)
 	}
+	if text := western(decoded); isText(text) {
+		return []string{text}
+	}
+	return nil
+}
+
+// western reads Latin-1; "" where it is none: of three letters one may have a mark, and chance makes half of all bytes such letters.
+func western(decoded []byte) string {
+	var b strings.Builder
 	foreign := 0
 	for _, c := range decoded {
 		if c >= utf8.RuneSelf {
 			foreign++
 		}
+		b.WriteRune(charmap.Windows1252.DecodeByte(c))
 	}
-	const most = 2 // of three letters one may have a mark, and chance makes half of all bytes such letters
-	if foreign*(most+1) > len(decoded) {
-		return nil
+	const most = 3
+	if foreign*most > len(decoded) {
+		return ""
 	}
-	if text, err := charmap.Windows1252.NewDecoder().Bytes(decoded); err == nil && isText(string(text)) {
-		return []string{string(text)}
-	}
-	return nil
+	return b.String()
 }
 
 // textsIn are the parts of bytes that can be read, where they are long enough not to be there by chance.

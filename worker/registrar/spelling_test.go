@@ -184,6 +184,7 @@ func TestCleanHidesEncodedDetails(t *testing.T) {
 		"0x" + hex.EncodeToString([]byte(details)), `\x` + hex.EncodeToString([]byte(details)), "0X" + strings.ToUpper(hex.EncodeToString([]byte("Joost"))),
 		base64.StdEncoding.EncodeToString([]byte(encoded)), hex.EncodeToString([]byte(encoded)), base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString([]byte(details)))),
 		base64.StdEncoding.EncodeToString(latin1(details)), hex.EncodeToString(latin1(details)), "=?iso-8859-1?B?" + base64.StdEncoding.EncodeToString(latin1("Joëlle")) + "?=",
+		"/holders/" + base64.URLEncoding.EncodeToString(latin1(details)), "/ab/" + base64.StdEncoding.EncodeToString(latin1("Weißmüller")),
 		base64.StdEncoding.EncodeToString(wide), hex.EncodeToString(wide),
 	} {
 		if got := s.clean("cannot serve "+text+" today", hidden); !strings.Contains(got, "[personal]") || strings.Contains(got, text[len(text)/2:]) {

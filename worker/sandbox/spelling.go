@@ -143,6 +143,16 @@ func partialSpellings() []Spelling {
 			return []string{base64.StdEncoding.EncodeToString([]byte(h.Firstname + " " + h.Lastname + ", " + h.Street))}
 		}},
 		{"hexadecimal digits", func(h Holder) []string { return []string{hex.EncodeToString([]byte(h.Firstname + " " + h.Lastname))} }},
+		{"base64 behind a path", func(h Holder) []string {
+			return []string{"/holders/" + base64.URLEncoding.EncodeToString(latin1(h.Firstname+" "+h.Lastname)), "/h/" + base64.StdEncoding.EncodeToString([]byte(h.Street))}
+		}},
+		{"bytes", func(h Holder) []string {
+			return []string{fmt.Sprintf("%x", h.Lastname), fmt.Sprintf("% x", h.Street), fmt.Sprint([]byte(h.Firstname))}
+		}},
+		{"name of an account", func(h Holder) []string {
+			name := strings.ToLower(h.Lastname[strings.LastIndexAny(h.Lastname, " -")+1:])
+			return []string{strings.ToLower(h.Firstname) + name, name + strings.ToLower(cutTo(h.Firstname, 1))}
+		}},
 		{"initial", func(h Holder) []string {
 			return []string{cutTo(h.Firstname, 1) + h.Lastname, cutTo(h.Firstname, 1) + ". " + h.Lastname}
 		}},
