@@ -232,8 +232,12 @@ func (b *bench) eventually(holds func() bool) {
 	}
 }
 
-// dump logs where every unfinished job stands.
+// dump logs where every unfinished job stands, and chunks that wait for somebody to take them.
 func (b *bench) dump() {
+	b.t.Logf("jobs %d, unfinished %d, of these queued %d and running %d; chunks %d, of these fresh %d; orders %d",
+		b.sql(`SELECT count(*) FROM jobs`), b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NULL`),
+		b.sql(`SELECT count(*) FROM jobs WHERE state = 'queued'`), b.sql(`SELECT count(*) FROM jobs WHERE state = 'running'`),
+		b.sql(`SELECT count(*) FROM chunks`), b.sql(`SELECT count(*) FROM chunks WHERE wake_at IS NULL`), b.sql(`SELECT count(*) FROM orders`))
 	orders, err := b.store.ListOrders(b.t.Context(), "", 10)
 	if err != nil {
 		b.t.Error(err)
