@@ -208,7 +208,7 @@ func TestRegistrationsKeepTheSlotsOfSlowWhois(t *testing.T) {
 	t.Parallel()
 	const fresh = 48 // checks before registrations, a whole number of rounds
 	b := setup(t, sandbox.Options{})
-	upstream := &calm{check: 500 * time.Millisecond, register: 20 * time.Millisecond}
+	upstream := &calm{check: 2 * time.Second, register: 20 * time.Millisecond} // far longer than a busy machine needs between two checks
 	o := b.options()
 	o.Accounts = []worker.Account{{Name: "default", Upstream: upstream}}
 	b.work(o)
