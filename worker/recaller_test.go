@@ -183,7 +183,7 @@ func (b *bench) snapshotRedis(client *redis.Client) (restore func()) {
 	return func() {
 		b.t.Helper()
 		_, err := client.TxPipelined(ctx, func(all redis.Pipeliner) error {
-			all.FlushAll(ctx)
+			all.FlushDB(ctx) // the other databases of the server are those of other tests
 			for key, value := range values {
 				all.Restore(ctx, key, 0, value)
 			}
