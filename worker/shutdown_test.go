@@ -173,7 +173,9 @@ func TestStopBeginsNoOtherCall(t *testing.T) {
 			t.Parallel()
 			b := setup(t, sandbox.Options{})
 			gate := b.sandbox.Hold(c.op, sandbox.BeforeReply)
-			stop := b.work(b.options())
+			o := b.options()
+			o.UpstreamTimeout = 30 * time.Second // the call must not end by itself: Asynq takes 5 s to say that a server has taken note
+			stop := b.work(o)
 			order := b.submit(queue.Register, "r", c.domains)
 			<-gate.Held()
 			stopped := tellToStop(t, stop)
