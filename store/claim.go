@@ -41,10 +41,11 @@ type ClaimedJob struct {
 // are none of the caller's business. Those of an order that was paused meanwhile are held. A job that was delivered twice, under an
 // older epoch or by somebody who only knows its id, is claimed all the same: one right delivery is enough.
 func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]ClaimedJob, error) {
+	claimed := make([]ClaimedJob, 0, len(jobs))
 	var batch pgx.Batch
 	// A claim that a crash of Postgres forgets is no licence any more, and its jobs still wait. An intent to pay waits for the disk,
 	// and with it whatever was committed before, its claim too. So this commit need not wait.
-	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	batch.Queue(withoutTheDisk)
 	batch.Queue(inOrderOfIDs)
 	batch.Queue(`
 		WITH taken AS (
@@ -65,36 +66,27 @@ func (s *Store) Claim(ctx context.Context, c Claim, jobs []DeliveredJob) ([]Clai
 		)
 		SELECT id, order_id, domain, holder_id, holder_key, period_months, nameservers, allow_status, attempts
 		FROM taken WHERE state = 'running'`,
-		append(split(jobs), c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))...)
-	results := s.pool.SendBatch(ctx, &batch)
-	claimed, err := readClaimed(results, len(jobs))
-	return claimed, failure("claim jobs", errors.Join(err, results.Close()))
+		append(split(jobs), c.ID, c.Kind, c.Account, c.Worker, seconds(c.Lease))...).Query(func(rows pgx.Rows) error {
+		var j ClaimedJob
+		columns := []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.AllowStatus, &j.Attempts}
+		_, err := pgx.ForEachRow(rows, columns, func() error {
+			claimed = append(claimed, j)
+			j.Nameservers, j.AllowStatus = nil, nil
+			return nil
+		})
+		return err
+	})
+	err := s.pool.SendBatch(ctx, &batch).Close()
+	return claimed, failure("claim jobs", err)
 }
+
+// withoutTheDisk has the commit of the transaction not wait for the disk.
+const withoutTheDisk = `SELECT set_config('synchronous_commit', 'off', true)`
 
 // inOrderOfIDs has the statements of the transaction that look for rows by an array of ids go through the index of the ids, and
 // so lock the rows in the order of their ids. What else is about the same jobs locks in this order too, so that no two statements
 // wait for each other in a circle. An UPDATE that locks its rows first, to be sure of the order, writes each of them twice.
 const inOrderOfIDs = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
-
-func readClaimed(results pgx.BatchResults, most int) ([]ClaimedJob, error) {
-	for range 2 { // the settings
-		if _, err := results.Exec(); err != nil {
-			return nil, err
-		}
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return nil, err
-	}
-	claimed := make([]ClaimedJob, 0, most)
-	var j ClaimedJob
-	_, err = pgx.ForEachRow(rows, []any{bytesOf(&j.ID), &j.OrderID, &j.Domain, &j.HolderID, &j.HolderKey, &j.PeriodMonths, &j.Nameservers, &j.AllowStatus, &j.Attempts}, func() error {
-		claimed = append(claimed, j)
-		j.Nameservers, j.AllowStatus = nil, nil
-		return nil
-	})
-	return claimed, err
-}
 
 // Op is what a call asks the upstream.
 type Op string
@@ -130,7 +122,7 @@ func (s *Store) StartCall(ctx context.Context, c NewCall) error {
 	var batch pgx.Batch
 	// Nothing is lost with this commit but the trace of a call that costs nothing, so it need not wait for the disk. A slot of
 	// the upstream waits for it.
-	batch.Queue(`SELECT set_config('synchronous_commit', 'off', true)`)
+	batch.Queue(withoutTheDisk)
 	batch.Queue(`
 		WITH hold AS (
 			SELECT FROM claims c JOIN holds h ON h.account = c.account

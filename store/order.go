@@ -105,11 +105,7 @@ func (s *Store) summarize(ctx context.Context, sum *Summary) error {
 	batch.Queue(`
 		SELECT count(*) FROM calls c JOIN claims cl ON cl.id = c.claim_id
 		WHERE cl.order_ids @> ARRAY[$1::bigint]`, sum.ID)
-	results := s.pool.SendBatch(ctx, &batch)
-	err := readSummary(results, sum)
-	if cerr := results.Close(); err == nil {
-		err = cerr
-	}
+	err := s.readBatch(ctx, &batch, func(results pgx.BatchResults) error { return readSummary(results, sum) })
 	return failure("count jobs of order", err)
 }
 

@@ -39,13 +39,18 @@ func (s *Store) OrdersNamed(ctx context.Context, text string) ([]Order, error) {
 		SELECT `+orderColumns+` FROM unnest($2::text[], $3::text[]) AS n (source, reference)
 		JOIN orders o ON o.source = n.source AND o.reference = n.reference
 		ORDER BY created_at DESC, id DESC LIMIT $4`, text, sources, references, maxNamed)
-	if err != nil {
-		return nil, failure("find orders", err)
+	return collectOrders(rows, err)
+}
+
+// collectOrders reads the orders that a query found.
+func collectOrders(rows pgx.Rows, err error) ([]Order, error) {
+	var orders []Order
+	if err == nil {
+		orders, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
+			var o Order
+			return o, row.Scan(o.scan()...)
+		})
 	}
-	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
-		var o Order
-		return o, row.Scan(o.scan()...)
-	})
 	return orders, failure("find orders", err)
 }
 
@@ -62,12 +67,5 @@ func (s *Store) OrdersBeginning(ctx context.Context, text string, limit int) ([]
 		SELECT `+orderColumns+` FROM (SELECT * FROM orders ORDER BY created_at DESC, id DESC LIMIT $3) AS o
 		WHERE starts_with(o.reference, $1) OR starts_with(o.source || '/' || o.reference, $1)
 		ORDER BY o.created_at DESC, o.id DESC LIMIT $2`, text, limit, recentOrders)
-	if err != nil {
-		return nil, failure("find orders", err)
-	}
-	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Order, error) {
-		var o Order
-		return o, row.Scan(o.scan()...)
-	})
-	return orders, failure("find orders", err)
+	return collectOrders(rows, err)
 }

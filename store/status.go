@@ -97,11 +97,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	for _, part := range lotParts() {
 		batch.Queue(part.sql, StatusMost+1)
 	}
-	results := s.pool.SendBatch(ctx, &batch)
-	err := st.read(results)
-	if cerr := results.Close(); err == nil {
-		err = cerr
-	}
+	err := s.readBatch(ctx, &batch, st.read)
 	return st, failure("read status", err)
 }
 

@@ -63,11 +63,7 @@ func (s *Store) Stillness(ctx context.Context, o Order) (Stillness, error) {
 			SELECT l FROM jsonb_array_elements(w.lots) AS l WHERE l->>'kind' = $1 AND l->>'account' = $2 LIMIT 1)
 		FROM workers w ORDER BY w.seen_at DESC LIMIT $3`, o.Kind, o.Account, stillnessWorkers)
 	batch.Queue(nextRetry, o.ID, o.Kind, o.Account, stillnessJobs)
-	results := s.pool.SendBatch(ctx, &batch)
-	err := st.read(results)
-	if cerr := results.Close(); err == nil {
-		err = cerr
-	}
+	err := s.readBatch(ctx, &batch, st.read)
 	return st, failure("find out why jobs wait", err)
 }
 

@@ -211,5 +211,15 @@ func (s *Store) inTxOf(ctx context.Context, begin, action string, fn func(pgx.Tx
 	return failure(action, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, fn))
 }
 
+// readBatch sends statements together, and has read read what they bring, in their order.
+func (s *Store) readBatch(ctx context.Context, batch *pgx.Batch, read func(pgx.BatchResults) error) error {
+	results := s.pool.SendBatch(ctx, batch)
+	err := read(results)
+	if cerr := results.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 // seconds is how durations travel to the database: as the parameter of make_interval.
 func seconds(d time.Duration) float64 { return d.Seconds() }
