@@ -36,17 +36,25 @@ type Chunk struct {
 
 // Job is one job in a chunk.
 //
-// A producer's own task names the domain and, for a registration, what belongs to it; package job has the rules. Its ID names
-// nothing: what a job is, and so a repeat of it, is known by source, order, kind and domain. A task of the dispatcher has ID and
-// Epoch, and Postgres has the rest.
+// A producer's own task names the domain and, for a registration, what belongs to it, or the person that a token is for; package
+// job has the rules. Its ID names nothing: what a job is, and so a repeat of it, is known by source, order, kind, and domain or
+// person. A task of the dispatcher has ID and Epoch, and Postgres has the rest; it never holds a person's details.
 type Job struct {
 	ID           uuid.UUID `json:"id,omitzero"`
-	Domain       string    `json:"domain"`
+	Domain       string    `json:"domain,omitempty"`
 	HolderID     string    `json:"holder_id,omitempty"`
 	PeriodMonths int       `json:"period,omitempty"`
 	Nameservers  []string  `json:"nameservers,omitempty"`
 	// AllowStatus are words of a WHOIS status, such as premium, with which the domain may be registered all the same.
 	AllowStatus []string `json:"allow_status,omitempty"`
+	// These are for tokens. Names and lengths are GetToken's.
+	Email        string `json:"email,omitempty"`
+	Originator   string `json:"originator,omitempty"`
+	LanguageCode string `json:"languageCode,omitempty"`
+	FirstName    string `json:"firstname,omitempty"`
+	LastName     string `json:"lastname,omitempty"`
+	// PrivacyConsent says whether the person agreed to the privacy terms. It has to be given, and nil is not: see job.Fields.
+	PrivacyConsent *bool `json:"privacyConsent,omitempty"`
 	// Epoch is nil in a producer's own task: the worker then writes the job's row first.
 	Epoch *int `json:"epoch,omitempty"`
 }
@@ -85,7 +93,8 @@ func (c Chunk) Encode() ([]byte, error) {
 //
 // A job may cost money, so nothing is guessed: a payload of another version, with a field that is not known or that is given
 // twice, with text that is not UTF-8, or with anything behind it is refused as a whole. A field's name is written as in
-// Chunk, in lower case. A field that is added gives the payload a new version, so workers must be newer than producers.
+// Chunk. A field that is added to a kind gives the payload a new version, so workers must be newer than producers.
+// Whether its jobs are of the kind of the task that carries it is for CheckKind to say.
 func DecodeChunk(payload []byte) (Chunk, error) {
 	c, err := readChunk(payload)
 	if err != nil {
@@ -174,17 +183,14 @@ func (c Chunk) check() error {
 			return invalid("%s %v", field, err)
 		}
 	}
+	check := Job.checkDomain
+	if c.about() == aboutPeople {
+		check = Job.checkPerson
+	}
 	for i, j := range c.Jobs {
-		if _, err := AllowStatus(j.AllowStatus); err != nil {
-			return invalid("job %d: allow_status %v", i, err)
-		}
-		switch {
-		case j.Domain == "" || len(j.Domain) > maxDomain:
-			return invalid("job %d: domain is empty or longer than %d bytes", i, maxDomain)
-		case (j.Epoch == nil) != c.Fresh():
-			return invalid("job %d: either every job has an epoch or none", i)
-		case j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil):
-			return invalid("job %d: an epoch is not negative and comes with an id", i)
+		if err := errors.Join(check(j), j.checkIdentity(c.Fresh())); err != nil {
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			return invalid("job %d: %s", i, first)
 		}
 	}
 	return nil

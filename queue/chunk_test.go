@@ -246,7 +246,7 @@ func TestCheckName(t *testing.T) {
 
 // FuzzDecodeChunk feeds payloads as anybody who can write to Redis could.
 func FuzzDecodeChunk(f *testing.F) {
-	for _, c := range []queue.Chunk{delivered(), own()} {
+	for _, c := range []queue.Chunk{delivered(), own(), people()} {
 		payload, err := c.Encode()
 		if err != nil {
 			f.Fatal(err)
@@ -281,7 +281,7 @@ func FuzzDecodeChunk(f *testing.F) {
 			t.Fatalf("past its bounds: %.200s", fmt.Sprint(c))
 		}
 		for _, j := range c.Jobs {
-			if j.Domain == "" || len(j.Domain) > 253 || (j.Epoch == nil) != c.Fresh() || j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil) {
+			if (j.Domain == "") != (c.CheckKind(queue.Token) == nil) || len(j.Domain) > 253 || (j.Epoch == nil) != c.Fresh() || j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil) {
 				t.Fatalf("job %+v", j)
 			}
 		}
@@ -310,7 +310,8 @@ func lax(payload []byte) string {
 	if !utf8.Valid(payload) {
 		return "not UTF-8"
 	}
-	known := [][]string{{"v", "order", "source", "account", "jobs"}, {"id", "domain", "holder_id", "period", "nameservers", "allow_status", "epoch"}}
+	known := [][]string{{"v", "order", "source", "account", "jobs"}, {"id", "domain", "holder_id", "period", "nameservers", "allow_status",
+		"email", "originator", "languageCode", "firstname", "lastname", "privacyConsent", "epoch"}}
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	var object func(depth int) string
 	value := func(token json.Token, depth int) string {

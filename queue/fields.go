@@ -10,7 +10,10 @@ import (
 func chunkFields() []string { return []string{"v", "order", "source", "account", "jobs"} }
 
 func jobFields() []string {
-	return []string{"id", "domain", "holder_id", "period", "nameservers", "allow_status", "epoch"}
+	return []string{
+		"id", "domain", "holder_id", "period", "nameservers", "allow_status",
+		"email", "originator", "languageCode", "firstname", "lastname", "privacyConsent", "epoch",
+	}
 }
 
 // checkFields checks that each object of a payload has only the fields of its kind, written exactly so and at most once, and

@@ -57,6 +57,9 @@ func (p *Producer) Deliver(ctx context.Context, kind Kind, lane Lane, chunk Chun
 
 func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk Chunk) error {
 	payload, err := chunk.Encode()
+	if err == nil {
+		err = chunk.CheckKind(kind)
+	}
 	if err != nil {
 		return err
 	}

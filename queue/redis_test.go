@@ -66,7 +66,11 @@ func TestProducerFillsTheRightQueue(t *testing.T) {
 	b := setup(t)
 	for _, kind := range queue.Kinds() {
 		for _, lane := range queue.Lanes() {
-			b.enqueue(kind, lane, delivered())
+			chunk := delivered()
+			if kind.OfPeople() {
+				chunk = peopleDelivered()
+			}
+			b.enqueue(kind, lane, chunk)
 			tasks, err := b.inspector.ListPendingTasks(queue.Queue(kind, lane))
 			if err != nil || len(tasks) != 1 {
 				t.Fatalf("%d tasks, %v", len(tasks), err)
@@ -75,7 +79,7 @@ func TestProducerFillsTheRightQueue(t *testing.T) {
 			if task.Type != kind.TaskType() || task.Queue != queue.Queue(kind, lane) {
 				t.Errorf("%s task in %s, want %s in %s", task.Type, task.Queue, kind.TaskType(), queue.Queue(kind, lane))
 			}
-			if want, err := delivered().Encode(); err != nil || string(task.Payload) != string(want) {
+			if want, err := chunk.Encode(); err != nil || string(task.Payload) != string(want) {
 				t.Errorf("payload %s, want %s", task.Payload, want)
 			}
 		}

@@ -47,6 +47,9 @@ func readTask(kind queue.Kind, t *asynq.Task) (queue.Chunk, error) {
 	}
 	chunk, err := queue.DecodeChunk(t.Payload())
 	if err == nil {
+		err = chunk.CheckKind(kind)
+	}
+	if err == nil {
 		return chunk, nil
 	}
 	reason := misfitPayload
