@@ -13,22 +13,24 @@ import (
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 )
 
-// Fields are those of one job, as somebody wrote them. All but Domain are for registrations.
+// Fields are those of one job, as somebody wrote them. Which of them count is for the kind of the job to say.
 type Fields struct {
 	Domain       string
 	HolderID     string
 	PeriodMonths int // 0: not given
 	Nameservers  []string
 	AllowStatus  []string
+	Person       Person // of tokens
 }
 
 // Job is a job whose fields are in order and in their normal form.
 type Job struct {
-	Domain       domainname.Name
-	HolderID     string   // "" for a check
-	PeriodMonths int      // 0: not given
-	Nameservers  []string // none, or 2 to 13 distinct ASCII host names
-	AllowStatus  []string // words of a WHOIS status that do not bar the domain
+	Domain       domainname.Name // zero for a person's
+	HolderID     string          // of registrations, as the next ones
+	PeriodMonths int             // 0: not given
+	Nameservers  []string        // none, or 2 to 13 distinct ASCII host names
+	AllowStatus  []string        // words of a WHOIS status that do not bar the domain
+	Person       Person          // zero for a domain's
 }
 
 // Error is what is wrong with one field, and with further ones.
@@ -58,34 +60,22 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Rules are those that a setting may widen. The zero Rules are the usual ones.
 type Rules struct {
-	Suffixes domainname.Suffixes // under which names can be registered, too
+	Suffixes  domainname.Suffixes // under which names can be registered, too
+	Languages []string            // of tokens, in lower case; none are DefaultLanguages
 }
 
 // Check is Rules.Check by the usual rules.
 func (f Fields) Check(kind queue.Kind) (Job, error) { return Rules{}.Check(f, kind) }
 
-// Check brings a job of a kind into its normal form, or says what is wrong with each field that cannot be used. What
-// belongs to registrations is passed over in a check, which costs nothing. Every error is an *Error. Beside an error the Job
-// has its Domain, unless that is what is wrong.
+// Check brings a job of a kind into its normal form, or says what is wrong with each field that cannot be used. Fields that
+// do not belong to the kind are passed over. Every error is an *Error, but that for what is no kind. Beside an error the Job has
+// its Domain, unless that is what is wrong.
 func (r Rules) Check(f Fields, kind queue.Kind) (Job, error) {
-	var broken broken
-	name, err := r.Domain(f.Domain)
-	broken.add(err)
-	if kind != queue.Register {
-		return Job{Domain: name}, broken.err()
+	form, err := formOf(kind)
+	if err != nil {
+		return Job{}, err
 	}
-	broken.add(HolderID(f.HolderID))
-	if f.PeriodMonths != 0 {
-		broken.add(Period(f.PeriodMonths))
-	}
-	hosts, err := Nameservers(f.Nameservers)
-	broken.add(err)
-	words, err := AllowStatus(f.AllowStatus)
-	broken.add(err)
-	if err := broken.err(); err != nil {
-		return Job{Domain: name}, err
-	}
-	return Job{Domain: name, HolderID: f.HolderID, PeriodMonths: f.PeriodMonths, Nameservers: hosts, AllowStatus: words}, nil
+	return form.check(r, f)
 }
 
 // broken collects what is wrong with the fields of a job.

@@ -23,6 +23,26 @@ const (
 
 const maxHolderIDBytes = 128
 
+func registerForm() form { return form{check: checkRegister, subject: domainOf} }
+
+func checkRegister(r Rules, f Fields) (Job, error) {
+	var broken broken
+	name, err := r.Domain(f.Domain)
+	broken.add(err)
+	broken.add(HolderID(f.HolderID))
+	if f.PeriodMonths != 0 {
+		broken.add(Period(f.PeriodMonths))
+	}
+	hosts, err := Nameservers(f.Nameservers)
+	broken.add(err)
+	words, err := AllowStatus(f.AllowStatus)
+	broken.add(err)
+	if err := broken.err(); err != nil {
+		return Job{Domain: name}, err
+	}
+	return Job{Domain: name, HolderID: f.HolderID, PeriodMonths: f.PeriodMonths, Nameservers: hosts, AllowStatus: words}, nil
+}
+
 // HolderID checks the id of a holder. The upstream does not document the form of its ids, so only what no id can be is
 // refused.
 func HolderID(id string) error {

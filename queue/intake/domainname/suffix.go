@@ -14,21 +14,29 @@ func (s Suffixes) checkRegistrable(name Name) *Error {
 	if extra, found := s.of(ascii); found && len(extra) >= len(suffix) {
 		suffix, private, ok = extra, "", true
 	}
-	switch {
-	case !ok && strings.IndexByte(ascii, '.') < 0:
-		return refuse(ReasonNoDot, "has no dot: give the whole domain, such as example.nl")
-	case !ok:
-		return refuse(ReasonUnknownTLD, "ends in .%s, which is no known top-level domain", show(ascii[strings.LastIndexByte(ascii, '.')+1:]))
-	case suffix == "onion", suffix == "arpa", strings.HasSuffix(suffix, ".arpa"): // RFC 7686, RFC 3172
-		return refuse(ReasonUnknownTLD, "ends in .%s, under which nobody can register", suffix)
-	case len(ascii) == len(suffix):
-		return refuse(ReasonPublicSuffix, "is a public suffix itself: give a domain under it, such as example.%s", show(suffix))
+	if e := checkSuffix(ascii, suffix, ok); e != nil {
+		return e
 	}
 	above := strings.LastIndexByte(ascii[:len(ascii)-len(suffix)-1], '.')
 	if above < 0 {
 		return nil
 	}
 	return hostFault(ascii, ascii[above+1:], suffix, private)
+}
+
+// checkSuffix wants a known suffix under which somebody can register, and something before it.
+func checkSuffix(ascii, suffix string, known bool) *Error {
+	switch {
+	case !known && strings.IndexByte(ascii, '.') < 0:
+		return refuse(ReasonNoDot, "has no dot: give the whole domain, such as example.nl")
+	case !known:
+		return refuse(ReasonUnknownTLD, "ends in .%s, which is no known top-level domain", show(ascii[strings.LastIndexByte(ascii, '.')+1:]))
+	case suffix == "onion", suffix == "arpa", strings.HasSuffix(suffix, ".arpa"): // RFC 7686, RFC 3172
+		return refuse(ReasonUnknownTLD, "ends in .%s, under which nobody can register", suffix)
+	case len(ascii) == len(suffix):
+		return refuse(ReasonPublicSuffix, "is a public suffix itself: give a domain under it, such as example.%s", show(suffix))
+	}
+	return nil
 }
 
 // hostFault says why a name with several labels under its suffix is refused. It advises the domain that the host is under only
