@@ -4,50 +4,33 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"github.com/bulkreg/bulkreg/queue/intake/holder"
 )
 
 // column is a CSV column or JSON field that a kind of order knows.
 type column struct {
 	name    string
-	aliases []string
+	aliases []string // in their normal form, see normaliseHeader
+	role    role
 }
+
+// role is what a column is to those who find columns and cut lines into cells. Most have none.
+type role string
+
+const (
+	roleHolder  role = "holder"  // of a domain: the id, or in NDJSON an object that is the holder
+	roleDetail  role = "detail"  // of a domain's holder
+	roleConsent role = "consent" // true or false, in NDJSON without quotes
+)
 
 // columns is what a kind of order knows, in the order of its cells. Finding them is apart from reading their values,
 // so that a kind with other columns needs only its own list and its own way from cells to a record.
 type columns []column
 
-// Positions of the cells of a domain order.
-const (
-	columnDomain = iota
-	columnHolderID
-	columnPeriod
-	columnNameservers
-	columnAllowStatus
-	columnDetails // the first of the holder's details, in the order of holder.Fields
-)
+// columnSubject is the position of what a job is about, in every kind.
+const columnSubject = 0
 
 // errorColumn is what RejectsWriter adds. It is known and means nothing, so that its file can be read again.
 const errorColumn = "error"
-
-func columnsOf(kind string) columns {
-	domain := column{name: "domain", aliases: []string{"domain_name", "domainname"}}
-	if kind == kindWhois {
-		return columns{domain}
-	}
-	all := columns{
-		columnDomain:      domain,
-		columnHolderID:    {name: "holder_id", aliases: []string{"holder", "holderid", "domainholder_id", "domainholder"}},
-		columnPeriod:      {name: "period", aliases: []string{"period_months"}},
-		columnNameservers: {name: "nameservers", aliases: []string{"name_servers"}},
-		columnAllowStatus: {name: "allow_status", aliases: []string{"allowed_status"}},
-	}
-	for _, field := range holder.Fields() {
-		all = append(all, column{name: field, aliases: detailAliases(field)})
-	}
-	return all
-}
 
 // index gives the position of a column by what a header or a JSON field calls it, or -1.
 func (c columns) index(header string) int {
@@ -57,7 +40,7 @@ func (c columns) index(header string) int {
 	name := normaliseHeader(header)
 	at := c.find(name)
 	if rest, found := strings.CutPrefix(name, "holder_"); at < 0 && found {
-		if of := c.find(rest); of >= columnDetails {
+		if of := c.find(rest); of >= 0 && c[of].role == roleDetail {
 			return of
 		}
 	}
@@ -68,6 +51,11 @@ func (c columns) find(name string) int {
 	return slices.IndexFunc(c, func(col column) bool {
 		return col.name == name || slices.Contains(col.aliases, name)
 	})
+}
+
+// holds reports whether one of these cells is of a column with this role.
+func (c columns) holds(r role, cells []int) bool {
+	return slices.ContainsFunc(cells, func(at int) bool { return at >= 0 && c[at].role == r })
 }
 
 // String lists the columns for a message.

@@ -10,10 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// csvSource reads CSV with a header. A # begins a comment only where the first column is the domain: in any other
+// csvSource reads CSV with a header. A # begins a comment only where the first column is the subject: in any other
 // column it may be a value, and a line must not get lost.
 type csvSource struct {
 	scanner     *lineScanner
+	columns     columns
 	comma       byte
 	sepLine     string // the line that names the delimiter, before the header; "" for none
 	header      string // as it stands in the file
@@ -26,9 +27,10 @@ type csvSource struct {
 	record      []byte // a record of several lines
 }
 
-// newCSVSource reads the header. Its delimiter is the one that makes out a domain column; else the most frequent one.
-func newCSVSource(scanner *lineScanner, cols columns, skipped *ignored) (*csvSource, error) {
-	s := &csvSource{scanner: scanner, comma: ',', errorField: -1, found: make([]cell, len(cols))}
+// newCSVSource reads the header. Its delimiter is the one that makes out a column with the subject; else the most frequent one.
+func newCSVSource(scanner *lineScanner, l layout, skipped *ignored) (*csvSource, error) {
+	cols := l.columns
+	s := &csvSource{scanner: scanner, columns: cols, comma: ',', errorField: -1, found: make([]cell, len(cols))}
 	first, err := scanner.nextContent()
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func newCSVSource(scanner *lineScanner, cols columns, skipped *ignored) (*csvSou
 	}
 	text, line, err := s.readRecord()
 	if errors.Is(err, io.EOF) {
-		return nil, &FileError{Reason: "has a line sep= and no header after it: begin with a header that has the column domain"}
+		return nil, &FileError{Reason: "has a line sep= and no header after it: begin with a header that has the column " + cols[columnSubject].name}
 	}
 	if err != nil {
 		return nil, err
@@ -58,10 +60,11 @@ func newCSVSource(scanner *lineScanner, cols columns, skipped *ignored) (*csvSou
 	if err != nil {
 		return nil, &FileError{Line: line, Reason: "has a header that is no CSV: " + csvReason(err)}
 	}
-	return s, s.useHeader(header, line, cols, skipped)
+	return s, s.useHeader(header, line, l, skipped)
 }
 
-func (s *csvSource) useHeader(header []string, line int, cols columns, skipped *ignored) error {
+func (s *csvSource) useHeader(header []string, line int, l layout, skipped *ignored) error {
+	cols := l.columns
 	s.fields = make([]int, len(header))
 	names := make([]string, len(cols)) // what the file calls each known column
 	for i, name := range header {
@@ -84,29 +87,14 @@ func (s *csvSource) useHeader(header []string, line int, cols columns, skipped *
 			skipped.add(name)
 		}
 	}
-	if names[columnDomain] == "" {
-		return &FileError{Line: line, Reason: noDomainColumn(header, cols)}
+	if names[columnSubject] == "" {
+		return &FileError{Line: line, Reason: noSubjectColumn(header, l)}
 	}
-	s.hasComments = s.fields[0] == columnDomain
+	s.hasComments = s.fields[0] == columnSubject
 	return skipped.refusal(line, "column")
 }
 
-// has reports whether the file has a known column.
-func (s *csvSource) has(position int) bool {
-	for _, at := range s.fields {
-		if at == position {
-			return true
-		}
-	}
-	return false
-}
-
-// hasDetails reports whether the file has a column with a detail of holders. Which ones are missing is said line by line.
-func (s *csvSource) hasDetails() bool {
-	return slices.ContainsFunc(s.fields, func(at int) bool { return at >= columnDetails })
-}
-
-func noDomainColumn(header []string, cols columns) string {
+func noSubjectColumn(header []string, l layout) string {
 	const most = 20
 	shown := make([]string, 0, most)
 	for _, name := range header[:min(len(header), most)] {
@@ -115,7 +103,12 @@ func noDomainColumn(header []string, cols columns) string {
 	if len(header) > most {
 		shown = append(shown, "…")
 	}
-	return fmt.Sprintf("has no column domain: its first line has %s. Write one domain a line, or begin with a header; the columns that count are %s", strings.Join(shown, ", "), cols)
+	advice := "Begin with a header"
+	if l.bare {
+		advice = "Write one domain a line, or begin with a header"
+	}
+	return fmt.Sprintf("has no column %s: its first line has %s. %s; the columns that count are %s",
+		l.columns[columnSubject].name, strings.Join(shown, ", "), advice, l.columns)
 }
 
 func (s *csvSource) lines() int { return s.scanner.line.number }
@@ -159,7 +152,7 @@ func (s *csvSource) next() (row, error) {
 	}
 }
 
-// lacksNeeded reports whether a row ends before something that it needs: its domain, or a holder of its own where the file has
+// lacksNeeded reports whether a row ends before something that it needs: its subject, or a holder of its own where the file has
 // a column for holders. A row that was cut off there would be paid for with the holder that others get. Nor is a value in a column
 // without a name what a row may end after: it may have been shifted.
 func (s *csvSource) lacksNeeded(fields []string) bool {
@@ -172,8 +165,8 @@ func (s *csvSource) lacksNeeded(fields []string) bool {
 	holderLacks, holderNamed := false, false
 	for i, at := range s.fields {
 		there := i < len(fields)
-		switch ofHolder := at == columnHolderID || at >= columnDetails; {
-		case at == columnDomain && !there:
+		switch ofHolder := at >= 0 && (s.columns[at].role == roleHolder || s.columns[at].role == roleDetail); {
+		case at == columnSubject && !there:
 			return true
 		case ofHolder && !there:
 			holderLacks = true

@@ -118,7 +118,7 @@ func sniffComma(header string, cols columns) byte {
 			continue
 		}
 		for _, field := range fields {
-			if len(fields) > 1 && cols.index(field) == columnDomain {
+			if len(fields) > 1 && cols.index(field) == columnSubject {
 				return comma
 			}
 		}

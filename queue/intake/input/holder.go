@@ -41,7 +41,7 @@ func (c columns) indexInHolder(name string) int {
 	if normaliseHeader(name) == "id" {
 		return columnHolderID
 	}
-	if at := c.index(name); at >= columnDetails {
+	if at := c.index(name); at >= 0 && c[at].role == roleDetail {
 		return at
 	}
 	return -1

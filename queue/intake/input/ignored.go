@@ -26,8 +26,8 @@ const maxIgnored = 32
 // AllColumns among Options.IgnoreColumns stands for every column that means nothing.
 const AllColumns = "all"
 
-func newIgnored(opts Options) *ignored {
-	g := &ignored{columns: columnsOf(opts.Kind), strict: opts.Kind == kindRegister}
+func newIgnored(l layout, opts Options) *ignored {
+	g := &ignored{columns: l.columns, strict: l.strict}
 	for _, name := range opts.IgnoreColumns {
 		g.allowed = append(g.allowed, normaliseHeader(name))
 	}
@@ -35,8 +35,7 @@ func newIgnored(opts Options) *ignored {
 }
 
 // checkIgnored refuses to leave out what counts: whoever asks for that thinks that the column is another one.
-func checkIgnored(opts Options) error {
-	cols := columnsOf(opts.Kind)
+func checkIgnored(cols columns, opts Options) error {
 	for _, name := range opts.IgnoreColumns {
 		if at := cols.index(name); at >= 0 {
 			return fmt.Errorf("--ignore-columns %s: this column counts, as %s: rename it in the file if it is something else", shownName(name), cols[at].name)

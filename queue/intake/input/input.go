@@ -1,11 +1,11 @@
-// Package input reads orders from files: many domains, one a line, in CSV or in NDJSON.
+// Package input reads orders from files: many domains, one a line, in CSV or in NDJSON, or many people, in CSV or in NDJSON.
 //
 // A Reader sniffs the form, then gives one Record at a time in bounded memory. A line that cannot be used is a
 // *RejectError, which says where and what to do, and reading goes on; RejectsWriter writes such lines back in their
-// own form, to be mended and sent again. A file that cannot be used at all is a *FileError. Domains that stand in the
-// file twice count once.
+// own form, to be mended and sent again. A file that cannot be used at all is a *FileError. Domains and people that stand in
+// the file twice count once.
 //
-// The package must never guess at an order, never drop a line without counting it, and never put holder data into an
+// The package must never guess at an order, never drop a line without counting it, and never put a person's data into an
 // error. It knows nothing of what is already ordered or registered: that is for its caller.
 package input
 
@@ -32,10 +32,10 @@ const (
 
 // Options says what to read and what to assume. All but Kind have defaults.
 type Options struct {
-	Kind                string // "whois" or "register"
+	Kind                string // "whois", "register" or "token"
 	Format              Format // FormatAuto
 	MaxLineBytes        int    // longest line, and longest CSV record, in bytes: 64 KiB
-	MaxRecords          int    // most domains in one file: 1,000,000
+	MaxRecords          int    // most domains or people in one file: 1,000,000
 	DefaultHolderID     string // for lines that name no holder; without it they are rejected
 	DefaultPeriodMonths int    // for lines that name no period: 12
 
@@ -43,19 +43,18 @@ type Options struct {
 	WholeYears bool
 	// Suffixes are those under which domains can be registered besides the public ones.
 	Suffixes domainname.Suffixes
+	// Languages are those of tokens; none are those that GetToken documents.
+	Languages []string
 
 	// DefaultAllowStatus are the words of a WHOIS status that lines without such words of their own allow.
 	DefaultAllowStatus []string
 
-	// IgnoreColumns are columns or fields of registrations to pass over although they mean nothing here; AllColumns is all
+	// IgnoreColumns are columns or fields of registrations and tokens to pass over although they mean nothing here; AllColumns is all
 	// of them. Any other makes the file unusable. In WHOIS orders, which cost nothing, all are passed over anyway.
 	IgnoreColumns []string
 }
 
 const (
-	kindWhois    = string(queue.Whois)
-	kindRegister = string(queue.Register)
-
 	defaultMaxLineBytes = 64 << 10
 	defaultMaxRecords   = 1_000_000
 	defaultPeriodMonths = 12
@@ -64,8 +63,9 @@ const (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Kind != kindWhois && o.Kind != kindRegister {
-		return o, fmt.Errorf("read input: kind %q cannot be read from a file: want whois or register", o.Kind)
+	l, err := layoutOf(o.Kind)
+	if err != nil {
+		return o, err
 	}
 	switch o.Format {
 	case "":
@@ -91,17 +91,17 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("read input: the default holder %s", bad.reason)
 		}
 	}
-	var err error
 	if o.DefaultAllowStatus, err = queue.AllowStatus(o.DefaultAllowStatus); err != nil {
 		return o, fmt.Errorf("read input: --allow-status %w", err)
 	}
-	return o, checkIgnored(o)
+	return o, checkIgnored(l.columns, o)
 }
 
-// Record is one domain of an order.
+// Record is one job of an order.
 type Record struct {
-	Line   int // where it begins: the number of its line or argument, from 1
-	Domain domainname.Name
+	Line   int             // where it begins: the number of its line or argument, from 1
+	Domain domainname.Name // zero in token orders
+	Person job.Person      // of token orders
 
 	// The rest is for registrations and zero otherwise.
 	HolderID     string          // "" where the line carries the holder's details
@@ -124,8 +124,16 @@ type Stats struct {
 	IgnoredColumns  []string    // columns or fields that mean nothing here and were passed over, at most 32
 }
 
-// Duplicate is a repeated domain.
+// subject is what the record is about.
+func (r Record) subject() string {
+	if r.Person.Email != "" {
+		return queue.Subject(r.Person.Email)
+	}
+	return r.Domain.ASCII
+}
+
+// Duplicate is a repeated domain, or person.
 type Duplicate struct {
-	Line   int // of the repeat
-	Domain string
+	Line   int    // of the repeat
+	Domain string // or a person's queue.Subject
 }

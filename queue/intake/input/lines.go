@@ -159,7 +159,7 @@ func (s *linesSource) next() (row, error) {
 	if line.tooLong {
 		return row{line: line.number}, tooLong(s.scanner.max)
 	}
-	s.cells[columnDomain].text = string(bytes.TrimSpace(line.text))
+	s.cells[columnSubject].text = string(bytes.TrimSpace(line.text))
 	return row{line: line.number, text: line.text, cells: s.cells}, nil
 }
 
@@ -182,7 +182,7 @@ func (s *argumentsSource) next() (row, error) {
 	if len(argument) > s.max {
 		return row{line: s.read}, tooLong(s.max)
 	}
-	s.cells[columnDomain].text = strings.TrimSpace(argument)
+	s.cells[columnSubject].text = strings.TrimSpace(argument)
 	return row{line: s.read, text: []byte(argument), cells: s.cells}, nil
 }
 

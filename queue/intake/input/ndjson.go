@@ -14,16 +14,17 @@ import (
 type ndjsonSource struct {
 	scanner *lineScanner
 	columns columns
+	example string
 	skipped *ignored
 	found   []cell // of the row at hand
 	given   []bool
 	broken  []*fault
 }
 
-func newNDJSONSource(scanner *lineScanner, cols columns, skipped *ignored) *ndjsonSource {
+func newNDJSONSource(scanner *lineScanner, l layout, skipped *ignored) *ndjsonSource {
 	return &ndjsonSource{
-		scanner: scanner, columns: cols, skipped: skipped,
-		found: make([]cell, len(cols)), given: make([]bool, len(cols)),
+		scanner: scanner, columns: l.columns, example: l.example, skipped: skipped,
+		found: make([]cell, len(l.columns)), given: make([]bool, len(l.columns)),
 	}
 }
 
@@ -62,7 +63,7 @@ func (s *ndjsonSource) cells(text []byte) ([]cell, *fault) {
 	if opening, err := decoder.Token(); err != nil {
 		return nil, jsonFault(text)
 	} else if opening != json.Delim('{') {
-		return nil, rowFault(`the line is no JSON object: write {"domain":"example.nl"}`)
+		return nil, rowFault("the line is no JSON object: write %s", s.example)
 	}
 	clear(s.found)
 	clear(s.given)
@@ -92,7 +93,7 @@ func (s *ndjsonSource) fields(decoder *json.Decoder, text []byte, index func(str
 		case at < 0:
 			s.skipped.add(name)
 			continue
-		case at == columnHolderID && value[0] == '{' && normaliseHeader(name) != "id":
+		case s.columns[at].role == roleHolder && value[0] == '{' && normaliseHeader(name) != "id":
 			if bad := s.holder(value); bad != nil {
 				return bad
 			}
@@ -102,7 +103,7 @@ func (s *ndjsonSource) fields(decoder *json.Decoder, text []byte, index func(str
 			continue
 		}
 		s.given[at] = true
-		if s.found[at], err = cellOf(value); err != nil {
+		if s.found[at], err = cellOf(value, s.columns[at].role); err != nil {
 			s.broken = append(s.broken, &fault{field: s.columns[at].name, reason: err.Error()})
 		}
 	}
@@ -121,9 +122,11 @@ func (s *ndjsonSource) holder(object json.RawMessage) *fault {
 	return s.fields(decoder, object, s.columns.indexInHolder)
 }
 
-// cellOf takes a string, a whole number, a list of strings, or null for no value.
-func cellOf(value json.RawMessage) (cell, error) {
+// cellOf takes a string, a whole number, a list of strings, or null for no value; for a consent also true or false.
+func cellOf(value json.RawMessage, r role) (cell, error) {
 	switch first := value[0]; {
+	case r == roleConsent && (first == 't' || first == 'f'):
+		return cell{text: string(value)}, nil
 	case first == 'n':
 		return cell{}, nil
 	case first == '"':

@@ -10,6 +10,7 @@ import (
 // Reader reads the records of one file or one list of arguments. It is for one goroutine.
 type Reader struct {
 	opts    Options
+	layout  layout
 	source  source
 	origin  Origin
 	form    form
@@ -38,30 +39,43 @@ func NewReader(r io.Reader, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	scanner := newLineScanner(text, opts.MaxLineBytes)
-	found, err := sniff(scanner, opts)
+	reader, err := begin(OriginLine, opts)
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{opts: opts, origin: OriginLine, seen: newSeen(), skipped: newIgnored(opts)}
+	scanner := newLineScanner(text, opts.MaxLineBytes)
+	found, err := sniff(scanner, reader.layout.columns, opts)
+	if err != nil {
+		return nil, err
+	}
 	reader.form = form{format: found.format, crlf: found.crlf, bom: hadBOM}
 	return reader, reader.open(scanner, found.empty)
 }
 
+func begin(origin Origin, opts Options) (*Reader, error) {
+	l, err := layoutOf(opts.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{opts: opts, layout: l, origin: origin, seen: newSeen(), skipped: newIgnored(l, opts)}, nil
+}
+
 func (r *Reader) open(scanner *lineScanner, empty bool) error {
-	cols := columnsOf(r.opts.Kind)
+	cols := r.layout.columns
 	namesHolders := empty
 	switch {
 	case r.form.format == FormatNDJSON:
-		r.source = newNDJSONSource(scanner, cols, r.skipped)
+		r.source = newNDJSONSource(scanner, r.layout, r.skipped)
 		namesHolders = true
 	case r.form.format == FormatCSV && !empty:
-		table, err := newCSVSource(scanner, cols, r.skipped)
+		table, err := newCSVSource(scanner, r.layout, r.skipped)
 		if err != nil {
 			return err
 		}
 		r.source, r.form.csv = table, table
-		namesHolders = table.has(columnHolderID) || table.hasDetails()
+		namesHolders = cols.holds(roleHolder, table.fields) || cols.holds(roleDetail, table.fields)
+	case !r.layout.bare && !empty:
+		return &FileError{Reason: "has no header: begin with one, the columns that count are " + cols.String() + ", or write one JSON object a line"}
 	default:
 		r.source = &linesSource{scanner: scanner, cells: make([]cell, len(cols))}
 	}
@@ -70,7 +84,7 @@ func (r *Reader) open(scanner *lineScanner, empty bool) error {
 
 // wantHolders refuses at once what would only be rejected line by line.
 func (r *Reader) wantHolders(named bool) error {
-	if r.opts.Kind != kindRegister || named || r.opts.DefaultHolderID != "" {
+	if !r.layout.holders || named || r.opts.DefaultHolderID != "" {
 		return nil
 	}
 	return &FileError{Reason: "names no holder for any domain: give --holder ID, or CSV with the columns domain and holder_id, or domain and the holder's details"}
@@ -82,10 +96,16 @@ func FromArgs(arguments []string, opts Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{opts: opts, origin: OriginArgument, seen: newSeen(), skipped: newIgnored(opts)}
+	reader, err := begin(OriginArgument, opts)
+	if err != nil {
+		return nil, err
+	}
+	if !reader.layout.bare && len(arguments) > 0 {
+		return nil, fmt.Errorf("read input: %s are read from a file alone", reader.layout.many)
+	}
 	reader.form.format = FormatLines
-	reader.source = &argumentsSource{arguments: arguments, cells: make([]cell, len(columnsOf(opts.Kind))), max: opts.MaxLineBytes}
-	if opts.Kind == kindRegister && len(arguments) > 0 && opts.DefaultHolderID == "" {
+	reader.source = &argumentsSource{arguments: arguments, cells: make([]cell, len(reader.layout.columns)), max: opts.MaxLineBytes}
+	if reader.layout.holders && len(arguments) > 0 && opts.DefaultHolderID == "" {
 		return nil, errors.New("read input: no holder for the domains: give --holder ID")
 	}
 	return reader, nil
@@ -106,7 +126,7 @@ func (r *Reader) Next() (Record, error) {
 		}
 		var record Record
 		if bad == nil {
-			record, bad = recordOf(found, r.opts)
+			record, bad = r.layout.record(found, r.opts)
 		}
 		repeat := false
 		if bad == nil {
@@ -118,7 +138,7 @@ func (r *Reader) Next() (Record, error) {
 		case repeat:
 			continue
 		case r.stats.Records == r.opts.MaxRecords:
-			r.err = &FileError{Line: found.line, Reason: fmt.Sprintf("has more than %s domains: split it", thousands(r.opts.MaxRecords))}
+			r.err = &FileError{Line: found.line, Reason: fmt.Sprintf("has more than %s %s: split it", thousands(r.opts.MaxRecords), r.layout.many)}
 			return Record{}, r.err
 		}
 		r.stats.Records++
@@ -132,17 +152,18 @@ func (r *Reader) Next() (Record, error) {
 const maxFirstDuplicates = 10
 
 func (r *Reader) repeats(record Record) (bool, *fault) {
-	repeat, differs := r.seen.add(record)
-	if differs != "" {
-		return true, &fault{field: "domain", raw: record.Domain.ASCII, reason: fmt.Sprintf("is already given by an earlier %s with %s: keep the right one", r.origin, differs)}
+	before, now, repeat := r.seen.add(record)
+	if !repeat {
+		return false, nil
 	}
-	if repeat {
-		r.stats.Duplicates++
-		if len(r.stats.FirstDuplicates) < maxFirstDuplicates {
-			r.stats.FirstDuplicates = append(r.stats.FirstDuplicates, Duplicate{Line: record.Line, Domain: record.Domain.ASCII})
-		}
+	if differs := r.layout.differs(before, now); differs != "" {
+		return true, &fault{field: r.layout.columns[columnSubject].name, raw: record.Domain.ASCII, reason: fmt.Sprintf("is already given by an earlier %s with %s: keep the right one", r.origin, differs)}
 	}
-	return repeat, nil
+	r.stats.Duplicates++
+	if len(r.stats.FirstDuplicates) < maxFirstDuplicates {
+		r.stats.FirstDuplicates = append(r.stats.FirstDuplicates, Duplicate{Line: record.Line, Domain: record.subject()})
+	}
+	return true, nil
 }
 
 func (r *Reader) reject(found row, bad *fault) *RejectError {

@@ -19,7 +19,7 @@ func TestReadmeListsEveryColumn(t *testing.T) {
 		t.Fatal("cmd/bulkreg/README.md has no table of columns")
 	}
 	lines := strings.Split(table, "\n")
-	cols := columnsOf(kindRegister)
+	cols := registerLayout().columns
 	if len(lines) != len(cols) {
 		t.Fatalf("cmd/bulkreg/README.md has %d columns, want %d", len(lines), len(cols))
 	}

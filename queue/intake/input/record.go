@@ -12,32 +12,6 @@ import (
 	"github.com/bulkreg/bulkreg/queue/job"
 )
 
-// recordOf turns the cells of a domain order into a Record, or says what is wrong with each of them.
-func recordOf(found row, opts Options) (Record, *fault) {
-	record := Record{Line: found.line}
-	var (
-		all faults
-		bad *fault
-	)
-	for _, broken := range found.broken {
-		all.add(broken)
-	}
-	record.Domain, bad = domainOf(found.cells[columnDomain], opts.Suffixes)
-	all.add(bad)
-	if opts.Kind == kindWhois {
-		return record, all.one()
-	}
-	record.HolderID, record.Holder, bad = holderOf(found.cells, opts.DefaultHolderID)
-	all.add(bad)
-	record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts)
-	all.add(bad)
-	record.Nameservers, bad = nameserversOf(found.cells[columnNameservers])
-	all.add(bad)
-	record.AllowStatus, bad = allowStatusOf(found.cells[columnAllowStatus], opts.DefaultAllowStatus)
-	all.add(bad)
-	return record, all.one()
-}
-
 // allowStatusOf splits at commas and the like, and not at spaces: words such as pending delete have one.
 func allowStatusOf(c cell, byDefault []string) ([]string, *fault) {
 	given := c.list

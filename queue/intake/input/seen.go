@@ -2,17 +2,18 @@ package input
 
 import (
 	"hash/maphash"
+	"strconv"
 	"strings"
 )
 
-// seen remembers the domains of a file by hash, 24 bytes each: 128 bits of the domain, so that two of a million domains
+// seen remembers the domains or people of a file by hash, 24 bytes each: 128 bits of the subject, so that two of a million
 // never pass for one, and 64 of what its line says besides.
 type seen struct {
 	seeds   [2]maphash.Seed
 	domains map[[2]uint64]details
 }
 
-// details is what a line says of a domain: the period in the low byte, with the highest bit for a line that allows words of a
+// details is what a line says beside its subject. Of a person it is one hash. Of a domain it is the period in the low byte, with the highest bit for a line that allows words of a
 // status; then 28 bits each of the holder, and of name servers together with these words.
 type details uint64
 
@@ -28,19 +29,23 @@ func newSeen() *seen {
 	return &seen{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, domains: map[[2]uint64]details{}}
 }
 
-// add remembers a record. For a domain that was there before it gives repeat, and in what the lines differ.
-func (s *seen) add(record Record) (repeat bool, differs string) {
-	key := [2]uint64{maphash.String(s.seeds[0], record.Domain.ASCII), maphash.String(s.seeds[1], record.Domain.ASCII)}
-	now := s.detailsOf(record)
-	before, repeat := s.domains[key]
+// add remembers a record. Where its subject was there before it gives repeat, and what both lines say besides.
+func (s *seen) add(record Record) (before, now details, repeat bool) {
+	subject := record.subject()
+	key := [2]uint64{maphash.String(s.seeds[0], subject), maphash.String(s.seeds[1], subject)}
+	now = s.detailsOf(record)
+	before, repeat = s.domains[key]
 	if !repeat {
 		s.domains[key] = now
-		return false, ""
 	}
-	return true, before.differs(now)
+	return before, now, repeat
 }
 
 func (s *seen) detailsOf(record Record) details {
+	if p := record.Person; p.PrivacyConsent != nil {
+		said := []string{p.Originator, p.LanguageCode, p.FirstName, p.LastName, strconv.FormatBool(*p.PrivacyConsent)}
+		return details(maphash.String(s.seeds[0], strings.Join(said, "\x00")))
+	}
 	holder := maphash.String(s.seeds[0], record.HolderID) & hashMask
 	if record.Holder != nil {
 		digest := record.Holder.Digest()

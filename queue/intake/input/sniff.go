@@ -57,7 +57,7 @@ type sniffed struct {
 }
 
 // sniff looks at the first line that counts and leaves it to be read again.
-func sniff(scanner *lineScanner, opts Options) (sniffed, error) {
+func sniff(scanner *lineScanner, cols columns, opts Options) (sniffed, error) {
 	line, err := scanner.nextContent()
 	if errors.Is(err, io.EOF) {
 		format := opts.Format
@@ -73,7 +73,7 @@ func sniff(scanner *lineScanner, opts Options) (sniffed, error) {
 	text := bytes.TrimSpace(line.text)
 	found := sniffed{format: opts.Format, crlf: line.crlf}
 	if found.format == FormatAuto {
-		found.format = formatOf(text, columnsOf(opts.Kind))
+		found.format = formatOf(text, cols)
 	}
 	// Only the very first line condemns a file. Further down, as after the first comment of a rejects file, such a line
 	// is just a bad one.
@@ -91,7 +91,7 @@ func formatOf(text []byte, cols columns) Format {
 		return FormatNDJSON
 	case beginsSep(text):
 		return FormatCSV
-	case bytes.ContainsAny(text, ",;\t"), cols.index(string(bytes.Trim(text, `"`))) == columnDomain:
+	case bytes.ContainsAny(text, ",;\t"), cols.index(string(bytes.Trim(text, `"`))) == columnSubject:
 		return FormatCSV
 	}
 	return FormatLines
