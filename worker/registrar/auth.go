@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 const (
@@ -99,7 +101,7 @@ func (t *tokens) next() (*token, *flight, error) {
 		return t.current, nil, nil
 	}
 	if t.flight == nil {
-		ctx, cancel := withTimeout(context.Background(), t.timeout)
+		ctx, cancel := upstream.WithTimeout(context.Background(), t.timeout)
 		f := &flight{cancel: cancel, done: make(chan struct{})}
 		t.flight = f
 		t.running.Go(func() { t.fly(ctx, f) })
@@ -173,7 +175,7 @@ func (c *Client) requestToken(ctx context.Context) (Secret, time.Duration, error
 		}, nil)
 	}()
 	answer.Duration = c.clock().Sub(answer.Started)
-	if cause != nil || !answer.ok(isOK) {
+	if cause != nil || !succeeded(&answer, isOK) {
 		return "", 0, &AuthError{Answer: answer, cause: c.safe(cause, nil)}
 	}
 	return value, life, nil

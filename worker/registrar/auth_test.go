@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -284,7 +286,7 @@ func TestTLS(t *testing.T) {
 		}
 	}))
 	srv.EnableHTTP2 = true
-	srv.Config.ErrorLog = discardLog()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 
@@ -295,7 +297,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	c = newTestClient(t, testConfig(srv.URL))
-	c.transport.TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	c.line.Transport().TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	if got, err = c.RegisterBulk(testContext(t), someRegistrations); err != nil || !got.Complete {
 		t.Fatalf("got %+v, error %v", got, err)
 	}

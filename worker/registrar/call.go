@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"time"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 // Bounds of reply bodies, in bytes. A bulk reply may use perItem for each item asked about.
@@ -17,7 +17,6 @@ const (
 	maxReply      = 16 << 20
 	baseReply     = 64 << 10
 	perItem       = 8 << 10
-	maxPooled     = 1 << 20 // larger buffers are left to the garbage collector
 )
 
 func replyLimit(items int) int64 {
@@ -53,13 +52,13 @@ func isOKOrNoContent(status int) bool {
 	return status == http.StatusOK || status == http.StatusNoContent
 }
 
-// ok reports that the operation succeeded: the status says so and the reply was read and decoded.
-func (a *Answer) ok(success func(int) bool) bool { return success(a.Status) && a.Complete }
+// succeeded reports that the operation succeeded: the status says so and the reply was read and decoded.
+func succeeded(a *Answer, success func(int) bool) bool { return success(a.Status) && a.Complete }
 
 // do gets a token and sends r once. Timeout covers both.
 func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 	answer := Answer{Started: c.clock()}
-	ctx, cancel := withTimeout(ctx, c.timeout)
+	ctx, cancel := upstream.WithTimeout(ctx, c.timeout)
 	defer cancel()
 
 	tok, err := c.tokens.get(ctx)
@@ -68,104 +67,57 @@ func (c *Client) do(ctx context.Context, r request) (Answer, error) {
 		err = c.exchange(ctx, &answer, r, tok)
 	}
 	answer.Duration = c.clock().Sub(answer.Started)
-	if err != nil || !answer.ok(r.success) {
-		return answer, &Error{Op: r.op, Answer: answer, cause: c.safe(err, r.hidden)}
+	if err != nil || !succeeded(&answer, r.success) {
+		return answer, upstream.NewError(r.op, answer, c.safe(err, r.hidden))
 	}
 	return answer, nil
-}
-
-// withTimeout is context.WithTimeout with a cause that says how long was waited.
-func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no whole reply within %s: %w", d, context.DeadlineExceeded))
 }
 
 // refuse answers a call that cannot be sent as it is.
 func (c *Client) refuse(op Op, why string) (Answer, error) {
 	answer := Answer{Started: c.clock()}
-	return answer, &Error{Op: op, Answer: answer, cause: fmt.Errorf("%w: %s", ErrInput, why)}
-}
-
-// noBody is an empty body that net/http does not recognise as one. A request without a body counts as
-// replayable for GET, and net/http would send it again on its own; this one goes out once. Nothing is sent of it.
-type noBody struct{}
-
-func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
-func (noBody) Close() error             { return nil }
-
-func (c *Client) newRequest(ctx context.Context, r request, tok *token) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, nil)
-	if err != nil {
-		return nil, fmt.Errorf("build request: %w", err)
-	}
-	// The body is set here and not by NewRequest, which would add GetBody and with it the means to send it twice.
-	req.Body = noBody{}
-	if r.body != nil {
-		req.Body = io.NopCloser(bytes.NewReader(r.body))
-		req.ContentLength = int64(len(r.body))
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", c.userAgent)
-	if tok != nil {
-		req.Header.Set("Authorization", "Bearer "+string(tok.Value))
-	}
-	return req, nil
+	return answer, upstream.NewError(op, answer, fmt.Errorf("%w: %s", ErrInput, why))
 }
 
 // exchange sends r once and fills answer; tok is nil for the authentication request. Its error says what went wrong
-// beyond the status. It uses the transport and not an http.Client, which would follow redirects.
+// beyond the status.
 func (c *Client) exchange(ctx context.Context, answer *Answer, r request, tok *token) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	sent := upstream.Request{
+		Method: r.method, URL: c.base + r.path, Body: r.body,
+		Limit: r.limitOf,
+		Read:  func(status int, body []byte, err error) error { return c.read(answer, r, status, body, err) },
 	}
-	var trace sendTrace
-	req, err := c.newRequest(trace.context(ctx), r, tok)
-	if err != nil {
-		return err
+	if tok != nil {
+		sent.Bearer = tok.Value
 	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
-		answer.Sent = trace.sent()
-		return err
-	}
-	answer.Sent = true
-	answer.Status = resp.StatusCode
-	answer.RetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), c.clock())
-	defer resp.Body.Close() // what it says would change nothing about a reply that was read
-	return c.readReply(answer, r, resp)
+	return c.line.Send(ctx, answer, sent)
 }
 
-func (c *Client) readReply(answer *Answer, r request, resp *http.Response) error {
-	later := resp.StatusCode == http.StatusAccepted && r.accepted != nil
-	limit := int64(maxErrorReply)
-	if r.success(resp.StatusCode) || later {
-		limit = r.limit
+// reads reports whether the body of a status is read as what the method asked for.
+func (r request) reads(status int) bool { return r.success(status) || r.readsLater(status) }
+
+func (r request) readsLater(status int) bool {
+	return status == http.StatusAccepted && r.accepted != nil
+}
+
+func (r request) limitOf(status int) int64 {
+	if r.reads(status) {
+		return r.limit
 	}
-	if resp.StatusCode < http.StatusOK { // 101: what follows is no reply
-		return errors.New("upstream switched protocols")
-	}
-	buf := c.buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if buf.Cap() <= maxPooled {
-			buf.Reset()
-			c.buffers.Put(buf)
-		}
-	}()
-	err := readBody(buf, resp, limit)
-	if err != nil {
-		err = fmt.Errorf("read reply: %w", err)
-	}
+	return maxErrorReply
+}
+
+func (c *Client) read(answer *Answer, r request, status int, body []byte, err error) error {
 	switch {
 	case err != nil:
-	case later:
-		r.accepted(buf.Bytes())
-	case r.success(resp.StatusCode) && r.decode != nil:
-		err = r.decode(buf.Bytes())
+	case r.readsLater(status):
+		r.accepted(body)
+	case r.success(status) && r.decode != nil:
+		err = r.decode(body)
 	}
 	answer.Complete = err == nil
-	if !answer.ok(r.success) {
-		c.quote(answer, r, buf.Bytes())
+	if !succeeded(answer, r.success) {
+		c.quote(answer, r, body)
 	}
 	return err
 }
@@ -193,5 +145,5 @@ func (c *Client) safe(err error, hidden func() terms) error {
 	if err == nil || errors.As(err, &auth) {
 		return err
 	}
-	return &safeCause{text: c.cleanLazily(err.Error(), hidden), err: err}
+	return upstream.Cause(c.cleanLazily(err.Error(), hidden), err)
 }

@@ -173,7 +173,7 @@ func TestNotSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		up.close()
-		c.transport.CloseIdleConnections()
+		c.line.CloseIdle()
 		got, err := c.RegisterBulk(testContext(t), someRegistrations)
 		if !errors.Is(err, syscall.ECONNREFUSED) || got.Sent || got.Status != 0 {
 			t.Errorf("got %+v, error %v", got, err)

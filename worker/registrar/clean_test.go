@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 func TestClean(t *testing.T) {
@@ -158,7 +160,7 @@ func TestCleanHidesSecrets(t *testing.T) {
 	if n := len(s.current()); n != 1+keptTokens {
 		t.Errorf("%d needles", n)
 	}
-	if got := s.clean(testSecret, nil); got != redacted {
+	if got := s.clean(testSecret, nil); got != upstream.Hidden {
 		t.Errorf("the client secret is forgotten: %q", got)
 	}
 }

@@ -1,27 +1,24 @@
 package registrar
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 // Client speaks for one account of one registrar. Its methods may be called concurrently.
 type Client struct {
-	base      string
-	paths     Paths
-	userAgent string
-	timeout   time.Duration
-	clock     func() time.Time
-	account   *account // behind a pointer, so that printing a Client does not print it
-	scrub     *scrubber
-	tokens    *tokens
-	transport *http.Transport
-	buffers   sync.Pool
+	base    string
+	paths   Paths
+	timeout time.Duration
+	clock   func() time.Time
+	account *account // behind a pointer, so that printing a Client does not print it
+	scrub   *scrubber
+	tokens  *tokens
+	line    *upstream.Line
 }
 
 type account struct {
@@ -36,18 +33,16 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("configure registrar client: %w", err)
 	}
 	c := &Client{
-		base:      cfg.BaseURL,
-		paths:     cfg.Paths,
-		userAgent: cfg.UserAgent,
-		timeout:   cfg.Timeout,
-		clock:     cfg.Clock,
-		account:   &account{ID: cfg.ClientID, Secret: cfg.ClientSecret},
-		scrub:     newScrubber(cfg.ClientSecret, cfg.Hidden...),
-		transport: newTransport(cfg.MaxConns, cfg.Timeout, cfg.Clock),
-		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
-	}
-	if !cfg.AllowPlaintext && strings.HasPrefix(strings.ToLower(cfg.BaseURL), "http://") {
-		c.transport.DialContext = onThisMachine(c.transport.DialContext)
+		base:    cfg.BaseURL,
+		paths:   cfg.Paths,
+		timeout: cfg.Timeout,
+		clock:   cfg.Clock,
+		account: &account{ID: cfg.ClientID, Secret: cfg.ClientSecret},
+		scrub:   newScrubber(cfg.ClientSecret, cfg.Hidden...),
+		line: upstream.NewLine(upstream.LineConfig{
+			MaxConns: cfg.MaxConns, Timeout: cfg.Timeout, UserAgent: cfg.UserAgent, Clock: cfg.Clock,
+			HereOnly: !cfg.AllowPlaintext && strings.HasPrefix(strings.ToLower(cfg.BaseURL), "http://"),
+		}),
 	}
 	c.tokens = newTokens(cfg.Clock, cfg.Timeout, c.requestToken)
 	return c, nil
@@ -57,13 +52,13 @@ func New(cfg Config) (*Client, error) {
 // connection: close the client after its last call has returned. Later calls fail with ErrClosed.
 func (c *Client) Close() {
 	c.tokens.close()
-	c.transport.CloseIdleConnections()
+	c.line.CloseIdle()
 }
 
 // Authenticate makes sure that there is a token that can be used, and sends nothing else. A worker calls it before it
 // records the intent to pay.
 func (c *Client) Authenticate(ctx context.Context) error {
-	ctx, cancel := withTimeout(ctx, c.timeout)
+	ctx, cancel := upstream.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if _, err := c.tokens.get(ctx); err != nil {
 		return c.safe(err, nil)

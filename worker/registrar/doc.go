@@ -4,10 +4,7 @@
 // repeats a request, never sleeps and never follows a redirect: a registration costs money, so whoever decides to send
 // again must know what the first request brought. That is what [Answer] tells, whether the request succeeded or not.
 //
-// All requests use HTTP/1.1 on a connection of their own. HTTP/2 lets a client send a request again that the
-// server says it did not process (RFC 9113, 8.7), and net/http does so by itself; HTTP/1.1 also makes it possible to
-// say with certainty that no byte of a request left this machine ([Answer.Sent]). No Idempotency-Key is
-// sent, since the upstream knows none and net/http would take it as leave to send a POST twice.
+// How a request is sent, and what makes it certain that no byte of one left this machine, is in package upstream.
 //
 // Paths and field names that the public documentation does not give are assumptions. They are all in wire.go.
 //

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 const (
@@ -114,7 +116,7 @@ func (s *scrubber) hide(text string) string {
 	if !found {
 		return text
 	}
-	return redact(text, mask, redacted)
+	return redact(text, mask, upstream.Hidden)
 }
 
 // find marks what gives a secret away, also in encoded parts of a text.

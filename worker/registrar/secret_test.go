@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 func TestSecretPrintsNowhere(t *testing.T) {
@@ -41,7 +43,7 @@ func TestSecretPrintsNowhere(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	}
-	if got := cfg.ClientSecret.String() + cfg.ClientSecret.GoString() + fmt.Sprint(cfg.ClientSecret); got != redacted+redacted+redacted {
+	if got := cfg.ClientSecret.String() + cfg.ClientSecret.GoString() + fmt.Sprint(cfg.ClientSecret); got != upstream.Hidden+upstream.Hidden+upstream.Hidden {
 		t.Errorf("prints as %s", got)
 	}
 }

@@ -37,8 +37,8 @@ type reply struct {
 	hang  bool // until the test ends
 }
 
-// upstream serves raw bytes over a listener, so that a test decides about every byte.
-type upstream struct {
+// scripted serves raw bytes over a listener, so that a test decides about every byte.
+type scripted struct {
 	listener net.Listener
 	answer   func(received) reply
 	end      chan struct{}
@@ -50,7 +50,7 @@ type upstream struct {
 }
 
 // newUpstream answers every authentication request with testdata/token.http and leaves the others to answer.
-func newUpstream(t *testing.T, answer func(received) reply) *upstream {
+func newUpstream(t *testing.T, answer func(received) reply) *scripted {
 	t.Helper()
 	token := fixture(t, "token")
 	return newBareUpstream(t, func(r received) reply {
@@ -61,21 +61,21 @@ func newUpstream(t *testing.T, answer func(received) reply) *upstream {
 	})
 }
 
-func newBareUpstream(t *testing.T, answer func(received) reply) *upstream {
+func newBareUpstream(t *testing.T, answer func(received) reply) *scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &upstream{listener: l, answer: answer, end: make(chan struct{})}
+	u := &scripted{listener: l, answer: answer, end: make(chan struct{})}
 	u.done.Go(u.accept)
 	t.Cleanup(u.close)
 	return u
 }
 
-func (u *upstream) url() string { return "http://" + u.listener.Addr().String() }
+func (u *scripted) url() string { return "http://" + u.listener.Addr().String() }
 
-func (u *upstream) accept() {
+func (u *scripted) accept() {
 	for {
 		c, err := u.listener.Accept()
 		if err != nil {
@@ -89,7 +89,7 @@ func (u *upstream) accept() {
 	}
 }
 
-func (u *upstream) serve(c net.Conn, n int) {
+func (u *scripted) serve(c net.Conn, n int) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
@@ -116,14 +116,14 @@ func (u *upstream) serve(c net.Conn, n int) {
 	}
 }
 
-func (u *upstream) all() []received {
+func (u *scripted) all() []received {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.requests)
 }
 
 // to returns what came for a path.
-func (u *upstream) to(path string) []received {
+func (u *scripted) to(path string) []received {
 	var found []received
 	for _, r := range u.all() {
 		if r.URL.Path == path {
@@ -133,7 +133,7 @@ func (u *upstream) to(path string) []received {
 	return found
 }
 
-func (u *upstream) close() {
+func (u *scripted) close() {
 	u.mu.Lock()
 	select {
 	case <-u.end:

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
 func TestDecodeChecks(t *testing.T) {
@@ -222,7 +224,7 @@ func TestErrorStatusCodeThatDoesNotFit(t *testing.T) {
 		if !ok || code != want.code || message != want.message {
 			t.Errorf("%s: %d, %q, %v; want %d, %q", raw, code, message, ok, want.code, want.message)
 		}
-		if said := describe(OpCheck, Answer{Status: 422, Documented: ok, StatusCode: code, Message: message}, nil); !strings.Contains(said+"(the body says 0)", raw) {
+		if said := upstream.Describe(OpCheck, Answer{Status: 422, Documented: ok, StatusCode: code, Message: message}, nil); !strings.Contains(said+"(the body says 0)", raw) {
 			t.Errorf("%s: it says %s", raw, said)
 		}
 	}

@@ -28,6 +28,7 @@ type books struct {
 	holderIDs  []string               // in order of creation
 	created    []HolderCreated
 	tokens     map[string]int
+	issued     []TokenIssued
 	later      int         // accepted items whose effect is to come
 	file       *ledgerFile // nil without a path
 }
@@ -137,6 +138,7 @@ func (b *books) snapshot() *Ledger {
 		BatchSizes: map[Op]map[int]int{},
 		Holders:    slices.Clone(b.created),
 		Tokens:     maps.Clone(b.tokens),
+		Issued:     slices.Clone(b.issued),
 		Balances:   map[string]int{},
 		Later:      b.later,
 	}

@@ -23,8 +23,9 @@
 //	quoting-*      Register: the item fails alone with 422, and quotes its holder in one of [Spellings]: quoting-7 in the
 //	               one of that number.
 //
-// Any other domain is available until it is registered. In GetToken the labels refused and flaky work on the
-// part of the e-mail address before the at sign.
+// Any other domain is available until it is registered. In GetToken labels work on the part of the e-mail address before the
+// at sign, such as refused-1@example.nl: refused fails as a registration, flaky the first time, and bademail, badextension,
+// badlanguage and badportal as their names say.
 //
 // The sandbox must never be kinder than the upstream may be: a second send of a registered domain is always
 // recorded, and Options.ChargeTwice lets it be paid a second time. It must never serve real credentials or

@@ -17,7 +17,7 @@ type Kind string
 
 const (
 	KindStatus      Kind = "status"       // Fault.Status instead of the real answer
-	KindQuote       Kind = "quote"        // Fault.Status, quoting the call's holders, or the newest, in the spelling Fault.Word or in turn
+	KindQuote       Kind = "quote"        // Fault.Status, quoting the call's holders, or the newest, in the spelling Fault.Word or in turn; in GetToken the person and the newest token
 	KindCut         Kind = "cut"          // the line is closed before any byte of reply
 	KindReset       Kind = "reset"        // the same with a TCP reset
 	KindBlackHole   Kind = "black-hole"   // nothing, until the client gives up
@@ -30,7 +30,7 @@ const (
 	KindHalfJSON    Kind = "half-json"    // half of the real answer, framed as if it were whole
 	KindContentType Kind = "content-type" // the real answer as text/plain
 	KindGzip        Kind = "gzip"         // the real answer, compressed although nobody asked for it
-	KindOddCode     Kind = "odd-code"     // the real answer, with Fault.Code as the statusCode of Fault.Items items
+	KindOddCode     Kind = "odd-code"     // the real answer, with Fault.Code as the statusCode of Fault.Items items, or as a token's status
 	KindRefuse      Kind = "refuse"       // whois and register items under Fault.Suffix fail alone, in the same words
 
 	// These change the results of a whois or register call that is answered 200, Fault.Items of them. They count as
@@ -137,8 +137,10 @@ func (f Fault) validate() error {
 		return fail("effect first needs k, one or more")
 	case f.Kind == KindPending && (f.Op != OpRegister || f.Effect == EffectFirst):
 		return fail("kind %q needs op %q, and the effect none, all or late", f.Kind, OpRegister)
-	case (f.Kind == KindRefuse || f.Kind == KindOddCode) && f.Op != OpWhois && f.Op != OpRegister:
+	case f.Kind == KindRefuse && f.Op != OpWhois && f.Op != OpRegister:
 		return fail("kind %q needs op %q or %q", f.Kind, OpWhois, OpRegister)
+	case f.Kind == KindOddCode && f.Op != OpWhois && f.Op != OpRegister && f.Op != OpToken:
+		return fail("kind %q needs op %q, %q or %q", f.Kind, OpWhois, OpRegister, OpToken)
 	case f.Kind == KindRefuse && f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fail("status is %d, give 400 to 599", f.Status)
 	case f.Code != "" && !json.Valid([]byte(f.Code)):
@@ -174,7 +176,9 @@ func (f Fault) matches(op Op, account string, t task) bool {
 		return t.bulk
 	case KindUnicode:
 		return slices.ContainsFunc(t.items, func(i Item) bool { return hasPunycode(i.Domain) })
-	case KindUpper, KindTaken, KindFree, KindPending, KindOddCode, KindRefuse:
+	case KindOddCode:
+		return len(t.items) > 0 || op == OpToken
+	case KindUpper, KindTaken, KindFree, KindPending, KindRefuse:
 		return len(t.items) > 0
 	}
 	return true

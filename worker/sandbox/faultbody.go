@@ -70,6 +70,8 @@ func (f Fault) oddCodes(body []byte) []byte {
 		changed = list
 	case json.Unmarshal(body, &one) == nil && one["domain"] != nil:
 		one["statusCode"] = code
+	case one["token"] != nil:
+		one["status"] = code
 	default:
 		return body
 	}

@@ -133,7 +133,7 @@ func TestGetToken(t *testing.T) {
 	for _, change := range []map[string]any{
 		{"email": "jan"}, {"email": "a@" + string(make([]byte, 60)) + ".nl"}, {"originator": ""},
 		{"languageCode": "de"}, {"firstname": "abcdefghijklmnopqrstuvwxyzabcde"}, {"surname": "x"},
-		{"email": "refused-1@shop.nl"}, {"email": "flaky-1@shop.nl"},
+		{"email": "refused-1@shop.nl"}, {"email": "flaky-1@shop.nl"}, {"email": "jan@shop.nosuchtld"},
 	} {
 		if r := ask("key", change); r.status != 500 || r.json(t)["message"] == "" {
 			t.Errorf("%v: %d %s", change, r.status, r.body)
@@ -141,6 +141,18 @@ func TestGetToken(t *testing.T) {
 	}
 	if r := ask("key", map[string]any{"email": "flaky-1@shop.nl"}); r.status != 200 {
 		t.Errorf("flaky the second time: %d %s", r.status, r.body)
+	}
+	for label, want := range map[string]string{
+		"refused": "registration failure", "bademail": "invalid email", "badextension": "invalid domain extension",
+		"badlanguage": "invalid language code", "badportal": "invalid portal code",
+	} {
+		if r := ask("key", map[string]any{"email": label + "-1@shop.nl"}); r.status != 500 || r.json(t)["message"] != want {
+			t.Errorf("%s: %d %s", label, r.status, r.body)
+		}
+	}
+	if issued := b.Ledger().Issued; len(issued) != 2 || !issued[0].PrivacyConsent || issued[0].Token != got.json(t)["token"] ||
+		issued[0].RedirectURL != got.json(t)["redirectUrl"] || issued[0].AccountURL != got.json(t)["accountUrl"] {
+		t.Errorf("issued %+v", issued)
 	}
 	if issued := b.Ledger().Tokens; issued["jan@shop.nl"] != 1 || issued["flaky-1@shop.nl"] != 1 || len(issued) != 2 {
 		t.Errorf("issued %v", issued)

@@ -25,6 +25,12 @@ const (
 	labelPending     = "pending"
 	labelPendingOnly = "pendingonly"
 	labelQuoting     = "quoting"
+
+	// These are of e-mail addresses alone.
+	labelBadEmail     = "bademail"
+	labelBadExtension = "badextension"
+	labelBadLanguage  = "badlanguage"
+	labelBadPortal    = "badportal"
 )
 
 // Labels is the table of scripted labels, for people to read.
@@ -57,7 +63,8 @@ func scripted(name string) string {
 	first, _, _ = strings.Cut(first, "-")
 	switch first {
 	case labelTaken, labelRefused, labelPoison, labelBadRequest, labelWhoisPoison, labelUnknown, labelLag, labelFlaky,
-		labelPremium, labelReserved, labelQuarantine, labelPriced, labelPending, labelPendingOnly, labelQuoting:
+		labelPremium, labelReserved, labelQuarantine, labelPriced, labelPending, labelPendingOnly, labelQuoting,
+		labelBadEmail, labelBadExtension, labelBadLanguage, labelBadPortal:
 		return first
 	}
 	return ""

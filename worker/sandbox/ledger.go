@@ -28,6 +28,7 @@ type Ledger struct {
 	BatchSizes map[Op]map[int]int `json:"batch_sizes"` // of whois and register: how many calls had so many items
 	Holders    []HolderCreated    `json:"holders"`     // every creation, also of a holder deleted since
 	Tokens     map[string]int     `json:"tokens"`      // GetToken tokens issued, by lower-case e-mail address
+	Issued     []TokenIssued      `json:"issued"`      // the same tokens, in the order in which they were issued
 	Balances   map[string]int     `json:"balances"`    // by account; negative is Unlimited
 	Later      int                `json:"later"`       // accepted items that are still to be registered and paid for
 
@@ -65,6 +66,16 @@ type HolderCreated struct {
 	Account string `json:"account"`
 	ID      string `json:"id"`
 	Email   string `json:"email"`
+}
+
+// TokenIssued is one token of GetToken.
+type TokenIssued struct {
+	Call           int    `json:"call"`
+	Email          string `json:"email"` // in lower case
+	PrivacyConsent bool   `json:"privacy_consent"`
+	Token          string `json:"token"`
+	RedirectURL    string `json:"redirect_url"`
+	AccountURL     string `json:"account_url"`
 }
 
 // Received is an item together with the call that brought it.

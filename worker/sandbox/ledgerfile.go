@@ -55,6 +55,8 @@ type event struct {
 	Created     bool      `json:"created,omitempty"`
 	ID          string    `json:"id,omitempty"`
 	Email       string    `json:"email,omitempty"`
+
+	Issued *TokenIssued `json:"issued,omitempty"`
 }
 
 // openLedgerFile replays the events of a file, or makes an empty one, and opens it to append. The end of a line
@@ -189,7 +191,9 @@ func (b *books) replayPeople(e event) error {
 		}
 	case e.Event == eventDeleted:
 		b.dropHolder(e.ID)
-	case e.Event == eventToken:
+	case e.Event == eventToken && e.Issued != nil:
+		b.enterToken(*e.Issued)
+	case e.Event == eventToken: // of an older sandbox
 		b.tokens[e.Email]++
 	default:
 		return fmt.Errorf("unknown event %q", e.Event)

@@ -117,7 +117,11 @@ func (s *Sandbox) reply(w http.ResponseWriter, r *http.Request, c *Call, a answe
 		return
 	}
 	if f.Kind == KindQuote {
-		f.Kind, f.Message = KindStatus, s.books.quoted(c, f).message
+		why := s.books.quoted(c, f)
+		if c.Op == OpToken {
+			why = s.books.quotedPerson(a.person)
+		}
+		f.Kind, f.Message = KindStatus, why.message
 	}
 	m := s.disguise(f, c.Op, a)
 	if !s.record(w, c, m.status, hit) {

@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// TokenPath is where GetToken is served, below the sandbox's base URL.
-const TokenPath = "/v2/token/gettoken"
+// Where GetToken is served, below the sandbox's base URL. Its documents give the one path, and another in their example.
+const (
+	TokenPath        = "/v2/token/gettoken"
+	TokenExamplePath = "/GetToken"
+)
 
 // maxBody bounds a request body; ten thousand registrations need about 2 MiB.
 const maxBody = 8 << 20
@@ -17,6 +20,7 @@ const maxBody = 8 << 20
 // task is a request that was read: what it asks for, and how to do it.
 type task struct {
 	account string // whom it names itself; empty where a bearer token tells
+	person  *tokenRequest
 	items   []Item
 	bulk    bool
 	// run carries a request out, as far as its extent says; operations without items ignore that.
@@ -33,10 +37,11 @@ type extent struct {
 // answer is what a request is answered with, before a fault changes it.
 type answer struct {
 	status  int
-	failure *failure // set: the documented error body
-	results []result // of whois and register
-	bulk    bool     // results are sent as a list
-	value   any      // of the other operations; nil is an empty body
+	failure *failure      // set: the documented error body
+	results []result      // of whois and register
+	bulk    bool          // results are sent as a list
+	value   any           // of the other operations; nil is an empty body
+	person  *tokenRequest // whom the request was about; nil where it names nobody
 }
 
 func failed(f *failure) answer { return answer{status: f.status, failure: f} }
@@ -59,6 +64,7 @@ func (s *Sandbox) routes() *http.ServeMux {
 	serve("POST /domain", OpRegister, s.readRegister)
 	serve("POST /domain/bulk", OpRegister, s.readBulkRegister)
 	serve("POST "+TokenPath, OpToken, s.readToken)
+	serve("POST "+TokenExamplePath, OpToken, s.readToken)
 
 	mux.Handle("/authenticate", s.wrongVerb(OpAuthenticate, "POST"))
 	mux.Handle("/whois/{domain}", s.wrongVerb(OpWhois, "GET"))
@@ -68,6 +74,7 @@ func (s *Sandbox) routes() *http.ServeMux {
 	mux.Handle("/domain", s.wrongVerb(OpRegister, "POST"))
 	mux.Handle("/domain/bulk", s.wrongVerb(OpRegister, "POST"))
 	mux.Handle(TokenPath, s.wrongVerb(OpToken, "POST"))
+	mux.Handle(TokenExamplePath, s.wrongVerb(OpToken, "POST"))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.books.other()
 		http.NotFound(w, r) // an undocumented path: what answers is a web server, not the API
@@ -116,6 +123,7 @@ func (s *Sandbox) serve(route string, op Op, read reader) http.HandlerFunc {
 		hit := s.faults.pick(op, account, t)
 		s.pause(s.opts.Latency.of(op))
 		a := s.carryOut(r, call, t, hit)
+		a.person = t.person
 		s.gates.wait(BeforeReply, seen)
 		s.reply(w, r, call, a, hit)
 		if hit != nil && hit.fault.Kind == KindAccepted {

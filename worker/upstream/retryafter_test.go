@@ -1,4 +1,4 @@
-package registrar
+package upstream
 
 import (
 	"testing"
@@ -17,8 +17,8 @@ func TestParseRetryAfter(t *testing.T) {
 		"Wed, 31 Dec 2025 23:59:59 GMT":    0,
 		"Fri, 01 Jan 9999 00:00:00 GMT":    time.Hour,
 	} {
-		if got := parseRetryAfter(value, now); got != want {
-			t.Errorf("parseRetryAfter(%q) = %s, want %s", value, got, want)
+		if got := ParseRetryAfter(value, now); got != want {
+			t.Errorf("ParseRetryAfter(%q) = %s, want %s", value, got, want)
 		}
 	}
 }
@@ -29,8 +29,8 @@ func FuzzParseRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		if d := parseRetryAfter(value, now); d < 0 || d > MaxRetryAfter {
-			t.Errorf("parseRetryAfter(%q) = %s", value, d)
+		if d := ParseRetryAfter(value, now); d < 0 || d > MaxRetryAfter {
+			t.Errorf("ParseRetryAfter(%q) = %s", value, d)
 		}
 	})
 }

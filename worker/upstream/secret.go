@@ -1,11 +1,12 @@
-package registrar
+package upstream
 
 import (
 	"fmt"
 	"log/slog"
 )
 
-const redacted = "[secret]"
+// Hidden is what stands in the place of a secret.
+const Hidden = "[secret]"
 
 // Secret is a string that prints, logs and marshals as "[secret]". Convert it with string(s) where it is used.
 //
@@ -20,20 +21,20 @@ var (
 
 // Format answers every verb alike; without it an unsuitable verb such as %d would print the value.
 func (Secret) Format(f fmt.State, _ rune) {
-	fmt.Fprint(f, redacted)
+	fmt.Fprint(f, Hidden)
 }
 
 // String returns "[secret]".
-func (Secret) String() string { return redacted }
+func (Secret) String() string { return Hidden }
 
 // GoString returns "[secret]".
-func (Secret) GoString() string { return redacted }
+func (Secret) GoString() string { return Hidden }
 
 // MarshalText returns "[secret]".
-func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (Secret) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
 
 // MarshalJSON returns "[secret]" as a JSON string.
-func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Hidden + `"`), nil }
 
 // LogValue returns "[secret]".
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (Secret) LogValue() slog.Value { return slog.StringValue(Hidden) }

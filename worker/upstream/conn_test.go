@@ -1,18 +1,15 @@
-package registrar
+package upstream
 
 import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http/httptrace"
 	"sync"
 	"testing"
 	"time"
 )
-
-func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // A process that stood still past the deadline of its request writes no byte of it any more, and says so.
 func TestLateRequestIsNotWritten(t *testing.T) {

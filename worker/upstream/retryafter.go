@@ -1,4 +1,4 @@
-package registrar
+package upstream
 
 import (
 	"net/http"
@@ -9,9 +9,9 @@ import (
 // MaxRetryAfter caps how long an upstream can ask for patience.
 const MaxRetryAfter = time.Hour
 
-// parseRetryAfter reads the Retry-After header (RFC 9110, 10.2.3): seconds, or an HTTP date. The result
+// ParseRetryAfter reads the Retry-After header (RFC 9110, 10.2.3): seconds, or an HTTP date. The result
 // lies between 0 and MaxRetryAfter; 0 stands for a missing, past or unreadable value.
-func parseRetryAfter(value string, now time.Time) time.Duration {
+func ParseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return 0

@@ -1,4 +1,4 @@
-package registrar
+package upstream
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package registrar
+package upstream
 
 import (
 	"syscall"
