@@ -8,7 +8,9 @@ import (
 )
 
 // holderColumns are those that incoming registrations have after copyColumns.
-var holderColumns = []string{"holder_digest", "holder_details"}
+func holderColumns() moreColumns {
+	return moreColumns{[]string{"holder_digest", "holder_details"}, func(j NewJob) []any { return []any{j.Holder.orNull(), j.HolderDetails} }}
+}
 
 // holderOf is a column of the holder that an order of an account means by a digest. It is a subquery and no join on purpose:
 // one look into an index for each row, whatever the planner believes of tables that were empty a moment ago.
@@ -19,7 +21,7 @@ func holderOf(column, account, digest string) string {
 // incomingWithHolders puts the holder's key into incoming registrations.
 func incomingWithHolders() string {
 	return `
-		SELECT i.*, CASE WHEN i.holder_digest IS NOT NULL THEN ` + holderOf("id", "i.account", "i.holder_digest") + ` END AS holder_key
+		SELECT i.*, CASE WHEN i.holder_digest IS NOT NULL THEN ` + holderOf("id", "i.account", "i.holder_digest") + ` END AS holder_key, ` + nobody + `
 		FROM incoming i`
 }
 

@@ -62,18 +62,19 @@ type Outcome string
 
 // The outcomes. Available and Taken end a WHOIS check well; for a registration Taken is a failure.
 const (
-	Available  Outcome = "available"
-	Taken      Outcome = "taken"
-	Registered Outcome = "registered"
-	Rejected   Outcome = "rejected"
-	Duplicate  Outcome = "duplicate"
-	Exhausted  Outcome = "exhausted"
-	Issued     Outcome = "issued"
+	Available    Outcome = "available"
+	Taken        Outcome = "taken"
+	Registered   Outcome = "registered"
+	Rejected     Outcome = "rejected"
+	Duplicate    Outcome = "duplicate"
+	Exhausted    Outcome = "exhausted"
+	Issued       Outcome = "issued"
+	TokenExpired Outcome = "expired" // it was issued, and its time is over
 )
 
 // Outcomes lists every outcome, in the order in which people read them.
 func Outcomes() []Outcome {
-	return []Outcome{Registered, Issued, Available, Taken, Rejected, Duplicate, Exhausted}
+	return []Outcome{Registered, Issued, TokenExpired, Available, Taken, Rejected, Duplicate, Exhausted}
 }
 
 // Job is a job as a reader sees it.
@@ -85,7 +86,7 @@ type Job struct {
 	Seq           int
 	Kind          Kind
 	Account       string
-	Domain        string // ASCII form, which rules
+	Domain        string // ASCII form, which rules; of a token the person's subject
 	DomainUnicode string // "" where it is the same
 	HolderID      string
 	PeriodMonths  int // 0: the upstream's default

@@ -13,13 +13,15 @@ type jobRecord struct {
 	PeriodMonths  *int      `json:"period_months"`
 	Nameservers   []string  `json:"nameservers"`
 	AllowStatus   []string  `json:"allow_status"`
+	Person        *string   `json:"person"` // as Postgres writes bytes
+	Consent       *bool     `json:"privacy_consent"`
 	Words         string    `json:"words,omitempty"` // why it is rejected; "" if it is not
 }
 
 // jobRecords are the records $1 in a FROM clause, as r.
 const jobRecords = `
 	jsonb_to_recordset($1) AS r (id uuid, order_id bigint, seq integer, domain text, domain_unicode text, holder_id text,
-		period_months integer, nameservers text[], allow_status text[], words text)`
+		period_months integer, nameservers text[], allow_status text[], person bytea, privacy_consent boolean, words text)`
 
 // recordsOf makes records of an order's jobs whose places follow after.
 func recordsOf(jobs []NewJob, order int64, after int) []jobRecord {
@@ -27,7 +29,8 @@ func recordsOf(jobs []NewJob, order int64, after int) []jobRecord {
 	for i, j := range jobs {
 		records[i] = jobRecord{
 			ID: j.ID, OrderID: order, Seq: after + i + 1, Domain: j.Domain, DomainUnicode: orNull(j.DomainUnicode), HolderID: orNull(j.HolderID),
-			PeriodMonths: orNull(j.PeriodMonths), Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, Words: clip(j.Rejected),
+			PeriodMonths: orNull(j.PeriodMonths), Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
+			Person: hexOrNull(j.Person), Consent: j.PrivacyConsent, Words: clip(j.Rejected),
 		}
 	}
 	return records

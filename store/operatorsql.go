@@ -27,7 +27,8 @@ func (a Act) obstacle() string {
 			ELSE '' END`
 	case ActRetry:
 		return `CASE
-			WHEN j.state IN ('succeeded', 'unconfirmed') THEN j.state
+			WHEN j.state IN ('succeeded', 'unconfirmed') AND j.outcome IS DISTINCT FROM 'expired' THEN j.state
+			WHEN j.kind = 'token' AND j.person IS NULL THEN 'unusable'
 			WHEN j.finished_at IS NULL THEN 'unfinished'
 			WHEN j.domain LIKE '"%' OR j.kind = 'register' AND j.outcome = 'rejected' AND j.claim_id IS NULL
 				AND j.holder_id IS NULL AND j.holder_key IS NULL THEN 'unusable'

@@ -12,11 +12,12 @@ type Purge struct {
 	Orders  int // ended for long enough, and with details
 	Holders int // whose details go
 	Kept    int // holders of these orders that another order still needs
-	Words   int // orders of registrations that ended for long enough, from which the upstream's words go
+	Words   int // orders of registrations and tokens that ended for long enough, from which the upstream's words go
+	People  int // whom the tokens of such orders were for, and whose details go
 }
 
 // Nothing reports that there is nothing to remove.
-func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 }
+func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 }
 
 // PlanPurge says what PurgeHolders would do now.
 func (s *Store) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, error) {
@@ -24,7 +25,8 @@ func (s *Store) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, 
 }
 
 // PurgeHolders removes the details of the holders whose orders ended, to the last job, longer ago than olderThan, and from all
-// orders of registrations that ended as long ago what the upstream said: it may have quoted somebody. One call is about jobs of
+// orders of registrations and tokens that ended as long ago what the upstream said: it may have quoted somebody. With tokens go the
+// people that they were for, and the subjects by which these were found. One call is about jobs of
 // several orders, so it makes no difference whose holders they name. Outcomes and the upstream's ids stay. Of the digests
 // nothing stays: they would let whoever has the database guess the details. Orders on their way in wait for it, and it
 // waits for them.
@@ -46,6 +48,9 @@ const needed = `EXISTS (
 // unguessable stands where a digest was. It is no NULL, which has a meaning of its own in an order, and equals no digest.
 const unguessable = `sha256(convert_to(gen_random_uuid()::text, 'UTF8'))`
 
+// unguessableSubject stands where a person's subject was.
+const unguessableSubject = `'person-' || left(translate(replace(gen_random_uuid()::text, '-', ''), '0189', 'ghij'), 16)`
+
 // saidOf are the calls about jobs of the orders whose words go.
 const saidOf = `(SELECT k.id FROM calls k JOIN claims c ON c.id = k.claim_id WHERE c.order_ids && ARRAY(SELECT id FROM spoken))`
 
@@ -56,6 +61,9 @@ func purgeStatements() []string {
 		`UPDATE holders h SET details = NULL, purged_at = now(), words = NULL, digest = ` + unguessable + `
 			FROM (SELECT DISTINCT holder_key FROM order_holders oh JOIN ended e ON e.id = oh.order_id) AS of
 			WHERE h.id = of.holder_key AND h.details IS NOT NULL AND NOT ` + needed,
+		`DELETE FROM tokens t USING spoken s WHERE t.order_id = s.id`,
+		`UPDATE jobs j SET person = NULL, domain = ` + unguessableSubject + `, outcome = CASE j.outcome WHEN 'issued' THEN 'expired' ELSE j.outcome END
+			FROM spoken s WHERE j.order_id = s.id AND j.kind = 'token'`,
 		`UPDATE jobs j SET last_error = NULL, whois_status = NULL FROM spoken s
 			WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL)`,
 		`UPDATE attempts SET message = NULL WHERE message IS NOT NULL AND ` + jobsOf,
@@ -69,7 +77,7 @@ func purgeStatements() []string {
 		`DELETE FROM lifted_refusals l USING purge_before b WHERE l.lifted_at <= b.at`,
 		// Such a repeat of the order passes for another one: what it asked for is not known any more.
 		`UPDATE orders o SET digest = ` + unguessable + ` FROM spoken s
-			WHERE o.id = s.id AND o.digest IS NOT NULL AND EXISTS (SELECT FROM order_holders oh WHERE oh.order_id = o.id)`,
+			WHERE o.id = s.id AND o.digest IS NOT NULL AND (o.kind = 'token' OR EXISTS (SELECT FROM order_holders oh WHERE oh.order_id = o.id))`,
 		`UPDATE orders o SET purged_at = now() FROM spoken s WHERE o.id = s.id`,
 	}
 }
@@ -92,6 +100,9 @@ func (s *Store) purge(ctx context.Context, olderThan time.Duration, remove func(
 			return err
 		}
 		if err := tx.QueryRow(ctx, countSpoken).Scan(&p.Words); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, countPeople).Scan(&p.People); err != nil {
 			return err
 		}
 		return remove(ctx, tx)
@@ -120,7 +131,7 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 			AND ` + endedBefore,
 		`CREATE TEMPORARY TABLE spoken (id bigint PRIMARY KEY) ON COMMIT DROP`,
 		`INSERT INTO spoken SELECT o.id FROM orders o, purge_before b
-			WHERE o.kind = 'register' AND (o.purged_at IS NULL OR EXISTS (
+			WHERE o.kind IN ('register', 'token') AND (o.purged_at IS NULL OR EXISTS (
 				SELECT FROM claims c WHERE c.order_ids @> ARRAY[o.id] AND c.taken_at > o.purged_at))
 			AND ` + endedBefore,
 		`ANALYZE spoken`,
@@ -131,6 +142,9 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 	}
 	return nil
 }
+
+// countPeople counts the jobs whose person is kept.
+const countPeople = `SELECT count(*) FROM spoken s JOIN jobs j ON j.order_id = s.id WHERE j.person IS NOT NULL`
 
 // countSpoken counts the orders of which words are kept.
 const countSpoken = `

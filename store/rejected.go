@@ -26,9 +26,9 @@ func insertRejected(ctx context.Context, tx pgx.Tx, records []jobRecord) error {
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers,
-			allow_status, turn, state, outcome, finished_at, last_error)
+			allow_status, turn, privacy_consent, state, outcome, finished_at, last_error)
 		SELECT r.id, o.id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id, r.period_months, r.nameservers,
-			r.allow_status, o.turn, 'failed', 'rejected', now(), r.words
+			r.allow_status, o.turn, r.privacy_consent, 'failed', 'rejected', now(), r.words
 		FROM `+jobRecords+` JOIN orders o ON o.id = r.order_id`, records)
 	return err
 }

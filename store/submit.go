@@ -38,6 +38,10 @@ type NewJob struct {
 	// with that holder brings the details; the others may leave them out.
 	Holder        HolderDigest
 	HolderDetails []byte // JSON; personal data
+	// Person is whom a token is for, sealed by whoever has the key; nil for what is not to be carried out. Domain is the person's
+	// subject then.
+	Person         []byte
+	PrivacyConsent *bool // what the order said of it; nil: nothing
 	// Rejected says why nobody will carry the job out: its row ends as it begins. Only AdoptJobs takes such jobs. What is no
 	// domain begins with a quote, and a registration that cannot be used has no holder: such a row is never tried again.
 	Rejected string
@@ -62,10 +66,13 @@ func (s *Store) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, e
 		if err != nil || !res.Created {
 			return err
 		}
-		if n.Kind == Register {
+		switch n.Kind {
+		case Register:
 			res.Order.Total, res.Duplicates, err = takeRegistrations(ctx, tx, res.Order, jobs)
-		} else {
-			res.Order.Total, err = copyJobs(ctx, tx, "jobs", copyColumns, res.Order, jobs)
+		case Token:
+			res.Order.Total, err = copyJobs(ctx, tx, "jobs", personColumns(), res.Order, jobs)
+		default:
+			res.Order.Total, err = copyJobs(ctx, tx, "jobs", plainColumns(), res.Order, jobs)
 		}
 		if err != nil {
 			return err
@@ -120,11 +127,20 @@ func lookupOrder(ctx context.Context, q querier, n NewOrder) (o Order, found boo
 var copyColumns = []string{"id", "order_id", "seq", "kind", "lane", "account",
 	"domain", "domain_unicode", "holder_id", "period_months", "nameservers", "allow_status", "turn"}
 
-// copyJobs copies jobs into a table: all of copyColumns, or those with holderColumns after them.
-func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
+// moreColumns are columns that jobs of a kind have after copyColumns, and their values.
+type moreColumns struct {
+	names []string
+	of    func(NewJob) []any
+}
+
+func plainColumns() moreColumns { return moreColumns{of: func(NewJob) []any { return nil }} }
+
+// copyJobs copies jobs into a table: copyColumns, and more after them.
+func copyJobs(ctx context.Context, tx pgx.Tx, table string, more moreColumns, o Order, jobs iter.Seq2[NewJob, error]) (int, error) {
 	next, stop := iter.Pull2(jobs)
 	defer stop()
 	seq, turn := 0, turnOf(o.Source)
+	columns := slices.Concat(copyColumns, more.names)
 	row := make([]any, len(columns))
 	var failed error
 	n, err := tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromFunc(func() ([]any, error) {
@@ -138,8 +154,8 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o 
 		}
 		seq++
 		copy(row, []any{toUUID(j.ID), o.ID, seq, string(o.Kind), string(o.Lane), o.Account,
-			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus, turn,
-			j.Holder.orNull(), j.HolderDetails})
+			j.Domain, orNull(j.DomainUnicode), orNull(j.HolderID), orNull(j.PeriodMonths), j.Nameservers, j.AllowStatus, turn})
+		copy(row[len(copyColumns):], more.of(j))
 		return row, nil
 	}))
 	if failed != nil {
@@ -195,11 +211,11 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 		return 0, 0, err
 	}
 	var named bool // by its details, a holder
-	total, err = copyJobs(ctx, tx, "incoming", slices.Concat(copyColumns, holderColumns), o, watchHolders(jobs, &named))
+	total, err = copyJobs(ctx, tx, "incoming", holderColumns(), o, watchHolders(jobs, &named))
 	if err != nil {
 		return 0, 0, err
 	}
-	incoming := "SELECT *, NULL::bigint AS holder_key FROM incoming"
+	incoming := "SELECT *, " + nobody + ", NULL::bigint AS holder_key FROM incoming"
 	if named {
 		if err := insertHolders(ctx, tx, o); err != nil {
 			return 0, 0, err
@@ -268,7 +284,7 @@ func insertFew(ctx context.Context, tx pgx.Tx, o Order, after int, jobs []NewJob
 func insertRecords(ctx context.Context, tx pgx.Tx, records []jobRecord) (fresh, duplicates int, err error) {
 	return insertIncoming(ctx, tx, len(records), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
-			r.period_months, r.nameservers, r.allow_status, o.turn, NULL::bigint AS holder_key
+			r.period_months, r.nameservers, r.allow_status, o.turn, r.person, r.privacy_consent, NULL::bigint AS holder_key
 		FROM `+jobRecords+` JOIN orders o ON o.id = r.order_id`, records)
 }
 
@@ -304,7 +320,7 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, 
 // maxPasses bounds how often what is left is tried. A second time is rare, a third one hardly happens.
 const maxPasses = 20
 
-const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, turn, holder_key`
+const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, turn, person, privacy_consent, holder_key`
 
 // insertFresh inserts those of i whose domain nobody has.
 func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
@@ -320,7 +336,7 @@ func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (
 	tag, err := tx.Exec(ctx, with+`
 		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
-			i.period_months, i.nameservers, i.allow_status, i.turn, i.holder_key, 'failed', 'duplicate', now(),
+			i.period_months, i.nameservers, i.allow_status, i.turn, i.person, i.privacy_consent, i.holder_key, 'failed', 'duplicate', now(),
 			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
 		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)

@@ -81,6 +81,9 @@ func TestSubmitTakesOrdersInAsGiven(t *testing.T) {
 				n := newOrder(kind, t.Name())
 				n.Lane, n.Account, n.ChunkSize = store.Bulk, "partner", c.chunkSize
 				jobs := everyField(fmt.Sprintf("%s-%d-%d", kind, c.jobs, c.chunkSize), c.jobs)
+				if kind == store.Token {
+					jobs = newTokens(c.jobs)
+				}
 				res, err := b.store.Submit(t.Context(), n, yielded(jobs))
 				if err != nil {
 					t.Fatal(err)

@@ -147,17 +147,18 @@ func (k Keys) find(id [idSize]byte) (key, bool) {
 
 // Use is what a text is sealed for. It opens for the same alone.
 type Use struct {
-	What  string // what the text is, such as token
-	Order int64  // the order's number
-	Job   [16]byte
+	What  string   // what the text is, such as token
+	Order string   // the order's name, of which its source is a part
+	Job   [16]byte // the job's id
 }
 
 // bound is what a sealed text is bound to, beside its own head.
 func (u Use) bound(head []byte) []byte {
 	b := append([]byte("bulkreg seal"), head...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(u.What)))
-	b = append(b, u.What...)
-	b = binary.BigEndian.AppendUint64(b, uint64(u.Order))
+	for _, part := range []string{u.What, u.Order} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+	}
 	return append(b, u.Job[:]...)
 }
 

@@ -29,7 +29,7 @@ func sealed(t *testing.T, k seal.Keys, text string, use seal.Use) []byte {
 	return b
 }
 
-var someUse = seal.Use{What: "token", Order: 7, Job: [16]byte{1, 2, 3}}
+var someUse = seal.Use{What: "token", Order: "shop/7", Job: [16]byte{1, 2, 3}}
 
 func TestWhatIsSealedOpensForItsUseAlone(t *testing.T) {
 	t.Parallel()
@@ -46,8 +46,8 @@ func TestWhatIsSealedOpensForItsUseAlone(t *testing.T) {
 			t.Error("the same text sealed twice looks the same")
 		}
 		for name, use := range map[string]seal.Use{
-			"another thing": {What: "url", Order: 7, Job: someUse.Job}, "another order": {What: "token", Order: 8, Job: someUse.Job},
-			"another job": {What: "token", Order: 7}, "nothing": {},
+			"another thing": {What: "url", Order: "shop/7", Job: someUse.Job}, "another order": {What: "token", Order: "shop/8", Job: someUse.Job},
+			"another job": {What: "token", Order: "shop/7"}, "nothing": {},
 		} {
 			if got, err := k.Open(kept, use); !errors.Is(err, seal.ErrBroken) || got != nil {
 				t.Errorf("for %s it opens as %q, %v", name, got, err)

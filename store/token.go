@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// personColumns are those that token jobs have after copyColumns.
+func personColumns() moreColumns {
+	return moreColumns{[]string{"person", "privacy_consent"}, func(j NewJob) []any { return []any{j.Person, j.PrivacyConsent} }}
+}
+
+// nobody stands for the columns of a person in jobs that have none.
+const nobody = `NULL::bytea AS person, NULL::boolean AS privacy_consent`
+
+// hexOrNull is bytes in Postgres' own form.
+func hexOrNull(b []byte) *string {
+	if b == nil {
+		return nil
+	}
+	text := `\x` + hex.EncodeToString(b)
+	return &text
+}
+
+// SealedPerson is whom a job's token is for, as it is kept.
+type SealedPerson struct {
+	Job            uuid.UUID
+	Source         string // of the order, as Reference
+	Reference      string
+	Person         []byte // nil: purged
+	PrivacyConsent bool
+}
+
+// People returns whom the tokens of the jobs that run under a claim are for.
+func (s *Store) People(ctx context.Context, claim uuid.UUID) (map[uuid.UUID]SealedPerson, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT j.id, o.source, o.reference, j.person, coalesce(j.privacy_consent, false)
+		`+runningUnder+` JOIN orders o ON o.id = j.order_id
+		WHERE c.id = $1`, claim)
+	if err != nil {
+		return nil, failure("read people", err)
+	}
+	people := map[uuid.UUID]SealedPerson{}
+	var p SealedPerson
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&p.Job), &p.Source, &p.Reference, &p.Person, &p.PrivacyConsent}, func() error {
+		people[p.Job] = p
+		p.Person = nil
+		return nil
+	})
+	return people, failure("read people", err)
+}
+
+// TokenLife is how long a token lives at most: the database keeps none for longer.
+const TokenLife = 10 * time.Minute
+
+// TokenResult is what one call for a token brought: how its job goes on and, where it was issued, the token.
+type TokenResult struct {
+	Call       CallResult
+	Transition Transition
+	Sealed     []byte        // the token and its URLs; nil without success
+	Age        time.Duration // how long ago the call was sent
+	Life       time.Duration // from the sending on
+}
+
+// expired reports whether the token's time was over before it could be kept.
+func (r TokenResult) expired() bool { return r.Sealed != nil && r.Age >= min(r.Life, TokenLife) }
+
+// SettleTokens writes what some calls for tokens brought, under one claim: the jobs' transitions, the tokens, and the calls' rows. A
+// token whose time is over already is not kept, and its job says so. Of two tokens for one job the one that was asked for later
+// stays. It returns how many jobs changed. The claim is closed when none of its jobs runs any more.
+func (s *Store) SettleTokens(ctx context.Context, claim uuid.UUID, results []TokenResult) (int, error) {
+	c := newColumns(len(results))
+	calls := make(uuids, len(results))
+	statuses, durations, errors := make([]int32, len(results)), make([]int64, len(results)), make([]string, len(results))
+	sealed, ages, lives := make([][]byte, len(results)), make([]float64, len(results)), make([]float64, len(results))
+	for i, r := range results {
+		t := r.Transition
+		if r.expired() {
+			t = Succeed(t.job, TokenExpired)
+			r.Sealed = nil
+		}
+		c.add(t)
+		calls[i], statuses[i], durations[i], errors[i] = toUUID(r.Call.ID), int32(r.Call.Status), r.Call.Duration.Milliseconds(), clip(r.Call.Error)
+		sealed[i], ages[i], lives[i] = r.Sealed, seconds(max(r.Age, 0)), seconds(min(r.Life, TokenLife))
+	}
+	var settled int
+	var batch pgx.Batch
+	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
+	batch.Queue(settleTokens, claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds, c.said,
+		calls, statuses, durations, errors, sealed, ages, lives).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&settled) })
+	batch.Queue(closeDone, claim)
+	return settled, failure("settle tokens", s.pool.SendBatch(ctx, &batch).Close())
+}
+
+// settleTokens is the statement of SettleTokens.
+const settleTokens = `
+	WITH r AS (
+		SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[], $8::text[],
+			$9::uuid[], $10::integer[], $11::bigint[], $12::text[], $13::bytea[], $14::float8[], $15::float8[])
+			AS r (id, state, outcome, text, delay, refund, said, call_id, status, duration, error, sealed, age, life)
+	), settled AS (
+		UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + `
+		RETURNING j.id, j.order_id, r.sealed, now() - make_interval(secs => r.age) AS sent_at, r.life
+	), kept AS (
+		INSERT INTO tokens AS t (job_id, order_id, sealed, sent_at, expires_at)
+		SELECT id, order_id, sealed, sent_at, sent_at + make_interval(secs => life) FROM settled WHERE sealed IS NOT NULL
+		ON CONFLICT (job_id) DO UPDATE SET sealed = excluded.sealed, sent_at = excluded.sent_at, expires_at = excluded.expires_at
+			WHERE excluded.sent_at >= t.sent_at
+	), finished AS (
+		UPDATE calls c SET finished_at = now(), status = nullif(r.status, 0), duration_ms = r.duration, error = nullif(r.error, '')
+		FROM r WHERE c.id = r.call_id
+	)
+	SELECT count(*) FROM settled`
+
+// closeDone closes claim $1 when none of its jobs runs under it any more.
+const closeDone = `
+	UPDATE claims c SET closed_at = now() WHERE c.id = $1 AND c.closed_at IS NULL AND NOT EXISTS (
+		SELECT FROM unnest(c.job_ids) AS member (id) JOIN jobs j ON j.id = member.id AND j.claim_id = $1 AND j.state = 'running')`
+
+// LiveToken is a token whose time is not over, as it is kept.
+type LiveToken struct {
+	Sealed    []byte
+	ExpiresAt time.Time
+	Left      time.Duration // until then, by the database's clock
+}
+
+// LiveTokens returns the tokens of an order's jobs whose time is not over. Nothing else gives them out.
+func (s *Store) LiveTokens(ctx context.Context, order int64) (map[uuid.UUID]LiveToken, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT job_id, sealed, expires_at, extract(epoch FROM expires_at - now())::float8
+		FROM tokens WHERE order_id = $1 AND expires_at > now()`, order)
+	if err != nil {
+		return nil, failure("read tokens", err)
+	}
+	var (
+		id   uuid.UUID
+		t    LiveToken
+		left float64
+	)
+	tokens := map[uuid.UUID]LiveToken{}
+	_, err = pgx.ForEachRow(rows, []any{bytesOf(&id), &t.Sealed, &t.ExpiresAt, &left}, func() error {
+		t.Left = time.Duration(left * float64(time.Second))
+		tokens[id] = t
+		t.Sealed = nil
+		return nil
+	})
+	return tokens, failure("read tokens", err)
+}
+
+// EraseTokens erases at most limit tokens whose time is over. Their jobs say so. It returns how many there were.
+func (s *Store) EraseTokens(ctx context.Context, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH over AS (
+			SELECT job_id FROM tokens WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+		), gone AS (
+			DELETE FROM tokens t USING over WHERE t.job_id = over.job_id RETURNING t.job_id
+		)
+		UPDATE jobs j SET outcome = 'expired' FROM gone WHERE j.id = gone.job_id AND j.outcome = 'issued'`, limit)
+	return int(tag.RowsAffected()), failure("erase tokens", err)
+}
