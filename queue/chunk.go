@@ -25,6 +25,9 @@ const (
 // version is the form of payload that this package writes. A payload without one is of this form too.
 const version = 1
 
+// defaultAccount is that of a payload that names none.
+const defaultAccount = "default"
+
 // Chunk is the payload of a task: jobs of one order, of one kind and account.
 type Chunk struct {
 	Version int    `json:"v,omitempty"`
@@ -101,7 +104,7 @@ func DecodeChunk(payload []byte) (Chunk, error) {
 		return Chunk{}, err
 	}
 	if c.Account == "" {
-		c.Account = "default"
+		c.Account = defaultAccount
 	}
 	if err := c.check(); err != nil {
 		return Chunk{}, err

@@ -8,6 +8,21 @@ const Token Kind = "token"
 // TypeToken is the task type of tokens.
 const TypeToken = "account:token"
 
+// TokenAccount is the account of all tokens. GetToken has credentials of its own, and so its own queues, holds and share of the
+// work: none of them is a registrar's.
+const TokenAccount = "pmg"
+
+// Account is the account that jobs of a kind have where their producer names one: the default means the one that there is.
+func (k Kind) Account(named string) string {
+	if k.OfPeople() && named == defaultAccount {
+		return TokenAccount
+	}
+	return named
+}
+
+// Serves reports whether an account may have jobs of a kind.
+func (k Kind) Serves(account string) bool { return k.OfPeople() == (account == TokenAccount) }
+
 func tokenForm() form { return form{taskType: TypeToken, about: aboutPeople} }
 
 // maxPersonal bounds each field of a person in a payload, in bytes. Package job has the rules.

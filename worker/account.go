@@ -21,5 +21,6 @@ var _ Upstream = (*registrar.Client)(nil)
 // Account is one set of upstream credentials, under the name that orders give.
 type Account struct {
 	Name     string
-	Upstream Upstream
+	Upstream Upstream // of a registrar's; nil for the account of tokens
+	Tokens   Tokens   // of the account of tokens, queue.TokenAccount; nil for all others
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // newJob makes the row of a job that a producer enqueued by itself. It is held to the rules of an order's line. Its id is
@@ -18,18 +19,38 @@ func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	return newJobBy(job.Rules{}, c, kind, j)
 }
 
+// newJobBy is newJob by other rules than the usual ones.
 func newJobBy(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
+	return rowMaker{rules: rules}.row(c, kind, j)
+}
+
+// rowMaker makes the rows of producers' jobs.
+type rowMaker struct {
+	rules job.Rules
+	keys  seal.Keys // to keep people with
+}
+
+func (m rowMaker) row(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
 	fields := job.Fields{
 		Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
+		Person: job.Person{
+			Email: j.Email, Originator: j.Originator, LanguageCode: j.LanguageCode, FirstName: j.FirstName, LastName: j.LastName,
+			PrivacyConsent: j.PrivacyConsent,
+		},
 	}
-	checked, err := rules.Check(fields, kind)
+	checked, err := m.rules.Check(fields, kind)
 	if err != nil {
 		return store.NewJob{}, err
 	}
+	subject := checked.Subject(kind)
 	n := store.NewJob{
-		ID:     queue.JobID(c.Source, c.Order, kind, checked.Domain.ASCII),
-		Domain: checked.Domain.ASCII, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths,
-		Nameservers: checked.Nameservers, AllowStatus: checked.AllowStatus,
+		ID:     queue.JobID(c.Source, c.Order, kind, subject),
+		Domain: subject, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths,
+		Nameservers: checked.Nameservers, AllowStatus: checked.AllowStatus, PrivacyConsent: checked.Person.PrivacyConsent,
+	}
+	if kind.OfPeople() {
+		n.Person, err = m.keys.SealPerson(seal.Person(checked.Person), seal.Job{Source: c.Source, Reference: c.Order, ID: n.ID})
+		return n, err
 	}
 	if checked.Domain.Unicode != n.Domain {
 		n.DomainUnicode = checked.Domain.Unicode
@@ -40,6 +61,10 @@ func newJobBy(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job) (sto
 // rejectedJob makes the row of a job that breaks a rule: it ends as it begins, with the words that say why. What is no domain
 // stands in quotes, bounded and printable, so that nothing takes it for one.
 func rejectedJob(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job, broken error) store.NewJob {
+	if kind.OfPeople() { // whoever it is stays unknown, but for the subject
+		subject := queue.Subject(j.Email)
+		return store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, subject), Domain: subject, PrivacyConsent: j.PrivacyConsent, Rejected: broken.Error()}
+	}
 	n := store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, j.Domain), Rejected: broken.Error()}
 	name, err := rules.Domain(j.Domain)
 	if err == nil {
@@ -64,14 +89,19 @@ func rowsOf(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
 }
 
 func rowsBy(rules job.Rules, c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
+	return rowMaker{rules: rules}.rows(c, kind, refused)
+}
+
+func (m rowMaker) rows(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
 	rows := make([]store.NewJob, 0, len(c.Jobs))
 	seen := make(map[uuid.UUID]bool, len(c.Jobs))
 	for _, j := range c.Jobs {
-		n, err := newJobBy(rules, c, kind, j)
-		if err != nil {
-			n = rejectedJob(rules, c, kind, j, err)
-		} else {
-			n.Rejected = refused
+		n, err := m.row(c, kind, j)
+		switch {
+		case err != nil:
+			n = rejectedJob(m.rules, c, kind, j, err)
+		case refused != "":
+			n.Rejected, n.Person = refused, nil
 		}
 		if !seen[n.ID] {
 			seen[n.ID] = true

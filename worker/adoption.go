@@ -12,8 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/queue/intake/domainname"
-	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -27,7 +25,7 @@ type adopter struct {
 	pipelines map[string]*pipeline // by account
 	chunkSize int
 	keys      queue.Keys // none: chunks need not be signed
-	suffixes  domainname.Suffixes
+	makes     rowMaker
 	redeliver time.Duration // how long a delivery may stay unclaimed
 	lines     adoptionLines
 	returning chan struct{} // holds one for each statement that gives a delivery back
@@ -46,6 +44,7 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err == nil {
 		err = a.verify(chunk, t)
 	}
+	chunk.Account = a.kind.Account(chunk.Account)
 	switch {
 	case err != nil:
 	case chunk.Fresh():
@@ -99,7 +98,7 @@ func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
 			Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
 			Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
 		},
-		rows: rowsBy(job.Rules{Suffixes: a.suffixes}, c, a.kind, ""), done: make(chan error, 1),
+		rows: a.makes.rows(c, a.kind, ""), done: make(chan error, 1),
 	}
 	if err := a.lines.of(c).wait(ctx, n, a.write); err != nil {
 		return fmt.Errorf("adopt chunk: %w", unadoptable(err))
@@ -134,15 +133,15 @@ func (a *adopter) refuseUnknown(ctx context.Context, all []*newcomer) error {
 		if a.pipelines[n.chunk.Account] != nil {
 			continue
 		}
-		if !asked {
+		if !asked && a.kind.Serves(n.chunk.Account) {
 			var err error
 			if known, err = a.store.Accounts(ctx); err != nil {
 				return err
 			}
 			asked = true
 		}
-		if !slices.Contains(known, n.chunk.Account) {
-			n.rows = rowsBy(job.Rules{Suffixes: a.suffixes}, n.chunk, a.kind, fmt.Sprintf("there is no account %q: it is not configured", n.chunk.Account))
+		if !a.kind.Serves(n.chunk.Account) || !slices.Contains(known, n.chunk.Account) {
+			n.rows = a.makes.rows(n.chunk, a.kind, fmt.Sprintf("there is no account %q: it is not configured", n.chunk.Account))
 		}
 	}
 	return nil

@@ -237,6 +237,9 @@ func chunkOf(l *lot, d store.Delivery) queue.Chunk {
 	c := queue.Chunk{Order: d.Reference, Source: d.Source, Account: l.Account, Jobs: make([]queue.Job, len(d.Jobs))}
 	for i, j := range d.Jobs {
 		c.Jobs[i] = queue.Job{ID: j.ID, Domain: j.Domain, Epoch: &j.Epoch}
+		if queue.Kind(l.Kind).OfPeople() {
+			c.Jobs[i].Domain = "" // nothing of a person, not even the subject
+		}
 	}
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -13,6 +14,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
@@ -31,6 +33,7 @@ type Options struct {
 	Kinds    []queue.Kind // which kinds to work on
 	Whois    Tuning
 	Register Tuning
+	Token    Tuning // see TokenTuning; may be zero where no account has tokens
 
 	// ProducerKeys are those with which producers sign their chunks; none: they need not.
 	ProducerKeys queue.Keys
@@ -44,6 +47,8 @@ type Options struct {
 	MaxAttempts     int
 	HoldInterval    time.Duration       // from a hold to its first probe
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
+	Languages       []string            // that producers' tokens may have; none: the usual ones
+	Seal            seal.Keys           // with which people and tokens are kept
 	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
 
 	Name  string           // of this process, for claims; default host and pid
@@ -98,9 +103,18 @@ func (o Options) withDefaults() (Options, error) {
 	check(len(o.Accounts) > 0, "no account")
 	check(len(o.Kinds) > 0, "no kind to work on")
 	for _, k := range o.Kinds {
-		check(k == queue.Whois || k == queue.Register, "kind %s cannot be worked on", k)
+		w, known := workOf(k)
+		check(known && slices.ContainsFunc(o.Accounts, w.served), "kind %s cannot be worked on: no account serves it", k)
 	}
-	for name, t := range map[string]Tuning{"whois": o.Whois, "register": o.Register} {
+	tunings := map[string]Tuning{"whois": o.Whois, "register": o.Register}
+	for _, a := range o.Accounts {
+		check((a.Tokens != nil) == (a.Name == queue.TokenAccount) && (a.Tokens != nil) != (a.Upstream != nil), "account %s has not the upstream that its name says", a.Name)
+		if a.Tokens != nil {
+			tunings["token"] = o.Token
+			check(!o.Seal.Empty(), "account %s has no encryption key", a.Name)
+		}
+	}
+	for name, t := range tunings {
 		check(t.BatchSize > 0 && t.BatchSize <= queue.MaxJobs, "%s batch size %d is not from 1 to %d", name, t.BatchSize, queue.MaxJobs)
 		check(t.Linger >= 0, "%s linger is negative", name)
 		check(t.Concurrency > 0, "%s concurrency %d is not positive", name, t.Concurrency)
@@ -144,8 +158,9 @@ func (o Options) since(begun time.Time) time.Duration {
 
 // tuning is how calls of a kind are made.
 func (o Options) tuning(kind queue.Kind) Tuning {
-	if kind == queue.Register {
-		return o.Register
+	w, known := workOf(kind)
+	if !known {
+		return Tuning{}
 	}
-	return o.Whois
+	return w.tuning(o)
 }

@@ -24,7 +24,9 @@ type pipeline struct {
 	account  string
 	tuning   Tuning
 	options  Options
-	upstream Upstream
+	work     work
+	upstream Upstream // nil where the kind does not call it, as the next
+	tokens   Tokens
 	batches  *coalescer
 	limit    *batchLimit
 	policy   *policy
@@ -65,16 +67,12 @@ func newPipeline(kind queue.Kind, a Account, st *standing, h *heartbeat, o Optio
 		kind:     store.Kind(kind),
 		account:  a.Name,
 		options:  o,
-		upstream: a.Upstream, standing: st, heartbeat: h,
+		upstream: a.Upstream, tokens: a.Tokens, standing: st, heartbeat: h,
 		policy: newPolicy(store.Kind(kind), o),
 		log:    o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
 	}
-	switch kind {
-	case queue.Register:
-		p.tuning, p.process, p.holders = o.Register, p.register, openHolderDesk()
-	default:
-		p.tuning, p.process = o.Whois, p.whois
-	}
+	p.work, _ = workOf(kind) // Options have checked it
+	p.tuning, p.process = p.work.tuning(o), p.work.process(p)
 	p.limit = newBatchLimit(p.tuning.BatchSize)
 	p.batches = newCoalescer(p.tuning.BatchSize, p.tuning.Linger, o.Clock, func() bool { return st.gate.Idle(p.class()) })
 	st.gate.Watch(p.batches.poke)
@@ -83,22 +81,10 @@ func newPipeline(kind queue.Kind, a Account, st *standing, h *heartbeat, o Optio
 }
 
 // class is the line that the pipeline's own calls wait in.
-func (p *pipeline) class() gate.Class {
-	if p.kind == store.Register {
-		return gate.Paid
-	}
-	return gate.Plain
-}
+func (p *pipeline) class() gate.Class { return p.work.class }
 
-// runners is how many batches may be under way: those in a call, and as many again that talk to Postgres. Before registrations
-// come checks, in slots of their own. Should these all come free at once, as many batches have to stand in line for them.
-func (p *pipeline) runners() int {
-	n := 2*p.tuning.Concurrency + 2
-	if p.kind == store.Register {
-		n += p.options.Whois.Concurrency
-	}
-	return n
-}
+// runners is how many batches may be under way.
+func (p *pipeline) runners() int { return p.work.runners(p.options) }
 
 // run works until the coalescer is closed, and returns when the last batch has been settled. The end of ctx is the
 // hard stop: it breaks off what is under way.

@@ -10,8 +10,22 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
+
+func registerWork() work {
+	return work{
+		tuning: func(o Options) Tuning { return o.Register }, class: gate.Paid, served: callsRegistrar,
+		// Before registrations come checks, in slots of their own. Should these all come free at once, as many batches have to stand
+		// in line for them.
+		runners: func(o Options) int { return batchesFor(o.Register) + o.Whois.Concurrency },
+		process: func(p *pipeline) func(context.Context, batch) {
+			p.holders = openHolderDesk()
+			return p.register
+		},
+	}
+}
 
 // register carries out a batch of registrations: holders that came with their details are found or created, what earlier
 // calls left behind is read, a fresh bulk WHOIS check is made, the intent to pay is committed, and only what it

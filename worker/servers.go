@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -9,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -62,7 +64,7 @@ func (w *Worker) addAdoption(kind queue.Kind, pipelines map[string]*pipeline, cl
 	a := &adopter{
 		kind: kind, store: o.Store, pipelines: pipelines, chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
 		lines: newAdoptionLines(), returning: make(chan struct{}, adopters),
-		keys: o.ProducerKeys, suffixes: o.Suffixes, again: w.producer.Again, log: log,
+		keys: o.ProducerKeys, makes: rowMaker{rules: job.Rules{Suffixes: o.Suffixes, Languages: o.Languages}, keys: o.Seal}, again: w.producer.Again, log: log,
 		down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
 	}
 	for range adoptionServers {
@@ -113,7 +115,9 @@ func servedQueues(o Options) []string {
 		for _, lane := range queue.Lanes() {
 			names = append(names, queue.Queue(kind, lane))
 			for _, a := range o.Accounts {
-				names = append(names, queue.AccountQueue(kind, lane, a.Name))
+				if slices.Contains(o.kindsOf(a), kind) {
+					names = append(names, queue.AccountQueue(kind, lane, a.Name))
+				}
 			}
 		}
 	}

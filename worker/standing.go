@@ -23,12 +23,17 @@ type standing struct {
 	upstream  *upstreamLog
 }
 
-func newStanding(account string, client redis.Scripter, o Options) *standing {
+func newStanding(a Account, client redis.Scripter, o Options) *standing {
+	account := a.Name
 	c := gate.Config{
 		Slots: map[gate.Pool]int{gate.FreeSlots: o.Whois.Concurrency, gate.PaidSlots: o.Register.Concurrency},
 		Clock: o.Clock, Await: o.await,
 	}
+	if a.Tokens != nil {
+		c.Slots = map[gate.Pool]int{gate.FreeSlots: o.Token.Concurrency}
+	}
 	switch {
+	case a.Tokens != nil: // the rate is a registrar's
 	case o.pace != nil:
 		c.Pace = o.pace(account)
 	case o.Rate > 0:

@@ -12,6 +12,14 @@ import (
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
+func whoisWork() work {
+	return work{
+		tuning: func(o Options) Tuning { return o.Whois }, class: gate.Plain, served: callsRegistrar,
+		runners: func(o Options) int { return batchesFor(o.Whois) },
+		process: func(p *pipeline) func(context.Context, batch) { return p.whois },
+	}
+}
+
 // whois carries out a batch of WHOIS checks: one bulk call, one settling. Where something in the batch is bad,
 // its halves follow under the same claim.
 func (p *pipeline) whois(ctx context.Context, b batch) {

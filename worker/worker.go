@@ -41,6 +41,7 @@ type Worker struct {
 	pipelines  []*pipeline
 	standings  []*standing
 	heartbeat  *heartbeat
+	eraser     *eraser
 	holdWatch  *holdWatch
 	log        zerolog.Logger
 }
@@ -77,16 +78,16 @@ func New(o Options) (*Worker, error) {
 // addPipelines makes each account's pipelines, and the prober that looks after its holds.
 func (w *Worker) addPipelines() {
 	o := w.options
-	w.heartbeat, w.holdWatch = newHeartbeat(o), newHoldWatch(o)
+	w.heartbeat, w.holdWatch, w.eraser = newHeartbeat(o), newHoldWatch(o), newEraser(o)
 	for _, a := range o.Accounts {
-		st := newStanding(a.Name, w.redis, o)
+		st := newStanding(a, w.redis, o)
 		w.standings = append(w.standings, st)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{}, gate: st.gate, told: make(chan store.Standing, 1),
 			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
-		for _, kind := range o.Kinds {
+		for _, kind := range o.kindsOf(a) {
 			p := newPipeline(kind, a, st, w.heartbeat, o)
 			prober.kinds = append(prober.kinds, p.kind)
 			prober.pipelines[p.kind] = p
@@ -117,6 +118,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopRoles()
 	for _, role := range []func(context.Context){
 		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.reporter.run,
+		w.eraser.run,
 	} {
 		running.Go(func() { role(roles) })
 	}

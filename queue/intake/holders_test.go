@@ -10,6 +10,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // holderLines is a file of domains, each with the holder that nameOf gives it.
@@ -46,7 +47,7 @@ func TestSpoolKeepsEachHoldersDetailsOnce(t *testing.T) {
 	order := Order{Source: "test", Reference: "r", Kind: queue.Register, Account: "default"}
 	for range 2 { // it can be read again
 		brought, jobs := map[store.HolderDigest]holder.Details{}, 0
-		for j, err := range s.jobs(order) {
+		for j, err := range s.jobs(order, seal.Keys{}) {
 			if err != nil {
 				t.Fatal(err)
 			}

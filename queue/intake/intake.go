@@ -14,6 +14,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // Store is what intake asks of the database.
@@ -50,16 +51,36 @@ func (o Order) Check() error {
 	if err := queue.CheckName(o.Account, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's account %w", err)
 	}
+	if !o.Kind.Serves(o.Account) {
+		return fmt.Errorf("the account %s cannot have orders of the kind %s: %s is the account of tokens, and of nothing else", o.Account, o.Kind, queue.TokenAccount)
+	}
 	return nil
 }
 
 // Chunks says how many jobs go into a chunk, by kind: as many as a worker puts into a call.
-type Chunks struct{ Whois, Register int }
+type Chunks struct {
+	Whois, Register int
+	Token           int // 0: tokens are refused
+}
+
+// of is the size for a kind; 0: there is none.
+func (c Chunks) of(kind queue.Kind) int {
+	switch kind {
+	case queue.Whois:
+		return c.Whois
+	case queue.Register:
+		return c.Register
+	case queue.Token:
+		return c.Token
+	}
+	return 0
+}
 
 // Intake takes orders in. It is safe for concurrent use.
 type Intake struct {
 	store  Store
 	chunks Chunks
+	keys   seal.Keys
 }
 
 // New takes orders into st, in chunks of the given sizes; those must be from 1 to queue.MaxJobs.
@@ -72,8 +93,15 @@ func New(st Store, chunks Chunks) (*Intake, error) {
 	return &Intake{store: st, chunks: chunks}, nil
 }
 
+// SealingWith is the same intake, which keeps people with these keys. One without keys takes no tokens.
+func (in *Intake) SealingWith(keys seal.Keys) *Intake {
+	with := *in
+	with.keys = keys
+	return &with
+}
+
 // ErrEmpty says that an order has no jobs.
-var ErrEmpty = errors.New("the order is empty: there is no domain in it")
+var ErrEmpty = errors.New("the order is empty: there is nothing in it")
 
 // Find finds the order that this one would repeat, if it was taken in before. It fails as Submit would.
 func (in *Intake) Find(ctx context.Context, o Order, s *Spool) (existing store.Order, found bool, err error) {
@@ -91,22 +119,24 @@ func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (store.Submitte
 	if err != nil {
 		return store.Submitted{}, err
 	}
-	return in.store.Submit(ctx, n, s.jobs(o))
+	return in.store.Submit(ctx, n, s.jobs(o, in.keys))
 }
 
 func (in *Intake) newOrder(o Order, s *Spool) (store.NewOrder, error) {
 	if err := o.Check(); err != nil {
 		return store.NewOrder{}, err
 	}
-	if s.Len() == 0 {
+	switch {
+	case s.Len() == 0:
 		return store.NewOrder{}, ErrEmpty
+	case o.Kind.OfPeople() && in.keys.Empty():
+		return store.NewOrder{}, seal.ErrNoKey
+	case in.chunks.of(o.Kind) == 0:
+		return store.NewOrder{}, fmt.Errorf("take order in: there is no size of chunks for %s", o.Kind)
 	}
 	n := store.NewOrder{
 		Source: o.Source, Reference: o.Reference, Kind: store.Kind(o.Kind), Lane: store.Plain,
-		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.Whois,
-	}
-	if o.Kind == queue.Register {
-		n.ChunkSize = in.chunks.Register
+		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind),
 	}
 	if s.Len() > n.ChunkSize {
 		n.Lane = store.Bulk // it fills calls by itself, and must not stand before those that do not

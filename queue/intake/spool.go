@@ -15,6 +15,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // Spool holds an order's jobs in a temporary file. It can be read any number of times, by one goroutine at once.
@@ -28,13 +29,14 @@ type Spool struct {
 
 // entry is one job in the file.
 type entry struct {
-	Domain       string   `json:"d"`
+	Domain       string   `json:"d,omitempty"`
 	Unicode      string   `json:"u,omitempty"` // where it differs
 	HolderID     string   `json:"h,omitempty"`
 	PeriodMonths int      `json:"p,omitempty"`
 	Nameservers  []string `json:"n,omitempty"`
 	AllowStatus  []string `json:"a,omitempty"`
 	Holder       []byte   `json:"k,omitempty"` // digest of its details, where it names no id
+	Person       *person  `json:"t,omitempty"` // of a token
 	// Details are no part of the order's digest, which has theirs. They stand with the first jobs of a holder only.
 	Details json.RawMessage `json:"o,omitempty"`
 }
@@ -89,6 +91,10 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 }
 
 func entryOf(r input.Record) entry {
+	if r.Person.Email != "" {
+		p := person(r.Person)
+		return entry{Person: &p}
+	}
 	e := entry{Domain: r.Domain.ASCII, HolderID: r.HolderID, PeriodMonths: r.PeriodMonths, Nameservers: r.Nameservers, AllowStatus: r.AllowStatus}
 	if r.Domain.Unicode != r.Domain.ASCII {
 		e.Unicode = r.Domain.Unicode
@@ -222,12 +228,19 @@ func (s *Spool) entries() iter.Seq2[entry, error] {
 	}
 }
 
-func (s *Spool) jobs(o Order) iter.Seq2[store.NewJob, error] {
+func (s *Spool) jobs(o Order, keys seal.Keys) iter.Seq2[store.NewJob, error] {
 	return func(yield func(store.NewJob, error) bool) {
 		for e, err := range s.entries() {
 			if err != nil {
 				yield(store.NewJob{}, err)
 				return
+			}
+			if e.Person != nil {
+				job, err := tokenJob(o, *e.Person, keys)
+				if !yield(job, err) || err != nil {
+					return
+				}
+				continue
 			}
 			job := store.NewJob{
 				ID:     queue.JobID(o.Source, o.Reference, o.Kind, e.Domain),
