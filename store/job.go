@@ -100,5 +100,7 @@ type Job struct {
 	CreatedAt     time.Time
 	WakeAt        time.Time // zero: no wake-up of its own
 	FinishedAt    time.Time // zero until final
-	Canceling     bool      // an operator has canceled it, and a check must show first that no call had an effect
+	// PrivacyConsent is what a token's order said of its person when it came, at CreatedAt; nil for other kinds, or for nothing.
+	PrivacyConsent *bool
+	Canceling      bool // an operator has canceled it, and a check must show first that no call had an effect
 }

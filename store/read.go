@@ -11,7 +11,7 @@ import (
 
 const jobColumns = `j.id, j.order_id, o.source, o.reference, j.seq, j.kind, j.account, j.domain, coalesce(j.domain_unicode, ''),
 	coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
-	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling, j.allow_status, coalesce(j.whois_status, '')`
+	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling, j.allow_status, coalesce(j.whois_status, ''), j.privacy_consent`
 
 func scanJob(row pgx.CollectableRow) (Job, error) {
 	var (
@@ -20,7 +20,7 @@ func scanJob(row pgx.CollectableRow) (Job, error) {
 	)
 	err := row.Scan(bytesOf(&j.ID), &j.OrderID, &j.Source, &j.Reference, &j.Seq, &j.Kind, &j.Account, &j.Domain, &j.DomainUnicode,
 		&j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.State, &j.Outcome, &j.Attempts,
-		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling, &j.AllowStatus, &j.WhoisStatus)
+		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling, &j.AllowStatus, &j.WhoisStatus, &j.PrivacyConsent)
 	if wake != nil {
 		j.WakeAt = *wake
 	}

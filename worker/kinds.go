@@ -41,7 +41,7 @@ func (o Options) kindsOf(a Account) []queue.Kind {
 }
 
 // callsRegistrar reports whether an account has a registrar.
-func callsRegistrar(a Account) bool { return a.Upstream != nil }
+func callsRegistrar(a Account) bool { return a.Tokens == nil }
 
 // batchesFor is how many batches of bulk calls may be under way: those in a call, and as many again that talk to Postgres.
 func batchesFor(t Tuning) int { return 2*t.Concurrency + 2 }

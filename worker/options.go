@@ -108,7 +108,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	tunings := map[string]Tuning{"whois": o.Whois, "register": o.Register}
 	for _, a := range o.Accounts {
-		check((a.Tokens != nil) == (a.Name == queue.TokenAccount) && (a.Tokens != nil) != (a.Upstream != nil), "account %s has not the upstream that its name says", a.Name)
+		check((a.Tokens != nil) == (a.Name == queue.TokenAccount), "account %s has not the upstream that its name says", a.Name)
 		if a.Tokens != nil {
 			tunings["token"] = o.Token
 			check(!o.Seal.Empty(), "account %s has no encryption key", a.Name)

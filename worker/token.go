@@ -192,7 +192,11 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 	fates := []fate{fateOfToken(reply, err, p.tokens.Renewed)}
 	p.heedPause(fates)
 	permit.Release()
-	p.standing.upstream.Note(store.OpToken, reply.Status, err)
+	if answersForOne(reply.Answer) && fates[0].hold == "" {
+		p.standing.upstream.Note(store.OpToken, reply.Status, nil) // it answers, if not as one would like
+	} else {
+		p.standing.upstream.Note(store.OpToken, reply.Status, err)
+	}
 	p.heedTokenCall(ctx, one, fates, reply)
 	end.sent = reply.Started
 	end.result = p.tokenResult(j, fates[0], reply, callResult(call, reply.Answer, err))

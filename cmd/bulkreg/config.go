@@ -111,7 +111,7 @@ func settingsNeeded(user string) (config.Use, func(config.Config) error) {
 	case "cli":
 		return config.UseStore | config.UseOrders | config.UseRegistrar, database
 	}
-	return config.UseAll, lacking
+	return config.UseAll, func(cfg config.Config) error { return lacking(cfg, usualKinds(cfg)) }
 }
 
 // checkConfig says what is wrong with the settings for a user of them, "" for a worker, which reads them all.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
@@ -45,8 +48,21 @@ func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	return store.Open(ctx, url, store.Options{MaxConns: cfg.DatabaseMaxConns})
+	st, err := store.Open(ctx, url, store.Options{MaxConns: cfg.DatabaseMaxConns})
+	if err != nil {
+		return nil, err
+	}
+	// Who comes first erases what has expired, also where no worker runs. Where nothing can be written now, nothing can be erased,
+	// and nothing that has expired is given out either.
+	if _, err := st.EraseTokens(ctx, erasedAtStart); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
 }
+
+// erasedAtStart bounds how many tokens a command erases before it does what it is there for.
+const erasedAtStart = 10_000
 
 // openForOrders is openStore of a database that orders may be entrusted to: one that keeps what it has committed. What is
 // allowed there and seldom meant goes to warn.
@@ -112,8 +128,8 @@ func addressesOf(name string) []netip.Addr {
 
 const lookupTime = 2 * time.Second
 
-// clients are the registrar's clients of all accounts.
-type clients []*registrar.Client
+// clients are those of all accounts.
+type clients []interface{ Close() }
 
 func (c clients) close() {
 	for _, client := range c {
@@ -121,17 +137,28 @@ func (c clients) close() {
 	}
 }
 
-// connectAccounts makes a client for every account that the settings name. The caller closes them.
-func connectAccounts(cfg config.Config) ([]worker.Account, clients, error) {
-	accounts, err := cfg.Accounts()
-	if err != nil {
-		return nil, nil, usageError(err)
-	}
+// connectAccounts makes a client for every account that some kinds of work need. The caller closes them.
+func connectAccounts(cfg config.Config, kinds []queue.Kind) ([]worker.Account, clients, error) {
 	var (
-		connected []worker.Account
-		opened    clients
+		connected  []worker.Account
+		opened     clients
+		registrars []config.Account
+		err        error
 	)
-	for _, account := range accounts {
+	if slices.Contains(kinds, queue.Token) {
+		account, client, err := connectTokens(cfg)
+		if err != nil {
+			return nil, nil, err
+		}
+		connected, opened = append(connected, account), append(opened, client)
+	}
+	if slices.ContainsFunc(kinds, func(k queue.Kind) bool { return !k.OfPeople() }) {
+		if registrars, err = cfg.Accounts(); err != nil {
+			opened.close()
+			return nil, nil, usageError(err)
+		}
+	}
+	for _, account := range registrars {
 		client, err := newClient(cfg, account, cfg.WhoisConcurrency+cfg.RegisterConcurrency)
 		if err != nil {
 			opened.close()

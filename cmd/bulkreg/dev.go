@@ -26,7 +26,7 @@ a worker. Nothing is bought, nothing needs to be configured, and when it ends no
 
 It prints what to export in a second terminal, so that the other commands work on it. If DATABASE_URL or REDIS_URL are
 set, it uses those instead, and leaves there what it wrote: a database that is empty or that dev made, and a Redis that
-nobody else uses. It never uses the REGISTRAR_* settings.`,
+nobody else uses. It never uses the REGISTRAR_* and PMG_* settings, and makes an encryption key unless there is one.`,
 		Example: `  bulkreg dev --demo
   bulkreg dev`,
 		Args: noArgs,
@@ -78,6 +78,7 @@ and then try
 
   bulkreg enqueue whois example.nl taken-example.nl --order first --wait
   echo example.nl | bulkreg enqueue register - --holder %s --order second --yes --wait
+  echo '{"email":"jan@example.nl","originator":"shop","privacyConsent":true}' | bulkreg enqueue token - --order third --wait
   bulkreg orders
   bulkreg whois example.nl
 
@@ -105,12 +106,12 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	accounts, opened, err := connectAccounts(cfg)
+	accounts, opened, err := connectAccounts(cfg, queue.Kinds())
 	if err != nil {
 		return err
 	}
 	e.push(func() error { opened.close(); return nil })
-	w, err := a.newWorker(cfg, e.store, accounts, []queue.Kind{queue.Whois, queue.Register}, e.health, log)
+	w, err := a.newWorker(cfg, e.store, accounts, queue.Kinds(), e.health, log)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,11 @@ func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.N
 	if name.Unicode != name.ASCII {
 		known.DomainUnicode = name.Unicode
 	}
+	return a.showKnown(ctx, st, jobs, known, out)
+}
+
+// showKnown shows jobs about the same with all their calls.
+func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []store.Job, known domainJSON, out output) error {
 	if !out.json() {
 		if err := a.listDomainJobs(jobs, known); err != nil {
 			return err

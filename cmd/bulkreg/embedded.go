@@ -16,6 +16,7 @@ import (
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgserver"
+	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -58,7 +59,8 @@ func (e *embedded) stop() error {
 
 func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) error {
 	e.environ = slices.DeleteFunc(slices.Clone(a.environ), func(entry string) bool {
-		return strings.HasPrefix(entry, "REGISTRAR_") // somebody may have exported the real registrar's
+		// Somebody may have exported those of the real upstreams.
+		return strings.HasPrefix(entry, "REGISTRAR_") || strings.HasPrefix(entry, "PMG_")
 	})
 	if quiet && a.variable("LOG_LEVEL") == "" {
 		e.environ = append(e.environ, "LOG_LEVEL=warn")
@@ -90,6 +92,9 @@ func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) e
 	}
 	e.push(e.sandbox.close)
 	e.export(e.sandbox.environ()...)
+	if given.TokenEncryptionKey == "" {
+		e.export("TOKEN_ENCRYPTION_KEY=" + seal.NewKey())
+	}
 	if err := e.startHealth(ctx, a.variable("METRICS_ADDR") != ""); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -20,7 +21,7 @@ import (
 func (a *app) enqueueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enqueue",
-		Short: "Give an order of WHOIS checks or registrations",
+		Short: "Give an order of WHOIS checks, registrations or tokens",
 		Long: `enqueue accepts an order, whole or not at all. It is known by its reference: the same order under the same
 reference again changes nothing, so that it is safe to repeat whenever in doubt, and another order under that
 reference is refused.`,
@@ -28,6 +29,7 @@ reference is refused.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.enqueueRegisterCommand())
+	cmd.AddCommand(a.enqueueTokenCommand())
 	cmd.AddCommand(a.enqueueWhoisCommand())
 	return cmd
 }
@@ -140,8 +142,12 @@ func closeSpool(spool *intake.Spool) error {
 func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
 	if n := stats.Duplicates; n > 0 {
 		first := stats.FirstDuplicates[0]
+		one, many := "repeated domain", "repeated domains"
+		if e.order.Kind == queue.Token {
+			one, many = "repeated person", "repeated people"
+		}
 		say(e.stderr, "%s counted once, the first being %s %d: %s\n",
-			counted(n, "repeated domain", "repeated domains"), in.unit, first.Line, first.Domain)
+			counted(n, one, many), in.unit, first.Line, first.Domain)
 	}
 	for _, column := range stats.IgnoredColumns {
 		say(e.stderr, "column %q means nothing here and is left out\n", column)
@@ -169,7 +175,12 @@ func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), 
 		return err
 	}
 	defer st.Close()
-	if err := checkAccount(ctx, e.cfg, st, e.order.Account); err != nil {
+	if e.order.Kind == queue.Token {
+		err = checkTokens(ctx, e.cfg, st)
+	} else {
+		err = checkAccount(ctx, e.cfg, st, e.order.Account)
+	}
+	if err != nil {
 		return err
 	}
 	in, err := open()
@@ -185,9 +196,16 @@ func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), 
 }
 
 func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intake.Spool, stats input.Stats, approve approval) error {
-	taker, err := intake.New(st, intake.Chunks{Whois: e.cfg.WhoisBatchSize, Register: e.cfg.RegisterBatchSize})
+	taker, err := intake.New(st, intake.Chunks{Whois: e.cfg.WhoisBatchSize, Register: e.cfg.RegisterBatchSize, Token: worker.TokenTuning(e.cfg.TokenConcurrency).BatchSize})
 	if err != nil {
 		return err
+	}
+	if e.order.Kind == queue.Token {
+		keys, err := e.cfg.SealKeys()
+		if err != nil {
+			return usageError(err)
+		}
+		taker = taker.SealingWith(keys)
 	}
 	o, found, err := taker.Find(ctx, e.order, spool)
 	if err != nil {

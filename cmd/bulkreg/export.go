@@ -31,7 +31,11 @@ func (a *app) exportCommand() *cobra.Command {
 CSV has a header; its columns begin with job_id, domain, kind, state, outcome, attempts, error. Texts are in quotes. Where
 a spreadsheet would take one for a formula, because it begins with = + - @ or one of their full-width twins, or because
 such a sign follows a semicolon or a tab, an apostrophe stands before the sign: the error is the registrar's text, and no
-text of others should be able to run there. NDJSON is one object a line, with the same names and every text as it is.`,
+text of others should be able to run there. NDJSON is one object a line, with the same names and every text as it is.
+
+Of an order of tokens it also writes, while they are good, the token, redirect_url and account_url, and when they expire: these
+are keys to people's accounts, and this is the only way to get them. It needs TOKEN_ENCRYPTION_KEY for that. Expired ones are
+gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 		Example: `  bulkreg export order-1042 > order-1042.csv
   bulkreg export order-1042 --state failed --format ndjson`,
 		Args:              oneArg(anOrder),
@@ -44,7 +48,11 @@ text of others should be able to run there. NDJSON is one object a line, with th
 					export = exportNDJSON
 				}
 				// What was written before an error is of use, and the error says that it is not all.
-				return errors.Join(export(ctx, w, st, o, store.JobFilter{States: state.states()}), w.Flush())
+				tokens, err := a.tokensOf(ctx, st, o)
+				if err != nil {
+					return err
+				}
+				return errors.Join(export(ctx, w, st, tokens, store.JobFilter{States: state.states()}), w.Flush())
 			})
 		},
 	}
@@ -54,18 +62,28 @@ text of others should be able to run there. NDJSON is one object a line, with th
 	return cmd
 }
 
-func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, o store.Order, f store.JobFilter) error {
+func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f store.JobFilter) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	for j, err := range st.Jobs(ctx, o.ID, f) {
+	for j, err := range st.Jobs(ctx, tokens.order.ID, f) {
 		if err != nil {
 			return err
 		}
-		if err := encoder.Encode(jobOut(j)); err != nil {
+		token, err := tokens.of(j)
+		if err != nil {
+			return err
+		}
+		if err := encoder.Encode(exportedJobJSON{jobOut(j), token}); err != nil {
 			return fmt.Errorf("write export: %w", err)
 		}
 	}
 	return nil
+}
+
+// exportedJobJSON is a job of an export, with its token while that is good.
+type exportedJobJSON struct {
+	jobJSON
+	tokenOut
 }
 
 // exportColumns are part of the interface: new ones go to the end.
@@ -77,21 +95,33 @@ func exportColumns() []string {
 	}
 }
 
-func exportCSV(ctx context.Context, w io.Writer, st *store.Store, o store.Order, f store.JobFilter) error {
+func exportCSV(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f store.JobFilter) error {
 	write := func(cells []string) error {
 		if _, err := io.WriteString(w, strings.Join(cells, ",")+"\n"); err != nil {
 			return fmt.Errorf("write export: %w", err)
 		}
 		return nil
 	}
-	if err := write(exportColumns()); err != nil {
+	columns, withTokens := exportColumns(), tokens.order.Kind == store.Token
+	if withTokens {
+		columns = append(columns, tokenColumns()...)
+	}
+	if err := write(columns); err != nil {
 		return err
 	}
-	for j, err := range st.Jobs(ctx, o.ID, f) {
+	for j, err := range st.Jobs(ctx, tokens.order.ID, f) {
 		if err != nil {
 			return err
 		}
-		if err := write(exportRow(j)); err != nil {
+		row := exportRow(j)
+		if withTokens {
+			token, err := tokens.of(j)
+			if err != nil {
+				return err
+			}
+			row = append(row, token.cells(j)...)
+		}
+		if err := write(row); err != nil {
 			return err
 		}
 	}

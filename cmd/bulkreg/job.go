@@ -90,7 +90,11 @@ func stillOfJob(ctx context.Context, st *store.Store, j store.Job) ([]store.Stil
 func (a *app) printJob(j store.Job) error {
 	t := newTable(a.stdout)
 	t.row("Job", j.ID.String())
-	t.row("Domain", domainCell(j))
+	if j.Kind == store.Token {
+		t.row("Person", j.Domain)
+	} else {
+		t.row("Domain", domainCell(j))
+	}
 	t.row("Order", fmt.Sprintf("%s (source %s, place %d)", j.Reference, j.Source, j.Seq))
 	t.row("Kind", string(j.Kind))
 	t.row("Account", j.Account)
@@ -103,6 +107,9 @@ func (a *app) printJob(j store.Job) error {
 	}
 	if len(j.AllowStatus) > 0 {
 		t.row("Allows", strings.Join(j.AllowStatus, ", "))
+	}
+	if j.PrivacyConsent != nil {
+		t.row("Privacy consent", fmt.Sprintf("%t, given with the order", *j.PrivacyConsent))
 	}
 	t.row("State", string(j.State))
 	t.row("Outcome", string(j.Outcome))

@@ -20,19 +20,33 @@ func (a *app) jobsCommand() *cobra.Command {
 		out    output
 	)
 	cmd := &cobra.Command{
-		Use:   "jobs REF",
-		Short: "List the jobs of an order",
+		Use:   "jobs REF | jobs --subject ADDRESS",
+		Short: "List the jobs of an order, or those for a person over all orders",
 		Long: `jobs lists the jobs of an order as they were given: what became of each, after how many attempts, and what
 the registrar said last. Where there are more than --limit, it says on standard error behind which CURSOR the next page
-begins; in JSON each job has its cursor.`,
+begins; in JSON each job has its cursor.
+
+Jobs of tokens are listed under their person's subject, which does not show who it is. --subject finds a person by e-mail
+address, or by subject: without REF in all orders, with each call that was made.`,
 		Example: `  bulkreg jobs order-1042
   bulkreg jobs order-1042 --state failed,unconfirmed
   bulkreg jobs order-1042 --outcome rejected --limit 1000 --after 1000
   bulkreg jobs order-1042 --domain example.nl
+  bulkreg jobs --subject jan@example.nl
   bulkreg jobs order-1042 --limit 0 -o json | jq -r '.[] | select(.outcome == "available") | .domain'`,
-		Args:              oneArg(anOrder),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && narrow.subject != "" {
+				return nil
+			}
+			return oneArg(anOrder)(cmd, args)
+		},
 		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+					return a.showSubject(ctx, st, narrow.subject, out)
+				})
+			}
 			filter, err := narrow.filter()
 			if err != nil {
 				return err
@@ -80,7 +94,7 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filt
 // jobTable lists what WHOIS said only of jobs that ask WHOIS: a registration that this bars has it in its error.
 func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error, end func() error) {
 	buffered := bufio.NewWriter(a.stdout)
-	header := []string{"JOB", "DOMAIN", "STATE", "OUTCOME", "ATTEMPTS", "ERROR"}
+	header := []string{"JOB", aboutColumn(kind), "STATE", "OUTCOME", "ATTEMPTS", "ERROR"}
 	if kind == store.Whois {
 		header = append(header, "WHOIS ALSO SAID")
 	}
@@ -98,6 +112,14 @@ func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error
 		return t.err
 	}
 	return print, func() error { return errors.Join(t.end(), buffered.Flush()) }
+}
+
+// aboutColumn is what a column with what jobs are about is called.
+func aboutColumn(kind store.Kind) string {
+	if kind == store.Token {
+		return "PERSON"
+	}
+	return "DOMAIN"
 }
 
 func (a *app) jobArray() (print func(store.Job) error, end func() error) {
@@ -123,7 +145,7 @@ func domainCell(j store.Job) string {
 // jobJSON is a job as programs read it, here and in an export. Its names are part of the interface.
 type jobJSON struct {
 	ID            uuid.UUID     `json:"job_id"`
-	Domain        string        `json:"domain"`
+	Domain        string        `json:"domain"` // of a token the person's subject
 	Kind          store.Kind    `json:"kind"`
 	State         store.State   `json:"state"`
 	Outcome       store.Outcome `json:"outcome"` // "" until final, and for canceled jobs
@@ -137,6 +159,8 @@ type jobJSON struct {
 	FinishedAt    *time.Time    `json:"finished_at"`
 	WhoisStatus   string        `json:"whois_status,omitempty"` // what WHOIS said beside available or taken, such as premium
 	AllowStatus   []string      `json:"allow_status,omitempty"` // words of it with which the domain may be registered
+
+	PrivacyConsent *bool `json:"privacy_consent,omitempty"` // of a token: what the order said, at created_at
 }
 
 func jobOut(j store.Job) jobJSON {
@@ -144,6 +168,6 @@ func jobOut(j store.Job) jobJSON {
 		ID: j.ID, Domain: j.Domain, Kind: j.Kind, State: j.State, Outcome: j.Outcome, Attempts: j.Attempts, Error: j.LastError,
 		DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
 		CreatedAt: j.CreatedAt.UTC(), FinishedAt: timeJSON(j.FinishedAt),
-		WhoisStatus: j.WhoisStatus, AllowStatus: j.AllowStatus,
+		WhoisStatus: j.WhoisStatus, AllowStatus: j.AllowStatus, PrivacyConsent: j.PrivacyConsent,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -14,6 +15,7 @@ type jobsFilter struct {
 	state   choices
 	outcome choice
 	domain  string
+	subject string
 	after   string
 	limit   int
 }
@@ -26,6 +28,7 @@ func (f *jobsFilter) add(cmd *cobra.Command) {
 	}
 	addChoice(cmd, &f.outcome, "outcome", "", "only jobs that ended with this `OUTCOME`", "", words...)
 	cmd.Flags().StringVar(&f.domain, "domain", "", "only the job for the domain `NAME`")
+	cmd.Flags().StringVar(&f.subject, "subject", "", "only the jobs for a person: an e-mail `ADDRESS`, or a subject")
 	cmd.Flags().StringVar(&f.after, "after", "", "only jobs behind this `CURSOR`, which the page before told")
 	cmd.Flags().IntVar(&f.limit, "limit", 100, "at most `N` jobs; 0 for all")
 }
@@ -45,6 +48,16 @@ func (f *jobsFilter) filter() (store.JobFilter, error) {
 			return filter, usagef("--domain: %w", err)
 		}
 		filter.Domain = name.ASCII
+	}
+	if f.subject != "" {
+		if f.domain != "" {
+			return filter, usagef("--domain and --subject are two different things: give one of them")
+		}
+		subject, err := job.SubjectOf(f.subject)
+		if err != nil {
+			return filter, usagef("--subject: %w", err)
+		}
+		filter.Domain = subject
 	}
 	if f.after != "" {
 		after, err := strconv.ParseInt(f.after, 10, 32)

@@ -62,6 +62,9 @@ func (p *purging) run(ctx context.Context) error {
 			"what the registrar said is removed from %s.\n",
 			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"),
 			counted(plan.Kept, "holder", "holders"), counted(plan.Words, "order", "orders"))
+		if plan.People > 0 {
+			say(p.stderr, "Of orders of tokens, %s are removed.\n", counted(plan.People, "person", "people"))
+		}
 		switch {
 		case p.dryRun:
 			fmt.Fprintln(p.stderr, "This was a dry run: nothing was removed.")
@@ -70,8 +73,8 @@ func (p *purging) run(ctx context.Context) error {
 			fmt.Fprintln(p.stderr, "There is nothing to remove.")
 			return p.print(plan)
 		}
-		question := fmt.Sprintf("Remove the details of %s, and what the registrar said from %s? They cannot be brought back.",
-			counted(plan.Holders, "holder", "holders"), counted(plan.Words, "order", "orders"))
+		question := fmt.Sprintf("Remove the details of %s%s, and what the registrar said from %s? They cannot be brought back.",
+			counted(plan.Holders, "holder", "holders"), andPeople(plan), counted(plan.Words, "order", "orders"))
 		if err := p.consent(ctx, p.yes, question); err != nil {
 			return err
 		}
@@ -83,6 +86,14 @@ func (p *purging) run(ctx context.Context) error {
 	})
 }
 
+// andPeople is what a question says of people whom tokens were for.
+func andPeople(plan store.Purge) string {
+	if plan.People == 0 {
+		return ""
+	}
+	return " and " + counted(plan.People, "person", "people")
+}
+
 func (p *purging) print(result store.Purge) error {
 	if p.out.json() {
 		return printJSON(p.stdout, struct {
@@ -91,10 +102,11 @@ func (p *purging) print(result store.Purge) error {
 			Holders int  `json:"holders"`
 			Kept    int  `json:"kept"`
 			Words   int  `json:"words"`
-		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words})
+			People  int  `json:"people"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People})
 	}
-	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS")
-	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept), thousands(result.Words))
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE")
+	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept), thousands(result.Words), thousands(result.People))
 	return t.end()
 }
 

@@ -167,6 +167,8 @@ func (s *sandboxServer) environ() []string {
 		"REGISTRAR_BASE_URL=" + s.url,
 		"REGISTRAR_CLIENT_ID=" + sandbox.DefaultClientID,
 		"REGISTRAR_CLIENT_SECRET=" + sandbox.DefaultClientSecret,
+		"PMG_TOKEN_URL=" + s.url + sandbox.TokenPath,
+		"PMG_ACCESS_TOKEN=" + sandbox.DefaultAccessToken,
 	}
 }
 

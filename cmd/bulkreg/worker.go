@@ -12,6 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
 )
 
@@ -33,11 +34,20 @@ sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 1
 			if err != nil {
 				return err
 			}
-			return a.work(cmd.Context(), kinds)
+			return a.work(cmd.Context(), kinds, !cmd.Flags().Changed("kinds"))
 		},
 	}
-	cmd.Flags().StringSliceVar(&names, "kinds", []string{"whois", "register"}, "the `kinds` of jobs to work on")
+	cmd.Flags().StringSliceVar(&names, "kinds", []string{"whois", "register"}, "the `kinds` of jobs to work on; by default also token, where PMG_ACCESS_TOKEN and TOKEN_ENCRYPTION_KEY are set")
 	return cmd
+}
+
+// usualKinds are those that a worker works on unless it is told otherwise: tokens only where there is something to ask for them with.
+func usualKinds(cfg config.Config) []queue.Kind {
+	kinds := []queue.Kind{queue.Whois, queue.Register}
+	if cfg.Tokens() {
+		kinds = append(kinds, queue.Token)
+	}
+	return kinds
 }
 
 // parseKinds reads the kinds that a worker can work on.
@@ -45,32 +55,35 @@ func parseKinds(names []string) ([]queue.Kind, error) {
 	var kinds []queue.Kind
 	for _, name := range names {
 		kind := queue.Kind(strings.TrimSpace(name))
-		if kind != queue.Whois && kind != queue.Register {
-			return nil, usagef("--kinds: a worker cannot work on %q: one or both of whois and register", name)
+		if _, err := queue.ParseKind(string(kind)); err != nil {
+			return nil, usagef("--kinds: a worker cannot work on %q: one or more of whois, register and token", name)
 		}
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
 	}
 	if len(kinds) == 0 {
-		return nil, usagef("--kinds is empty: give one or both of whois and register")
+		return nil, usagef("--kinds is empty: give one or more of whois, register and token")
 	}
 	return kinds, nil
 }
 
-func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
+func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err error) {
 	cfg, err := a.loadConfig()
 	if err != nil {
 		return err
 	}
-	if err := lacking(cfg); err != nil {
+	if usual {
+		kinds = usualKinds(cfg)
+	}
+	if err := lacking(cfg, kinds); err != nil {
 		return usageError(err)
 	}
 	log, err := a.newLogger(cfg)
 	if err != nil {
 		return err
 	}
-	accounts, opened, err := connectAccounts(cfg)
+	accounts, opened, err := connectAccounts(cfg, kinds)
 	if err != nil {
 		return err
 	}
@@ -110,12 +123,19 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
 	return w.Run(ctx)
 }
 
-// lacking is everything that a worker needs and the settings do not have, nil if they have it all.
-func lacking(cfg config.Config) error {
+// lacking is everything that a worker on some kinds needs and the settings do not have, nil if they have it all.
+func lacking(cfg config.Config, kinds []queue.Kind) error {
 	_, database := cfg.Database()
 	_, redis := cfg.Redis()
-	_, accounts := cfg.Accounts()
-	return errors.Join(database, redis, accounts)
+	var accounts, access, key error
+	if slices.ContainsFunc(kinds, func(k queue.Kind) bool { return !k.OfPeople() }) {
+		_, accounts = cfg.Accounts()
+	}
+	if slices.Contains(kinds, queue.Token) {
+		_, access = cfg.Access()
+		_, key = cfg.SealKeys()
+	}
+	return errors.Join(database, redis, accounts, access, key)
 }
 
 func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *health, log zerolog.Logger) (*worker.Worker, error) {
@@ -124,7 +144,9 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		return nil, usageError(err)
 	}
 	for i := range accounts {
-		accounts[i].Upstream = watchSending(accounts[i].Upstream, a.reached)
+		if accounts[i].Upstream != nil {
+			accounts[i].Upstream = watchSending(accounts[i].Upstream, a.reached)
+		}
 	}
 	keys, err := cfg.Keys()
 	if err != nil {
@@ -137,7 +159,18 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 	if err != nil {
 		return nil, usageError(err)
 	}
+	languages, err := cfg.Languages()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	var sealing seal.Keys
+	if slices.Contains(kinds, queue.Token) {
+		if sealing, err = cfg.SealKeys(); err != nil {
+			return nil, usageError(err)
+		}
+	}
 	return worker.New(worker.Options{
+		Token: worker.TokenTuning(cfg.TokenConcurrency), Seal: sealing, Languages: languages,
 		ProducerKeys: keys, Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
 		Whois: worker.Tuning{
 			BatchSize: cfg.WhoisBatchSize, Linger: cfg.WhoisLinger, Concurrency: cfg.WhoisConcurrency,

@@ -131,7 +131,8 @@ func TestParseKinds(t *testing.T) {
 		"one twice":   {[]string{"whois", "whois"}, []queue.Kind{queue.Whois}},
 		"none":        {nil, nil},
 		"empty name":  {[]string{""}, nil},
-		"token":       {[]string{"whois", "token"}, nil},
+		"token":       {[]string{"whois", "token"}, []queue.Kind{queue.Whois, queue.Token}},
+		"no kind":     {[]string{"whois", "transfer"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -30,3 +30,31 @@ func tokenJob(o Order, p person, keys seal.Keys) (store.NewJob, error) {
 	n.Person, err = keys.SealPerson(seal.Person(p), seal.Job{Source: o.Source, Reference: o.Reference, ID: n.ID})
 	return n, err
 }
+
+// People says whom an order of tokens is for, together.
+type People struct {
+	Total       int            `json:"total"`
+	Agreed      int            `json:"privacy_consent"` // to the privacy terms
+	Originators map[string]int `json:"originators"`
+	Languages   map[string]int `json:"languages"` // "" for those who have none
+}
+
+// People adds up whom the order is for.
+func (s *Spool) People() (People, error) {
+	all := People{Originators: map[string]int{}, Languages: map[string]int{}}
+	for e, err := range s.entries() {
+		if err != nil {
+			return People{}, err
+		}
+		if e.Person == nil {
+			continue
+		}
+		all.Total++
+		if *e.Person.PrivacyConsent {
+			all.Agreed++
+		}
+		all.Originators[e.Person.Originator]++
+		all.Languages[e.Person.LanguageCode]++
+	}
+	return all, nil
+}

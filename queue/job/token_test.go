@@ -139,3 +139,17 @@ func TestThereIsNoOtherKind(t *testing.T) {
 		}
 	}
 }
+
+func TestSubjectOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"jan@example.nl": queue.Subject("jan@example.nl"), " JAN@Example.NL ": queue.Subject("jan@example.nl"),
+		"jan@bücher.nl": queue.Subject("jan@xn--bcher-kva.nl"), "person-evbhpobvk3xqp64m": "person-evbhpobvk3xqp64m",
+		"": "", "jan": "", "person-EVBHPOBVK3XQP64M": "", "example.nl": "",
+	} {
+		got, err := job.SubjectOf(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is %q, %v; want %q", text, got, err, want)
+		}
+	}
+}

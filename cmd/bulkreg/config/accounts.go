@@ -54,7 +54,7 @@ func (p *problems) accounts(vars map[string]string, c Config) []Account {
 		}
 	}
 	slices.Sort(numbers)
-	takenBy := map[string]string{DefaultAccount: "REGISTRAR_CLIENT_ID"}
+	takenBy := map[string]string{DefaultAccount: "REGISTRAR_CLIENT_ID", queue.TokenAccount: "PMG_ACCESS_TOKEN"}
 	var accounts []Account
 	for _, n := range numbers {
 		a := p.account(vars, accountPrefix+strconv.Itoa(n)+"_", c)

@@ -54,6 +54,7 @@ func (p *problems) addresses(c Config) {
 	if _, err := c.Suffixes(); err != nil {
 		p.add("%v", err)
 	}
+	p.tokens(c)
 	if !Listenable(c.MetricsAddr) {
 		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
 			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)
@@ -127,6 +128,9 @@ func (c Config) Warnings() []string {
 	if c.PaymentProbeInterval < c.UpstreamTimeout {
 		warn("PAYMENT_PROBE_INTERVAL=%s is shorter than UPSTREAM_TIMEOUT=%s: an account that cannot pay is tried more often "+
 			"than a call may take", c.PaymentProbeInterval, c.UpstreamTimeout)
+	}
+	if c.hasAccess() && c.TokenEncryptionKey == "" {
+		warn("PMG_ACCESS_TOKEN is set and TOKEN_ENCRYPTION_KEY is not: a worker works on no tokens; make a key with `openssl rand -base64 32`")
 	}
 	if warning := c.redisWarning(); warning != "" {
 		warnings = append(warnings, warning)

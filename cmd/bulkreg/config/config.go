@@ -56,6 +56,12 @@ type Config struct {
 
 	RegistrarRate float64 `env:"REGISTRAR_RATE" envDefault:"0" example:"5" min:"0" max:"100000" unit:"requests/s" reason:"per account, over all workers together; 0 is no limit"`
 
+	TokenURL           string           `env:"PMG_TOKEN_URL" envDefault:"https://webapi.pmg.be/v2/token/gettoken" unit:"URL" reason:"where PMG's GetToken is"`
+	AccessToken        registrar.Secret `env:"PMG_ACCESS_TOKEN" unit:"text" file:"true" example:"my-access-token" reason:"PMG's credentials; in a file they are read anew for each call"`
+	TokenConcurrency   int              `env:"TOKEN_CONCURRENCY" envDefault:"4" min:"1" max:"100" unit:"calls" reason:"for tokens in flight, per process"`
+	TokenEncryptionKey registrar.Secret `env:"TOKEN_ENCRYPTION_KEY" use:"store,orders" unit:"text" file:"true" example:"KEY,OLD_KEY" reason:"base64 of 32 bytes, with which people and tokens are kept; behind a comma those that it replaces"`
+	TokenLanguages     string           `env:"TOKEN_LANGUAGES" use:"orders" envDefault:"nl,fr,en" unit:"list" reason:"that a token may be asked for in"`
+
 	UpstreamTimeout      time.Duration `env:"UPSTREAM_TIMEOUT" use:"registrar" envDefault:"30s" min:"10ms" max:"10m" unit:"duration" reason:"how long one upstream call may take"`
 	ReconcileAfter       time.Duration `env:"RECONCILE_AFTER" envDefault:"10m" min:"0s" max:"168h" unit:"duration" reason:"from an unanswered registration to the first WHOIS reading; WHOIS may lag"`
 	ReconcileEvery       time.Duration `env:"RECONCILE_EVERY" envDefault:"1m" min:"0s" max:"24h" unit:"duration" reason:"between two of these readings"`
@@ -73,6 +79,8 @@ type Config struct {
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
+
+	AccessTokenFile string `env:"-"` // where PMG_ACCESS_TOKEN_FILE says that it is; "" for nowhere
 
 	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets
 

@@ -69,6 +69,7 @@ func LoadFor(environ []string, use Use) (Config, error) {
 	vars := variables(environ)
 	c.strays = wrong.unknown(vars)
 	bad := wrong.parse(&c, vars, "")
+	c.AccessTokenFile = vars["PMG_ACCESS_TOKEN_FILE"]
 	c.Further = wrong.accounts(vars, c)
 	wrong.addresses(c)
 	wrong.relations(c, func(variables ...string) bool { // what could not be read cannot be compared

@@ -3,13 +3,17 @@ package config
 import (
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
 // Secrets are the secrets among the settings, and the passwords in addresses: whatever an upstream quotes of them is not kept.
 func (c Config) Secrets() []registrar.Secret {
-	all := []registrar.Secret{c.RegistrarClientSecret}
+	all := []registrar.Secret{c.RegistrarClientSecret, c.AccessToken}
+	for key := range strings.FieldsFuncSeq(string(c.TokenEncryptionKey), func(r rune) bool { return r == ',' || r == '\n' }) {
+		all = append(all, registrar.Secret(key))
+	}
 	for _, account := range c.Further {
 		all = append(all, account.ClientSecret)
 	}

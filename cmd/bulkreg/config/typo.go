@@ -14,7 +14,7 @@ import (
 // variables with such a beginning is taken for a slip: it would change nothing, in silence.
 var guarded = [...]string{
 	"REGISTRAR_", "REGISTER_", "WHOIS_", "RECONCILE_", "UPSTREAM_", "PAYMENT_", "RETRY_", "DATABASE_MAX_", "TERMINATION_GRACE_", "EXTRA_SUFFIXES",
-	"PRODUCER_KEYS",
+	"PRODUCER_KEYS", "PMG_ACCESS_", "PMG_TOKEN_", "TOKEN_CONCURRENCY", "TOKEN_ENCRYPTION_", "TOKEN_LANGUAGES",
 }
 
 // ours are the beginnings of names that nothing but bulkreg uses, and serviceLink what Kubernetes puts behind the name of a

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
+)
+
+// exportedTokens are the tokens of an order that are still good while they are written. Without any it needs no key.
+type exportedTokens struct {
+	order store.Order
+	live  map[uuid.UUID]store.LiveToken
+	keys  seal.Keys
+	read  time.Time // when they were read; that goes on by this machine's monotonic clock
+}
+
+// tokenOut is a token as programs read it.
+type tokenOut struct {
+	Token       string     `json:"token,omitempty"` // left out when it is not good any more
+	RedirectURL string     `json:"redirect_url,omitempty"`
+	AccountURL  string     `json:"account_url,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+}
+
+// tokensOf reads the tokens of an order, none of another kind.
+func (a *app) tokensOf(ctx context.Context, st *store.Store, o store.Order) (*exportedTokens, error) {
+	t := &exportedTokens{order: o, read: time.Now()}
+	if o.Kind != store.Token {
+		return t, nil
+	}
+	var err error
+	if t.live, err = st.LiveTokens(ctx, o.ID); err != nil || len(t.live) == 0 {
+		return t, err
+	}
+	cfg, err := a.loadConfigFor(config.UseStore)
+	if err != nil {
+		return nil, err
+	}
+	if t.keys, err = cfg.SealKeys(); err != nil {
+		return nil, usageError(err)
+	}
+	return t, nil
+}
+
+// of is a job's token, empty where there is none that is good.
+func (t *exportedTokens) of(j store.Job) (tokenOut, error) {
+	kept, there := t.live[j.ID]
+	if !there || time.Since(t.read) >= kept.Left {
+		return tokenOut{}, nil
+	}
+	token, err := t.keys.OpenToken(kept.Sealed, seal.Job{Source: t.order.Source, Reference: t.order.Reference, ID: j.ID})
+	if unknown := (*seal.UnknownKeyError)(nil); errors.As(err, &unknown) {
+		return tokenOut{}, usageError(err)
+	}
+	if err != nil {
+		return tokenOut{}, err
+	}
+	return tokenOut{Token: token.Token, RedirectURL: token.RedirectURL, AccountURL: token.AccountURL, ExpiresAt: timeJSON(kept.ExpiresAt)}, nil
+}
+
+// tokenColumns are those of an export of tokens, behind all others.
+func tokenColumns() []string {
+	return []string{"privacy_consent", "token", "redirect_url", "account_url", "expires_at"}
+}
+
+// cells are those of tokenColumns.
+func (t tokenOut) cells(j store.Job) []string {
+	consent, expires := "", ""
+	if j.PrivacyConsent != nil {
+		consent = "false"
+		if *j.PrivacyConsent {
+			consent = "true"
+		}
+	}
+	if t.ExpiresAt != nil {
+		expires = exportTime(*t.ExpiresAt)
+	}
+	return []string{consent, textCell(t.Token), textCell(t.RedirectURL), textCell(t.AccountURL), expires}
+}
