@@ -11,9 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// wakeChannel is where Postgres tells dispatchers that there is something to deliver.
-const wakeChannel = "bulkreg_wake"
-
 // NewOrder is an order on its way in.
 type NewOrder struct {
 	Source    string
@@ -223,15 +220,6 @@ func finishOrder(ctx context.Context, tx pgx.Tx, o Order, chunkSize int) error {
 		SELECT pg_notify($4, kind) FROM o`,
 		o.ID, chunkSize, o.Total, wakeChannel)
 	return err
-}
-
-// orNull makes NULL of a zero value.
-func orNull[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }
 
 // adoptable lets a producer's task through that only repeats jobs of an order submitted whole.
