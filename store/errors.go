@@ -158,6 +158,8 @@ func startFailure(action string, err error) error {
 	return refused
 }
 
-// callbackError carries an error of the caller's own (a bad line of input, say) out of a transaction
-// untouched.
+// callbackError carries an error of the caller's own out of a transaction untouched.
 type callbackError struct{ error }
+
+// untouched makes failure give back err as it is: it is the caller's own, a bad line of input, say, and not the database's.
+func untouched(err error) error { return &callbackError{err} }

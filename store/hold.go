@@ -184,7 +184,7 @@ func refuseHeld(ctx context.Context, tx pgx.Tx, account string, kind Kind, probe
 	}
 	for _, a := range allowed {
 		if probe == uuid.Nil || a.UUID != probe {
-			return &callbackError{ErrHeld}
+			return untouched(ErrHeld)
 		}
 	}
 	return nil

@@ -130,7 +130,7 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, columns []string, o 
 			return nil, nil
 		}
 		if err != nil {
-			failed = &callbackError{err}
+			failed = untouched(err)
 			return nil, failed
 		}
 		seq++
@@ -158,7 +158,7 @@ func takeRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 			return fresh + duplicates, duplicates, err
 		}
 		if err != nil {
-			return 0, 0, &callbackError{err}
+			return 0, 0, untouched(err)
 		}
 		few = append(few, j)
 		if j.Holder != (HolderDigest{}) {
