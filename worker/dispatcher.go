@@ -26,7 +26,7 @@ type dispatcher struct {
 	pauses   pauseGauge // nil: nobody pauses queues
 	lots     []lot
 	first    int    // the lot that is served first
-	fleet    *fleet // nil: this worker is alone
+	fleet    *fleetSlots // nil: this worker is alone
 	wake     chan struct{}
 	// redeliver is how long a delivery may stay unclaimed.
 	redeliver time.Duration

@@ -60,7 +60,7 @@ func New(o Options) (*Worker, error) {
 	gauge := queue.NewGauge(w.redis)
 	w.addPipelines()
 	w.dispatcher = newDispatcher(o, w.pipelines, accountQueues{w.producer}, gauge)
-	w.dispatcher.fleet, w.dispatcher.pauses = &fleet{}, gauge
+	w.dispatcher.fleet, w.dispatcher.pauses = &fleetSlots{}, gauge
 	w.rescuer = &rescuer{
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge, wake: make(chan struct{}, 1),
 		troubles: o.troubles, log: o.Log.With().Str("role", "rescuer").Logger(),
