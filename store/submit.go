@@ -92,9 +92,9 @@ func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o Order, created b
 	return o, false, err
 }
 
-// LookupOrder finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the
+// Lookup finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the
 // reference belongs to an order with other content.
-func (s *Store) LookupOrder(ctx context.Context, n NewOrder) (o Order, found bool, err error) {
+func (s *Store) Lookup(ctx context.Context, n NewOrder) (o Order, found bool, err error) {
 	o, found, err = lookupOrder(ctx, s.pool, n)
 	return o, found, failure("look order up", err)
 }
