@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -45,13 +46,21 @@ func (a *Archive) Since(ctx context.Context, queue string, at time.Time, limit i
 	return tasks, nil
 }
 
+// ErrUnreadable says that something else than Asynq has written a task.
+var ErrUnreadable = errors.New("it is no message of Asynq's")
+
+// undecodable is how Asynq says so: its errors have no types.
+const undecodable = "could not decode task message"
+
 // LostWorker reports whether a task was archived because the worker that had it in hand was lost, and it had no tries left. A
-// task that is gone was not.
+// task that is gone was not. Its error is ErrUnreadable where no look at the task will ever tell.
 func (a *Archive) LostWorker(queue, id string) (bool, error) {
 	info, err := a.inspector.GetTaskInfo(queue, id)
 	switch {
 	case isGone(err):
 		return false, nil
+	case err != nil && strings.Contains(err.Error(), undecodable):
+		return false, fmt.Errorf("read task %s of queue %s: %w", id, queue, ErrUnreadable)
 	case err != nil:
 		return false, fmt.Errorf("read task %s of queue %s: %w", id, queue, err)
 	}

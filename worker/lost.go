@@ -82,7 +82,7 @@ func (f *finder) run(ctx context.Context) {
 }
 
 // look looks at those of one archive that it has not seen.
-func (f *finder) look(ctx context.Context, c *archiveCursor) error {
+func (f *finder) look(ctx context.Context, c *archiveCursor) (all error) {
 	asking, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	found, err := f.archive.Since(asking, c.queue, c.upTo.Add(-clockSkew), findAtOnce+len(c.seen))
@@ -93,13 +93,14 @@ func (f *finder) look(ctx context.Context, c *archiveCursor) error {
 		if died, known := c.seen[task.ID]; known && died.Equal(task.Died) { // otherwise it was put back, and is here anew
 			continue
 		}
-		if err := f.judge(ctx, c.queue, task.ID); err != nil {
-			return err
+		if err := f.judge(ctx, c.queue, task.ID); err != nil { // those behind it are looked at all the same, and this one again
+			all = errors.Join(all, err)
+			continue
 		}
 		c.saw(task)
 	}
 	c.forget()
-	return nil
+	return all
 }
 
 func (c *archiveCursor) saw(task queue.Archived) {
@@ -122,6 +123,12 @@ func (c *archiveCursor) forget() {
 // judge puts a task back that lost its worker.
 func (f *finder) judge(ctx context.Context, name, id string) error {
 	lost, err := f.archive.LostWorker(name, id)
+	if errors.Is(err, queue.ErrUnreadable) {
+		f.lost.add(misfitPayload)
+		f.log.Error().Err(err).Str("reason", string(misfitPayload)).Str("task", id).Str("queue", name).
+			Msg("a task in Asynq's archive cannot be read: it stays there")
+		return nil
+	}
 	if err != nil || !lost {
 		return err
 	}

@@ -59,7 +59,11 @@ func TestTasksThatLostTheirWorkerAreFound(t *testing.T) {
 	lost := asynq.ErrLeaseExpired.Error()
 	b.archiveAs("register", queue.TypeRegister, payload("before"), lost)
 	b.archiveAs("register", queue.TypeRegister, payload("other"), "somebody's own reason")
-	b.archiveAs("whois", queue.TypeRegister, payload("misfit"), lost) // is turned away for what it is
+	b.archiveAs("whois", queue.TypeRegister, payload("misfit"), lost)                // is turned away for what it is
+	garbage := b.archiveAs("register", queue.TypeRegister, payload("garbage"), lost) // what nobody can read keeps nobody from the next one
+	if err := b.redisClient().HSet(t.Context(), "asynq:{register}:t:"+garbage, "msg", "\xff\xff").Err(); err != nil {
+		t.Fatal(err)
+	}
 	stop := b.work(o)
 	b.found("shop", "before")
 	b.archiveAs("register-bulk", queue.TypeRegister, payload("later"), lost)
@@ -67,6 +71,9 @@ func TestTasksThatLostTheirWorkerAreFound(t *testing.T) {
 	b.settled(orders...)
 	b.want(orders[0], map[string]store.Outcome{"before.nl": store.Registered})
 	b.want(orders[1], map[string]store.Outcome{"later.nl": store.Registered})
+	if err := b.redisClient().ZRem(t.Context(), "asynq:{register}:archived", garbage).Err(); err != nil { // the Inspector lists nothing beside it
+		t.Fatal(err)
+	}
 	if task := b.archived("register", 1)[0]; task.LastErr != "somebody's own reason" {
 		t.Errorf("the archive says %q", task.LastErr)
 	}
@@ -74,6 +81,9 @@ func TestTasksThatLostTheirWorkerAreFound(t *testing.T) {
 		t.Errorf("the archive says %q", task.LastErr)
 	}
 	stop()
+	if n := strings.Count(log.String(), "cannot be read"); n != 1 {
+		t.Errorf("the one that cannot be read is said %d times:\n%s", n, log.String())
+	}
 	if n := strings.Count(log.String(), `"reason":"lost"`); n != 3 {
 		t.Errorf("said %d times:\n%s", n, log.String())
 	}
