@@ -25,9 +25,7 @@ func hostSpellings(address string) []string {
 		}
 	}
 	for _, name := range slices.Clone(all) { // as it is read
-		for _, read := range spelledDomains([]string{name})[1:] {
-			all = append(all, read)
-		}
+		all = append(all, spelledDomains([]string{name})[1:]...)
 	}
 	return all
 }
