@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -36,22 +37,39 @@ func (a RedisAddress) Client() redis.UniversalClient {
 
 // Plaintext are the hosts to which this address connects without TLS; none if it uses TLS, or a socket.
 func (a RedisAddress) Plaintext() []string {
-	addresses, encrypted := []string(nil), false
+	hosts, encryption := a.hosts()
+	if encryption != nil {
+		return nil
+	}
+	return hosts
+}
+
+// Unverified are the hosts to which this address connects with TLS and takes any certificate, as with skip_verify=true.
+func (a RedisAddress) Unverified() []string {
+	hosts, encryption := a.hosts()
+	if encryption == nil || !encryption.InsecureSkipVerify {
+		return nil
+	}
+	return hosts
+}
+
+// hosts are those that this address names, none for a socket, and how it encrypts what goes there; nil: not at all.
+func (a RedisAddress) hosts() (hosts []string, encryption *tls.Config) {
+	var addresses []string
 	switch {
 	case a.cluster != nil:
-		addresses, encrypted = a.cluster.Addrs, a.cluster.TLSConfig != nil
+		addresses, encryption = a.cluster.Addrs, a.cluster.TLSConfig
 	case a.sentinel != nil:
-		addresses, encrypted = a.sentinel.SentinelAddrs, a.sentinel.TLSConfig != nil
+		addresses, encryption = a.sentinel.SentinelAddrs, a.sentinel.TLSConfig
 	case a.server != nil && a.server.Network != "unix":
-		addresses, encrypted = []string{a.server.Addr}, a.server.TLSConfig != nil
+		addresses, encryption = []string{a.server.Addr}, a.server.TLSConfig
 	}
-	var hosts []string
 	for _, address := range addresses {
-		if host, _, err := net.SplitHostPort(address); err == nil && !encrypted {
+		if host, _, err := net.SplitHostPort(address); err == nil {
 			hosts = append(hosts, host)
 		}
 	}
-	return hosts
+	return hosts, encryption
 }
 
 // ForAsking is the same Redis for a client that only asks whether it is there: one connection, and no patience.

@@ -284,13 +284,13 @@ func TestAdoptAll(t *testing.T) {
 func TestAdoptAllAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	const orders, jobs, workers = 12, 10, 4
+	const many, jobs, workers = 12, 10, 4
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {
 			var adoptions []store.Adoption
-			for i := range orders {
-				o := (i*5 + w) % orders
+			for i := range many {
+				o := (i*5 + w) % many
 				adoptions = append(adoptions, store.Adoption{
 					Order: newOrder(store.Register, fmt.Sprint("own-", o)),
 					Jobs:  newJobs(names(fmt.Sprint("own-", o), jobs)...),

@@ -88,19 +88,6 @@ const withoutTheDisk = `SELECT set_config('synchronous_commit', 'off', true)`
 // wait for each other in a circle. An UPDATE that locks its rows first, to be sure of the order, writes each of them twice.
 const inOrderOfIDs = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`
 
-// Op is what a call asks the upstream.
-type Op string
-
-// The operations. OpCheck is the fresh WHOIS check before a registration, OpRegister is the one that costs money, OpHolder
-// finds or creates a holder.
-const (
-	OpWhois    Op = "whois"
-	OpCheck    Op = "check"
-	OpRegister Op = "register"
-	OpToken    Op = "token"
-	OpHolder   Op = "holder"
-)
-
 // NewCall is a call about to be made.
 type NewCall struct {
 	ID      uuid.UUID

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -22,25 +21,6 @@ type Lot struct {
 	After int64
 	// Turns remembers behind which of its orders each source goes on; nil: each goes on behind After.
 	Turns *Turns
-}
-
-// Delivery is a chunk of one order's jobs, ready to travel.
-type Delivery struct {
-	OrderID   int64
-	Source    string
-	Reference string
-	Turn      int16 // its source's
-	Jobs      []DeliveredJob
-}
-
-// DeliveredJob is a job in a delivery. Only a claim that names its newest epoch gets it.
-type DeliveredJob struct {
-	ID     uuid.UUID
-	Domain string
-	Epoch  int
-	// Of is what a delivery that came from outside says the job is of. A job of anything else is left as it is. Zero: the job
-	// comes from this database itself.
-	Of Origin
 }
 
 // TakeFresh takes at most limit chunks that were never delivered. Sources take turns, beginning behind the one that had the last
@@ -145,13 +125,6 @@ const (
 	// lastOrder is an order that comes after all others.
 	lastOrder = "9223372036854775807"
 )
-
-// jobsOfChunk reads those jobs of chunk t that wait for it. Its ORDER BY keeps the planner from joining orders to
-// jobs first, which would read whole orders.
-const jobsOfChunk = `
-	SELECT id, domain, epoch, seq FROM jobs
-	WHERE order_id = t.order_id AND seq BETWEEN t.first_seq AND t.last_seq AND state = 'queued' AND wake_at IS NULL
-	ORDER BY seq`
 
 // TakeDue takes at most limit jobs whose own wake_at has passed, and packs them by order into deliveries of at most chunkSize.
 // Sources get the same share of the limit, and of each the longest overdue come first. Each job gets a new epoch, so that an older

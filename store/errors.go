@@ -50,17 +50,6 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (SQLSTATE %s)", e.Action, e.Message, e.Code)
 }
 
-// ReferenceConflictError says that an order of that reference exists and asks for something else.
-type ReferenceConflictError struct {
-	Source, Reference string
-	Existing          Order
-}
-
-func (e *ReferenceConflictError) Error() string {
-	return fmt.Sprintf("order %q of source %q exists with other content (%d %s jobs, since %s): give the new order a reference of its own",
-		e.Reference, e.Source, e.Existing.Total, e.Existing.Kind, e.Existing.CreatedAt.Format("2006-01-02 15:04:05"))
-}
-
 // JobTakenError says that a job on its way in has the id of another one: of another order, or of another domain. Ids are derived
 // from source, order, kind and domain, so that only rows which others have made can be in the way. Nothing of what was
 // to be written with it was written.
@@ -169,6 +158,8 @@ func startFailure(action string, err error) error {
 	return refused
 }
 
-// callbackError carries an error of the caller's own (a bad line of input, say) out of a transaction
-// untouched.
+// callbackError carries an error of the caller's own out of a transaction untouched.
 type callbackError struct{ error }
+
+// untouched makes failure give back err as it is: it is the caller's own, a bad line of input, say, and not the database's.
+func untouched(err error) error { return &callbackError{err} }

@@ -35,8 +35,8 @@ func methods() []method {
 		{"Ping", func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
 		{"Submit checks", order(store.Whois)},
 		{"Submit registrations", order(store.Register)},
-		{"LookupOrder", func(ctx context.Context, s *store.Store) error {
-			_, _, err := s.LookupOrder(ctx, newOrder(store.Whois, "r"))
+		{"Lookup", func(ctx context.Context, s *store.Store) error {
+			_, _, err := s.Lookup(ctx, newOrder(store.Whois, "r"))
 			return err
 		}},
 		{"AdoptJobs", func(ctx context.Context, s *store.Store) error {

@@ -81,7 +81,7 @@ func (s *Store) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 		)
 		err := tx.QueryRow(ctx, renewClaim+` RETURNING account, kind`, in.Call.ClaimID, seconds(in.Call.Lease)).Scan(&account, &kind)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return &callbackError{ErrFenced}
+			return untouched(ErrFenced)
 		}
 		if err != nil {
 			return err

@@ -82,9 +82,9 @@ func (b *bench) history() history {
 // wantRestored checks what stands in a database that another Postgres has come up with, after history.
 func (b *bench) wantRestored(h history, what string) {
 	b.t.Helper()
-	holds := list[string](b, `SELECT account || ' ' || reason || ' ' || scope || ' ' || (next_probe_at IS NULL AND probe_every IS NULL AND placed_by IS NULL) || ' ' ||
+	laid := list[string](b, `SELECT account || ' ' || reason || ' ' || scope || ' ' || (next_probe_at IS NULL AND probe_every IS NULL AND placed_by IS NULL) || ' ' ||
 		(words LIKE '%' || $1 || '%') FROM holds ORDER BY 1`, what)
-	if got, want := strings.Join(holds, ", "), "configured restored register true true, default restored register true true, "+
+	if got, want := strings.Join(laid, ", "), "configured restored register true true, default restored register true true, "+
 		"partner restored register true true, quiet restored register true true"; got != want {
 		b.t.Errorf("holds: %s; want %s", got, want)
 	}

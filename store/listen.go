@@ -8,6 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// wakeChannel is where Postgres tells dispatchers that there is something to deliver.
+const wakeChannel = "bulkreg_wake"
+
 // Listen calls wake with the kind of each order that comes in, until ctx ends or the connection breaks. It calls
 // wake once with "" when it begins, for what came before. A notification is only a hint: it may come
 // late, twice or not at all. A Store of a single connection has none to spare, and is woken no second time.

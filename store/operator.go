@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -49,12 +47,6 @@ const (
 	SkipMoved          Skip = "moved"           // it changed at that very moment
 )
 
-// Bounds of what is kept of an operator's words, in characters.
-const (
-	maxOperator  = 64
-	maxActReason = 500
-)
-
 // ActRequest is what an operator wants done, to which jobs.
 type ActRequest struct {
 	Act      Act
@@ -95,30 +87,6 @@ func (r ActRequest) Check() error {
 		return errors.New("say how you know: the reason goes on record")
 	}
 	return checkRecord(r.Operator, r.Reason)
-}
-
-// checkRecord says what is wrong with what goes on record: who did something, and why.
-func checkRecord(operator, reason string) error {
-	switch {
-	case operator == "":
-		return errors.New("say who does this: it goes on record")
-	case utf8.RuneCountInString(operator) > maxOperator || !printable(operator):
-		return fmt.Errorf("the operator's name must be at most %d printable characters", maxOperator)
-	case operator == "reply" || operator == "readings":
-		return fmt.Errorf("an operator cannot be named %q: in the records the word means something else", operator)
-	case utf8.RuneCountInString(reason) > maxActReason || !printable(reason):
-		return fmt.Errorf("the reason must be one line of at most %d printable characters", maxActReason)
-	}
-	return nil
-}
-
-func printable(text string) bool {
-	for _, r := range text {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return false
-		}
-	}
-	return true
 }
 
 // ActCount counts jobs that stood alike before an act.

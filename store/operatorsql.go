@@ -32,6 +32,7 @@ func (a Act) obstacle() string {
 			WHEN j.finished_at IS NULL THEN 'unfinished'
 			WHEN j.domain LIKE '"%' OR j.kind = 'register' AND j.outcome = 'rejected' AND j.claim_id IS NULL
 				AND j.holder_id IS NULL AND j.holder_key IS NULL THEN 'unusable'
+			WHEN coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key)) LIKE '` + purgedID + `%' THEN 'unusable'
 			WHEN j.kind = 'register' AND EXISTS (SELECT FROM jobs live WHERE live.live_domain = j.domain) THEN 'claimed'
 			ELSE '' END`
 	case ActRetryNow:

@@ -1,10 +1,7 @@
 package store
 
 import (
-	"context"
 	"fmt"
-
-	"github.com/google/uuid"
 )
 
 // Origin is what somebody says that a job is of: its order, and the kind and account of that. Ids come from outside with it, and
@@ -53,17 +50,6 @@ func bindsTo(place string, first int) string {
 		FROM unnest($%[2]d::text[], $%[3]d::text[], $%[4]d::text[], $%[5]d::text[]) WITH ORDINALITY AS given (source, reference, kind, account, place)
 		LEFT JOIN orders o ON o.source = given.source AND o.reference = given.reference AND o.kind = given.kind AND o.account = given.account
 	)[%[1]s])`, place, first, first+1, first+2, first+3)
-}
-
-// Strangers counts those of the delivered jobs that are not of what their delivery says, or of nothing at all.
-func (s *Store) Strangers(ctx context.Context, jobs []DeliveredJob) (int, error) {
-	ids := toUUIDs(jobs, func(j DeliveredJob) uuid.UUID { return j.ID })
-	var n int
-	err := s.pool.QueryRow(ctx, `
-		SELECT count(*) FROM unnest($1::uuid[], $2::integer[]) AS w (id, origin)
-		WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = w.id AND `+bindsTo("w.origin", 3)+` OFFSET 0)`,
-		append([]any{ids}, originsOf(jobs, DeliveredJob.origin).args()...)...).Scan(&n)
-	return n, failure("look for foreign jobs", err)
 }
 
 func (j DeliveredJob) origin() Origin { return j.Of }

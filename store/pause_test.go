@@ -47,11 +47,11 @@ func TestPauseAccount(t *testing.T) {
 	if !b.pause("default", "ann", "maintenance") || b.pause("default", "joe", "another") {
 		t.Error("the first pause counts")
 	}
-	holds, err := b.store.Holds(t.Context())
-	if err != nil || len(holds) != 1 {
-		t.Fatal(holds, err)
+	standing, err := b.store.Holds(t.Context())
+	if err != nil || len(standing) != 1 {
+		t.Fatal(standing, err)
 	}
-	h := holds[0]
+	h := standing[0]
 	if h.Reason != store.HoldPaused || h.Scope != store.ScopeAll || h.PlacedBy != "ann" || h.Words != "maintenance" || !h.NextProbeAt.IsZero() || h.Jobs != 1 {
 		t.Errorf("hold %+v", h)
 	}
@@ -80,9 +80,9 @@ func TestPauseOrder(t *testing.T) {
 	if err != nil || placed || again.PlacedBy != "ann" || again.Since.IsZero() {
 		t.Errorf("again: %+v, %v, %v", again, placed, err)
 	}
-	holds, err := b.store.OrderHolds(t.Context())
-	if err != nil || len(holds) != 1 || holds[0].Reference != "one" || holds[0].Jobs != 3 {
-		t.Errorf("list: %+v, %v", holds, err)
+	paused, err := b.store.OrderHolds(t.Context())
+	if err != nil || len(paused) != 1 || paused[0].Reference != "one" || paused[0].Jobs != 3 {
+		t.Errorf("list: %+v, %v", paused, err)
 	}
 	if h, paused, err := b.store.OrderHold(t.Context(), o); err != nil || !paused || h.Jobs != 3 {
 		t.Errorf("one: %+v, %v, %v", h, paused, err)

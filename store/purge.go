@@ -27,7 +27,8 @@ func (s *Store) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, 
 // PurgeHolders removes the details of the holders whose orders ended, to the last job, longer ago than olderThan, and from all
 // orders of registrations and tokens that ended as long ago what the upstream said: it may have quoted somebody. With tokens go the
 // people that they were for, and the subjects by which these were found. One call is about jobs of
-// several orders, so it makes no difference whose holders they name. Outcomes and the upstream's ids stay. Of the digests
+// several orders, so it makes no difference whose holders they name. Outcomes stay, and so do the upstream's ids, but for those that
+// may be made of a name or an address: a job with such a one cannot be tried again. Of the digests
 // nothing stays: they would let whoever has the database guess the details. Orders on their way in wait for it, and it
 // waits for them.
 func (s *Store) PurgeHolders(ctx context.Context, olderThan time.Duration) (Purge, error) {
@@ -51,6 +52,20 @@ const unguessable = `sha256(convert_to(gen_random_uuid()::text, 'UTF8'))`
 // unguessableSubject stands where a person's subject was.
 const unguessableSubject = `'person-' || left(translate(replace(gen_random_uuid()::text, '-', ''), '0189', 'ghij'), 16)`
 
+// namesSomebody says of an id of a holder that it may be made of a name or an address: it has four letters in a row, or what is no
+// letter, digit, hyphen or underscore of ASCII. A number with a short prefix does not, nor does a UUID.
+func namesSomebody(id string) string {
+	return `(` + id + ` ~* '[a-z]{4}|[^a-z0-9_-]' AND ` + id + ` !~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' AND ` + id + ` NOT LIKE '` + purgedID + `%')`
+}
+
+// purgedID begins what stands in the place of an id that a purge has taken away. No id can begin so: it has a space.
+const purgedID = "purged "
+
+// digestOfID is a digest of an id, so that jobs of one holder still show as such. Its key is made for one purge and kept nowhere.
+func digestOfID(id string) string {
+	return `(SELECT '` + purgedID + `' || left(encode(sha256(convert_to(b.key || ` + id + `, 'UTF8')), 'hex'), 16) FROM purge_before b)`
+}
+
 // saidOf are the calls about jobs of the orders whose words go.
 const saidOf = `(SELECT k.id FROM calls k JOIN claims c ON c.id = k.claim_id WHERE c.order_ids && ARRAY(SELECT id FROM spoken))`
 
@@ -64,6 +79,12 @@ func purgeStatements() []string {
 		`DELETE FROM tokens t USING spoken s WHERE t.order_id = s.id`,
 		`UPDATE jobs j SET person = NULL, domain = ` + unguessableSubject + `, outcome = CASE j.outcome WHEN 'issued' THEN 'expired' ELSE j.outcome END
 			FROM spoken s WHERE j.order_id = s.id AND j.kind = 'token'`,
+		// They are those of the statement before, and of releases that left the ids.
+		`UPDATE holders h SET upstream_id = ` + digestOfID("h.upstream_id") + ` WHERE h.purged_at IS NOT NULL AND ` + namesSomebody("h.upstream_id") +
+			` AND NOT ` + needed,
+		`UPDATE orders o SET digest = ` + unguessable + ` FROM spoken s WHERE o.id = s.id AND o.digest IS NOT NULL
+			AND EXISTS (SELECT FROM jobs j WHERE j.order_id = o.id AND ` + namesSomebody("j.holder_id") + `)`,
+		`UPDATE jobs j SET holder_id = ` + digestOfID("j.holder_id") + ` FROM spoken s WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id"),
 		`UPDATE jobs j SET last_error = NULL, whois_status = NULL FROM spoken s
 			WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL)`,
 		`UPDATE attempts SET message = NULL WHERE message IS NOT NULL AND ` + jobsOf,
@@ -99,7 +120,7 @@ func (s *Store) purge(ctx context.Context, olderThan time.Duration, remove func(
 		if err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, countSpoken).Scan(&p.Words); err != nil {
+		if err := tx.QueryRow(ctx, countSpoken()).Scan(&p.Words); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, countPeople).Scan(&p.People); err != nil {
@@ -117,10 +138,10 @@ const endedBefore = `o.created_at <= b.at AND NOT EXISTS (SELECT FROM jobs j WHE
 // findEnded puts the orders whose details go into the table ended, and those from which the upstream's words go into the table
 // spoken: all that were not purged, or have been called for since.
 func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
-	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE purge_before (at timestamptz NOT NULL) ON COMMIT DROP`); err != nil {
+	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE purge_before (at timestamptz NOT NULL, key text NOT NULL) ON COMMIT DROP`); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO purge_before SELECT now() - make_interval(secs => $1)`, seconds(olderThan)); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO purge_before SELECT now() - make_interval(secs => $1), gen_random_uuid()::text || gen_random_uuid()`, seconds(olderThan)); err != nil {
 		return err
 	}
 	for _, statement := range []string{
@@ -147,9 +168,12 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 const countPeople = `SELECT count(*) FROM spoken s JOIN jobs j ON j.order_id = s.id WHERE j.person IS NOT NULL`
 
 // countSpoken counts the orders of which words are kept.
-const countSpoken = `
+func countSpoken() string {
+	return `
 	SELECT count(*) FROM spoken s WHERE
 		EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL))
+		OR EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id") + `)
 		OR EXISTS (SELECT FROM jobs j JOIN attempts a ON a.job_id = j.id WHERE j.order_id = s.id AND a.message IS NOT NULL)
 		OR EXISTS (SELECT FROM jobs j JOIN readings r ON r.job_id = j.id WHERE j.order_id = s.id AND r.status IS NOT NULL)
 		OR EXISTS (SELECT FROM claims c JOIN calls k ON k.claim_id = c.id WHERE c.order_ids @> ARRAY[s.id] AND k.error IS NOT NULL)`
+}

@@ -3,10 +3,14 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -145,4 +149,53 @@ func TestPurgeWaitsForOrdersOnTheirWayIn(t *testing.T) {
 	if purged != (store.Purge{Orders: 1, Kept: 1}) {
 		t.Errorf("purged %+v", purged)
 	}
+}
+
+// An id of a holder may be made of a name or an address. The ids of others stay, and are ordered and tried again with.
+func TestPurgeForgetsIDsThatNameSomebody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	kept := []string{"H-1", "12345", "MPG-000123", "0193f2a0-7c1e-7b5e-9d3c-2f6a1b0cdead"}
+	gone := []string{"jan@example.nl", "JANSEN-1", "jansen", "H/1", "Zoë", "Li+An", "abcd"}
+	all := slices.Concat(kept, gone)
+	domains := make([]string, len(all))
+	for i := range all {
+		domains[i] = fmt.Sprintf("d%d.nl", i)
+	}
+	b.submit(newOrder(store.Register, "ids"), domains...)
+	b.submitHolder("named", "ann", "named.nl")
+	b.settleHolder(store.ReadyHolder(b.holderKey("ann"), "ann@example.nl"))
+	for i, id := range all {
+		b.exec(`UPDATE jobs SET holder_id = $1 WHERE domain = $2`, id, domains[i])
+	}
+	b.submit(newOrder(store.Register, "again"), "again.nl")
+	b.exec(`UPDATE jobs SET holder_id = 'JANSEN-1' WHERE domain IN ('again.nl', 'd0.nl')`)
+	b.end(100, append(slices.Clone(domains), "named.nl")...)
+	b.end(10, "again.nl")
+	if _, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil {
+		t.Fatal(err)
+	}
+	ids := list[string](b, `SELECT holder_id FROM jobs WHERE domain = ANY($1) ORDER BY seq`, domains)
+	for i, id := range ids[1:] {
+		if was := all[i+1]; slices.Contains(kept, was) != (id == was) || id != was && !strings.HasPrefix(id, "purged ") {
+			t.Errorf("%s became %s", was, id)
+		}
+	}
+	if ids[0] != ids[slices.Index(all, "JANSEN-1")] {
+		t.Errorf("two jobs of one holder have %s and %s", ids[0], ids[slices.Index(all, "JANSEN-1")])
+	}
+	if got := list[string](b, `SELECT upstream_id FROM holders UNION ALL SELECT holder_id FROM jobs WHERE domain = 'again.nl' ORDER BY 1`); len(got) != 2 ||
+		got[0] != "JANSEN-1" || !strings.HasPrefix(got[1], "purged ") {
+		t.Errorf("a younger order and a holder have the ids %q", got)
+	}
+	// Another purge makes nothing of what this one has left.
+	if plan, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || !plan.Nothing() {
+		t.Errorf("the next purge does %+v, %v", plan, err)
+	}
+	if again := list[string](b, `SELECT holder_id FROM jobs WHERE domain = ANY($1) ORDER BY seq`, domains); !slices.Equal(again, ids) {
+		t.Errorf("the next purge made %q of %q", again, ids)
+	}
+	// What has lost its id would be sent without one.
+	tried := list[uuid.UUID](b, `SELECT id FROM jobs WHERE domain IN ('d1.nl', 'd5.nl', 'named.nl')`)
+	b.wantReport(b.carryOut(request(store.ActRetry, tried...)), 1, map[store.Skip]int{store.SkipUnusable: 2})
 }

@@ -31,7 +31,7 @@ func staying() map[string]string {
 		domain   = "a domain, which the order is about; what a producer or the upstream gives in its place is cut or cleaned before"
 		producer = "a name that the producer chose for itself"
 		operator = "what an operator wrote for the record"
-		upstream = "an id of the upstream's, which tells nobody anything without its database"
+		upstream = "an id of the upstream's, which tells nobody anything without its database; one that may be made of a name is replaced"
 		order    = "what the order asked for, and no detail of a holder"
 	)
 	all := map[string]string{

@@ -7,16 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sharedReference is SQL that says of order o that its reference alone may mean another order, too: one of another source, or one
-// whose source and reference it reads like.
-const sharedReference = `(EXISTS (SELECT FROM orders same WHERE same.reference = o.reference AND same.id <> o.id)
-	OR strpos(o.reference, '/') > 0 AND EXISTS (
-		SELECT FROM orders same WHERE same.source = split_part(o.reference, '/', 1)
-			AND same.reference = substr(o.reference, strpos(o.reference, '/') + 1)))`
-
-// nameOfOrder is Order.Name in SQL.
-const nameOfOrder = `CASE WHEN ` + sharedReference + ` THEN o.source || '/' || o.reference ELSE o.reference END`
-
 // maxNamed bounds how many orders OrdersNamed returns: enough to say that a name is not enough.
 const maxNamed = 20
 

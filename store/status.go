@@ -181,7 +181,7 @@ func (st *Status) scanWorker(row pgx.CollectableRow) (WorkerStatus, error) {
 		return w, err
 	}
 	if err := json.Unmarshal(lots, &w.lots); err != nil {
-		return w, &callbackError{fmt.Errorf("read report of worker %s: %w", w.Name, err)}
+		return w, untouched(fmt.Errorf("read report of worker %s: %w", w.Name, err))
 	}
 	w.Alive = !stopping && st.At.Sub(w.SeenAt) < workerAlive
 	return w, nil

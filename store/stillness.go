@@ -122,7 +122,7 @@ func (st *Stillness) readWorkers(results pgx.BatchResults) error {
 		case lot != nil:
 			w.Lot = ReportedLot{}
 			if err := json.Unmarshal(lot, &w.Lot); err != nil {
-				return &callbackError{fmt.Errorf("read report of worker %s: %w", w.Name, err)}
+				return untouched(fmt.Errorf("read report of worker %s: %w", w.Name, err))
 			}
 			st.Workers = append(st.Workers, w)
 		case w.Alive:

@@ -11,9 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// wakeChannel is where Postgres tells dispatchers that there is something to deliver.
-const wakeChannel = "bulkreg_wake"
-
 // NewOrder is an order on its way in.
 type NewOrder struct {
 	Source    string
@@ -102,9 +99,9 @@ func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o Order, created b
 	return o, false, err
 }
 
-// LookupOrder finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the
+// Lookup finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the
 // reference belongs to an order with other content.
-func (s *Store) LookupOrder(ctx context.Context, n NewOrder) (o Order, found bool, err error) {
+func (s *Store) Lookup(ctx context.Context, n NewOrder) (o Order, found bool, err error) {
 	o, found, err = lookupOrder(ctx, s.pool, n)
 	return o, found, failure("look order up", err)
 }
@@ -149,7 +146,7 @@ func copyJobs(ctx context.Context, tx pgx.Tx, table string, more moreColumns, o 
 			return nil, nil
 		}
 		if err != nil {
-			failed = &callbackError{err}
+			failed = untouched(err)
 			return nil, failed
 		}
 		seq++
@@ -177,7 +174,7 @@ func takeRegistrations(ctx context.Context, tx pgx.Tx, o Order, jobs iter.Seq2[N
 			return fresh + duplicates, duplicates, err
 		}
 		if err != nil {
-			return 0, 0, &callbackError{err}
+			return 0, 0, untouched(err)
 		}
 		few = append(few, j)
 		if j.Holder != (HolderDigest{}) {
@@ -239,15 +236,6 @@ func finishOrder(ctx context.Context, tx pgx.Tx, o Order, chunkSize int) error {
 		SELECT pg_notify($4, kind) FROM o`,
 		o.ID, chunkSize, o.Total, wakeChannel)
 	return err
-}
-
-// orNull makes NULL of a zero value.
-func orNull[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }
 
 // adoptable lets a producer's task through that only repeats jobs of an order submitted whole.

@@ -131,7 +131,7 @@ func TestSubmitAgainChangesNothing(t *testing.T) {
 			if err != nil || again.Created || !cmp.Equal(again.Order, first.Order) {
 				t.Errorf("the repeat became %+v, %v", again, err)
 			}
-			if o, found, err := b.store.LookupOrder(t.Context(), n); err != nil || !found || !cmp.Equal(o, first.Order) {
+			if o, found, err := b.store.Lookup(t.Context(), n); err != nil || !found || !cmp.Equal(o, first.Order) {
 				t.Errorf("looked up %+v, %v, %v", o, found, err)
 			}
 			if b.fingerprint() != before {
@@ -155,7 +155,7 @@ func TestReferenceConflicts(t *testing.T) {
 			n := newOrder(store.Whois, "r-1")
 			change(&n)
 			_, err := b.store.Submit(t.Context(), n, yielded(newJobs("b.nl")))
-			_, found, lookup := b.store.LookupOrder(t.Context(), n)
+			_, found, lookup := b.store.Lookup(t.Context(), n)
 			if !found {
 				t.Error("not found")
 			}
@@ -175,7 +175,7 @@ func TestReferenceConflicts(t *testing.T) {
 	}
 	n := newOrder(store.Register, "r-1")
 	n.Source = "shop"
-	if _, found, err := b.store.LookupOrder(t.Context(), n); found || err != nil {
+	if _, found, err := b.store.Lookup(t.Context(), n); found || err != nil {
 		t.Errorf("found another source's order: %v, %v", found, err)
 	}
 	if res := b.submit(n, "c.nl"); !res.Created {

@@ -45,11 +45,11 @@ func TestOrdersWithTheSameDomainsAtOnce(t *testing.T) {
 
 func sameDomainsAtOnce(t *testing.T, domains int) {
 	b := setup(t)
-	const orders = 4
-	results := make([]store.Submitted, orders)
+	const many = 4
+	results := make([]store.Submitted, many)
 	g, ctx := errgroup.WithContext(t.Context())
-	together := meeting(ctx, orders)
-	for i := range orders {
+	together := meeting(ctx, many)
+	for i := range many {
 		jobs := newJobs(names("wanted", domains)...)
 		if i%2 == 1 {
 			slices.Reverse(jobs)
@@ -69,8 +69,8 @@ func sameDomainsAtOnce(t *testing.T, domains int) {
 			t.Errorf("order %s has %d jobs and a total of %d, want %d", res.Order.Reference, jobs, res.Order.Total, domains)
 		}
 	}
-	if duplicates != (orders-1)*domains {
-		t.Errorf("%d duplicates, want %d", duplicates, (orders-1)*domains)
+	if duplicates != (many-1)*domains {
+		t.Errorf("%d duplicates, want %d", duplicates, (many-1)*domains)
 	}
 	if live := get[int](b, `SELECT count(DISTINCT domain) FROM jobs WHERE state = 'queued'`); live != domains {
 		t.Errorf("%d domains have a live job, want %d", live, domains)

@@ -2,13 +2,9 @@ package store
 
 import (
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
-
-// maxError bounds the text that is kept with a job, a call or an attempt, in bytes.
-const maxError = 500
 
 // Transition is a change of one job's state that a call has brought about. Only the constructors below make one.
 type Transition struct {
@@ -88,31 +84,6 @@ func Wordless(t Transition) Transition {
 // Stay leaves a job as it is, running under its claim: its half of a batch that was refused follows at once.
 func Stay(job uuid.UUID) Transition { return Transition{job: job} }
 
-// AttemptState is how one job fared in one paid call.
-type AttemptState string
-
-const (
-	// AttemptOpen is an intent whose call has not come back. The worker resolves it, or the rescuer makes it
-	// unknown.
-	AttemptOpen AttemptState = "open"
-	// AttemptRegistered has a stored success reply for its item, or an operator's word for it.
-	AttemptRegistered AttemptState = "registered"
-	// AttemptFailed was refused by itself in an otherwise good reply: it certainly had no effect.
-	AttemptFailed AttemptState = "failed"
-	// AttemptRefused went down with its whole call. Nothing promises that this had no effect.
-	AttemptRefused AttemptState = "refused"
-	// AttemptNotSent never left: no byte of the request did.
-	AttemptNotSent AttemptState = "not_sent"
-	// AttemptUnknown was sent and has no answer. It bars its domain until WHOIS readings, a late reply or a
-	// person resolve it.
-	AttemptUnknown AttemptState = "unknown"
-	// AttemptCleared was unknown, and is held to have had no effect since.
-	AttemptCleared AttemptState = "cleared"
-	// AttemptDisowned left doubt behind, until an operator found out that it had no effect. It speaks neither for
-	// nor against its domain any more; only a late success would still count.
-	AttemptDisowned AttemptState = "disowned"
-)
-
 // PaidTransition is a Transition together with how the job's attempt ended.
 type PaidTransition struct {
 	Transition
@@ -120,16 +91,4 @@ type PaidTransition struct {
 	Accepted   bool   // with AttemptUnknown: the upstream will carry it out later
 	StatusCode int    // of the item; 0 where it had none
 	Message    string // the upstream's words
-}
-
-// clip cuts text at a rune boundary.
-func clip(text string) string {
-	if len(text) <= maxError {
-		return text
-	}
-	cut := maxError
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
 }

@@ -13,14 +13,14 @@ import (
 
 func (b *bench) reportWorker(r store.WorkerReport) []store.FleetLot {
 	b.t.Helper()
-	fleet, err := b.store.ReportWorker(b.t.Context(), r)
+	lots, err := b.store.ReportWorker(b.t.Context(), r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	slices.SortFunc(fleet, func(x, y store.FleetLot) int {
+	slices.SortFunc(lots, func(x, y store.FleetLot) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Account, y.Account))
 	})
-	return fleet
+	return lots
 }
 
 func whoisLot(slots int) store.LotReport {
@@ -30,7 +30,7 @@ func whoisLot(slots int) store.LotReport {
 func TestFleetIsWhoReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	fleet := func(whois, register int) []store.FleetLot {
+	all := func(whois, register int) []store.FleetLot {
 		lots := []store.FleetLot{{Kind: store.Whois, Account: "default", Slots: whois}}
 		if register > 0 {
 			lots = slices.Insert(lots, 0, store.FleetLot{Kind: store.Register, Account: "partner", Slots: register})
@@ -43,18 +43,18 @@ func TestFleetIsWhoReported(t *testing.T) {
 		report store.WorkerReport
 		want   []store.FleetLot
 	}{
-		{one, fleet(4, 0)},
-		{two, fleet(6, 3)},
-		{one, fleet(6, 3)},
-		{store.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, fleet(4, 0)},
-		{two, fleet(6, 3)},
+		{one, all(4, 0)},
+		{two, all(6, 3)},
+		{one, all(6, 3)},
+		{store.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, all(4, 0)},
+		{two, all(6, 3)},
 	} {
 		if diff := gocmp.Diff(step.want, b.reportWorker(step.report)); diff != "" {
 			t.Errorf("report %d: fleet (-want +got):\n%s", i, diff)
 		}
 	}
 	b.exec(`UPDATE workers SET seen_at = now() - interval '31 seconds' WHERE name = 'two'`)
-	if diff := gocmp.Diff(fleet(4, 0), b.reportWorker(one)); diff != "" {
+	if diff := gocmp.Diff(all(4, 0), b.reportWorker(one)); diff != "" {
 		t.Errorf("fleet without a silent worker (-want +got):\n%s", diff)
 	}
 }

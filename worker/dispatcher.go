@@ -25,8 +25,8 @@ type dispatcher struct {
 	gauge    gauge
 	pauses   pauseGauge // nil: nobody pauses queues
 	lots     []lot
-	first    int    // the lot that is served first
-	fleet    *fleet // nil: this worker is alone
+	first    int         // the lot that is served first
+	fleet    *fleetSlots // nil: this worker is alone
 	wake     chan struct{}
 	// redeliver is how long a delivery may stay unclaimed.
 	redeliver time.Duration

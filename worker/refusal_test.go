@@ -155,7 +155,7 @@ func TestWindowGrowsWithTheFleet(t *testing.T) {
 	d := setupDispatching(t, queue.Bulk, 10, 10)
 	d.fresh("o", 1000, 10)
 	l := &d.dispatcher.lots[0]
-	l.slots, d.dispatcher.fleet = 2, &fleet{}
+	l.slots, d.dispatcher.fleet = 2, &fleetSlots{}
 	for _, step := range []struct{ slots, want int }{{0, 10}, {1, 10}, {2, 10}, {6, 30}, {3, 15}} {
 		d.dispatcher.fleet.set([]store.FleetLot{
 			{Kind: l.Kind, Account: l.Account, Slots: step.slots}, {Kind: l.Kind, Account: "other", Slots: 100},

@@ -17,7 +17,7 @@ type reporter struct {
 	name      string
 	pipelines []*pipeline
 	pauses    pauseGauge
-	fleet     *fleet
+	fleet     *fleetSlots
 	troubles  *troubles
 	still     *standstill
 	log       zerolog.Logger
@@ -100,9 +100,9 @@ func (r *reporter) paused(ctx context.Context) map[string]bool {
 	return paused
 }
 
-// fleet is how many call slots all workers together have, as of the last report. It is safe for concurrent use; nil knows of
+// fleetSlots is how many call slots all workers together have, as of the last report. It is safe for concurrent use; nil knows of
 // none.
-type fleet struct {
+type fleetSlots struct {
 	mu   sync.Mutex
 	lots map[fleetLot]int
 }
@@ -112,7 +112,7 @@ type fleetLot struct {
 	account string
 }
 
-func (f *fleet) set(lots []store.FleetLot) {
+func (f *fleetSlots) set(lots []store.FleetLot) {
 	known := make(map[fleetLot]int, len(lots))
 	for _, l := range lots {
 		known[fleetLot{l.Kind, l.Account}] = l.Slots
@@ -122,7 +122,7 @@ func (f *fleet) set(lots []store.FleetLot) {
 	f.lots = known
 }
 
-func (f *fleet) slots(kind store.Kind, account string) int {
+func (f *fleetSlots) slots(kind store.Kind, account string) int {
 	if f == nil {
 		return 0
 	}

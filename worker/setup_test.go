@@ -238,11 +238,11 @@ func (b *bench) dump() {
 		b.sql(`SELECT count(*) FROM jobs`), b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NULL`),
 		b.sql(`SELECT count(*) FROM jobs WHERE state = 'queued'`), b.sql(`SELECT count(*) FROM jobs WHERE state = 'running'`),
 		b.sql(`SELECT count(*) FROM chunks`), b.sql(`SELECT count(*) FROM chunks WHERE wake_at IS NULL`), b.sql(`SELECT count(*) FROM orders`))
-	orders, err := b.store.ListOrders(b.t.Context(), "", 10)
+	listed, err := b.store.ListOrders(b.t.Context(), "", 10)
 	if err != nil {
 		b.t.Error(err)
 	}
-	for _, o := range orders {
+	for _, o := range listed {
 		b.t.Logf("order %s: %v %v", o.Reference, o.Counts, o.Outcomes)
 		for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{Limit: 200}) {
 			if err == nil && !j.State.Final() {

@@ -112,7 +112,7 @@ func TestHistories(t *testing.T) {
 			db := newSimDatabase(t, server, fmt.Sprint("lane", lane))
 			for i := lane; i < n; i += lanes {
 				if i/lanes%historiesKept == historiesKept-1 {
-					audit(t, db)
+					auditAll(t, db)
 					db.empty(t)
 				}
 				seed := first + i
@@ -125,7 +125,7 @@ func TestHistories(t *testing.T) {
 					t.Fatalf("SIM_SEED=%d: %s\n%s", seed, strings.Join(failed, "; "), strings.Join(w.trace, "\n"))
 				}
 			}
-			audit(t, db)
+			auditAll(t, db)
 		})
 	}
 }
@@ -133,8 +133,8 @@ func TestHistories(t *testing.T) {
 // historiesKept is how many histories a database holds before it is emptied: dead rows make each new one slower.
 const historiesKept = 150
 
-// audit checks all histories of a database at once. A breach names the order, which names the seed.
-func audit(t *testing.T, db *simDatabase) {
+// auditAll checks all histories of a database at once. A breach names the order, which names the seed.
+func auditAll(t *testing.T, db *simDatabase) {
 	t.Helper()
 	report, err := db.store.Audit(t.Context(), store.AuditOptions{})
 	if err != nil {

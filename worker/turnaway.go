@@ -32,6 +32,7 @@ const (
 	misfitOrder     misfitReason = "order"     // contradicts the order that it names
 	misfitJob       misfitReason = "job"       // a job of it has the id of another one
 	misfitExpired   misfitReason = "expired"   // past the time that its producer gave it
+	misfitLost      misfitReason = "lost"      // lost its worker, and had no tries left
 	misfitDatabase  misfitReason = "database"  // Postgres refuses its rows
 )
 
@@ -93,18 +94,22 @@ func (t *turnedAway) count(reason misfitReason) int {
 	return t.counts[reason]
 }
 
+func (t *turnedAway) add(reason misfitReason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[misfitReason]int{}
+	}
+	t.counts[reason]++
+}
+
 // note counts a task that err turns away and writes it into the log, without its payload. It passes err on, to Asynq.
 func (t *turnedAway) note(ctx context.Context, log zerolog.Logger, task *asynq.Task, err error) error {
 	var m *misfit
 	if !errors.As(err, &m) {
 		return err
 	}
-	t.mu.Lock()
-	if t.counts == nil {
-		t.counts = map[misfitReason]int{}
-	}
-	t.counts[m.reason]++
-	t.mu.Unlock()
+	t.add(m.reason)
 	id, _ := asynq.GetTaskID(ctx)
 	name, _ := asynq.GetQueueName(ctx)
 	log.Error().Err(m.err).Str("reason", string(m.reason)).Str("task", id).Str("queue", name).Int("bytes", len(task.Payload())).

@@ -2,7 +2,7 @@
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
 // One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
-// dispatcher, one rescuer, one recaller and one reporter make a Worker; any number of Workers may share the work.
+// dispatcher, one rescuer, one recaller, one finder and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -35,6 +35,7 @@ type Worker struct {
 	dispatcher *dispatcher
 	rescuer    *rescuer
 	recaller   *recaller
+	finder     *finder
 	reporter   *reporter
 	probers    []*prober
 	servers    []server
@@ -61,11 +62,12 @@ func New(o Options) (*Worker, error) {
 	gauge := queue.NewGauge(w.redis)
 	w.addPipelines()
 	w.dispatcher = newDispatcher(o, w.pipelines, accountQueues{w.producer}, gauge)
-	w.dispatcher.fleet, w.dispatcher.pauses = &fleet{}, gauge
+	w.dispatcher.fleet, w.dispatcher.pauses = &fleetSlots{}, gauge
 	w.rescuer = &rescuer{
 		store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: w.dispatcher.nudge, wake: make(chan struct{}, 1),
 		troubles: o.troubles, log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
+	w.finder = newFinder(o, w.redis)
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	w.reporter = &reporter{
 		store: o.Store, name: o.Name, pipelines: w.pipelines, pauses: gauge, fleet: w.dispatcher.fleet,
@@ -117,7 +119,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
 	for _, role := range []func(context.Context){
-		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.reporter.run,
+		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.reporter.run,
 		w.eraser.run,
 	} {
 		running.Go(func() { role(roles) })

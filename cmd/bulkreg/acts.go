@@ -173,7 +173,7 @@ func why(s store.Skip) string {
 	case store.SkipUnfinished:
 		return "have not ended yet"
 	case store.SkipUnusable:
-		return "cannot be carried out as they are: order them anew, with what was wrong put right"
+		return "cannot be carried out as they are, or have lost their holder's id to a purge: order them anew, with what was wrong put right"
 	case store.SkipClaimed:
 		return "have a domain that another job has registered or is about to"
 	case store.SkipNotUnconfirmed:

@@ -16,7 +16,7 @@ func printBought(w io.Writer, b intake.Bought) {
 	t := newTable(w)
 	t.row("  domains under", frequent(b.TLDs, "other TLD", "other TLDs"))
 	t.row("  periods", periods(b.Periods))
-	t.row("  holders", holders(b))
+	t.row("  holders", holdersText(b))
 	t.row("  name servers", nameservers(b))
 	if err := t.end(); err != nil {
 		return // as for the plan
@@ -57,7 +57,7 @@ func periodText(months int) string {
 	return counted(months, "month", "months")
 }
 
-func holders(b intake.Bought) string {
+func holdersText(b intake.Bought) string {
 	var parts []string
 	if ids := frequent(b.HolderIDs, "other holder", "other holders"); ids != "" {
 		parts = append(parts, ids)

@@ -82,8 +82,10 @@ func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*
 		st.Close()
 		return nil, err
 	}
-	if warning := durability.Warning(); warning != "" {
-		warn(warning)
+	for _, warning := range []string{durability.Warning(), cfg.DatabaseUnverified()} {
+		if warning != "" {
+			warn(warning)
+		}
 	}
 	return st, nil
 }

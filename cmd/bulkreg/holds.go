@@ -35,15 +35,15 @@ other account notices.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				holds, err := st.Holds(ctx)
+				standing, err := st.Holds(ctx)
 				if err != nil {
 					return err
 				}
-				orders, err := st.OrderHolds(ctx)
+				paused, err := st.OrderHolds(ctx)
 				if err != nil {
 					return err
 				}
-				return a.printHolds(out, store.Resumption{Holds: holds, Orders: orders})
+				return a.printHolds(out, store.Resumption{Holds: standing, Orders: paused})
 			})
 		},
 	}
@@ -89,27 +89,27 @@ func orderHoldOut(h store.OrderHold) holdJSON {
 	}
 }
 
-func (a *app) printHolds(out output, holds store.Resumption) error {
+func (a *app) printHolds(out output, all store.Resumption) error {
 	if out.json() {
 		array := newJSONArray(a.stdout)
-		for _, h := range holds.Holds {
+		for _, h := range all.Holds {
 			if err := array.add(holdOut(h)); err != nil {
 				return err
 			}
 		}
-		for _, h := range holds.Orders {
+		for _, h := range all.Orders {
 			if err := array.add(orderHoldOut(h)); err != nil {
 				return err
 			}
 		}
 		return array.end()
 	}
-	if holds.Empty() {
+	if all.Empty() {
 		fmt.Fprintln(a.stderr, "No account is on hold, and no order is paused.")
 		return nil
 	}
 	t := out.newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "BY", "JOBS", "ORDERS", "NEXT PROBE", "WHY")
-	for _, h := range holds.Holds {
+	for _, h := range all.Holds {
 		stops := "registrations"
 		if h.Scope == store.ScopeAll {
 			stops = "everything"
@@ -117,7 +117,7 @@ func (a *app) printHolds(out output, holds store.Resumption) error {
 		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
 			strings.Join(h.Orders, " "), nextProbe(h), heldWords(h))
 	}
-	for _, h := range holds.Orders {
+	for _, h := range all.Orders {
 		t.row(h.Account, string(store.HoldPaused), "one order", timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
 			h.Source+"/"+h.Reference, aPersonLifts, h.Words)
 	}

@@ -29,12 +29,12 @@ func TestHoldsAndResume(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, table)
 		}
 	}
-	var holds []holdJSON
-	if err := json.Unmarshal([]byte(d.must(exitDone, "holds", "-o", "json").stdout), &holds); err != nil {
+	var listed []holdJSON
+	if err := json.Unmarshal([]byte(d.must(exitDone, "holds", "-o", "json").stdout), &listed); err != nil {
 		t.Fatal(err)
 	}
-	if len(holds) != 1 || holds[0].Jobs != 2 || holds[0].Reason != store.HoldPayment || holds[0].Orders[0] != "waits" {
-		t.Errorf("JSON: %+v", holds)
+	if len(listed) != 1 || listed[0].Jobs != 2 || listed[0].Reason != store.HoldPayment || listed[0].Orders[0] != "waits" {
+		t.Errorf("JSON: %+v", listed)
 	}
 	if err := d.st.AnnounceAccount(t.Context(), "another"); err != nil {
 		t.Fatal(err)

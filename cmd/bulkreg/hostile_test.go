@@ -120,6 +120,23 @@ func TestListsAsTSV(t *testing.T) {
 	}
 }
 
+// What is pasted into a spreadsheet runs there as little as what is imported.
+func TestTSVIsDisarmed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
+	d.work(store.Whois, fates{"a.nl": fails(store.Exhausted, `=HYPERLINK("http://evil.example";"x")`), "b.nl": fails(store.Exhausted, "busy\t+1;＠x")})
+	got := d.must(exitDone, "jobs", "one", "-o", "tsv").stdout
+	for _, cell := range []string{"\t'=HYPERLINK(", ";'＠x"} {
+		if !strings.Contains(got, cell) {
+			t.Errorf("%q is not in %q", cell, got)
+		}
+	}
+	if table := d.must(exitDone, "jobs", "one").stdout; !strings.Contains(table, "  =HYPERLINK(") {
+		t.Errorf("people are shown %q", table)
+	}
+}
+
 // Long words are cut on a terminal alone.
 func TestWordsAreWholeInPipes(t *testing.T) {
 	t.Parallel()

@@ -139,21 +139,23 @@ const tablePage = term.TablePage
 // table prints rows in columns.
 type table struct {
 	rows *term.Table
+	tsv  bool  // no spreadsheet must take a cell for a formula
 	err  error // the first one; nothing is printed after it
 }
 
-func newTable(w io.Writer, header ...string) *table { return headed(term.NewTable(w), header) }
+func newTable(w io.Writer, header ...string) *table {
+	return headed(&table{rows: term.NewTable(w)}, header)
+}
 
 // newTable makes a table in the form that was asked for.
 func (o *output) newTable(w io.Writer, header ...string) *table {
 	if o.tsv() {
-		return headed(term.NewTSV(w), header)
+		return headed(&table{rows: term.NewTSV(w), tsv: true}, header)
 	}
 	return newTable(w, header...)
 }
 
-func headed(rows *term.Table, header []string) *table {
-	t := &table{rows: rows}
+func headed(t *table, header []string) *table {
 	if len(header) > 0 {
 		t.row(header...)
 	}
@@ -161,7 +163,15 @@ func headed(rows *term.Table, header []string) *table {
 }
 
 // row prints one row. A cell without text is shown as a dash, and none can break out of its place.
-func (t *table) row(cells ...string) { t.err = t.rows.Row(cells...) }
+func (t *table) row(cells ...string) {
+	if t.tsv {
+		cells = slices.Clone(cells)
+		for i, cell := range cells {
+			cells[i] = harmless(strings.TrimSpace(term.Clean(cell)))
+		}
+	}
+	t.err = t.rows.Row(cells...)
+}
 
 func (t *table) end() error { return t.rows.End() }
 

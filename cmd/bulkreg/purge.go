@@ -32,7 +32,9 @@ job ended longer ago than AGE, in days or hours. A holder that another order sti
 It also removes what the registrar said, wherever that is kept, from all orders of registrations that ended as long ago:
 reasons and errors may quote people.
 
-What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids. When an order names the same holder again,
+What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
+or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job
+that had it cannot be retried: order it anew. When an order names the same holder again,
 the registrar is asked for it; a repeat of the order itself is refused as another order. What operators wrote for the
 record stays, and so do the names that producers gave to their orders: put no people there. Tasks that nobody could carry
 out lie in Asynq's archive in Redis, which forgets them after 90 days, whatever a producer put into them. The plan is shown

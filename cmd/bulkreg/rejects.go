@@ -7,8 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 )
 
@@ -43,7 +43,11 @@ func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) 
 	if in.isFile(path) {
 		return nil, usagef("--rejects %s is the input itself: give another file; nothing was stored", path)
 	}
-	info, err := os.Lstat(path)
+	resolved, err := resolveRejects(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(resolved)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return r, nil
@@ -51,6 +55,15 @@ func newRejects(shown io.Writer, path string, in *orderInput) (*rejects, error) 
 		return nil, usagef("--rejects: %w", err)
 	}
 	return r, refuseRejects(path, info)
+}
+
+// resolveRejects is the path of the file without links in its folders: they may be ours, or root's.
+func resolveRejects(path string) (string, error) {
+	resolved, err := ownfile.Resolve(path, ownfile.ToWrite)
+	if err != nil {
+		return "", usagef("--rejects: %w; nothing was stored", err)
+	}
+	return resolved, nil
 }
 
 // refuseRejects refuses to write into what is no file of our own, or holds something. Whoever may write into the folder may have
@@ -114,9 +127,13 @@ func (r *rejects) open() (err error) {
 // openRejects follows no link, and waits for nothing: a new file is made where nothing stands, not even a link, and what stood
 // there is opened only if it is the same file still.
 func openRejects(path string) (*os.File, error) {
-	before, err := os.Lstat(path)
+	resolved, err := resolveRejects(path)
+	if err != nil {
+		return nil, err
+	}
+	before, err := os.Lstat(resolved)
 	if errors.Is(err, fs.ErrNotExist) {
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := ownfile.Open(resolved, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return nil, usagef("--rejects: %w", err)
 		}
@@ -128,7 +145,7 @@ func openRejects(path string) (*os.File, error) {
 	if err := refuseRejects(path, before); err != nil {
 		return nil, err // it has been put there, or written to, since we looked
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	file, err := ownfile.Open(resolved, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, usagef("--rejects: %w", err)
 	}

@@ -20,7 +20,7 @@ import (
 // Store is what intake asks of the database.
 type Store interface {
 	Submit(ctx context.Context, order store.NewOrder, jobs iter.Seq2[store.NewJob, error]) (store.Submitted, error)
-	LookupOrder(ctx context.Context, order store.NewOrder) (store.Order, bool, error)
+	Lookup(ctx context.Context, order store.NewOrder) (store.Order, bool, error)
 	Claimants(ctx context.Context, domains []string) ([]store.Claimant, error)
 }
 
@@ -109,7 +109,7 @@ func (in *Intake) Find(ctx context.Context, o Order, s *Spool) (existing store.O
 	if err != nil {
 		return store.Order{}, false, err
 	}
-	return in.store.LookupOrder(ctx, n)
+	return in.store.Lookup(ctx, n)
 }
 
 // Submit takes in the order whose jobs were spooled. The same order again changes nothing, and the answer says so. An

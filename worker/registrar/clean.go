@@ -24,7 +24,7 @@ const (
 
 var (
 	// An at sign makes an address, whatever stands around it, escaped or not, and so does one that is spelled out.
-	emailPattern = regexp.MustCompile(`(?i)[^\s@＠﹫<>"'(),;:\[\]{}]+(?:@|＠|﹫|%(?:25)*40|\\u0040|\\x40|=40|&(?:amp;)*(?:#0*64|#x0*40|commat);)[^\s@<>"'(),;:\[\]{}]+` +
+	emailPattern = regexp.MustCompile(`(?i)[^\s@＠﹫<>"'(),;:\[\]{}]+(?:@|＠|﹫|%(?:25)*40|\\u0040|\\x40|=40[A-Za-z]|&(?:amp;)*(?:#0*64|#x0*40|commat);)[^\s@<>"'(),;:\[\]{}]+` +
 		`|[^\s@<>"'(),;:\[\]{}]+ ?[(\[{<] ?at ?[)\]}>] ?[^\s@<>"'(),;:\[\]{}]+`)
 	// E.164 and numbers with a trunk or exit prefix, with the usual separators.
 	phonePattern = regexp.MustCompile(`(?:(?:\+|%2[Bb]) ?\d|0\d)(?:[ ()./-]{0,2}\d){7,13}`)

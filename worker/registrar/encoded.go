@@ -95,6 +95,7 @@ func decodings(run []byte) []string {
 	for _, from := range beginningsIn(letters) {
 		texts = append(texts, wholeTexts(fromBase64(letters[from:]))...)
 	}
+	texts = append(texts, fromBase32(run)...)
 	digits := run
 	for _, prefix := range []string{"0x", "0X", "x", "X"} {
 		digits = bytes.TrimPrefix(digits, []byte(prefix))

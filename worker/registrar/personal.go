@@ -22,6 +22,7 @@ func (h Holder) personal() []string {
 	}
 	all = append(all, familySpellings(h.FirstName, h.LastName)...)
 	all = append(all, addressSpellings(h.Email)...)
+	all = append(all, hostSpellings(h.Email)...)
 	all = append(all, numberSpellings(h.Phone)...)
 	all = append(all, streetParts(h.Street)...)
 	for _, name := range []string{h.Company, h.FirstName, h.LastName, h.City} {
@@ -42,7 +43,11 @@ func personalOf(holders []Holder, domains ...string) func() terms {
 				all = append(all, h.personal()...)
 			}
 		}
-		return newTerms(all).sparing(spelledDomains(domains))
+		t := newTerms(all).sparing(spelledDomains(domains))
+		if slices.ContainsFunc(all, isForeignText) {
+			t.set(unknownWords, 0)
+		}
+		return t
 	})
 }
 
@@ -105,8 +110,8 @@ func numberSpellings(phone string) []string {
 	code := digits[:callingCode(digits)]
 	national := digits[len(code):]
 	all := []string{"00" + digits, "011" + digits, code + "0" + national, "00" + code + "0" + national, "0" + national, national}
-	for n := shortestSubscriber; n < shortestSubscriber+3 && n < len(national); n++ {
-		all = append(all, national[len(national)-n:])
+	for n := shortestSubscriber; n < len(digits); n++ { // something may have been taken off, such as an address just before it
+		all = append(all, digits[len(digits)-n:])
 	}
 	return all
 }

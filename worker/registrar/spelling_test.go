@@ -158,7 +158,7 @@ func TestCleanHidesFurtherSpellings(t *testing.T) {
 	}
 	innocent := personalOf([]Holder{{FirstName: "Anna", LastName: "Domain", City: "Best"}, {FirstName: "Not", LastName: "de Order", City: "Best"}, {FirstName: "An", LastName: "De Vries"}})()
 	for _, text := range []string{
-		"a domain is not available", "a holder of an order is best", "request 68656c6c6f20776f726c64 of aGVsbG8gd29ybGQ= failed", "0193f2a0-7c1e-7b5e-9d3c-2f6a1b0c4d5e",
+		"a domain is not available", "a holder of an order is best", "request 86571234 of 1234abcd failed", "0193f2a0-7c1e-7b5e-9d3c-2f6a1b0c4d5e",
 		"a de facto standard", "nameservers ns1/ns2 were refused", "an order of a domain",
 	} {
 		if got := s.clean(text, innocent); got != text {

@@ -1,20 +1,32 @@
 package registrar
 
 import (
-	"bytes"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
 // terms find what the caller knows to be personal, however it is spelled. They are a tree of folded spellings, as a map from
-// a place in it and the letter that follows to the next place. The root is 0. At nowhere, next is the widest gap in a term.
+// a place in it and the letter that follows to the next place. The root is 0. At nowhere stands what is so of all of them.
 type terms map[step]place
 
 const nowhere = -1
+
+// What is so of all terms, as the letter of a step from nowhere.
+const (
+	gapOfTerms   rune = iota // next is the widest gap in a term
+	strangeWords             // words that no upstream writes by itself are hidden, too
+	unknownWords             // and so are those that are not ordinary
+)
+
+func (t terms) set(r rune, next int32) { t[step{nowhere, r}] = place{next: next} }
+
+func (t terms) has(r rune) bool {
+	_, ok := t[step{nowhere, r}]
+	return ok
+}
 
 type step struct {
 	from int32
@@ -25,18 +37,6 @@ type place struct {
 	next   int32
 	found  *finding // of the term that ends here, nil for none
 	domain *finding // of the domain that ends here, which stays readable; nil for none
-}
-
-// finding is what has to be so in a text for a spelling in it to count.
-type finding struct {
-	size   int      // letters and digits of it
-	joined bool     // only without anything between its letters
-	strict bool     // only as a word of its own: behind a gap and before one
-	apart  bool     // also with spaces between them
-	exact  []string // if not empty, only written as one of these: it is an ordinary word, too
-	head   string   // signs of the term before its first letter,
-	tail   string   // and after the last
-	domain bool     // it is the name of a domain, and no term
 }
 
 const (
@@ -63,11 +63,16 @@ func newTerms(personal []string) terms {
 		if strings.Trim(folded, string(hole)) == "" || utf8.RuneCountInString(folded) < shortestTerm {
 			continue
 		}
-		if widest := widestGap(term); widest > t[step{from: nowhere}].next {
-			t[step{from: nowhere}] = place{next: widest}
+		if widest := widestGap(term); widest > t[step{nowhere, gapOfTerms}].next {
+			t.set(gapOfTerms, widest)
 		}
 		for _, spelling := range spellings(term, folded) {
 			t.add(spelling, newFinding(term, spelling))
+		}
+		for _, spelling := range disguises(term, folded) {
+			f := newFinding(term, spelling)
+			f.head, f.tail = "", ""
+			t.add(spelling, f)
 		}
 	}
 	if len(t) == 0 {
@@ -93,11 +98,12 @@ func widestGap(term string) int32 {
 	return widest
 }
 
-// sparing makes names of domains stay readable where nothing but a term lies in them.
+// sparing makes names of domains stay readable where nothing but a term lies in them, and hides strange words elsewhere.
 func (t terms) sparing(domains []string) terms {
-	if len(t) == 0 {
-		return t
+	if t == nil {
+		t = terms{}
 	}
+	t.set(strangeWords, 0)
 	for _, domain := range domains {
 		if folded := spell(domain); folded != "" {
 			t.add(folded, &finding{size: utf8.RuneCountInString(folded), domain: true})
@@ -105,24 +111,6 @@ func (t terms) sparing(domains []string) terms {
 	}
 	return t
 }
-
-func newFinding(term, spelling string) *finding {
-	inner := strings.TrimFunc(term, isSign)
-	f := &finding{size: utf8.RuneCountInString(spelling)}
-	at := strings.Index(term, inner)
-	f.head, f.tail = term[:at], term[at+len(inner):]
-	parted := strings.ContainsFunc(inner, isSign)
-	number := strings.Trim(spelling, "0123456789") == ""
-	f.strict = f.size < shortestDotted || number && f.size < shortestNumber
-	f.joined = f.strict && !parted
-	f.apart = parted || f.size >= shortestApart
-	if isOrdinary(spelling) {
-		f.joined, f.strict, f.exact = !parted, true, []string{inner}
-	}
-	return f
-}
-
-func isSign(r rune) bool { return kindOf(r) == separating }
 
 func (t terms) add(spelling string, f *finding) {
 	at, n := int32(0), 0
@@ -148,24 +136,6 @@ func (t terms) add(spelling string, f *finding) {
 	}
 }
 
-// or finds what either of two terms with the same spelling would.
-func (f *finding) or(other *finding) *finding {
-	if f == nil {
-		return other
-	}
-	both := *f
-	both.joined, both.strict, both.apart = f.joined && other.joined, f.strict && other.strict, f.apart || other.apart
-	if f.exact = nil; len(both.exact) > 0 && len(other.exact) > 0 {
-		both.exact = append(slices.Clone(both.exact), other.exact...)
-	} else {
-		both.exact = nil
-	}
-	if len(other.head)+len(other.tail) > len(f.head)+len(f.tail) {
-		both.head, both.tail = other.head, other.tail
-	}
-	return &both
-}
-
 // hide replaces personal terms wherever they stand as words of their own: in upper or lower case, with or without
 // their spaces and marks, and escaped in the ways in which secrets are looked for.
 func (t terms) hide(text string) string {
@@ -180,8 +150,17 @@ func (t terms) hide(text string) string {
 func (t terms) find(text string, encoded int) []bool {
 	mask := make([]bool, len(text))
 	v := newView(text)
+	var own []bool                                   // where the call's domains stand; nil: strange words are left alone
+	if t.has(strangeWords) && encoded == encodings { // what is decoded by chance says nothing
+		own = make([]bool, len(text))
+	}
 	for range escapeLevels {
-		t.mark(mask, v)
+		t.mark(mask, v, own)
+		if bare, tags := v.untagged(); len(tags) > 0 {
+			inside := make([]bool, len(text))
+			t.mark(inside, bare, own)
+			addInside(mask, inside, tags)
+		}
 		if encoded > 0 {
 			tells := func(text string) bool { return slices.Contains(t.find(text, encoded-1), true) }
 			v.markEncoded(mask, tells)
@@ -198,7 +177,7 @@ func (t terms) find(text string, encoded int) []bool {
 
 // mark marks what is personal in one reading of a text. From each beginning of a word it goes down the tree once, so that
 // its time grows with the text, and not with the number of terms.
-func (t terms) mark(mask []bool, v view) {
+func (t terms) mark(mask []bool, v view, own []bool) {
 	signs := v.fold()
 	spared := make([]int, len(signs)) // 1 and more: the domain of that number
 	type hit struct {
@@ -223,6 +202,14 @@ func (t terms) mark(mask []bool, v view) {
 			hits = append(hits, hit{i, to, f})
 		}
 	}
+	if own != nil {
+		for i, s := range signs {
+			if spared[i] > 0 {
+				own[s.start] = true
+			}
+		}
+		v.markStrange(mask, signs, own, t.has(unknownWords))
+	}
 	for _, h := range hits {
 		if n := spared[h.from]; n > 0 && n == spared[h.to-1] {
 			continue
@@ -237,7 +224,7 @@ func (t terms) mark(mask []bool, v view) {
 // follow returns the end of the longest term that begins with sign i.
 func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 	at := int32(0)
-	gaps := gaps{most: max(usualGap, int(t[step{from: nowhere}].next))}
+	gaps := gaps{most: max(usualGap, int(t[step{nowhere, gapOfTerms}].next))}
 	for j := i; j < len(signs); j++ {
 		if j > i && !gaps.add(v, signs[j-1], signs[j]) {
 			break
@@ -275,63 +262,4 @@ func (g *gaps) add(v view, before, s sign) bool {
 	g.any, g.spaced = true, g.spaced || s.spaced
 	g.other = g.other || s.gap > 1 || v.text[before.to] != '.' && v.text[before.to] != '-'
 	return s.gap <= g.most
-}
-
-// holds reports whether signs[i:j] are written as they must be to be the term.
-func (f *finding) holds(v view, signs []sign, i, j int, g gaps) bool {
-	switch {
-	case f.domain:
-		return !g.other && beginsWord(signs, i, true) && endsWord(signs, j, true)
-	case g.any && f.joined, g.spaced && !f.apart:
-		return false
-	case !beginsWord(signs, i, f.strict) || f.size <= longestTerm && !endsWord(signs, j, f.strict):
-		return false
-	case f.strict && partOfName(v, signs, i, j):
-		return false
-	case len(f.exact) > 0:
-		return slices.Contains(f.exact, string(v.text[signs[i].from:signs[j-1].to]))
-	}
-	return true
-}
-
-// around takes in the signs that the term has before its first letter and after its last.
-func (f *finding) around(v view, from, to int) (int, int) {
-	if f.head != "" && bytes.HasSuffix(v.text[:from], []byte(f.head)) {
-		from -= len(f.head)
-	}
-	if f.tail != "" && bytes.HasPrefix(v.text[to:], []byte(f.tail)) {
-		to += len(f.tail)
-	}
-	return from, to
-}
-
-// beginsWord reports whether a word begins with sign i: behind a gap or, unless strict, where digits and letters meet, or a
-// capital follows a small letter.
-func beginsWord(signs []sign, i int, strict bool) bool {
-	return i == 0 || signs[i].gap > 0 || !strict && meet(signs[i-1], signs[i])
-}
-
-func endsWord(signs []sign, j int, strict bool) bool {
-	return j == len(signs) || signs[j].gap > 0 || signs[j].r == hole || !strict && meet(signs[j-1], signs[j])
-}
-
-func meet(a, b sign) bool {
-	return unicode.IsDigit(a.r) != unicode.IsDigit(b.r) || a.r == hole || !a.upper && b.upper
-}
-
-// partOfName reports whether a short word is only a label of a host's name, a part of a number or of a date.
-func partOfName(v view, signs []sign, i, j int) bool {
-	const joins = ".,:/-"
-	if i > 0 && signs[i].gap == 1 && strings.IndexByte(joins, v.text[signs[i].from-1]) >= 0 && number(signs[i-1], signs[i], v.text[signs[i].from-1]) {
-		return true
-	}
-	return j < len(signs) && signs[j].gap == 1 && strings.IndexByte(joins, v.text[signs[j-1].to]) >= 0 && number(signs[j-1], signs[j], v.text[signs[j-1].to])
-}
-
-// number reports that a sign between two others makes a number or a host's name of them.
-func number(a, b sign, between byte) bool {
-	if between == '.' {
-		return true
-	}
-	return unicode.IsDigit(a.r) && unicode.IsDigit(b.r)
 }

@@ -54,7 +54,7 @@ func (v view) unescape() (view, bool) {
 
 func mayBeEscaped(text []byte) bool {
 	for _, c := range text {
-		if c >= utf8.RuneSelf || c == '%' || c == '\\' || c == '&' || c == '=' {
+		if c >= utf8.RuneSelf || c == '%' || c == '\\' || c == '&' || c == '=' || c == '+' {
 			return true
 		}
 	}
@@ -69,7 +69,12 @@ func unescapeOne(b []byte) (decoded []byte, width int) {
 	case b[0] == '\\':
 		return unescapeJSON(b)
 	case b[0] == '&':
-		return unescapeHTML(b)
+		if decoded, width := unescapeHTML(b); width > 0 {
+			return decoded, width
+		}
+		return unescapeUTF7(b) // as names of folders are written in mail
+	case b[0] == '+':
+		return unescapeUTF7(b)
 	case b[0] == '=':
 		return unescapeQuotedPrintable(b)
 	case b[0] >= utf8.RuneSelf:
@@ -257,6 +262,9 @@ func parseDigits(b []byte, start, count int, base rune) (rune, bool) {
 	var n rune
 	for _, c := range b[start : start+count] {
 		d := rune(c) - '0'
+		if c > '9' { // what stands behind the digits in ASCII is none
+			d = base
+		}
 		if lower := rune(c) | 0x20; lower >= 'a' && lower <= 'f' {
 			d = lower - 'a' + 10
 		}

@@ -55,3 +55,25 @@ func listed(words, word string) bool {
 		words = words[at+1:]
 	}
 }
+
+// isExplaining knows further words with which an upstream explains something. They are somebody's name as often as not, but where
+// nobody can know how a name is spelled, they are what stays readable.
+func isExplaining(word string) bool {
+	const explaining = ` cannot serve today tomorrow about above after again against all allow allowed also although always another answer around
+ because below between both busy call caller cause certificate changed character characters check checked close closed command complete completed
+ connection contains content correct could created currently dns does done during each either empty enough entry error errors ever every exceeded
+ expected failure few file following forbidden found give given greater group header however human idn ignored in inactive incorrect incomplete
+ instead insufficient json known language later least left length less level locked long longer lower many matches mandatory maintenance mode most
+ much must near need needed needs never note nothing number occurred old once operation option options order others own parameter part per phone
+ please policy possible problem process provided public quota range rate reached read ready reason received record records refuses related
+ request reset resource response restricted return returned role run same see select send sent session several should show since size some
+ something soon specified started step stop stored such support supported syntax text than thing think thread through timed too total under unable
+ unauthorized unexpected unlock until unused used uses using valid value verification verified very waiting way week while without words work works wrong
+ domein domeinnaam houder adres fout foutmelding geldig gegevens verplicht veld velden ontbreekt bestaat aanvraag geweigerd mislukt tijdelijk
+ beschikbaar bezet registratie opnieuw probeer later betaling saldo onvoldoende telefoonnummer postcode huisnummer
+ domaine titulaire adresse erreur invalide valide obligatoire champ manque existe pas disponible réservé paiement solde insuffisant le la les est une un
+ fehler ungültig gültig inhaber adresse pflichtfeld fehlt nicht verfügbar vergeben guthaben der die das ist ein eine
+ personal secret phone mail http https www
+ `
+	return listed(explaining, word)
+}

@@ -24,7 +24,7 @@ type Spelling struct {
 
 // Spellings lists them.
 func Spellings() []Spelling {
-	return slices.Concat(plainSpellings(), escapedSpellings(), brokenSpellings(), partialSpellings())
+	return slices.Concat(plainSpellings(), escapedSpellings(), brokenSpellings(), partialSpellings(), disguisedSpellings())
 }
 
 // details are those of a holder that tell somebody apart.

@@ -9,10 +9,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 )
 
 // Error is everything that is wrong with an environment.
@@ -181,20 +182,24 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 	vars[variable] = value
 }
 
-// readBounded reads a small file. A link is followed: Kubernetes' secrets are links. What stands at its end must be a regular file:
+// readBounded reads a small file. A link is followed, unless it is somebody else's: Kubernetes' secrets are links, of root. What stands at its end must be a regular file:
 // a pipe may never give anything, and a device may never end. Opening waits for nothing, and reading for no longer than a moment:
 // the kernel has files that pass for regular ones and give something only when there is news, such as /proc/kmsg.
 func readBounded(path string) (content string, err error) {
-	info, err := os.Stat(path)
+	resolved, err := ownfile.Resolve(path, ownfile.ToRead)
 	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: errors.Unwrap(err)}
+		return "", unread(path, err)
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return "", unread(path, err)
 	}
 	if err := regular(path, info); err != nil {
 		return "", err
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := ownfile.Open(resolved, os.O_RDONLY, 0)
 	if err != nil {
-		return "", err
+		return "", unread(path, err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if info, err = file.Stat(); err != nil { // another one may stand there by now
@@ -214,6 +219,15 @@ func readBounded(path string) (content string, err error) {
 		return "", fmt.Errorf("%s is larger than %d bytes: is it the right file?", path, maxFile)
 	}
 	return string(data), nil
+}
+
+// unread says why a file cannot be opened, by the path that was given.
+func unread(path string, err error) error {
+	var of *os.PathError
+	if errors.As(err, &of) {
+		return &os.PathError{Op: "open", Path: path, Err: of.Err}
+	}
+	return fmt.Errorf("open %s: %w", path, err)
 }
 
 // regular refuses what is no regular file.

@@ -5,9 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store/session"
 )
 
 // plaintext refuses a registrar's address that would carry secrets and people's details unencrypted out of this machine. A name
@@ -76,47 +73,3 @@ func shared() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{100
 
 // inNamespace says whether a name is one of Kubernetes', as in postgres.shop.svc.cluster.example.
 func inNamespace(labels []string) bool { return len(labels) > 3 && slices.Contains(labels[1:], "svc") }
-
-// redisWarning warns of a Redis outside to which what lies there would travel unencrypted; "" if there is nothing to warn of.
-func (c Config) redisWarning() string {
-	if c.RedisURL == "" {
-		return ""
-	}
-	address, err := queue.ParseRedisURL(string(c.RedisURL))
-	if err != nil {
-		return ""
-	}
-	i := slices.IndexFunc(address.Plaintext(), Outside)
-	if i < 0 {
-		return ""
-	}
-	return "REDIS_URL leads out of the private networks, to " + shown(address.Plaintext()[i]) + ", without TLS: orders and the password can be read " +
-		"on the way, and changed; begin it with rediss://"
-}
-
-// DatabaseWarning warns of a Postgres outside to which a connection may be unencrypted: with sslmode=disable, and also with
-// prefer, which is the default, and allow, which take what the server offers. "" if there is nothing to warn of. Whoever
-// connects sees what it is.
-func (c Config) DatabaseWarning() string {
-	if c.DatabaseURL == "" {
-		return ""
-	}
-	parsed, err := session.Config(string(c.DatabaseURL), session.Use{})
-	if err != nil {
-		return ""
-	}
-	plain := ""
-	if parsed.ConnConfig.TLSConfig == nil && Outside(parsed.ConnConfig.Host) {
-		plain = parsed.ConnConfig.Host
-	}
-	for _, other := range parsed.ConnConfig.Fallbacks {
-		if other.TLSConfig == nil && Outside(other.Host) {
-			plain = other.Host
-		}
-	}
-	if plain == "" {
-		return ""
-	}
-	return "DATABASE_URL leads out of the private networks, to " + shown(plain) + ", and lets the connection be unencrypted: orders, people's details " +
-		"and the password could be read on the way; add sslmode=verify-full"
-}
