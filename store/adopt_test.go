@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sync/errgroup"
@@ -15,9 +20,9 @@ import (
 	"github.com/bulkreg/bulkreg/store"
 )
 
-func (b *bench) adopt(n store.NewOrder, jobs []store.NewJob) store.Order {
+func (b *bench) adopt(n orders.NewOrder, jobs []orders.NewJob) record.Order {
 	b.t.Helper()
-	o, err := b.store.AdoptJobs(b.t.Context(), n, jobs)
+	o, err := b.store.Orders.AdoptJobs(b.t.Context(), n, jobs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -25,17 +30,17 @@ func (b *bench) adopt(n store.NewOrder, jobs []store.NewJob) store.Order {
 }
 
 // asDelivered is how a worker asks for jobs that a producer's own task names.
-func asDelivered(jobs []store.NewJob) []store.DeliveredJob {
-	out := make([]store.DeliveredJob, len(jobs))
+func asDelivered(jobs []orders.NewJob) []record.DeliveredJob {
+	out := make([]record.DeliveredJob, len(jobs))
 	for i, j := range jobs {
-		out[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain}
+		out[i] = record.DeliveredJob{ID: j.ID, Domain: j.Domain}
 	}
 	return out
 }
 
 func TestAdoptedOrderGrows(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -43,15 +48,15 @@ func TestAdoptedOrderGrows(t *testing.T) {
 			n.ChunkSize = 2
 			first := b.adopt(n, all[:3])
 			last := b.adopt(n, all[3:])
-			want := store.Order{
-				ID: first.ID, Source: "test", Reference: "own", Kind: kind, Lane: store.Plain, Account: "default",
+			want := record.Order{
+				ID: first.ID, Source: "test", Reference: "own", Kind: kind, Lane: record.Plain, Account: "default",
 				Total: 7, CreatedAt: first.CreatedAt,
 			}
 			if first.Total != 3 || !cmp.Equal(last, want) {
 				t.Errorf("grew from %+v to %+v", first, last)
 			}
-			jobs := b.jobs(first.ID, store.JobFilter{})
-			if diff := cmp.Diff(asQueued(want, all), jobs, cmpopts.IgnoreFields(store.Job{}, "CreatedAt")); diff != "" {
+			jobs := b.jobs(first.ID, orders.JobFilter{})
+			if diff := cmp.Diff(asQueued(want, all), jobs, cmpopts.IgnoreFields(record.Job{}, "CreatedAt")); diff != "" {
 				t.Errorf("jobs (-want +got):\n%s", diff)
 			}
 			chunks := list[string](b, `SELECT first_seq || '-' || last_seq FROM chunks WHERE wake_at IS NULL ORDER BY first_seq`)
@@ -67,7 +72,7 @@ func TestAdoptedOrderGrows(t *testing.T) {
 
 func TestAdoptingAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -75,7 +80,7 @@ func TestAdoptingAgainChangesNothing(t *testing.T) {
 			first := b.adopt(n, jobs)
 			before := b.fingerprint()
 			slices.Reverse(jobs)
-			for _, repeat := range [][]store.NewJob{jobs, jobs[:2], jobs[3:], nil} {
+			for _, repeat := range [][]orders.NewJob{jobs, jobs[:2], jobs[3:], nil} {
 				if again := b.adopt(n, repeat); !cmp.Equal(again, first) {
 					t.Errorf("the repeat became %+v, want %+v", again, first)
 				}
@@ -91,10 +96,10 @@ func TestAdoptingAgainChangesNothing(t *testing.T) {
 func TestAdoptingAgainLeavesRunningJobsAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n, jobs := newOrder(store.Register, "own"), newJobs(names("a", 3)...)
+	n, jobs := newOrder(record.Register, "own"), newJobs(names("a", 3)...)
 	b.adopt(n, jobs)
-	h := b.claim(newClaim(store.Register), asDelivered(jobs))
-	b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"), store.Retry(h.jobs[1].ID, time.Hour, "later"))
+	h := b.claim(newClaim(record.Register), asDelivered(jobs))
+	b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, "taken"), ledger.Retry(h.jobs[1].ID, time.Hour, "later"))
 	before := b.fingerprint()
 	b.adopt(n, jobs)
 	if b.fingerprint() != before {
@@ -105,41 +110,41 @@ func TestAdoptingAgainLeavesRunningJobsAlone(t *testing.T) {
 func TestAdoptConflicts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.adopt(newOrder(store.Whois, "own"), newJobs("a.nl"))
+	b.adopt(newOrder(record.Whois, "own"), newJobs("a.nl"))
 	whole := newJobs("b.nl", "c.nl")
-	if _, err := b.store.Submit(t.Context(), newOrder(store.Whois, "whole"), yielded(whole)); err != nil {
+	if _, err := b.store.Orders.Submit(t.Context(), newOrder(record.Whois, "whole"), yielded(whole)); err != nil {
 		t.Fatal(err)
 	}
 	before := b.fingerprint()
-	partner := newOrder(store.Whois, "own")
+	partner := newOrder(record.Whois, "own")
 	partner.Account = "partner"
 	for name, c := range map[string]struct {
-		order store.NewOrder
-		jobs  []store.NewJob
+		order orders.NewOrder
+		jobs  []orders.NewJob
 	}{
-		"other kind":                      {newOrder(store.Register, "own"), newJobs("d.nl")},
+		"other kind":                      {newOrder(record.Register, "own"), newJobs("d.nl")},
 		"other account":                   {partner, newJobs("d.nl")},
-		"new job of a whole order":        {newOrder(store.Whois, "whole"), newJobs("d.nl")},
-		"some of a whole order, some new": {newOrder(store.Whois, "whole"), append(newJobs("d.nl"), whole...)},
-		"a whole order of another kind":   {newOrder(store.Register, "whole"), whole},
+		"new job of a whole order":        {newOrder(record.Whois, "whole"), newJobs("d.nl")},
+		"some of a whole order, some new": {newOrder(record.Whois, "whole"), append(newJobs("d.nl"), whole...)},
+		"a whole order of another kind":   {newOrder(record.Register, "whole"), whole},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := b.store.AdoptJobs(t.Context(), c.order, c.jobs)
-			var conflict *store.ReferenceConflictError
-			if !errors.As(err, &conflict) || conflict.Existing.Reference != c.order.Reference || conflict.Existing.Kind != store.Whois {
+			_, err := b.store.Orders.AdoptJobs(t.Context(), c.order, c.jobs)
+			var conflict *record.ReferenceConflictError
+			if !errors.As(err, &conflict) || conflict.Existing.Reference != c.order.Reference || conflict.Existing.Kind != record.Whois {
 				t.Errorf("error is %v", err)
 			}
 		})
 	}
 	// A dispatcher's lost task that comes back without its epochs only repeats what is known.
-	if o := b.adopt(newOrder(store.Whois, "whole"), whole); o.Total != 2 {
+	if o := b.adopt(newOrder(record.Whois, "whole"), whole); o.Total != 2 {
 		t.Errorf("repeating jobs of a whole order: %+v", o)
 	}
 	if b.fingerprint() != before {
 		t.Error("a conflict changed something")
 	}
-	digest := newOrder(store.Whois, "own")
-	if _, err := b.store.Submit(t.Context(), digest, yielded(newJobs("a.nl"))); !errors.As(err, new(*store.ReferenceConflictError)) {
+	digest := newOrder(record.Whois, "own")
+	if _, err := b.store.Orders.Submit(t.Context(), digest, yielded(newJobs("a.nl"))); !errors.As(err, new(*record.ReferenceConflictError)) {
 		t.Errorf("a whole order under a growing one's reference: %v", err)
 	}
 }
@@ -147,10 +152,10 @@ func TestAdoptConflicts(t *testing.T) {
 func TestAdoptedDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "first"), "live.nl")
-	o := b.adopt(newOrder(store.Register, "own"), newJobs("a.nl", "live.nl", "b.nl"))
+	b.submit(newOrder(record.Register, "first"), "live.nl")
+	o := b.adopt(newOrder(record.Register, "own"), newJobs("a.nl", "live.nl", "b.nl"))
 	var got []string
-	for _, j := range b.jobs(o.ID, store.JobFilter{}) {
+	for _, j := range b.jobs(o.ID, orders.JobFilter{}) {
 		got = append(got, fmt.Sprint(j.Seq, " ", j.Domain, " ", standing(j), " ", j.LastError))
 	}
 	want := []string{"1 a.nl queued ", "2 live.nl failed duplicate in progress in order first", "3 b.nl queued "}
@@ -166,22 +171,22 @@ func TestChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
 	var g errgroup.Group
 	for i := range chunks {
 		g.Go(func() error {
-			_, err := b.store.AdoptJobs(t.Context(), newOrder(store.Register, "own"), newJobs(names(fmt.Sprint("chunk", i), 25)...))
+			_, err := b.store.Orders.AdoptJobs(t.Context(), newOrder(record.Register, "own"), newJobs(names(fmt.Sprint("chunk", i), 25)...))
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	o, err := b.store.FindOrder(t.Context(), "test", "own")
+	o, err := b.store.Orders.Find(t.Context(), "test", "own")
 	if err != nil || o.Total != chunks*25 {
 		t.Fatalf("order is %+v, %v", o, err)
 	}
-	for i, j := range b.jobs(o.ID, store.JobFilter{}) {
+	for i, j := range b.jobs(o.ID, orders.JobFilter{}) {
 		if j.Seq != i+1 {
 			t.Fatalf("job %d has the place %d", i+1, j.Seq)
 		}
-		if i%25 != 0 && strings.SplitN(j.Domain, "-", 2)[0] != strings.SplitN(b.jobs(o.ID, store.JobFilter{AfterSeq: i - 1, Limit: 1})[0].Domain, "-", 2)[0] {
+		if i%25 != 0 && strings.SplitN(j.Domain, "-", 2)[0] != strings.SplitN(b.jobs(o.ID, orders.JobFilter{AfterSeq: i - 1, Limit: 1})[0].Domain, "-", 2)[0] {
 			t.Fatalf("the chunks are mixed at place %d", j.Seq)
 		}
 	}
@@ -190,7 +195,7 @@ func TestChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
 // Jobs that break a rule are rows of their order from the start, and final ones.
 func TestAdoptedJobsThatAreRejected(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -200,7 +205,7 @@ func TestAdoptedJobsThatAreRejected(t *testing.T) {
 			}
 			o := b.adopt(newOrder(kind, "own"), jobs)
 			var got []string
-			for _, j := range b.jobs(o.ID, store.JobFilter{}) {
+			for _, j := range b.jobs(o.ID, orders.JobFilter{}) {
 				got = append(got, fmt.Sprint(j.Seq, " ", j.Domain, " ", standing(j), " ", j.LastError))
 				if j.State.Final() == j.FinishedAt.IsZero() {
 					t.Errorf("%s ended at %v", j.Domain, j.FinishedAt)
@@ -229,9 +234,9 @@ func TestAdoptedJobsThatAreRejected(t *testing.T) {
 func TestAdoptAll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "before"), "taken.nl")
-	own := func(reference string, domains ...string) store.Adoption {
-		return store.Adoption{Order: newOrder(store.Register, reference), Jobs: newJobs(domains...)}
+	b.submit(newOrder(record.Register, "before"), "taken.nl")
+	own := func(reference string, domains ...string) orders.Adoption {
+		return orders.Adoption{Order: newOrder(record.Register, reference), Jobs: newJobs(domains...)}
 	}
 	partner, rejected, unfit, endless := own("grows", "x.nl"), own("mixed", "good.nl"), own("unfit", "y.nl"), own(strings.Repeat("r", 200), "z.nl")
 	partner.Order.Account = "partner"
@@ -239,13 +244,13 @@ func TestAdoptAll(t *testing.T) {
 	bad[0].Rejected = "breaks a rule"
 	rejected.Jobs = append(bad, rejected.Jobs...)
 	unfit.Jobs[0].PeriodMonths = -1
-	adoptions := []store.Adoption{
+	adoptions := []orders.Adoption{
 		own("grows", "a.nl", "b.nl"), partner, own("one", "c.nl"), unfit, own("grows", "d.nl"), rejected,
 		own("before", "e.nl"), endless, own("ended", "taken.nl"), own("two", "a.nl", "f.nl"),
 	}
-	errs := b.store.AdoptAll(t.Context(), adoptions)
+	errs := b.store.Orders.AdoptAll(t.Context(), adoptions)
 	for i, err := range errs {
-		conflict, refused := errors.As(err, new(*store.ReferenceConflictError)), errors.As(err, new(*store.Error))
+		conflict, refused := errors.As(err, new(*record.ReferenceConflictError)), errors.As(err, new(*pg.Error))
 		switch i {
 		case 1, 6:
 			if !conflict {
@@ -274,7 +279,7 @@ func TestAdoptAll(t *testing.T) {
 		t.Errorf("%d chunks of what ended at once", n)
 	}
 	before := b.fingerprint()
-	b.store.AdoptAll(t.Context(), adoptions)
+	b.store.Orders.AdoptAll(t.Context(), adoptions)
 	if b.fingerprint() != before {
 		t.Error("the same again changed something")
 	}
@@ -288,15 +293,15 @@ func TestAdoptAllAtOnce(t *testing.T) {
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {
-			var adoptions []store.Adoption
+			var adoptions []orders.Adoption
 			for i := range many {
 				o := (i*5 + w) % many
-				adoptions = append(adoptions, store.Adoption{
-					Order: newOrder(store.Register, fmt.Sprint("own-", o)),
+				adoptions = append(adoptions, orders.Adoption{
+					Order: newOrder(record.Register, fmt.Sprint("own-", o)),
 					Jobs:  newJobs(names(fmt.Sprint("own-", o), jobs)...),
-				}, store.Adoption{Order: newOrder(store.Register, fmt.Sprint("w-", w)), Jobs: newJobs(fmt.Sprintf("all-%d.nl", o))})
+				}, orders.Adoption{Order: newOrder(record.Register, fmt.Sprint("w-", w)), Jobs: newJobs(fmt.Sprintf("all-%d.nl", o))})
 			}
-			return errors.Join(b.open(store.Options{}).AdoptAll(b.t.Context(), adoptions)...)
+			return errors.Join(b.open(store.Options{}).Orders.AdoptAll(b.t.Context(), adoptions)...)
 		})
 	}
 	if err := g.Wait(); err != nil {

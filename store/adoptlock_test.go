@@ -5,6 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -13,14 +17,14 @@ func TestAdoptAllPastALockedOrder(t *testing.T) {
 	t.Parallel()
 	for name, hold := range map[string]func(b *bench) string{
 		"a domain of it on its way in": func(b *bench) string {
-			b.submit(newOrder(store.Register, "other"), "other.nl")
+			b.submit(newOrder(record.Register, "other"), "other.nl")
 			return `UPDATE jobs SET domain = 'm2.nl' WHERE domain = 'other.nl'`
 		},
 		"on its way in": func(*bench) string {
 			return `INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ('test', 'm', 'register', 'plain', 'default', 0)`
 		},
 		"locked": func(b *bench) string {
-			b.adopt(newOrder(store.Register, "m"), newJobs("m1.nl"))
+			b.adopt(newOrder(record.Register, "m"), newJobs("m1.nl"))
 			return `UPDATE orders SET total = total WHERE reference = 'm'`
 		},
 	} {
@@ -35,12 +39,12 @@ func TestAdoptAllPastALockedOrder(t *testing.T) {
 			if _, err := tx.Exec(t.Context(), hold(b)); err != nil {
 				t.Fatal(err)
 			}
-			errs := s.AdoptAll(t.Context(), []store.Adoption{
-				{Order: newOrder(store.Register, "a"), Jobs: newJobs("a.nl")},
-				{Order: newOrder(store.Register, "m"), Jobs: newJobs("m2.nl")},
-				{Order: newOrder(store.Register, "z"), Jobs: newJobs("z.nl")},
+			errs := s.Orders.AdoptAll(t.Context(), []orders.Adoption{
+				{Order: newOrder(record.Register, "a"), Jobs: newJobs("a.nl")},
+				{Order: newOrder(record.Register, "m"), Jobs: newJobs("m2.nl")},
+				{Order: newOrder(record.Register, "z"), Jobs: newJobs("z.nl")},
 			})
-			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], store.ErrUnavailable) {
+			if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], pg.ErrUnavailable) {
 				t.Errorf("adopted with %v", errs)
 			}
 			if err := tx.Rollback(t.Context()); err != nil {

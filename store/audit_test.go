@@ -5,12 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
-func (b *bench) audit(o store.AuditOptions) store.AuditReport {
+func (b *bench) audit(o audit.Options) audit.Report {
 	b.t.Helper()
-	report, err := b.store.Audit(b.t.Context(), o)
+	report, err := b.store.Audit.Run(b.t.Context(), o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -19,9 +23,9 @@ func (b *bench) audit(o store.AuditOptions) store.AuditReport {
 
 // sound checks that an audit finds nothing. Its grace is longer than what the histories set times back by, so that jobs are due
 // at once.
-func (b *bench) sound(when string) store.AuditReport {
+func (b *bench) sound(when string) audit.Report {
 	b.t.Helper()
-	report := b.audit(store.AuditOptions{Grace: 2 * time.Hour})
+	report := b.audit(audit.Options{Grace: 2 * time.Hour})
 	for _, breach := range report.Breaches {
 		b.t.Errorf("%s: %s %s %s: %s", when, breach.Invariant, breach.Domain, breach.Job, breach.What)
 	}
@@ -32,34 +36,34 @@ func (b *bench) sound(when string) store.AuditReport {
 func TestAuditGrace(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	working := b.running(store.Whois, "working.nl")
-	b.submit(newOrder(store.Whois, "due"), "due.nl")
+	working := b.running(record.Whois, "working.nl")
+	b.submit(newOrder(record.Whois, "due"), "due.nl")
 	b.exec(`DELETE FROM chunks`)
 	b.exec(`UPDATE jobs SET wake_at = now() - interval '10 minutes' WHERE domain = 'due.nl'`)
 	count := func(grace time.Duration, want int) {
 		t.Helper()
-		if n := b.audit(store.AuditOptions{Grace: grace}).Total(); n != want {
+		if n := b.audit(audit.Options{Grace: grace}).Total(); n != want {
 			t.Errorf("grace %v: %d breaches, want %d", grace, n, want)
 		}
 	}
 	count(0, 1)
 	count(time.Minute, 0) // its line moves
 	count(9*time.Second, 1)
-	b.settle(working, store.Succeed(working.jobs[0].ID, store.Available))
+	b.settle(working, ledger.Succeed(working.jobs[0].ID, record.Available))
 	b.exec(`UPDATE claims SET taken_at = now() - interval '5 minutes'`)
 	count(time.Minute, 1)
 	count(11*time.Minute, 0)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE domain = 'due.nl'`)
 	count(0, 0)
 
-	b.submit(newOrder(store.Whois, "chunk"), "chunk.nl")
-	b.fresh(store.Whois)
+	b.submit(newOrder(record.Whois, "chunk"), "chunk.nl")
+	b.fresh(record.Whois)
 	b.exec(`UPDATE chunks SET wake_at = now() - interval '10 seconds'`)
 	count(time.Minute, 0)
 	count(time.Second, 1)
 	b.exec(`DELETE FROM chunks`)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE domain = 'chunk.nl'`)
-	running := b.running(store.Whois, "running.nl")
+	running := b.running(record.Whois, "running.nl")
 	b.exec(`UPDATE claims SET lease_until = now() - interval '10 seconds' WHERE id = $1`, running.claim)
 	count(time.Minute, 0)
 	count(time.Second, 1)
@@ -69,14 +73,14 @@ func TestAuditGrace(t *testing.T) {
 func TestAuditWatchesHeldJobs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Whois, names("x", 5)...)
+	h := b.running(record.Whois, names("x", 5)...)
 	b.bring(h, "held")
-	if r := b.audit(store.AuditOptions{Grace: 10 * time.Millisecond}); r.Total() != 5 || r.Breaches[0].Invariant != "I2" {
+	if r := b.audit(audit.Options{Grace: 10 * time.Millisecond}); r.Total() != 5 || r.Breaches[0].Invariant != "I2" {
 		t.Errorf("forgotten jobs: %+v", r)
 	}
-	done := make(chan store.AuditReport, 1)
+	done := make(chan audit.Report, 1)
 	go func() {
-		report, err := b.store.Audit(t.Context(), store.AuditOptions{Grace: time.Minute})
+		report, err := b.store.Audit.Run(t.Context(), audit.Options{Grace: time.Minute})
 		if err != nil {
 			t.Error(err)
 		}
@@ -86,7 +90,7 @@ func TestAuditWatchesHeldJobs(t *testing.T) {
 		return get[int](b, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND query LIKE '%held_account AS account%' AND state = 'idle'`) > 0
 	})
-	if n, err := b.store.WakeHeld(t.Context(), "default", 2); err != nil || n != 2 {
+	if n, err := b.store.Holds.WakeHeld(t.Context(), "default", 2); err != nil || n != 2 {
 		t.Fatal(n, err)
 	}
 	for _, breach := range (<-done).Breaches {
@@ -98,10 +102,10 @@ func TestAuditWatchesHeldJobs(t *testing.T) {
 func TestAuditIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), names("x", 250)...)
+	b.submit(newOrder(record.Whois, "r"), names("x", 250)...)
 	b.exec(`DELETE FROM chunks`)
 	for limit, want := range map[int]int{0: 100, 7: 7, 1000: 250} {
-		report := b.audit(store.AuditOptions{Limit: limit})
+		report := b.audit(audit.Options{Limit: limit})
 		if len(report.Breaches) != want || report.Total() != 250 {
 			t.Fatalf("limit %d: %d of %d breaches are listed, want %d of 250", limit, len(report.Breaches), report.Total(), want)
 		}
@@ -117,7 +121,7 @@ func TestAuditIsBounded(t *testing.T) {
 func TestAuditLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl")
+	h := b.running(record.Register, "a.nl")
 	b.intend(h)
 	s := b.open(store.Options{MaxConns: 1})
 	before := b.fingerprint()
@@ -135,7 +139,7 @@ func TestAuditLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if report, err := s.Audit(t.Context(), store.AuditOptions{}); err != nil || report.Total() != 0 {
+	if report, err := s.Audit.Run(t.Context(), audit.Options{}); err != nil || report.Total() != 0 {
 		t.Errorf("it found %+v, %v", report, err)
 	}
 	if b.fingerprint() != before {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/audit"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -17,7 +19,7 @@ func BenchmarkAudit(b *testing.B) {
 		b.Run(strconv.Itoa(jobs), func(b *testing.B) {
 			st := openPast(b, jobs)
 			for b.Loop() {
-				report, err := st.Audit(b.Context(), store.AuditOptions{})
+				report, err := st.Audit.Run(b.Context(), audit.Options{})
 				if err != nil || report.Total() != 0 || report.Jobs != jobs {
 					b.Fatalf("%d breaches in %d jobs, %v", report.Total(), report.Jobs, err)
 				}

@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // breakage is one way to break an invariant, past all rules. It returns the job that it is about.
@@ -21,12 +24,12 @@ type breakage struct {
 // twiceRefused is a job that was sent and refused twice, and waits.
 func (b *bench) twiceRefused() (id uuid.UUID, calls [2]uuid.UUID) {
 	b.t.Helper()
-	h := b.running(store.Register, "a.nl")
+	h := b.running(record.Register, "a.nl")
 	calls[0] = b.intend(h)
-	b.paid(h, calls[0], store.AttemptRefused, soon)
-	h = b.again(store.Register, 1)
+	b.paid(h, calls[0], record.AttemptRefused, soon)
+	h = b.again(record.Register, 1)
 	calls[1] = b.intend(h)
-	b.paid(h, calls[1], store.AttemptRefused, func(id uuid.UUID) store.Transition { return store.RetryFree(id, time.Hour, "") })
+	b.paid(h, calls[1], record.AttemptRefused, func(id uuid.UUID) ledger.Transition { return ledger.RetryFree(id, time.Hour, "") })
 	return h.jobs[0].ID, calls
 }
 
@@ -47,7 +50,7 @@ func (b *bench) idOf(domain string) uuid.UUID {
 }
 
 // one runs a job, and breaks it.
-func one(kind store.Kind, standing, change string) func(b *bench) uuid.UUID {
+func one(kind record.Kind, standing, change string) func(b *bench) uuid.UUID {
 	return func(b *bench) uuid.UUID {
 		b.t.Helper()
 		h := b.running(kind, "a.nl")
@@ -65,8 +68,8 @@ func one(kind store.Kind, standing, change string) func(b *bench) uuid.UUID {
 func adopted(change string) func(b *bench) uuid.UUID {
 	return func(b *bench) uuid.UUID {
 		b.t.Helper()
-		b.adopt(newOrder(store.Whois, "of a.nl"), newJobs("a.nl", "b.nl"))
-		b.adopt(newOrder(store.Whois, "of a.nl"), newJobs("c.nl"))
+		b.adopt(newOrder(record.Whois, "of a.nl"), newJobs("a.nl", "b.nl"))
+		b.adopt(newOrder(record.Whois, "of a.nl"), newJobs("c.nl"))
 		b.sound("before it is broken")
 		b.exec(change)
 		return uuid.Nil
@@ -75,12 +78,12 @@ func adopted(change string) func(b *bench) uuid.UUID {
 
 var breakages = map[string]breakage{
 	"I1 a job is gone": {func(b *bench) uuid.UUID {
-		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl", "b.nl")
+		b.submit(newOrder(record.Whois, "of a.nl"), "a.nl", "b.nl")
 		b.exec(`DELETE FROM jobs WHERE domain = 'a.nl'`)
 		return uuid.Nil
 	}, "I1", "The order has 1 jobs, and was accepted with 2.", "compare with a backup"},
 	"I1 an order is gone": {func(b *bench) uuid.UUID {
-		b.bring(b.running(store.Whois, "a.nl"), "succeeded available")
+		b.bring(b.running(record.Whois, "a.nl"), "succeeded available")
 		b.exec(`DELETE FROM orders WHERE kind = 'whois'`)
 		return uuid.Nil
 	}, "I1", "There are 1 jobs of an order with the number 2, which does not exist.", "compare with a backup"},
@@ -95,26 +98,26 @@ var breakages = map[string]breakage{
 		return b.idOf("a.nl")
 	}, "I1", "The job is for whois of account partner, and its order for whois of account default.", "compare with a backup"},
 
-	"I2 without a claim":          {one(store.Whois, "", `DELETE FROM claims WHERE kind = 'whois'`), "I2", "which is not on record", "UPDATE jobs SET state = 'retrying'"},
-	"I2 under a claim that ended": {one(store.Whois, "", `UPDATE claims SET closed_at = now()`), "I2", "which has ended", "UPDATE jobs SET state = 'retrying'"},
-	"I2 past its lease": {one(store.Whois, "", `UPDATE claims SET lease_until = now() - interval '1 second'`),
+	"I2 without a claim":          {one(record.Whois, "", `DELETE FROM claims WHERE kind = 'whois'`), "I2", "which is not on record", "UPDATE jobs SET state = 'retrying'"},
+	"I2 under a claim that ended": {one(record.Whois, "", `UPDATE claims SET closed_at = now()`), "I2", "which has ended", "UPDATE jobs SET state = 'retrying'"},
+	"I2 past its lease": {one(record.Whois, "", `UPDATE claims SET lease_until = now() - interval '1 second'`),
 		"I2", "whose lease passed at 20", "See that workers run"},
-	"I2 held for nothing": {one(store.Whois, "held", ""), "I2", "no hold on its account stops it any more", "it wakes the jobs of lifted holds"},
+	"I2 held for nothing": {one(record.Whois, "held", ""), "I2", "no hold on its account stops it any more", "it wakes the jobs of lifted holds"},
 	"I2 held for another kind": {func(b *bench) uuid.UUID {
 		b.exec(`INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at)
 			VALUES ('default', 'payment', 'register', 'no funds', interval '1 minute', now())`)
-		return one(store.Whois, "held", "")(b)
+		return one(record.Whois, "held", "")(b)
 	}, "I2", "no hold on its account stops it any more", "it wakes the jobs of lifted holds"},
-	"I2 past its time": {one(store.Whois, "", `UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 second' WHERE domain = 'a.nl'`),
+	"I2 past its time": {one(record.Whois, "", `UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 second' WHERE domain = 'a.nl'`),
 		"I2", "should have been delivered at 20", "See that workers run"},
 	"I2 in a chunk past its time": {func(b *bench) uuid.UUID {
-		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl")
-		b.fresh(store.Whois)
+		b.submit(newOrder(record.Whois, "of a.nl"), "a.nl")
+		b.fresh(record.Whois)
 		b.exec(`UPDATE chunks SET wake_at = now() - interval '1 second'`)
 		return b.idOf("a.nl")
 	}, "I2", "delivered and not claimed by 20", "See that workers run"},
 	"I2 without a chunk": {func(b *bench) uuid.UUID {
-		b.submit(newOrder(store.Whois, "of a.nl"), "a.nl")
+		b.submit(newOrder(record.Whois, "of a.nl"), "a.nl")
 		b.exec(`DELETE FROM chunks`)
 		return b.idOf("a.nl")
 	}, "I2", "no chunk covers it", "UPDATE jobs SET state = 'retrying'"},
@@ -126,9 +129,9 @@ var breakages = map[string]breakage{
 	"I5 sent again after a success": {first(`state = 'registered'`), "I5", "although a success for it was on record since", "Ask the registrar"},
 	"I5 answered long after it was sent again": {func(b *bench) uuid.UUID {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
-		b.paid(first, firstCall, store.AttemptFailed, soon)
+		b.paid(first, firstCall, record.AttemptFailed, soon)
 		call := b.intend(h, h.ids()...)
 		b.exec(`UPDATE attempts SET resolved_at = newer.opened_at + interval '2 minutes' FROM attempts newer
 			WHERE attempts.call_id = $1 AND newer.call_id = $2`, firstCall, call)
@@ -144,22 +147,22 @@ var breakages = map[string]breakage{
 	}, "I5", "on record as refused by reply", "Ask the registrar"},
 	"I5 cleared without a reading, by a worker": {func(b *bench) uuid.UUID {
 		b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.exec(`UPDATE attempts SET state = 'cleared', resolved_at = now(), resolved_by = 'readings' WHERE state = 'unknown'`)
 		b.intend(h)
 		return h.jobs[0].ID
 	}, "I5", "on record as cleared by readings", "Ask the registrar"},
 
-	"I7 registered by nobody": {one(store.Register, "succeeded registered", ""), "I7", "with no success reply on record", "whether the domain is ours"},
+	"I7 registered by nobody": {one(record.Register, "succeeded registered", ""), "I7", "with no success reply on record", "whether the domain is ours"},
 	"I7 confirmed by nobody": {func(b *bench) uuid.UUID {
 		h, _ := b.unconfirmed("a.nl")
-		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+		b.carryOut(request(operator.ConfirmRegistered, h.ids()...))
 		b.exec(`DELETE FROM operator_acts`)
 		return h.jobs[0].ID
 	}, "I7", "no operator who confirmed it", "whether the domain is ours"},
 
 	"I8 taken while open": {func(b *bench) uuid.UUID {
-		h := b.running(store.Register, "a.nl")
+		h := b.running(record.Register, "a.nl")
 		b.intend(h)
 		b.bring(h, "failed taken")
 		return h.jobs[0].ID
@@ -177,8 +180,8 @@ var breakages = map[string]breakage{
 		return id
 	}, "I5 I9", "The domain has 2 attempts that are not resolved.", "missing or damaged"},
 	"I9 two live jobs": {func(b *bench) uuid.UUID {
-		b.running(store.Register, "b.nl")
-		h := b.running(store.Register, "a.nl")
+		b.running(record.Register, "b.nl")
+		h := b.running(record.Register, "a.nl")
 		b.exec(`DROP INDEX jobs_live_domain`)
 		b.exec(`UPDATE jobs SET domain = 'a.nl' WHERE domain = 'b.nl'`)
 		return h.jobs[0].ID
@@ -189,45 +192,45 @@ var breakages = map[string]breakage{
 		b.exec(`UPDATE jobs SET finished_at = finished_at - interval '1 second' WHERE domain = 'a.nl'`)
 		return h.jobs[0].ID
 	}, "I10", "and its domain was sent at 20", "keep a copy of the database"},
-	"I10 claimed after its end": {one(store.Whois, "succeeded available", `UPDATE jobs SET finished_at = finished_at - interval '1 second' WHERE domain = 'a.nl'`),
+	"I10 claimed after its end": {one(record.Whois, "succeeded available", `UPDATE jobs SET finished_at = finished_at - interval '1 second' WHERE domain = 'a.nl'`),
 		"I10", "and a worker claimed it at 20", "keep a copy of the database"},
 	"I10 a success undone": {func(b *bench) uuid.UUID {
-		h := b.running(store.Register, "a.nl")
+		h := b.running(record.Register, "a.nl")
 		b.settlePaid(h, b.intend(h), registered(h))
 		b.exec(`UPDATE jobs SET state = 'retrying', outcome = NULL, finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, h.jobs[0].ID)
 		return h.jobs[0].ID
 	}, "I10", "and yet it is retrying", "keep a copy of the database"},
 	"I6 a success after the end": {func(b *bench) uuid.UUID {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
-		b.paid(h, b.intend(h, h.ids()...), store.AttemptFailed, func(id uuid.UUID) store.Transition { return store.Fail(id, store.Exhausted, "") })
+		b.paid(h, b.intend(h, h.ids()...), record.AttemptFailed, func(id uuid.UUID) ledger.Transition { return ledger.Fail(id, record.Exhausted, "") })
 		b.settlePaid(first, firstCall, registered(first))
 		return first.jobs[0].ID
 	}, "I6", "when the job had ended as exhausted: the domain is ours", "ends as registered, without being sent again"},
 	"I10 a confirmation undone": {func(b *bench) uuid.UUID {
 		h, _ := b.unconfirmed("a.nl")
-		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+		b.carryOut(request(operator.ConfirmRegistered, h.ids()...))
 		b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted' WHERE id = $1`, h.jobs[0].ID)
 		return h.jobs[0].ID
 	}, "I6 I10", "An operator's act, confirm registered, ended the job, and it was failed afterwards", "keep a copy of the database"},
 	"I10 a cancel undone": {func(b *bench) uuid.UUID {
-		b.submit(newOrder(store.Register, "of a.nl"), "a.nl")
+		b.submit(newOrder(record.Register, "of a.nl"), "a.nl")
 		id := b.idOf("a.nl")
-		b.carryOut(request(store.ActCancel, id))
+		b.carryOut(request(operator.Cancel, id))
 		b.exec(`UPDATE jobs SET state = 'queued', finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, id)
 		return id
 	}, "I10", "An operator's act, cancel, ended the job, and it was queued afterwards", "keep a copy of the database"},
 	"I10 a cancel undone before the next act": {func(b *bench) uuid.UUID {
-		b.submit(newOrder(store.Register, "of a.nl"), "a.nl")
+		b.submit(newOrder(record.Register, "of a.nl"), "a.nl")
 		id := b.idOf("a.nl")
-		b.carryOut(request(store.ActCancel, id))
+		b.carryOut(request(operator.Cancel, id))
 		b.exec(`UPDATE jobs SET state = 'queued', finished_at = NULL, wake_at = now() + interval '1 hour' WHERE id = $1`, id)
-		b.carryOut(request(store.ActCancel, id))
+		b.carryOut(request(operator.Cancel, id))
 		return id
 	}, "I10", "An operator's act, cancel, ended the job, and it was queued afterwards", "keep a copy of the database"},
 	"I10 an attempt is gone": {func(b *bench) uuid.UUID {
-		h := b.running(store.Register, "a.nl", "b.nl")
+		h := b.running(record.Register, "a.nl", "b.nl")
 		b.intend(h)
 		b.exec(`DELETE FROM attempts WHERE domain = 'a.nl'`)
 		return uuid.Nil
@@ -240,10 +243,10 @@ func TestAuditFindsBreaches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			whole := b.running(store.Register, "whole.nl") // which must not be named
+			whole := b.running(record.Register, "whole.nl") // which must not be named
 			b.settlePaid(whole, b.intend(whole), registered(whole))
 			id := c.damage(b)
-			report := b.audit(store.AuditOptions{})
+			report := b.audit(audit.Options{})
 			var found []string
 			for _, breach := range report.Breaches {
 				found = append(found, breach.Invariant)

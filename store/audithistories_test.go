@@ -4,44 +4,47 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // checked makes the fresh check of a batch, and records that it called every domain available.
 func (b *bench) checked(h batch) {
 	b.t.Helper()
-	call := newCall(h.claim, store.OpCheck)
-	if err := b.store.StartCall(b.t.Context(), call); err != nil {
+	call := newCall(h.claim, record.OpCheck)
+	if err := b.store.Ledger.StartCall(b.t.Context(), call); err != nil {
 		b.t.Fatal(err)
 	}
-	readings := make([]store.Reading, len(h.jobs))
+	readings := make([]ledger.Reading, len(h.jobs))
 	for i, j := range h.jobs {
-		readings[i] = store.Reading{Job: j.ID, Availability: store.Available}
+		readings[i] = ledger.Reading{Job: j.ID, Availability: record.Available}
 	}
 	b.read(h.claim, call.ID, readings...)
 }
 
 // paid settles a paid call in one way for all jobs of a batch.
-func (b *bench) paid(h batch, call uuid.UUID, attempt store.AttemptState, become func(uuid.UUID) store.Transition) {
+func (b *bench) paid(h batch, call uuid.UUID, attempt record.AttemptState, become func(uuid.UUID) ledger.Transition) {
 	b.t.Helper()
-	transitions := map[string]store.PaidTransition{}
+	transitions := map[string]ledger.PaidTransition{}
 	for _, j := range h.jobs {
-		transitions[j.Domain] = store.PaidTransition{Transition: become(j.ID), Attempt: attempt}
+		transitions[j.Domain] = ledger.PaidTransition{Transition: become(j.ID), Attempt: attempt}
 	}
 	b.settlePaid(h, call, transitions)
 }
 
-func soon(id uuid.UUID) store.Transition { return store.RetryFree(id, -time.Hour, "again") }
+func soon(id uuid.UUID) ledger.Transition { return ledger.RetryFree(id, -time.Hour, "again") }
 
 // histories are ways that registrations may go. Each is audited after every step.
 var histories = map[string]func(b *bench, step func(string)){
 	"bisected": func(b *bench, step func(string)) {
-		h := b.running(store.Register, "a.nl", "b.nl")
+		h := b.running(record.Register, "a.nl", "b.nl")
 		whole := b.intend(h)
 		step("sent as a whole")
-		b.paid(h, whole, store.AttemptRefused, store.Stay)
+		b.paid(h, whole, record.AttemptRefused, ledger.Stay)
 		step("refused as a whole")
 		for _, half := range []batch{{h.claim, h.jobs[:1]}, {h.claim, h.jobs[1:]}} {
 			b.checked(half)
@@ -53,7 +56,7 @@ var histories = map[string]func(b *bench, step func(string)){
 	"lost and cleared": func(b *bench, step func(string)) {
 		b.lost("a.nl")
 		step("lost")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		step("read")
 		call := b.intend(h, h.ids()...)
 		step("sent again")
@@ -61,43 +64,43 @@ var histories = map[string]func(b *bench, step func(string)){
 	},
 	"lost, cleared and ended": func(b *bench, step func(string)) {
 		b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.overdue()
 		b.checked(h)
-		b.settleRead(h, store.Fail(h.jobs[0].ID, store.Rejected, "bad holder"))
+		b.settleRead(h, ledger.Fail(h.jobs[0].ID, record.Rejected, "bad holder"))
 		step("rejected")
-		b.submit(newOrder(store.Register, "anew"), "a.nl")
-		h = b.claim(newClaim(store.Register), b.fresh(store.Register))
+		b.submit(newOrder(record.Register, "anew"), "a.nl")
+		h = b.claim(newClaim(record.Register), b.fresh(record.Register))
 		b.intend(h)
 	},
 	"success while a newer call is under way": func(b *bench, step func(string)) {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
 		call := b.intend(h, h.ids()...)
 		b.settlePaid(first, firstCall, registered(first))
 		step("late success")
-		b.paid(h, call, store.AttemptRefused, soon)
+		b.paid(h, call, record.AttemptRefused, soon)
 		step("newer refused")
-		h = b.again(store.Register, 1)
-		b.settle(h, store.Succeed(h.jobs[0].ID, store.Registered))
+		h = b.again(record.Register, 1)
+		b.settle(h, ledger.Succeed(h.jobs[0].ID, record.Registered))
 	},
 	"success after the end": func(b *bench, step func(string)) {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
-		b.paid(h, b.intend(h, h.ids()...), store.AttemptFailed, func(id uuid.UUID) store.Transition { return store.Fail(id, store.Exhausted, "") })
+		b.paid(h, b.intend(h, h.ids()...), record.AttemptFailed, func(id uuid.UUID) ledger.Transition { return ledger.Fail(id, record.Exhausted, "") })
 		b.settlePaid(first, firstCall, registered(first))
-		b.carryOut(request(store.ActRetry, first.ids()...)) // as the audit advises
+		b.carryOut(request(operator.Retry, first.ids()...)) // as the audit advises
 		step("retried")
-		h = b.again(store.Register, 1)
-		b.settle(h, store.Succeed(h.jobs[0].ID, store.Registered))
+		h = b.again(record.Register, 1)
+		b.settle(h, ledger.Succeed(h.jobs[0].ID, record.Registered))
 	},
 	// The transactions of a late success and of what a newer claim does overlap: the times in the rows are those of their
 	// beginnings.
 	"success that began before a newer claim": func(b *bench, step func(string)) {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.settlePaid(first, firstCall, registered(first))
 		b.exec(`UPDATE attempts SET opened_at = c.taken_at - interval '2 seconds', resolved_at = c.taken_at - interval '1 second'
 			FROM claims c WHERE c.id = $1`, h.claim)
@@ -105,7 +108,7 @@ var histories = map[string]func(b *bench, step func(string)){
 	},
 	"success that began before the domain was sent again": func(b *bench, step func(string)) {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
 		b.exec(`UPDATE readings SET read_at = read_at - interval '1 second'`)
 		b.exec(`UPDATE attempts SET opened_at = opened_at - interval '2 seconds'`)
@@ -117,9 +120,9 @@ var histories = map[string]func(b *bench, step func(string)){
 	},
 	"refusal that was settled while the readings cleared it": func(b *bench, step func(string)) {
 		first, firstCall := b.lost("a.nl")
-		h := b.again(store.Register, 1)
+		h := b.again(record.Register, 1)
 		b.checked(h)
-		b.paid(first, firstCall, store.AttemptFailed, soon)
+		b.paid(first, firstCall, record.AttemptFailed, soon)
 		call := b.intend(h, h.ids()...)
 		b.exec(`UPDATE attempts SET resolved_at = newer.opened_at + interval '1 millisecond' FROM attempts newer
 			WHERE attempts.call_id = $1 AND newer.call_id = $2`, firstCall, call)
@@ -127,20 +130,20 @@ var histories = map[string]func(b *bench, step func(string)){
 	"confirmed": func(b *bench, step func(string)) {
 		h, _ := b.unconfirmed("a.nl")
 		step("unconfirmed")
-		b.carryOut(request(store.ActConfirmRegistered, h.ids()...))
+		b.carryOut(request(operator.ConfirmRegistered, h.ids()...))
 	},
 	"disowned with all that came before": func(b *bench, step func(string)) {
-		h := b.running(store.Register, "a.nl")
-		b.paid(h, b.intend(h), store.AttemptRefused, soon)
-		h = b.again(store.Register, 1)
+		h := b.running(record.Register, "a.nl")
+		b.paid(h, b.intend(h), record.AttemptRefused, soon)
+		h = b.again(record.Register, 1)
 		lost := b.intend(h)
 		b.passLease(h.claim)
 		b.expire(-time.Hour)
-		last := b.again(store.Register, 1)
-		b.settle(last, store.Unconfirm(last.jobs[0].ID, "whose?"))
-		b.carryOut(request(store.ActConfirmNotRegistered, h.ids()...))
+		last := b.again(record.Register, 1)
+		b.settle(last, ledger.Unconfirm(last.jobs[0].ID, "whose?"))
+		b.carryOut(request(operator.ConfirmNotRegistered, h.ids()...))
 		step("disowned")
-		again := b.again(store.Register, 1)
+		again := b.again(record.Register, 1)
 		call := b.intend(again)
 		step("sent again")
 		b.settlePaid(h, lost, registered(h))
@@ -149,40 +152,40 @@ var histories = map[string]func(b *bench, step func(string)){
 	},
 	"retried": func(b *bench, step func(string)) {
 		h, _ := b.rejected("a.nl")
-		b.carryOut(request(store.ActRetry, h.ids()...))
+		b.carryOut(request(operator.Retry, h.ids()...))
 		step("retried")
-		h = b.again(store.Register, 1)
+		h = b.again(record.Register, 1)
 		b.settlePaid(h, b.intend(h), registered(h))
 	},
 	"canceled while sent": func(b *bench, step func(string)) {
-		h := b.running(store.Register, "a.nl", "b.nl", "c.nl", "d.nl")
+		h := b.running(record.Register, "a.nl", "b.nl", "c.nl", "d.nl")
 		call := b.intend(h)
-		b.carryOut(request(store.ActCancel, h.ids()...))
+		b.carryOut(request(operator.Cancel, h.ids()...))
 		step("marked")
 		ids := h.ids()
-		b.settlePaid(h, call, map[string]store.PaidTransition{
-			"a.nl": {Transition: store.Succeed(ids[0], store.Registered), Attempt: store.AttemptRegistered},
-			"b.nl": {Transition: store.Fail(ids[1], store.Rejected, "no"), Attempt: store.AttemptFailed},
-			"c.nl": {Transition: soon(ids[2]), Attempt: store.AttemptUnknown},
-			"d.nl": {Transition: soon(ids[3]), Attempt: store.AttemptRefused},
+		b.settlePaid(h, call, map[string]ledger.PaidTransition{
+			"a.nl": {Transition: ledger.Succeed(ids[0], record.Registered), Attempt: record.AttemptRegistered},
+			"b.nl": {Transition: ledger.Fail(ids[1], record.Rejected, "no"), Attempt: record.AttemptFailed},
+			"c.nl": {Transition: soon(ids[2]), Attempt: record.AttemptUnknown},
+			"d.nl": {Transition: soon(ids[3]), Attempt: record.AttemptRefused},
 		})
 		step("settled")
-		left := b.again(store.Register, 2)
-		b.settle(left, store.Unconfirm(left.jobs[0].ID, "whose?"), store.Cancel(left.jobs[1].ID, "by ann"))
+		left := b.again(record.Register, 2)
+		b.settle(left, ledger.Unconfirm(left.jobs[0].ID, "whose?"), ledger.Cancel(left.jobs[1].ID, "by ann"))
 		step("looked into")
-		b.carryOut(request(store.ActConfirmNotRegistered, left.jobs[0].ID))
+		b.carryOut(request(operator.ConfirmNotRegistered, left.jobs[0].ID))
 		step("disowned")
-		left = b.again(store.Register, 1)
-		b.settle(left, store.Cancel(left.jobs[0].ID, "by ann"))
-		b.carryOut(request(store.ActRetry, ids...))
+		left = b.again(record.Register, 1)
+		b.settle(left, ledger.Cancel(left.jobs[0].ID, "by ann"))
+		b.carryOut(request(operator.Retry, ids...))
 	},
 	"taken, and ordered anew": func(b *bench, step func(string)) {
-		h := b.running(store.Register, "a.nl")
-		b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"))
+		h := b.running(record.Register, "a.nl")
+		b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, "taken"))
 		step("taken")
-		b.submit(newOrder(store.Register, "anew"), "a.nl")
-		b.submit(newOrder(store.Register, "duplicate"), "a.nl")
-		h = b.claim(newClaim(store.Register), b.fresh(store.Register))
+		b.submit(newOrder(record.Register, "anew"), "a.nl")
+		b.submit(newOrder(record.Register, "duplicate"), "a.nl")
+		h = b.claim(newClaim(record.Register), b.fresh(record.Register))
 		b.intend(h)
 		step("in flight")
 		b.passLease(h.claim)
@@ -190,43 +193,43 @@ var histories = map[string]func(b *bench, step func(string)){
 		step("unknown")
 	},
 	"held and set free": func(b *bench, step func(string)) {
-		h := b.running(store.Register, "a.nl", "b.nl")
-		if _, err := b.store.Hold(b.t.Context(), store.NewHold{
-			Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, Words: "no funds", ProbeEvery: time.Hour,
+		h := b.running(record.Register, "a.nl", "b.nl")
+		if _, err := b.store.Holds.Hold(b.t.Context(), holds.NewHold{
+			Account: "default", Reason: holds.Payment, Scope: holds.ScopeRegister, Words: "no funds", ProbeEvery: time.Hour,
 		}); err != nil {
 			b.t.Fatal(err)
 		}
-		b.paid(h, b.intendHeld(h), store.AttemptRefused, func(id uuid.UUID) store.Transition { return store.Hold(id, "no funds") })
+		b.paid(h, b.intendHeld(h), record.AttemptRefused, func(id uuid.UUID) ledger.Transition { return ledger.Hold(id, "no funds") })
 		step("held")
 		b.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() - interval '1 day' WHERE domain = 'a.nl'`)
 		step("due while its kind stands still")
 		b.exec(`UPDATE jobs SET state = 'held', wake_at = NULL`)
-		if _, err := b.store.Resume(b.t.Context(), "default"); err != nil {
+		if _, err := b.store.Holds.Resume(b.t.Context(), "default"); err != nil {
 			b.t.Fatal(err)
 		}
-		if n, err := b.store.WakeHeld(b.t.Context(), "default", 10); err != nil || n != 2 {
+		if n, err := b.store.Holds.WakeHeld(b.t.Context(), "default", 10); err != nil || n != 2 {
 			b.t.Fatal(n, err)
 		}
-		b.again(store.Register, 2)
+		b.again(record.Register, 2)
 	},
 	"delivered, lost and recovered": func(b *bench, step func(string)) {
-		b.submit(newOrder(store.Whois, "r"), names("x", 25)...)
+		b.submit(newOrder(record.Whois, "r"), names("x", 25)...)
 		step("fresh")
-		b.fresh(store.Whois)
+		b.fresh(record.Whois)
 		step("delivered")
 		b.exec(`UPDATE chunks SET wake_at = now() - interval '1 second' WHERE first_seq <= 11`)
-		if _, n, err := b.store.RecoverChunks(b.t.Context(), 10); err != nil || n != 20 {
+		if _, n, err := b.store.Delivery.RecoverChunks(b.t.Context(), 10); err != nil || n != 20 {
 			b.t.Fatal(n, err)
 		}
-		jobs := b.due(store.Whois)
+		jobs := b.due(record.Whois)
 		step("delivered one by one")
-		h := b.claim(newClaim(store.Whois), jobs)
-		b.settle(h, store.Succeed(h.jobs[0].ID, store.Taken), store.Succeed(h.jobs[1].ID, store.Available), store.Fail(h.jobs[2].ID, store.Rejected, "no"))
+		h := b.claim(newClaim(record.Whois), jobs)
+		b.settle(h, ledger.Succeed(h.jobs[0].ID, record.Taken), ledger.Succeed(h.jobs[1].ID, record.Available), ledger.Fail(h.jobs[2].ID, record.Rejected, "no"))
 		step("settled in part")
 		b.release(h.claim, time.Hour)
 	},
 	"adopted": func(b *bench, step func(string)) {
-		n := newOrder(store.Whois, "adopted")
+		n := newOrder(record.Whois, "adopted")
 		n.Digest = [32]byte{}
 		b.adopt(n, newJobs("a.nl", "b.nl"))
 		step("first chunk")
@@ -239,9 +242,9 @@ func (b *bench) intendHeld(h batch) uuid.UUID {
 	b.t.Helper()
 	probe := newID()
 	b.exec(`UPDATE holds SET probe_id = $1`, probe)
-	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids()}
+	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
 	in.Call.Probe = probe
-	if sent, err := b.store.Intend(b.t.Context(), in); err != nil || len(sent) != len(h.jobs) {
+	if sent, err := b.store.Ledger.Intend(b.t.Context(), in); err != nil || len(sent) != len(h.jobs) {
 		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
 	}
 	return in.Call.ID

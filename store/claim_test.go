@@ -5,26 +5,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func TestClaimTellsWhatToDo(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	jobs := everyField("a", 3)
-	res, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), yielded(jobs))
+	res, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "r"), yielded(jobs))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClaim(store.Register)
-	h := b.claim(c, b.fresh(store.Register))
-	want := make([]store.ClaimedJob, len(jobs))
+	c := newClaim(record.Register)
+	h := b.claim(c, b.fresh(record.Register))
+	want := make([]ledger.ClaimedJob, len(jobs))
 	for i, j := range jobs {
-		want[i] = store.ClaimedJob{
+		want[i] = ledger.ClaimedJob{
 			ID: j.ID, OrderID: res.Order.ID, Domain: j.Domain, HolderID: j.HolderID,
 			PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, Attempts: 1,
 		}
@@ -34,7 +36,7 @@ func TestClaimTellsWhatToDo(t *testing.T) {
 	}
 	for _, j := range jobs {
 		got := b.job(j.ID)
-		if got.State != store.Running || got.Attempts != 1 {
+		if got.State != record.Running || got.Attempts != 1 {
 			t.Errorf("%s is %s after %d attempts", j.Domain, got.State, got.Attempts)
 		}
 		b.wantWake(got.WakeAt, c.Lease)
@@ -48,40 +50,40 @@ func TestClaimTellsWhatToDo(t *testing.T) {
 func TestClaimRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		meanwhile func(b *bench, jobs []store.DeliveredJob)
-		claim     func(c *store.Claim, jobs []store.DeliveredJob)
+		meanwhile func(b *bench, jobs []record.DeliveredJob)
+		claim     func(c *ledger.Claim, jobs []record.DeliveredJob)
 	}{
-		"a claimed job": {meanwhile: func(b *bench, jobs []store.DeliveredJob) { b.claim(newClaim(store.Whois), jobs) }},
-		"a job delivered anew": {meanwhile: func(b *bench, jobs []store.DeliveredJob) {
+		"a claimed job": {meanwhile: func(b *bench, jobs []record.DeliveredJob) { b.claim(newClaim(record.Whois), jobs) }},
+		"a job delivered anew": {meanwhile: func(b *bench, jobs []record.DeliveredJob) {
 			b.exec(`UPDATE jobs SET wake_at = now()`)
-			b.due(store.Whois)
+			b.due(record.Whois)
 		}},
-		"a job that waits for its retry": {meanwhile: func(b *bench, jobs []store.DeliveredJob) {
-			h := b.claim(newClaim(store.Whois), jobs)
-			b.settle(h, store.Retry(h.jobs[0].ID, 0, "again"))
+		"a job that waits for its retry": {meanwhile: func(b *bench, jobs []record.DeliveredJob) {
+			h := b.claim(newClaim(record.Whois), jobs)
+			b.settle(h, ledger.Retry(h.jobs[0].ID, 0, "again"))
 		}},
-		"a finished job": {meanwhile: func(b *bench, jobs []store.DeliveredJob) {
-			h := b.claim(newClaim(store.Whois), jobs)
-			b.settle(h, store.Succeed(h.jobs[0].ID, store.Taken))
+		"a finished job": {meanwhile: func(b *bench, jobs []record.DeliveredJob) {
+			h := b.claim(newClaim(record.Whois), jobs)
+			b.settle(h, ledger.Succeed(h.jobs[0].ID, record.Taken))
 		}},
-		"a canceled job": {meanwhile: func(b *bench, _ []store.DeliveredJob) {
+		"a canceled job": {meanwhile: func(b *bench, _ []record.DeliveredJob) {
 			b.exec(`UPDATE jobs SET state = 'canceled', finished_at = now()`)
 		}},
-		"a held job":         {meanwhile: func(b *bench, _ []store.DeliveredJob) { b.exec(`UPDATE jobs SET state = 'held'`) }},
-		"an unknown job":     {claim: func(_ *store.Claim, jobs []store.DeliveredJob) { jobs[0].ID = newID() }},
-		"a newer epoch":      {claim: func(_ *store.Claim, jobs []store.DeliveredJob) { jobs[0].Epoch++ }},
-		"of another kind":    {claim: func(c *store.Claim, _ []store.DeliveredJob) { c.Kind = store.Register }},
-		"of another account": {claim: func(c *store.Claim, _ []store.DeliveredJob) { c.Account = "partner" }},
+		"a held job":         {meanwhile: func(b *bench, _ []record.DeliveredJob) { b.exec(`UPDATE jobs SET state = 'held'`) }},
+		"an unknown job":     {claim: func(_ *ledger.Claim, jobs []record.DeliveredJob) { jobs[0].ID = newID() }},
+		"a newer epoch":      {claim: func(_ *ledger.Claim, jobs []record.DeliveredJob) { jobs[0].Epoch++ }},
+		"of another kind":    {claim: func(c *ledger.Claim, _ []record.DeliveredJob) { c.Kind = record.Register }},
+		"of another account": {claim: func(c *ledger.Claim, _ []record.DeliveredJob) { c.Account = "partner" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.submit(newOrder(store.Whois, "r"), "a.nl")
-			jobs := b.fresh(store.Whois)
+			b.submit(newOrder(record.Whois, "r"), "a.nl")
+			jobs := b.fresh(record.Whois)
 			if c.meanwhile != nil {
 				c.meanwhile(b, slices.Clone(jobs))
 			}
-			claim := newClaim(store.Whois)
+			claim := newClaim(record.Whois)
 			if c.claim != nil {
 				c.claim(&claim, jobs)
 			}
@@ -99,10 +101,10 @@ func TestClaimRefuses(t *testing.T) {
 func TestClaimGetsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl", "c.nl")
-	jobs := b.fresh(store.Whois)
-	b.claim(newClaim(store.Whois), pick(jobs, "b.nl"))
-	c := newClaim(store.Whois)
+	b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl", "c.nl")
+	jobs := b.fresh(record.Whois)
+	b.claim(newClaim(record.Whois), pick(jobs, "b.nl"))
+	c := newClaim(record.Whois)
 	h := b.claim(c, jobs)
 	if len(h.jobs) != 2 || h.jobs[0].Domain != "a.nl" || h.jobs[1].Domain != "c.nl" {
 		t.Errorf("got %v", h.jobs)
@@ -111,7 +113,7 @@ func TestClaimGetsWhatIsLeft(t *testing.T) {
 	if again := b.claim(c, jobs); len(again.jobs) != 0 {
 		t.Errorf("got %v again", again.jobs)
 	}
-	if none := b.claim(newClaim(store.Whois), nil); len(none.jobs) != 0 {
+	if none := b.claim(newClaim(record.Whois), nil); len(none.jobs) != 0 {
 		t.Errorf("got %v for nothing", none.jobs)
 	}
 	if n := get[int](b, `SELECT count(*) FROM claims`); n != 2 {
@@ -122,15 +124,15 @@ func TestClaimGetsWhatIsLeft(t *testing.T) {
 func TestEachJobIsClaimedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "r")
+	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 200
 	b.submit(n, names("a", 200)...)
-	jobs := b.fresh(store.Whois)
-	got := make([][]store.ClaimedJob, 6)
+	jobs := b.fresh(record.Whois)
+	got := make([][]ledger.ClaimedJob, 6)
 	var g errgroup.Group
 	for i := range got {
 		g.Go(func() (err error) {
-			got[i], err = b.store.Claim(t.Context(), newClaim(store.Whois), jobs)
+			got[i], err = b.store.Ledger.Claim(t.Context(), newClaim(record.Whois), jobs)
 			return err
 		})
 	}
@@ -155,28 +157,28 @@ func TestEachJobIsClaimedOnce(t *testing.T) {
 func TestStartCallRecordsAndRenews(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
-	c := newClaim(store.Whois)
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
+	c := newClaim(record.Whois)
 	c.Lease = time.Minute
-	h := b.claim(c, b.fresh(store.Whois))
-	call := newCall(h.claim, store.OpWhois)
+	h := b.claim(c, b.fresh(record.Whois))
+	call := newCall(h.claim, record.OpWhois)
 	call.Timeout, call.Lease, call.Size = 2*time.Minute, 3*time.Minute, 7
-	if err := b.store.StartCall(t.Context(), call); err != nil {
+	if err := b.store.Ledger.StartCall(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	j, calls, err := b.store.FindJob(t.Context(), h.jobs[0].ID)
+	j, calls, err := b.store.Orders.FindJob(t.Context(), h.jobs[0].ID)
 	if err != nil || len(calls) != 1 {
 		t.Fatalf("%d calls, %v", len(calls), err)
 	}
 	b.wantWake(j.WakeAt, 3*time.Minute)
 	b.wantWake(get[time.Time](b, `SELECT deadline FROM calls`), 2*time.Minute)
-	want := store.Call{ID: call.ID, Op: store.OpWhois, Worker: c.Worker, Size: 7, StartedAt: calls[0].StartedAt}
+	want := orders.Call{ID: call.ID, Op: record.OpWhois, Worker: c.Worker, Size: 7, StartedAt: calls[0].StartedAt}
 	if diff := cmp.Diff(want, calls[0]); diff != "" {
 		t.Errorf("call (-want +got):\n%s", diff)
 	}
-	shorter := newCall(h.claim, store.OpWhois)
+	shorter := newCall(h.claim, record.OpWhois)
 	shorter.Lease = time.Second
-	if err := b.store.StartCall(t.Context(), shorter); err != nil {
+	if err := b.store.Ledger.StartCall(t.Context(), shorter); err != nil {
 		t.Fatal(err)
 	}
 	b.wantWake(b.job(j.ID).WakeAt, 3*time.Minute) // a lease is never cut short
@@ -186,7 +188,7 @@ func TestStartCallRecordsAndRenews(t *testing.T) {
 var fencedClaims = map[string]func(b *bench, h batch){
 	"its lease has passed": func(b *bench, h batch) { b.passLease(h.claim) },
 	"it was settled": func(b *bench, h batch) {
-		b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, ""), store.Fail(h.jobs[1].ID, store.Taken, ""))
+		b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, ""), ledger.Fail(h.jobs[1].ID, record.Taken, ""))
 	},
 	"it was released": func(b *bench, h batch) { b.release(h.claim, 0) },
 	"it was taken back": func(b *bench, h batch) {
@@ -202,14 +204,14 @@ func TestNoCallWithoutAGoodClaim(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			h := b.running(store.Register, "a.nl", "b.nl")
+			h := b.running(record.Register, "a.nl", "b.nl")
 			end(b, h)
 			before := b.fingerprint()
-			if err := b.store.StartCall(t.Context(), newCall(h.claim, store.OpCheck)); err != store.ErrFenced { //nolint:errorlint // as documented
+			if err := b.store.Ledger.StartCall(t.Context(), newCall(h.claim, record.OpCheck)); err != ledger.ErrFenced { //nolint:errorlint // as documented
 				t.Errorf("starting a call: %v", err)
 			}
-			in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids()}
-			if sent, err := b.store.Intend(t.Context(), in); err != store.ErrFenced || sent != nil { //nolint:errorlint // as documented
+			in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
+			if sent, err := b.store.Ledger.Intend(t.Context(), in); err != ledger.ErrFenced || sent != nil { //nolint:errorlint // as documented
 				t.Errorf("may send %v, %v", sent, err)
 			}
 			if b.fingerprint() != before {
@@ -223,17 +225,17 @@ func TestNoCallWithoutAGoodClaim(t *testing.T) {
 func TestExpiryCountsWhatWasTried(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		kind  store.Kind
+		kind  record.Kind
 		tried func(b *bench, h batch)
 		want  int
 	}{
-		"a check that waited":                {store.Whois, func(*bench, batch) {}, 0},
-		"a check that was asked for":         {store.Whois, func(b *bench, h batch) { b.start(h, store.OpWhois) }, 1},
-		"a registration that waited":         {store.Register, func(*bench, batch) {}, 0},
-		"a registration that was checked":    {store.Register, func(b *bench, h batch) { b.start(h, store.OpCheck) }, 0},
-		"a registration that was sent":       {store.Register, func(b *bench, h batch) { b.intend(h) }, 1},
-		"a registration that others' were":   {store.Register, func(b *bench, h batch) { b.intend(batch{claim: h.claim, jobs: h.jobs[1:]}) }, 0},
-		"a registration refused in its half": {store.Register, func(b *bench, h batch) { b.paid(h, b.intend(h), store.AttemptRefused, store.Stay) }, 1},
+		"a check that waited":                {record.Whois, func(*bench, batch) {}, 0},
+		"a check that was asked for":         {record.Whois, func(b *bench, h batch) { b.start(h, record.OpWhois) }, 1},
+		"a registration that waited":         {record.Register, func(*bench, batch) {}, 0},
+		"a registration that was checked":    {record.Register, func(b *bench, h batch) { b.start(h, record.OpCheck) }, 0},
+		"a registration that was sent":       {record.Register, func(b *bench, h batch) { b.intend(h) }, 1},
+		"a registration that others' were":   {record.Register, func(b *bench, h batch) { b.intend(batch{claim: h.claim, jobs: h.jobs[1:]}) }, 0},
+		"a registration refused in its half": {record.Register, func(b *bench, h batch) { b.paid(h, b.intend(h), record.AttemptRefused, ledger.Stay) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,9 +252,9 @@ func TestExpiryCountsWhatWasTried(t *testing.T) {
 }
 
 // start records a call for a batch that costs nothing.
-func (b *bench) start(h batch, op store.Op) {
+func (b *bench) start(h batch, op record.Op) {
 	b.t.Helper()
-	if err := b.store.StartCall(b.t.Context(), newCall(h.claim, op)); err != nil {
+	if err := b.store.Ledger.StartCall(b.t.Context(), newCall(h.claim, op)); err != nil {
 		b.t.Fatal(err)
 	}
 }

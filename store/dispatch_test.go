@@ -6,6 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -14,7 +19,7 @@ import (
 )
 
 // shape tells deliveries by their order, domains and epochs.
-func shape(deliveries []store.Delivery) []string {
+func shape(deliveries []record.Delivery) []string {
 	var out []string
 	for _, d := range deliveries {
 		s := d.Source + "/" + d.Reference + ":"
@@ -29,19 +34,19 @@ func shape(deliveries []store.Delivery) []string {
 func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "first")
+	n := newOrder(record.Whois, "first")
 	n.ChunkSize = 2
 	b.submit(n, "e.nl", "d.nl", "c.nl", "b.nl", "a.nl")
-	b.submit(newOrder(store.Whois, "second"), "f.nl")
-	bulk, partner := newOrder(store.Whois, "bulk"), newOrder(store.Whois, "partner")
-	bulk.Lane, partner.Account = store.Bulk, "partner"
+	b.submit(newOrder(record.Whois, "second"), "f.nl")
+	bulk, partner := newOrder(record.Whois, "bulk"), newOrder(record.Whois, "partner")
+	bulk.Lane, partner.Account = record.Bulk, "partner"
 	b.submit(bulk, "bulk.nl")
 	b.submit(partner, "partner.nl")
-	b.submit(newOrder(store.Register, "register"), "register.nl")
+	b.submit(newOrder(record.Register, "register"), "register.nl")
 
-	take := func(lot store.Lot, limit int) []string {
+	take := func(lot delivery.Lot, limit int) []string {
 		t.Helper()
-		deliveries, err := b.store.TakeFresh(t.Context(), lot, limit, time.Minute)
+		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lot, limit, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,15 +57,15 @@ func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 		{"test/first: c.nl@0 b.nl@0", "test/first: a.nl@0"},
 		nil,
 	} {
-		if diff := cmp.Diff(want, take(lotOf(store.Whois), 2)); diff != "" {
+		if diff := cmp.Diff(want, take(lotOf(record.Whois), 2)); diff != "" {
 			t.Errorf("take %d (-want +got):\n%s", i+1, diff)
 		}
 	}
-	for lot, want := range map[store.Lot]string{
-		{Kind: store.Whois, Lane: store.Bulk, Account: "default"}:     "test/bulk: bulk.nl@0",
-		{Kind: store.Whois, Lane: store.Plain, Account: "partner"}:    "test/partner: partner.nl@0",
-		{Kind: store.Register, Lane: store.Plain, Account: "default"}: "test/register: register.nl@0",
-		{Kind: store.Token, Lane: store.Plain, Account: "default"}:    "",
+	for lot, want := range map[delivery.Lot]string{
+		{Kind: record.Whois, Lane: record.Bulk, Account: "default"}:     "test/bulk: bulk.nl@0",
+		{Kind: record.Whois, Lane: record.Plain, Account: "partner"}:    "test/partner: partner.nl@0",
+		{Kind: record.Register, Lane: record.Plain, Account: "default"}: "test/register: register.nl@0",
+		{Kind: record.Token, Lane: record.Plain, Account: "default"}:    "",
 	} {
 		got := take(lot, 2)
 		if want == "" && got != nil || want != "" && !slices.Equal(got, []string{want}) {
@@ -76,18 +81,18 @@ func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 func TestTwoDispatchersAtOnce(t *testing.T) {
 	t.Parallel()
 	const jobs = 400
-	for name, take := range map[string]func(t *testing.T, s *store.Store) ([]store.Delivery, error){
-		"fresh": func(t *testing.T, s *store.Store) ([]store.Delivery, error) {
-			return s.TakeFresh(t.Context(), lotOf(store.Whois), 5, time.Hour)
+	for name, take := range map[string]func(t *testing.T, s *store.Store) ([]record.Delivery, error){
+		"fresh": func(t *testing.T, s *store.Store) ([]record.Delivery, error) {
+			return s.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 5, time.Hour)
 		},
-		"due": func(t *testing.T, s *store.Store) ([]store.Delivery, error) {
-			return s.TakeDue(t.Context(), lotOf(store.Whois), 20, 4, time.Hour)
+		"due": func(t *testing.T, s *store.Store) ([]record.Delivery, error) {
+			return s.Delivery.TakeDue(t.Context(), lotOf(record.Whois), 20, 4, time.Hour)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			n := newOrder(store.Whois, "r")
+			n := newOrder(record.Whois, "r")
 			n.ChunkSize = 4
 			b.submit(n, names("a", jobs)...)
 			if name == "due" {
@@ -127,7 +132,7 @@ func TestTwoDispatchersAtOnce(t *testing.T) {
 func TestTakersPassOverLockedRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "r")
+	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 1
 	b.submit(n, "a.nl", "b.nl", "c.nl", "d.nl")
 	b.exec(`UPDATE jobs SET wake_at = now() - interval '1 second' WHERE seq > 2`)
@@ -142,10 +147,10 @@ func TestTakersPassOverLockedRows(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `SELECT FROM jobs WHERE seq = 3 FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	if got := domainsOf(b.fresh(store.Whois)); !slices.Equal(got, []string{"b.nl"}) {
+	if got := domainsOf(b.fresh(record.Whois)); !slices.Equal(got, []string{"b.nl"}) {
 		t.Errorf("fresh: %v, want what is not locked", got)
 	}
-	if got := domainsOf(b.due(store.Whois)); !slices.Equal(got, []string{"d.nl"}) {
+	if got := domainsOf(b.due(record.Whois)); !slices.Equal(got, []string{"d.nl"}) {
 		t.Errorf("due: %v, want what is not locked", got)
 	}
 }
@@ -153,15 +158,15 @@ func TestTakersPassOverLockedRows(t *testing.T) {
 func TestTakeDuePacksByOrderAndSize(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "x"), names("x", 5)...)
-	b.submit(newOrder(store.Whois, "y"), names("y", 3)...)
-	b.submit(newOrder(store.Register, "z"), "z.nl")
+	b.submit(newOrder(record.Whois, "x"), names("x", 5)...)
+	b.submit(newOrder(record.Whois, "y"), names("y", 3)...)
+	b.submit(newOrder(record.Register, "z"), "z.nl")
 	b.exec(`UPDATE jobs SET wake_at = now() - make_interval(secs => 10 - seq)`)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE domain = 'x-0001.nl'`)
 
 	take := func(limit, size int) []string {
 		t.Helper()
-		deliveries, err := b.store.TakeDue(t.Context(), lotOf(store.Whois), limit, size, time.Minute)
+		deliveries, err := b.store.Delivery.TakeDue(t.Context(), lotOf(record.Whois), limit, size, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,8 +192,8 @@ func TestTakeDuePacksByOrderAndSize(t *testing.T) {
 }
 
 // pick picks jobs by their domains.
-func pick(jobs []store.DeliveredJob, domains ...string) []store.DeliveredJob {
-	var picked []store.DeliveredJob
+func pick(jobs []record.DeliveredJob, domains ...string) []record.DeliveredJob {
+	var picked []record.DeliveredJob
 	for _, j := range jobs {
 		if slices.Contains(domains, j.Domain) {
 			picked = append(picked, j)
@@ -200,25 +205,25 @@ func pick(jobs []store.DeliveredJob, domains ...string) []store.DeliveredJob {
 func TestUndeliver(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "back.nl", "claimed.nl", "newer.nl", "later.nl", "kept.nl")
-	jobs := b.fresh(store.Whois)
-	b.claim(newClaim(store.Whois), pick(jobs, "claimed.nl"))
-	if err := b.store.Undeliver(t.Context(), pick(jobs, "newer.nl"), 0); err != nil {
+	b.submit(newOrder(record.Whois, "r"), "back.nl", "claimed.nl", "newer.nl", "later.nl", "kept.nl")
+	jobs := b.fresh(record.Whois)
+	b.claim(newClaim(record.Whois), pick(jobs, "claimed.nl"))
+	if err := b.store.Delivery.Undeliver(t.Context(), pick(jobs, "newer.nl"), 0); err != nil {
 		t.Fatal(err)
 	}
-	b.due(store.Whois) // newer.nl has epoch 1 from now on
+	b.due(record.Whois) // newer.nl has epoch 1 from now on
 	before := b.job(pick(jobs, "newer.nl")[0].ID)
 
-	if err := b.store.Undeliver(t.Context(), pick(jobs, "back.nl", "claimed.nl", "newer.nl"), 0); err != nil {
+	if err := b.store.Delivery.Undeliver(t.Context(), pick(jobs, "back.nl", "claimed.nl", "newer.nl"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.Undeliver(t.Context(), pick(jobs, "later.nl"), time.Hour); err != nil {
+	if err := b.store.Delivery.Undeliver(t.Context(), pick(jobs, "later.nl"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.Undeliver(t.Context(), []store.DeliveredJob{{ID: newID()}}, 0); err != nil {
+	if err := b.store.Delivery.Undeliver(t.Context(), []record.DeliveredJob{{ID: newID()}}, 0); err != nil {
 		t.Errorf("giving back an unknown job: %v", err)
 	}
-	if got := b.due(store.Whois); !slices.Equal(domainsOf(got), []string{"back.nl"}) || got[0].Epoch != 1 {
+	if got := b.due(record.Whois); !slices.Equal(domainsOf(got), []string{"back.nl"}) || got[0].Epoch != 1 {
 		t.Errorf("due are %v, want back.nl alone, under a new epoch", got)
 	}
 	b.wantState(pick(jobs, "claimed.nl")[0].ID, "running")
@@ -231,31 +236,31 @@ func TestUndeliver(t *testing.T) {
 func TestRecoverChunks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "r")
+	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 4
 	b.submit(n, "claimed.nl", "ended.nl", "lost.nl", "back.nl", "second.nl", "third.nl")
-	deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 2, 0)
+	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.submit(newOrder(store.Whois, "not delivered"), "fresh.nl")
+	b.submit(newOrder(record.Whois, "not delivered"), "fresh.nl")
 	jobs := delivered(deliveries)
-	h := b.claim(newClaim(store.Whois), pick(jobs, "claimed.nl", "ended.nl"))
-	b.settle(h, store.Succeed(h.jobs[1].ID, store.Taken))
-	if err := b.store.Undeliver(t.Context(), pick(jobs, "back.nl"), time.Hour); err != nil {
+	h := b.claim(newClaim(record.Whois), pick(jobs, "claimed.nl", "ended.nl"))
+	b.settle(h, ledger.Succeed(h.jobs[1].ID, record.Taken))
+	if err := b.store.Delivery.Undeliver(t.Context(), pick(jobs, "back.nl"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 
 	recovered := func(limit, chunks, jobs int) {
 		t.Helper()
-		c, j, err := b.store.RecoverChunks(t.Context(), limit)
+		c, j, err := b.store.Delivery.RecoverChunks(t.Context(), limit)
 		if err != nil || c != chunks || j != jobs {
 			t.Errorf("recovered %d jobs of %d chunks, %v; want %d of %d", j, c, err, jobs, chunks)
 		}
 	}
 	b.exec(`UPDATE chunks SET wake_at = wake_at - interval '1 minute' WHERE first_seq = 1 AND wake_at IS NOT NULL`)
 	recovered(1, 1, 1)
-	if got := b.due(store.Whois); !slices.Equal(domainsOf(got), []string{"lost.nl"}) || got[0].Epoch != 1 {
+	if got := b.due(record.Whois); !slices.Equal(domainsOf(got), []string{"lost.nl"}) || got[0].Epoch != 1 {
 		t.Errorf("due are %v, want lost.nl under a new epoch", got)
 	}
 	b.wantState(pick(jobs, "claimed.nl")[0].ID, "running")
@@ -266,7 +271,7 @@ func TestRecoverChunks(t *testing.T) {
 	if left := list[string](b, `SELECT o.reference FROM chunks c JOIN orders o ON o.id = c.order_id`); !slices.Equal(left, []string{"not delivered"}) {
 		t.Errorf("chunks left: %v", left)
 	}
-	if late := b.claim(newClaim(store.Whois), pick(jobs, "lost.nl")); len(late.jobs) != 0 {
+	if late := b.claim(newClaim(record.Whois), pick(jobs, "lost.nl")); len(late.jobs) != 0 {
 		t.Error("the lost delivery came late, and was claimed")
 	}
 }
@@ -274,10 +279,10 @@ func TestRecoverChunks(t *testing.T) {
 func TestHeldAndUnconfirmedJobsAreNotDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl", "c.nl")
-	b.settle(h, store.Unconfirm(h.jobs[0].ID, "?"), store.Retry(h.jobs[1].ID, 0, "again"))
+	h := b.running(record.Register, "a.nl", "b.nl", "c.nl")
+	b.settle(h, ledger.Unconfirm(h.jobs[0].ID, "?"), ledger.Retry(h.jobs[1].ID, 0, "again"))
 	b.exec(`UPDATE jobs SET state = 'held' WHERE id = $1`, h.jobs[2].ID)
-	if got := domainsOf(b.due(store.Register)); !slices.Equal(got, []string{"b.nl"}) {
+	if got := domainsOf(b.due(record.Register)); !slices.Equal(got, []string{"b.nl"}) {
 		t.Errorf("delivered %v, want b.nl alone", got)
 	}
 	if !b.job(h.jobs[0].ID).WakeAt.IsZero() || !b.job(h.jobs[2].ID).WakeAt.IsZero() {
@@ -289,13 +294,13 @@ func TestHeldAndUnconfirmedJobsAreNotDelivered(t *testing.T) {
 func TestTakeFreshSaysWhatItPassedOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "first"), "a.nl", "b.nl")
-	n := newOrder(store.Register, "second")
+	b.submit(newOrder(record.Register, "first"), "a.nl", "b.nl")
+	n := newOrder(record.Register, "second")
 	n.ChunkSize = 2
 	b.submit(n, "a.nl", "b.nl", "c.nl", "d.nl", "e.nl") // the first two are duplicates
-	b.carryOut(request(store.ActCancel, list[uuid.UUID](b, `SELECT id FROM jobs WHERE domain IN ('c.nl', 'd.nl')`)...))
+	b.carryOut(request(operator.Cancel, list[uuid.UUID](b, `SELECT id FROM jobs WHERE domain IN ('c.nl', 'd.nl')`)...))
 	for i, want := range [][]string{{"test/first: a.nl@0 b.nl@0", "test/second:"}, {"test/second:", "test/second: e.nl@0"}, nil} {
-		deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Register), 2, time.Hour)
+		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Register), 2, time.Hour)
 		if diff := cmp.Diff(want, shape(deliveries)); diff != "" || err != nil {
 			t.Errorf("take %d (-want +got): %v\n%s", i+1, err, diff)
 		}

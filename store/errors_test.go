@@ -8,6 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,127 +29,129 @@ type method struct {
 
 func methods() []method {
 	id := newID()
-	some := []store.DeliveredJob{{ID: id}}
-	call := store.CallResult{ID: newID()}
-	order := func(kind store.Kind) func(ctx context.Context, s *store.Store) error {
+	some := []record.DeliveredJob{{ID: id}}
+	call := ledger.CallResult{ID: newID()}
+	order := func(kind record.Kind) func(ctx context.Context, s *store.Store) error {
 		return func(ctx context.Context, s *store.Store) error {
-			_, err := s.Submit(ctx, newOrder(kind, "r"), yielded(newJobs("a.nl")))
+			_, err := s.Orders.Submit(ctx, newOrder(kind, "r"), yielded(newJobs("a.nl")))
 			return err
 		}
 	}
 	return []method{
 		{"Ping", func(ctx context.Context, s *store.Store) error { return s.Ping(ctx) }},
-		{"Submit checks", order(store.Whois)},
-		{"Submit registrations", order(store.Register)},
+		{"Submit checks", order(record.Whois)},
+		{"Submit registrations", order(record.Register)},
 		{"Lookup", func(ctx context.Context, s *store.Store) error {
-			_, _, err := s.Lookup(ctx, newOrder(store.Whois, "r"))
+			_, _, err := s.Orders.Lookup(ctx, newOrder(record.Whois, "r"))
 			return err
 		}},
 		{"AdoptJobs", func(ctx context.Context, s *store.Store) error {
-			_, err := s.AdoptJobs(ctx, newOrder(store.Whois, "own"), newJobs("a.nl"))
+			_, err := s.Orders.AdoptJobs(ctx, newOrder(record.Whois, "own"), newJobs("a.nl"))
 			return err
 		}},
 		{"TakeFresh", func(ctx context.Context, s *store.Store) error {
-			_, err := s.TakeFresh(ctx, lotOf(store.Whois), 1, 0)
+			_, err := s.Delivery.TakeFresh(ctx, lotOf(record.Whois), 1, 0)
 			return err
 		}},
 		{"TakeDue", func(ctx context.Context, s *store.Store) error {
-			_, err := s.TakeDue(ctx, lotOf(store.Whois), 1, 1, 0)
+			_, err := s.Delivery.TakeDue(ctx, lotOf(record.Whois), 1, 1, 0)
 			return err
 		}},
-		{"Undeliver", func(ctx context.Context, s *store.Store) error { return s.Undeliver(ctx, some, 0) }},
+		{"Undeliver", func(ctx context.Context, s *store.Store) error { return s.Delivery.Undeliver(ctx, some, 0) }},
 		{"RecoverChunks", func(ctx context.Context, s *store.Store) error {
-			_, _, err := s.RecoverChunks(ctx, 1)
+			_, _, err := s.Delivery.RecoverChunks(ctx, 1)
 			return err
 		}},
 		{"Claim", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Claim(ctx, newClaim(store.Whois), some)
+			_, err := s.Ledger.Claim(ctx, newClaim(record.Whois), some)
 			return err
 		}},
-		{"StartCall", func(ctx context.Context, s *store.Store) error { return s.StartCall(ctx, newCall(id, store.OpWhois)) }},
+		{"StartCall", func(ctx context.Context, s *store.Store) error {
+			return s.Ledger.StartCall(ctx, newCall(id, record.OpWhois))
+		}},
 		{"ExpireClaims", func(ctx context.Context, s *store.Store) error {
-			_, err := s.ExpireClaims(ctx, 1, 0)
+			_, err := s.Ledger.ExpireClaims(ctx, 1, 0)
 			return err
 		}},
 		{"Histories", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Histories(ctx, id, store.Proof{})
+			_, err := s.Ledger.Histories(ctx, id, ledger.Proof{})
 			return err
 		}},
 		{"SettleCheck", func(ctx context.Context, s *store.Store) error {
-			_, err := s.SettleCheck(ctx, id, store.CheckResult{Readings: []store.Reading{{Job: id, Availability: store.Taken}}})
+			_, err := s.Ledger.SettleCheck(ctx, id, ledger.CheckResult{Readings: []ledger.Reading{{Job: id, Availability: record.Taken}}})
 			return err
 		}},
 		{"Intend", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Intend(ctx, store.Intent{Call: newCall(id, store.OpRegister), Jobs: []uuid.UUID{id}})
+			_, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(id, record.OpRegister), Jobs: []uuid.UUID{id}})
 			return err
 		}},
 		{"Settle", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Settle(ctx, id, call, []store.Transition{store.Succeed(id, store.Taken)})
+			_, err := s.Ledger.Settle(ctx, id, call, []ledger.Transition{ledger.Succeed(id, record.Taken)})
 			return err
 		}},
 		{"SettlePaid", func(ctx context.Context, s *store.Store) error {
-			_, err := s.SettlePaid(ctx, id, call, []store.PaidTransition{{Transition: store.Stay(id), Attempt: store.AttemptFailed}})
+			_, err := s.Ledger.SettlePaid(ctx, id, call, []ledger.PaidTransition{{Transition: ledger.Stay(id), Attempt: record.AttemptFailed}})
 			return err
 		}},
 		{"Release", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Release(ctx, id, 0, "")
+			_, err := s.Ledger.Release(ctx, id, 0, "")
 			return err
 		}},
 		{"Hold", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Hold(ctx, store.NewHold{Account: "default", Reason: store.HoldAuth, Scope: store.ScopeAll, ProbeEvery: time.Hour})
+			_, err := s.Holds.Hold(ctx, holds.NewHold{Account: "default", Reason: holds.Auth, Scope: holds.ScopeAll, ProbeEvery: time.Hour})
 			return err
 		}},
 		{"Lift", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Lift(ctx, store.Probe{Account: "default", Reason: store.HoldAuth})
+			_, err := s.Holds.Lift(ctx, holds.Probe{Account: "default", Reason: holds.Auth})
 			return err
 		}},
 		{"Resume", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Resume(ctx, "")
+			_, err := s.Holds.Resume(ctx, "")
 			return err
 		}},
 		{"Stopped", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Stopped(ctx)
+			_, err := s.Holds.Stopped(ctx)
 			return err
 		}},
 		{"HoldDue", func(ctx context.Context, s *store.Store) error {
-			_, err := s.HoldDue(ctx, lotOf(store.Whois), 1)
+			_, err := s.Delivery.HoldDue(ctx, lotOf(record.Whois), 1)
 			return err
 		}},
 		{"WakeHeld", func(ctx context.Context, s *store.Store) error {
-			_, err := s.WakeHeld(ctx, "default", 1)
+			_, err := s.Holds.WakeHeld(ctx, "default", 1)
 			return err
 		}},
 		{"TakeProbe", func(ctx context.Context, s *store.Store) error {
-			_, _, err := s.TakeProbe(ctx, "default", []store.Kind{store.Whois}, time.Hour, time.Hour)
+			_, _, err := s.Holds.TakeProbe(ctx, "default", []record.Kind{record.Whois}, time.Hour, time.Hour)
 			return err
 		}},
 		{"FindOrder", func(ctx context.Context, s *store.Store) error {
-			_, err := s.FindOrder(ctx, "test", "r")
+			_, err := s.Orders.Find(ctx, "test", "r")
 			return err
 		}},
 		{"ListOrders", func(ctx context.Context, s *store.Store) error {
-			_, err := s.ListOrders(ctx, "", 1)
+			_, err := s.Orders.List(ctx, "", 1)
 			return err
 		}},
 		{"Summarize", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Summarize(ctx, store.Order{ID: 1})
+			_, err := s.Orders.Summarize(ctx, record.Order{ID: 1})
 			return err
 		}},
 		{"Jobs", func(ctx context.Context, s *store.Store) error {
-			for _, err := range s.Jobs(ctx, 1, store.JobFilter{}) {
+			for _, err := range s.Orders.Jobs(ctx, 1, orders.JobFilter{}) {
 				return err
 			}
 			return nil
 		}},
 		{"FindJob", func(ctx context.Context, s *store.Store) error {
-			_, _, err := s.FindJob(ctx, id)
+			_, _, err := s.Orders.FindJob(ctx, id)
 			return err
 		}},
 		{"Claimants", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Claimants(ctx, []string{"a.nl"})
+			_, err := s.Orders.Claimants(ctx, []string{"a.nl"})
 			return err
 		}},
-		{"Listen", func(ctx context.Context, s *store.Store) error { return s.Listen(ctx, func(store.Kind) {}) }},
+		{"Listen", func(ctx context.Context, s *store.Store) error { return s.Listen(ctx, func(record.Kind) {}) }},
 	}
 }
 
@@ -168,7 +176,7 @@ func TestClosedStoreIsUnavailable(t *testing.T) {
 	b.store.Close()
 	for _, m := range methods() {
 		err := m.call(t.Context(), b.store)
-		if !errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, pg.ErrUnavailable) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 		wantOurs(t, m.name, err)
@@ -182,7 +190,7 @@ func TestCanceledContextSaysSo(t *testing.T) {
 	cancel()
 	for _, m := range methods() {
 		err := m.call(ctx, b.store)
-		if !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, context.Canceled) || errors.Is(err, pg.ErrUnavailable) {
 			t.Errorf("%s: %v", m.name, err)
 		}
 		wantOurs(t, m.name, err)
@@ -201,8 +209,8 @@ func TestWhatPassesKeepsItsCode(t *testing.T) {
 			continue // they ask no table
 		}
 		err := m.call(t.Context(), b.store)
-		var later *store.UnavailableError
-		if !errors.As(err, &later) || !errors.Is(err, store.ErrUnavailable) || later.Code != "42P01" || later.Action == "" ||
+		var later *pg.UnavailableError
+		if !errors.As(err, &later) || !errors.Is(err, pg.ErrUnavailable) || later.Code != "42P01" || later.Action == "" ||
 			!strings.HasPrefix(err.Error(), later.Action+": ") || !strings.HasSuffix(err.Error(), "(SQLSTATE 42P01)") {
 			t.Errorf("%s: %v", m.name, err)
 		}
@@ -223,7 +231,7 @@ func TestOnlyRefusedDataAreFinal(t *testing.T) {
 	b.exec(`CREATE TRIGGER say BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION say()`)
 	b.exec(`INSERT INTO says VALUES ('')`)
 	hold := func() error {
-		_, err := b.store.Hold(t.Context(), store.NewHold{Account: "default", Reason: store.HoldAuth, Scope: store.ScopeAll, ProbeEvery: time.Hour})
+		_, err := b.store.Holds.Hold(t.Context(), holds.NewHold{Account: "default", Reason: holds.Auth, Scope: holds.ScopeAll, ProbeEvery: time.Hour})
 		return err
 	}
 	for code, final := range map[string]bool{
@@ -233,8 +241,8 @@ func TestOnlyRefusedDataAreFinal(t *testing.T) {
 	} {
 		b.exec(`UPDATE says SET code = $1`, code)
 		err := hold()
-		var refused *store.Error
-		if errors.As(err, &refused) != final || errors.Is(err, store.ErrUnavailable) == final {
+		var refused *pg.Error
+		if errors.As(err, &refused) != final || errors.Is(err, pg.ErrUnavailable) == final {
 			t.Errorf("%s: %v, final should be %v", code, err, final)
 		}
 		if want := "hold account: as told (SQLSTATE " + code + ")"; err == nil || err.Error() != want {
@@ -249,7 +257,7 @@ func TestTerminatedBackendIsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.open(store.Options{MaxConns: 1})
-	_, err := s.Submit(t.Context(), newOrder(store.Whois, "r"), func(yield func(store.NewJob, error) bool) {
+	_, err := s.Orders.Submit(t.Context(), newOrder(record.Whois, "r"), func(yield func(orders.NewJob, error) bool) {
 		b.terminate()
 		for _, j := range newJobs(names("a", 5000)...) {
 			if !yield(j, nil) {
@@ -257,7 +265,7 @@ func TestTerminatedBackendIsUnavailable(t *testing.T) {
 			}
 		}
 	})
-	if !errors.Is(err, store.ErrUnavailable) {
+	if !errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 	wantOurs(t, "Submit", err)
@@ -282,60 +290,60 @@ const secret = "jan.jansen@example.be"
 func TestErrorsHoldNoRowData(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, secret, "b.nl")
+	h := b.running(record.Register, secret, "b.nl")
 	job, other := h.jobs[1].ID, h.jobs[0].ID
 	call := b.intend(batch{h.claim, h.jobs[:1]})
 	ctx := t.Context()
-	submit := func(n store.NewOrder, j store.NewJob) error {
-		_, err := b.store.Submit(ctx, n, yielded([]store.NewJob{j}))
+	submit := func(n orders.NewOrder, j orders.NewJob) error {
+		_, err := b.store.Orders.Submit(ctx, n, yielded([]orders.NewJob{j}))
 		return err
 	}
 	long := strings.Repeat(secret, 10)
-	known := store.NewJob{ID: other, Domain: secret}
-	settle := func(tr store.Transition) error {
-		_, err := b.store.Settle(ctx, h.claim, store.CallResult{ID: call, Error: secret}, []store.Transition{tr})
+	known := orders.NewJob{ID: other, Domain: secret}
+	settle := func(tr ledger.Transition) error {
+		_, err := b.store.Ledger.Settle(ctx, h.claim, ledger.CallResult{ID: call, Error: secret}, []ledger.Transition{tr})
 		return err
 	}
-	paid := func(p store.PaidTransition) error {
-		_, err := b.store.SettlePaid(ctx, h.claim, store.CallResult{ID: call, Error: secret}, []store.PaidTransition{p})
+	paid := func(p ledger.PaidTransition) error {
+		_, err := b.store.Ledger.SettlePaid(ctx, h.claim, ledger.CallResult{ID: call, Error: secret}, []ledger.PaidTransition{p})
 		return err
 	}
-	read := func(r store.Reading) error {
-		_, err := b.store.SettleCheck(ctx, h.claim, store.CheckResult{Call: store.CallResult{ID: call}, Readings: []store.Reading{r}})
+	read := func(r ledger.Reading) error {
+		_, err := b.store.Ledger.SettleCheck(ctx, h.claim, ledger.CheckResult{Call: ledger.CallResult{ID: call}, Readings: []ledger.Reading{r}})
 		return err
 	}
-	adopt := func(j store.NewJob) error {
-		_, err := b.store.AdoptJobs(ctx, newOrder(store.Register, "own "+j.ID.String()), []store.NewJob{j})
+	adopt := func(j orders.NewJob) error {
+		_, err := b.store.Orders.AdoptJobs(ctx, newOrder(record.Register, "own "+j.ID.String()), []orders.NewJob{j})
 		return err
 	}
-	intend := newCall(h.claim, store.OpRegister)
+	intend := newCall(h.claim, record.OpRegister)
 	intend.ID = call
 	for name, c := range map[string]struct {
 		err  error
 		code string
 	}{
-		"a reference that is too long":       {submit(newOrder(store.Whois, long), store.NewJob{ID: newID()}), "23514"},
-		"an id that is taken":                {submit(newOrder(store.Whois, "x"), known), "23505"},
-		"the same of a registration":         {submit(newOrder(store.Register, "y"), store.NewJob{ID: other, Domain: "c" + secret}), "23505"},
-		"a kind that does not exist":         {submit(newOrder(store.Kind(secret), "z"), known), "23514"},
-		"a period of less than nothing":      {submit(newOrder(store.Whois, "p"), store.NewJob{ID: newID(), Domain: secret, PeriodMonths: -1}), "23514"},
-		"a domain with a zero byte":          {submit(newOrder(store.Whois, "q"), store.NewJob{ID: newID(), Domain: secret + "\x00"}), "22021"},
-		"a domain that is no UTF-8":          {submit(newOrder(store.Whois, "s"), store.NewJob{ID: newID(), Domain: secret + "\xff"}), "22021"},
-		"an adopted domain with a zero byte": {adopt(store.NewJob{ID: newID(), Domain: secret + "\x00", HolderID: secret}), "22P05"},
-		"an adopted period":                  {adopt(store.NewJob{ID: newID(), Domain: secret + ".nl", PeriodMonths: -1}), "23514"},
-		"a call twice":                       {b.store.StartCall(ctx, intend), "23505"},
-		"an operation that does not exist":   {b.store.StartCall(ctx, newCall(h.claim, store.Op(secret))), "23514"},
+		"a reference that is too long":       {submit(newOrder(record.Whois, long), orders.NewJob{ID: newID()}), "23514"},
+		"an id that is taken":                {submit(newOrder(record.Whois, "x"), known), "23505"},
+		"the same of a registration":         {submit(newOrder(record.Register, "y"), orders.NewJob{ID: other, Domain: "c" + secret}), "23505"},
+		"a kind that does not exist":         {submit(newOrder(record.Kind(secret), "z"), known), "23514"},
+		"a period of less than nothing":      {submit(newOrder(record.Whois, "p"), orders.NewJob{ID: newID(), Domain: secret, PeriodMonths: -1}), "23514"},
+		"a domain with a zero byte":          {submit(newOrder(record.Whois, "q"), orders.NewJob{ID: newID(), Domain: secret + "\x00"}), "22021"},
+		"a domain that is no UTF-8":          {submit(newOrder(record.Whois, "s"), orders.NewJob{ID: newID(), Domain: secret + "\xff"}), "22021"},
+		"an adopted domain with a zero byte": {adopt(orders.NewJob{ID: newID(), Domain: secret + "\x00", HolderID: secret}), "22P05"},
+		"an adopted period":                  {adopt(orders.NewJob{ID: newID(), Domain: secret + ".nl", PeriodMonths: -1}), "23514"},
+		"a call twice":                       {b.store.Ledger.StartCall(ctx, intend), "23505"},
+		"an operation that does not exist":   {b.store.Ledger.StartCall(ctx, newCall(h.claim, record.Op(secret))), "23514"},
 		"an intent twice": {func() error {
-			_, err := b.store.Intend(ctx, store.Intent{Call: intend, Jobs: []uuid.UUID{job}})
+			_, err := b.store.Ledger.Intend(ctx, ledger.Intent{Call: intend, Jobs: []uuid.UUID{job}})
 			return err
 		}(), "23505"},
-		"an outcome that does not fit": {settle(store.Succeed(job, store.Outcome(secret))), "23514"},
-		"an attempt's end":             {paid(store.PaidTransition{Transition: store.Stay(other), Attempt: secret, Message: secret}), "23514"},
-		"text with a zero byte":        {settle(store.Fail(job, store.Rejected, secret+"\x00")), "22021"},
-		"a reading":                    {read(store.Reading{Job: job, Availability: secret, Status: secret}), "23514"},
-		"a reading of nothing":         {read(store.Reading{Job: newID(), Availability: store.Taken, Status: secret}), "23503"},
+		"an outcome that does not fit": {settle(ledger.Succeed(job, record.Outcome(secret))), "23514"},
+		"an attempt's end":             {paid(ledger.PaidTransition{Transition: ledger.Stay(other), Attempt: secret, Message: secret}), "23514"},
+		"text with a zero byte":        {settle(ledger.Fail(job, record.Rejected, secret+"\x00")), "22021"},
+		"a reading":                    {read(ledger.Reading{Job: job, Availability: secret, Status: secret}), "23514"},
+		"a reading of nothing":         {read(ledger.Reading{Job: newID(), Availability: record.Taken, Status: secret}), "23503"},
 	} {
-		var refused *store.Error
+		var refused *pg.Error
 		if !errors.As(c.err, &refused) || refused.Code != c.code {
 			t.Errorf("%s: %v, want SQLSTATE %s", name, c.err, c.code)
 			continue

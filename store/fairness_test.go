@@ -5,23 +5,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // inChunks submits an order of so many chunks, two jobs each.
-func (b *bench) inChunks(reference string, chunks int) store.Order {
+func (b *bench) inChunks(reference string, chunks int) record.Order {
 	b.t.Helper()
-	n := newOrder(store.Whois, reference)
+	n := newOrder(record.Whois, reference)
 	n.ChunkSize = 2
 	return b.submit(n, names(reference, 2*chunks)...).Order
 }
 
 // wantTaken takes fresh chunks as a dispatcher does, and wants them to be of these orders.
-func (b *bench) wantTaken(lot *store.Lot, limit int, want string) {
+func (b *bench) wantTaken(lot *delivery.Lot, limit int, want string) {
 	b.t.Helper()
-	deliveries, err := b.store.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -42,7 +45,7 @@ func TestOrdersTakeTurns(t *testing.T) {
 	b.inChunks("a", 1)
 	b.inChunks("b", 3)
 	b.inChunks("c", 2)
-	lot := lotOf(store.Whois)
+	lot := lotOf(record.Whois)
 	b.wantTaken(&lot, 3, "large a b")
 	b.wantTaken(&lot, 2, "c large")
 	b.wantTaken(&lot, 4, "b b c large") // two of each at most, which is one too many
@@ -56,21 +59,21 @@ func TestOrdersTakeTurns(t *testing.T) {
 func TestPausedOrdersAreNotDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	orders := map[string]store.Order{}
+	orders := map[string]record.Order{}
 	for _, reference := range []string{"a", "b", "c", "d"} {
 		orders[reference] = b.inChunks(reference, 2)
 	}
-	lot := lotOf(store.Whois)
+	lot := lotOf(record.Whois)
 	b.pauseOrder(orders["a"])
 	b.pauseOrder(orders["c"])
 	b.wantTaken(&lot, 2, "b d")
 	b.wantTaken(&lot, 2, "b d")
 	b.wantTaken(&lot, 2, "")
-	if agenda, err := b.store.Agenda(t.Context(), []store.Lot{lot}); err != nil || len(agenda) != 0 {
+	if agenda, err := b.store.Delivery.Agenda(t.Context(), []delivery.Lot{lot}); err != nil || len(agenda) != 0 {
 		t.Errorf("with nothing but paused orders, the agenda is %v, %v", agenda, err)
 	}
 	b.exec(`DELETE FROM order_holds WHERE order_id = (SELECT id FROM orders WHERE reference = 'c')`)
-	if agenda, err := b.store.Agenda(t.Context(), []store.Lot{lot}); err != nil || !agenda[0].Fresh {
+	if agenda, err := b.store.Delivery.Agenda(t.Context(), []delivery.Lot{lot}); err != nil || !agenda[0].Fresh {
 		t.Errorf("with an order that goes on, the agenda is %v, %v", agenda, err)
 	}
 	b.wantTaken(&lot, 4, "c c")
@@ -80,11 +83,11 @@ func TestPausedOrdersAreNotDelivered(t *testing.T) {
 func TestDueJobsOfPausedOrdersAreHeld(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	paused := b.submit(newOrder(store.Register, "paused"), names("paused", 50)...)
-	b.submit(newOrder(store.Register, "other"), "one.nl", "two.nl")
+	paused := b.submit(newOrder(record.Register, "paused"), names("paused", 50)...)
+	b.submit(newOrder(record.Register, "other"), "one.nl", "two.nl")
 	b.exec(`UPDATE jobs SET wake_at = now() - make_interval(secs => 100 - order_id)`)
 	b.pauseOrder(paused.Order)
-	deliveries, err := b.store.TakeDue(t.Context(), lotOf(store.Register), 10, 100, time.Hour)
+	deliveries, err := b.store.Delivery.TakeDue(t.Context(), lotOf(record.Register), 10, 100, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +118,11 @@ func TestTurnsAreCheap(t *testing.T) {
 	for _, known := range []string{"unknown to", "known to"} { // the planner
 		for name, look := range map[string]func(s *store.Store) error{
 			"taking chunks": func(s *store.Store) error {
-				_, err := s.TakeFresh(t.Context(), store.Lot{Kind: store.Whois, Lane: store.Plain, Account: "default", After: orders}, 10, time.Hour)
+				_, err := s.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: orders}, 10, time.Hour)
 				return err
 			},
 			"the agenda": func(s *store.Store) error {
-				_, err := s.Agenda(t.Context(), []store.Lot{lotOf(store.Whois), lotOf(store.Register)})
+				_, err := s.Delivery.Agenda(t.Context(), []delivery.Lot{lotOf(record.Whois), lotOf(record.Register)})
 				return err
 			},
 		} {

@@ -6,17 +6,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // strangers are orders that have nothing to do with the order "own" of source "test", of kind and of account "default".
-func strangers(kind store.Kind) map[string]store.NewOrder {
-	other := map[store.Kind]store.Kind{store.Whois: store.Register, store.Register: store.Whois}
+func strangers(kind record.Kind) map[string]orders.NewOrder {
+	other := map[record.Kind]record.Kind{record.Whois: record.Register, record.Register: record.Whois}
 	sold, partner := newOrder(kind, "own"), newOrder(kind, "partner's")
 	sold.Source, partner.Account = "stranger", "partner"
-	return map[string]store.NewOrder{
+	return map[string]orders.NewOrder{
 		"another order": newOrder(kind, "theirs"), "another source": sold, "another account": partner,
 		"another kind": newOrder(other[kind], "of another kind"),
 	}
@@ -26,28 +31,28 @@ func strangers(kind store.Kind) map[string]store.NewOrder {
 // taken for a repeat of it.
 func TestIncomingJobsWithForeignIDs(t *testing.T) {
 	t.Parallel()
-	ways := map[string]func(b *bench, n store.NewOrder, jobs []store.NewJob) error{
-		"submit": func(b *bench, n store.NewOrder, jobs []store.NewJob) error {
-			_, err := b.store.Submit(b.t.Context(), n, yielded(jobs))
+	ways := map[string]func(b *bench, n orders.NewOrder, jobs []orders.NewJob) error{
+		"submit": func(b *bench, n orders.NewOrder, jobs []orders.NewJob) error {
+			_, err := b.store.Orders.Submit(b.t.Context(), n, yielded(jobs))
 			return err
 		},
-		"adopt": func(b *bench, n store.NewOrder, jobs []store.NewJob) error {
-			_, err := b.store.AdoptJobs(b.t.Context(), n, jobs)
+		"adopt": func(b *bench, n orders.NewOrder, jobs []orders.NewJob) error {
+			_, err := b.store.Orders.AdoptJobs(b.t.Context(), n, jobs)
 			return err
 		},
-		"adopt, rejected": func(b *bench, n store.NewOrder, jobs []store.NewJob) error {
+		"adopt, rejected": func(b *bench, n orders.NewOrder, jobs []orders.NewJob) error {
 			jobs[1].Rejected = "there is no such account"
-			_, err := b.store.AdoptJobs(b.t.Context(), n, jobs)
+			_, err := b.store.Orders.AdoptJobs(b.t.Context(), n, jobs)
 			return err
 		},
-		"grow": func(b *bench, n store.NewOrder, jobs []store.NewJob) error {
+		"grow": func(b *bench, n orders.NewOrder, jobs []orders.NewJob) error {
 			b.adopt(n, newJobs("first.nl"))
-			_, err := b.store.AdoptJobs(b.t.Context(), n, jobs)
+			_, err := b.store.Orders.AdoptJobs(b.t.Context(), n, jobs)
 			return err
 		},
 	}
 	for way, enter := range ways {
-		for _, kind := range []store.Kind{store.Whois, store.Register} {
+		for _, kind := range []record.Kind{record.Whois, record.Register} {
 			t.Run(way+" "+string(kind), func(t *testing.T) {
 				t.Parallel()
 				b := setup(t)
@@ -57,8 +62,8 @@ func TestIncomingJobsWithForeignIDs(t *testing.T) {
 					id := b.idOf(domain)
 					for _, wanted := range []string{domain, "own.nl"} {
 						before := b.rowsOf(theirs)
-						err := enter(b, newOrder(kind, "own"), append(newJobs("good.nl"), store.NewJob{ID: id, Domain: wanted, HolderID: "H"}))
-						var taken *store.JobTakenError
+						err := enter(b, newOrder(kind, "own"), append(newJobs("good.nl"), orders.NewJob{ID: id, Domain: wanted, HolderID: "H"}))
+						var taken *pg.JobTakenError
 						if !errors.As(err, &taken) || taken.ID != id || strings.Contains(err.Error(), "duplicate key") {
 							t.Errorf("%s, %s: %v", whose, wanted, err)
 						}
@@ -77,7 +82,7 @@ func TestIncomingJobsWithForeignIDs(t *testing.T) {
 }
 
 // rowsOf tells the rows of an order.
-func (b *bench) rowsOf(n store.NewOrder) string {
+func (b *bench) rowsOf(n orders.NewOrder) string {
 	b.t.Helper()
 	return get[string](b, `
 		SELECT string_agg(row, E'\n' ORDER BY row) FROM (
@@ -90,17 +95,17 @@ func (b *bench) rowsOf(n store.NewOrder) string {
 // An id that a producer uses twice is no repeat where the domain is another one.
 func TestOneIDForTwoDomains(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		b := setup(t)
 		b.submit(newOrder(kind, "another"), "c.nl")
 		n, twice := newOrder(kind, "own"), newJobs("a.nl", "b.nl")
 		twice[1].ID = twice[0].ID
 		before := b.fingerprint()
 		for name, err := range map[string]error{
-			"adopted at once": func() error { _, err := b.store.AdoptJobs(t.Context(), n, twice); return err }(),
-			"submitted":       func() error { _, err := b.store.Submit(t.Context(), n, yielded(twice)); return err }(),
+			"adopted at once": func() error { _, err := b.store.Orders.AdoptJobs(t.Context(), n, twice); return err }(),
+			"submitted":       func() error { _, err := b.store.Orders.Submit(t.Context(), n, yielded(twice)); return err }(),
 		} {
-			if !errors.As(err, new(*store.JobTakenError)) {
+			if !errors.As(err, new(*pg.JobTakenError)) {
 				t.Errorf("%s %s: %v", kind, name, err)
 			}
 		}
@@ -108,7 +113,7 @@ func TestOneIDForTwoDomains(t *testing.T) {
 			t.Errorf("%s: something was written", kind)
 		}
 		b.adopt(n, twice[:1])
-		if _, err := b.store.AdoptJobs(t.Context(), n, twice[1:]); !errors.As(err, new(*store.JobTakenError)) {
+		if _, err := b.store.Orders.AdoptJobs(t.Context(), n, twice[1:]); !errors.As(err, new(*pg.JobTakenError)) {
 			t.Errorf("%s, one after the other: %v", kind, err)
 		}
 		b.sound("after the refusals")
@@ -116,30 +121,30 @@ func TestOneIDForTwoDomains(t *testing.T) {
 }
 
 // givenFromOutside are the statements that take ids from a delivery, which anybody may have written who can write to Redis.
-func givenFromOutside() map[string]func(b *bench, n store.NewOrder, job store.DeliveredJob) error {
-	return map[string]func(b *bench, n store.NewOrder, job store.DeliveredJob) error{
-		"claim": func(b *bench, n store.NewOrder, job store.DeliveredJob) error {
+func givenFromOutside() map[string]func(b *bench, n orders.NewOrder, job record.DeliveredJob) error {
+	return map[string]func(b *bench, n orders.NewOrder, job record.DeliveredJob) error{
+		"claim": func(b *bench, n orders.NewOrder, job record.DeliveredJob) error {
 			c := newClaim(n.Kind)
 			c.Account = n.Account
-			_, err := b.store.Claim(b.t.Context(), c, []store.DeliveredJob{job})
+			_, err := b.store.Ledger.Claim(b.t.Context(), c, []record.DeliveredJob{job})
 			return err
 		},
-		"give back": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
-			return b.store.Undeliver(b.t.Context(), []store.DeliveredJob{job}, 5*time.Hour)
+		"give back": func(b *bench, _ orders.NewOrder, job record.DeliveredJob) error {
+			return b.store.Delivery.Undeliver(b.t.Context(), []record.DeliveredJob{job}, 5*time.Hour)
 		},
-		"keep jobs": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
-			return b.store.KeepDeliveries(b.t.Context(), store.Waiting{Jobs: []store.DeliveredJob{job}, Redeliver: 5 * time.Hour})
+		"keep jobs": func(b *bench, _ orders.NewOrder, job record.DeliveredJob) error {
+			return b.store.Ledger.KeepDeliveries(b.t.Context(), ledger.Waiting{Jobs: []record.DeliveredJob{job}, Redeliver: 5 * time.Hour})
 		},
-		"keep chunks": func(b *bench, _ store.NewOrder, job store.DeliveredJob) error {
-			return b.store.KeepDeliveries(b.t.Context(), store.Waiting{
-				Chunks: []uuid.UUID{job.ID}, ChunksOf: []store.Origin{job.Of}, Redeliver: 5 * time.Hour,
+		"keep chunks": func(b *bench, _ orders.NewOrder, job record.DeliveredJob) error {
+			return b.store.Ledger.KeepDeliveries(b.t.Context(), ledger.Waiting{
+				Chunks: []uuid.UUID{job.ID}, ChunksOf: []record.Origin{job.Of}, Redeliver: 5 * time.Hour,
 			})
 		},
 	}
 }
 
-func originOf(n store.NewOrder) store.Origin {
-	return store.Origin{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Account: n.Account}
+func originOf(n orders.NewOrder) record.Origin {
+	return record.Origin{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Account: n.Account}
 }
 
 // A delivery reaches the jobs of the order, source, kind and account that it names, and no row of any other, whatever ids are in
@@ -150,16 +155,16 @@ func TestDeliveriesWithForeignIDs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			orders := strangers(store.Whois)
-			orders["own"] = newOrder(store.Whois, "own")
-			wrong := map[string]store.Origin{"nothing that is there": {Source: "test", Reference: "nothing", Kind: store.Whois, Account: "default"}}
+			orders := strangers(record.Whois)
+			orders["own"] = newOrder(record.Whois, "own")
+			wrong := map[string]record.Origin{"nothing that is there": {Source: "test", Reference: "nothing", Kind: record.Whois, Account: "default"}}
 			for whose, n := range orders {
 				wrong[whose] = originOf(n)
 			}
 			own := wrong["own"]
-			own.Kind = store.Register
+			own.Kind = record.Register
 			wrong["its order, for another kind"] = own
-			own.Kind, own.Account = store.Whois, "partner"
+			own.Kind, own.Account = record.Whois, "partner"
 			wrong["its order, for another account"] = own
 
 			for whose, n := range orders {
@@ -176,7 +181,7 @@ func TestDeliveriesWithForeignIDs(t *testing.T) {
 					if b.fingerprint() != before {
 						t.Errorf("a delivery of %s changed a job of %s", origin, whose)
 					}
-					if n, err := b.store.Strangers(t.Context(), []store.DeliveredJob{job}); err != nil || n != 1 {
+					if n, err := b.store.Orders.Strangers(t.Context(), []record.DeliveredJob{job}); err != nil || n != 1 {
 						t.Errorf("%d strangers, %v", n, err)
 					}
 				}
@@ -185,7 +190,7 @@ func TestDeliveriesWithForeignIDs(t *testing.T) {
 				if err := run(b, n, job); err != nil || b.fingerprint() == before {
 					t.Errorf("a delivery of its own did not change a job of %s: %v", whose, err)
 				}
-				if n, err := b.store.Strangers(t.Context(), []store.DeliveredJob{job}); err != nil || n != 0 {
+				if n, err := b.store.Orders.Strangers(t.Context(), []record.DeliveredJob{job}); err != nil || n != 0 {
 					t.Errorf("%d strangers of its own, %v", n, err)
 				}
 			}
@@ -194,14 +199,14 @@ func TestDeliveriesWithForeignIDs(t *testing.T) {
 }
 
 // deliveredAlone submits an order of one job and takes it for delivery, in its chunk or by itself.
-func (b *bench) deliveredAlone(n store.NewOrder, domain string, inChunk bool) store.DeliveredJob {
+func (b *bench) deliveredAlone(n orders.NewOrder, domain string, inChunk bool) record.DeliveredJob {
 	b.t.Helper()
 	o := b.submit(n, domain).Order
-	lot := store.Lot{Kind: n.Kind, Lane: n.Lane, Account: n.Account}
-	deliveries, err := b.store.TakeFresh(b.t.Context(), lot, 10, time.Minute)
+	lot := delivery.Lot{Kind: n.Kind, Lane: n.Lane, Account: n.Account}
+	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), lot, 10, time.Minute)
 	if err == nil && !inChunk {
 		b.exec(`UPDATE jobs SET wake_at = now() WHERE order_id = $1`, o.ID)
-		deliveries, err = b.store.TakeDue(b.t.Context(), lot, 10, 10, time.Minute)
+		deliveries, err = b.store.Delivery.TakeDue(b.t.Context(), lot, 10, 10, time.Minute)
 	}
 	if err != nil || len(deliveries) != 1 || len(deliveries[0].Jobs) != 1 {
 		b.t.Fatalf("took %v, %v", deliveries, err)
@@ -213,12 +218,12 @@ func (b *bench) deliveredAlone(n store.NewOrder, domain string, inChunk bool) st
 func TestForeignIDsAmongOwnOnes(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	own, theirs := newOrder(store.Whois, "own"), newOrder(store.Whois, "theirs")
-	second := newOrder(store.Whois, "second")
+	own, theirs := newOrder(record.Whois, "own"), newOrder(record.Whois, "theirs")
+	second := newOrder(record.Whois, "second")
 	b.submit(own, names("own", 5)...)
 	b.submit(theirs, names("theirs", 5)...)
 	b.submit(second, names("second", 5)...)
-	jobs := b.fresh(store.Whois)
+	jobs := b.fresh(record.Whois)
 	for i := range jobs {
 		jobs[i].Of = originOf(own)
 		if strings.HasPrefix(jobs[i].Domain, "second") {
@@ -226,10 +231,10 @@ func TestForeignIDsAmongOwnOnes(t *testing.T) {
 		}
 	}
 	before := b.rowsOf(theirs)
-	if n, err := b.store.Strangers(t.Context(), append(jobs, store.DeliveredJob{ID: newID()})); err != nil || n != 6 {
+	if n, err := b.store.Orders.Strangers(t.Context(), append(jobs, record.DeliveredJob{ID: newID()})); err != nil || n != 6 {
 		t.Errorf("%d strangers, %v", n, err)
 	}
-	if h := b.claim(newClaim(store.Whois), jobs); len(h.jobs) != 10 || h.jobs[0].Domain != "own-0000.nl" || h.jobs[9].Domain != "second-0004.nl" {
+	if h := b.claim(newClaim(record.Whois), jobs); len(h.jobs) != 10 || h.jobs[0].Domain != "own-0000.nl" || h.jobs[9].Domain != "second-0004.nl" {
 		t.Errorf("claimed %+v", h.jobs)
 	}
 	if b.rowsOf(theirs) != before {
@@ -241,27 +246,27 @@ func TestForeignIDsAmongOwnOnes(t *testing.T) {
 // knows an id could keep its job from ever being claimed.
 func TestWrongDeliveriesHideNoRightOne(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*store.DeliveredJob){
-		"of a stranger's order": func(j *store.DeliveredJob) { j.Of.Source = "stranger" },
-		"of another order":      func(j *store.DeliveredJob) { j.Of.Reference = "theirs" },
-		"of an older epoch":     func(j *store.DeliveredJob) { j.Epoch-- },
-		"of an epoch to come":   func(j *store.DeliveredJob) { j.Epoch++ },
+	for name, spoil := range map[string]func(*record.DeliveredJob){
+		"of a stranger's order": func(j *record.DeliveredJob) { j.Of.Source = "stranger" },
+		"of another order":      func(j *record.DeliveredJob) { j.Of.Reference = "theirs" },
+		"of an older epoch":     func(j *record.DeliveredJob) { j.Epoch-- },
+		"of an epoch to come":   func(j *record.DeliveredJob) { j.Epoch++ },
 	} {
 		for _, order := range [][]int{{0, 1}, {1, 0}} {
 			b := setup(t)
-			n := newOrder(store.Whois, "own")
-			b.submit(newOrder(store.Whois, "theirs"), "theirs.nl")
+			n := newOrder(record.Whois, "own")
+			b.submit(newOrder(record.Whois, "theirs"), "theirs.nl")
 			b.exec(`UPDATE chunks SET wake_at = now() + interval '1 hour'`)
 			right := b.deliveredAlone(n, "own.nl", false)
 			right.Of = originOf(n)
 			wrong := right
 			spoil(&wrong)
-			given := []store.DeliveredJob{right, wrong}
-			h := b.claim(newClaim(store.Whois), []store.DeliveredJob{given[order[0]], given[order[1]]})
+			given := []record.DeliveredJob{right, wrong}
+			h := b.claim(newClaim(record.Whois), []record.DeliveredJob{given[order[0]], given[order[1]]})
 			if len(h.jobs) != 1 || h.jobs[0].ID != right.ID {
 				t.Errorf("beside a delivery %s, in the order %v, the job is not claimed: %+v", name, order, h.jobs)
 			}
-			if h := b.claim(newClaim(store.Whois), []store.DeliveredJob{wrong, right}); len(h.jobs) != 0 {
+			if h := b.claim(newClaim(record.Whois), []record.DeliveredJob{wrong, right}); len(h.jobs) != 0 {
 				t.Errorf("beside a delivery %s, the job is claimed twice", name)
 			}
 		}
@@ -271,7 +276,7 @@ func TestWrongDeliveriesHideNoRightOne(t *testing.T) {
 // What an operator does to an order, or to some of its jobs, changes no row of another one.
 func TestActsLeaveOtherOrdersAlone(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		b := setup(t)
 		all := strangers(kind)
 		before := map[string]string{}
@@ -282,9 +287,9 @@ func TestActsLeaveOtherOrdersAlone(t *testing.T) {
 		for whose, n := range all {
 			before[whose] = b.rowsOf(n)
 		}
-		b.carryOut(store.ActRequest{Act: store.ActCancel, Operator: "op", Jobs: []uuid.UUID{b.idOf("own.nl")}})
-		b.carryOut(store.ActRequest{Act: store.ActCancel, Operator: "op", Orders: []store.Order{own}})
-		b.carryOut(store.ActRequest{Act: store.ActRetry, Operator: "op", Orders: []store.Order{own}})
+		b.carryOut(operator.Request{Act: operator.Cancel, Operator: "op", Jobs: []uuid.UUID{b.idOf("own.nl")}})
+		b.carryOut(operator.Request{Act: operator.Cancel, Operator: "op", Orders: []record.Order{own}})
+		b.carryOut(operator.Request{Act: operator.Retry, Operator: "op", Orders: []record.Order{own}})
 		for whose, n := range all {
 			if b.rowsOf(n) != before[whose] {
 				t.Errorf("%s: an act on an order changed the rows of %s", kind, whose)

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -105,48 +109,48 @@ func TestFrozenTransactionsEnd(t *testing.T) {
 	}{
 		"the intent": {
 			freeze: func(ctx context.Context, _ *bench, s *store.Store, h batch) error {
-				_, err := s.Intend(ctx, store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}})
+				_, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}})
 				return err
 			},
 			again: func(ctx context.Context, _ *bench, s *store.Store, h batch) (int, error) {
-				sent, err := s.Intend(ctx, store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}})
+				sent, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}})
 				return len(sent), err
 			},
 		},
 		"the release": {
 			freeze: func(ctx context.Context, _ *bench, s *store.Store, h batch) error {
-				_, err := s.Release(ctx, h.claim, 0, "")
+				_, err := s.Ledger.Release(ctx, h.claim, 0, "")
 				return err
 			},
 			again: func(ctx context.Context, _ *bench, s *store.Store, h batch) (int, error) {
-				return s.Release(ctx, h.claim, 0, "")
+				return s.Ledger.Release(ctx, h.claim, 0, "")
 			},
 		},
 		"the rescue": {
 			prepare: func(b *bench) { b.exec(`UPDATE claims SET lease_until = now() - interval '1 second'`) },
 			freeze: func(ctx context.Context, _ *bench, s *store.Store, _ batch) error {
-				_, err := s.ExpireClaims(ctx, 1, 0)
+				_, err := s.Ledger.ExpireClaims(ctx, 1, 0)
 				return err
 			},
 			again: func(ctx context.Context, _ *bench, s *store.Store, _ batch) (int, error) {
-				e, err := s.ExpireClaims(ctx, 1, 0)
+				e, err := s.Ledger.ExpireClaims(ctx, 1, 0)
 				return e.Jobs, err
 			},
 		},
 		"the probe": {
 			prepare: func(b *bench) {
-				if _, err := b.store.Hold(b.t.Context(), store.NewHold{Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, ProbeEvery: time.Hour}); err != nil {
+				if _, err := b.store.Holds.Hold(b.t.Context(), holds.NewHold{Account: "default", Reason: holds.Payment, Scope: holds.ScopeRegister, ProbeEvery: time.Hour}); err != nil {
 					b.t.Fatal(err)
 				}
 				b.exec(`UPDATE holds SET next_probe_at = now() - interval '1 second'`)
-				b.submit(newOrder(store.Register, "waits"), "waits.nl")
+				b.submit(newOrder(record.Register, "waits"), "waits.nl")
 			},
 			freeze: func(ctx context.Context, b *bench, s *store.Store, _ batch) error {
-				_, _, err := s.TakeProbe(ctx, "default", []store.Kind{store.Register}, time.Hour, time.Hour)
+				_, _, err := s.Holds.TakeProbe(ctx, "default", []record.Kind{record.Register}, time.Hour, time.Hour)
 				return err
 			},
 			again: func(ctx context.Context, b *bench, s *store.Store, _ batch) (int, error) {
-				_, taken, err := s.TakeProbe(ctx, "default", []store.Kind{store.Register}, time.Hour, time.Hour)
+				_, taken, err := s.Holds.TakeProbe(ctx, "default", []record.Kind{record.Register}, time.Hour, time.Hour)
 				if !taken {
 					return 0, err
 				}
@@ -155,11 +159,11 @@ func TestFrozenTransactionsEnd(t *testing.T) {
 		},
 		"a submit": {
 			freeze: func(ctx context.Context, _ *bench, s *store.Store, _ batch) error {
-				_, err := s.Submit(ctx, newOrder(store.Register, "frozen"), yielded(newJobs("frozen.nl")))
+				_, err := s.Orders.Submit(ctx, newOrder(record.Register, "frozen"), yielded(newJobs("frozen.nl")))
 				return err
 			},
 			again: func(ctx context.Context, _ *bench, s *store.Store, _ batch) (int, error) {
-				res, err := s.Submit(ctx, newOrder(store.Register, "frozen"), yielded(newJobs("frozen.nl")))
+				res, err := s.Orders.Submit(ctx, newOrder(record.Register, "frozen"), yielded(newJobs("frozen.nl")))
 				return res.Order.Total - res.Duplicates, err
 			},
 		},
@@ -167,7 +171,7 @@ func TestFrozenTransactionsEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			h := b.running(store.Register, "a.nl")
+			h := b.running(record.Register, "a.nl")
 			if c.prepare != nil {
 				c.prepare(b)
 			}
@@ -229,12 +233,12 @@ func TestEndFrozen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.running(store.Whois, "a.nl")
+			b.running(record.Whois, "a.nl")
 			s := b.open(store.Options{MaxConns: 3, FrozenAfter: frozenAfter})
 			patient := b.open(store.Options{MaxConns: 3, FrozenAfter: time.Hour})
 			end := func(s *store.Store) int {
 				t.Helper()
-				n, err := s.EndFrozen(t.Context())
+				n, err := s.Ledger.EndFrozen(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -256,7 +260,7 @@ func TestEndFrozen(t *testing.T) {
 			if err := harmless.Ping(t.Context()); err != nil {
 				t.Errorf("who did not stand in the way: %v", err)
 			}
-			if e, err := s.ExpireClaims(t.Context(), 1, 0); err != nil || e.Jobs != 1 {
+			if e, err := s.Ledger.ExpireClaims(t.Context(), 1, 0); err != nil || e.Jobs != 1 {
 				t.Errorf("took back %+v, %v", e, err)
 			}
 			if n := end(s); n != 0 {

@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // What waits in a live worker keeps its lease and its delivery; what has ended, and what somebody else has by now, does not come
@@ -14,18 +16,18 @@ import (
 func TestWhatWaitsIsKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := newOrder(store.Whois, "chunked")
+	o := newOrder(record.Whois, "chunked")
 	o.ChunkSize = 3
 	b.submit(o, "a.nl", "b.nl", "c.nl", "d.nl", "e.nl", "f.nl")
-	deliveries, err := b.store.TakeFresh(t.Context(), store.Lot{Kind: o.Kind, Lane: o.Lane, Account: o.Account}, 2, time.Minute)
+	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: o.Kind, Lane: o.Lane, Account: o.Account}, 2, time.Minute)
 	if err != nil || len(deliveries) != 2 {
 		t.Fatalf("took %d chunks, %v", len(deliveries), err)
 	}
-	single := b.running(store.Register, "single.nl")
+	single := b.running(record.Register, "single.nl")
 	b.release(single.claim, 0)
-	alone := b.due(store.Register)
+	alone := b.due(record.Register)
 
-	live, over := b.running(store.Whois, "live.nl"), b.running(store.Whois, "over.nl")
+	live, over := b.running(record.Whois, "live.nl"), b.running(record.Whois, "over.nl")
 	b.exec(`UPDATE claims SET lease_until = now() - interval '1 second' WHERE id = $1`, over.claim)
 	lease := func(id uuid.UUID) int {
 		return get[int](b, `SELECT round(extract(epoch FROM lease_until - now()))::integer FROM claims WHERE id = $1`, id)
@@ -34,14 +36,14 @@ func TestWhatWaitsIsKept(t *testing.T) {
 
 	stale := alone[0]
 	stale.Epoch--
-	w := store.Waiting{
+	w := ledger.Waiting{
 		Claims: []uuid.UUID{live.claim, over.claim}, Lease: 5 * time.Hour,
-		Chunks: []uuid.UUID{deliveries[0].Jobs[1].ID}, Jobs: []store.DeliveredJob{alone[0], stale}, Redeliver: time.Hour,
+		Chunks: []uuid.UUID{deliveries[0].Jobs[1].ID}, Jobs: []record.DeliveredJob{alone[0], stale}, Redeliver: time.Hour,
 	}
-	if err := b.store.KeepClaims(t.Context(), w); err != nil {
+	if err := b.store.Ledger.KeepClaims(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.KeepDeliveries(t.Context(), w); err != nil {
+	if err := b.store.Ledger.KeepDeliveries(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	if got := lease(live.claim); got <= liveBefore || got < 4*3600 {
@@ -59,7 +61,7 @@ func TestWhatWaitsIsKept(t *testing.T) {
 	}
 	// Nothing of it is shortened either.
 	w.Lease, w.Redeliver = time.Second, time.Second
-	if err := b.store.KeepClaims(t.Context(), w); err != nil {
+	if err := b.store.Ledger.KeepClaims(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 	if got := lease(live.claim); got < 4*3600 {
@@ -71,7 +73,7 @@ func TestWhatWaitsIsKept(t *testing.T) {
 func TestBeatsPassOverWhatIsLocked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Whois, "a.nl")
+	h := b.running(record.Whois, "a.nl")
 	tx, err := b.db.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +82,7 @@ func TestBeatsPassOverWhatIsLocked(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `SELECT FROM claims FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.store.KeepClaims(t.Context(), store.Waiting{Claims: []uuid.UUID{h.claim}, Lease: time.Hour}); err != nil {
+	if err := b.store.Ledger.KeepClaims(t.Context(), ledger.Waiting{Claims: []uuid.UUID{h.claim}, Lease: time.Hour}); err != nil {
 		t.Error(err)
 	}
 }

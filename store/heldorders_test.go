@@ -3,6 +3,8 @@ package store_test
 import (
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -11,12 +13,12 @@ func TestHeldJobsOfAPausedOrderAreNotRead(t *testing.T) {
 	t.Parallel()
 	const many = 20_000
 	b := setup(t)
-	paused := b.submit(newOrder(store.Whois, "paused"), "mine.nl").Order
-	b.insertHeld(store.Whois, many)
+	paused := b.submit(newOrder(record.Whois, "paused"), "mine.nl").Order
+	b.insertHeld(record.Whois, many)
 	b.exec(`INSERT INTO order_holds (order_id, placed_by) VALUES ($1, 'ann')`, paused.ID)
 	wakes := func(want bool) func(s *store.Store) {
 		return func(s *store.Store) {
-			standings, err := s.Standings(t.Context(), []string{"default"})
+			standings, err := s.Holds.Standings(t.Context(), []string{"default"})
 			if err != nil || len(standings) != 1 || standings[0].Wakes != want {
 				t.Errorf("standings %+v, %v; want wakes %v", standings, err, want)
 			}
@@ -30,7 +32,7 @@ func TestHeldJobsOfAPausedOrderAreNotRead(t *testing.T) {
 		t.Errorf("to find what to wake, %d entries were read", n)
 	}
 	if n := b.jobsRead(func(s *store.Store) {
-		if woken, err := s.WakeHeld(t.Context(), "default", 50); err != nil || woken != 3 {
+		if woken, err := s.Holds.WakeHeld(t.Context(), "default", 50); err != nil || woken != 3 {
 			t.Errorf("woke %d, %v; want the three of the other order", woken, err)
 		}
 	}); n > 100 {

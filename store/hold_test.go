@@ -5,15 +5,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // hold lays a hold whose first probe is due.
-func (b *bench) hold(reason store.HoldReason, scope store.Scope) {
+func (b *bench) hold(reason holds.Reason, scope holds.Scope) {
 	b.t.Helper()
-	_, err := b.store.Hold(b.t.Context(), store.NewHold{
+	_, err := b.store.Holds.Hold(b.t.Context(), holds.NewHold{
 		Account: "default", Reason: reason, Scope: scope, Words: "not now", Status: 402, ProbeEvery: time.Hour,
 	})
 	if err != nil {
@@ -22,9 +27,9 @@ func (b *bench) hold(reason store.HoldReason, scope store.Scope) {
 	b.exec(`UPDATE holds SET next_probe_at = now() WHERE reason = $1`, reason)
 }
 
-func (b *bench) takeProbe(kinds ...store.Kind) (store.Probe, bool) {
+func (b *bench) takeProbe(kinds ...record.Kind) (holds.Probe, bool) {
 	b.t.Helper()
-	p, due, err := b.store.TakeProbe(b.t.Context(), "default", kinds, 2*time.Hour, time.Minute)
+	p, due, err := b.store.Holds.TakeProbe(b.t.Context(), "default", kinds, 2*time.Hour, time.Minute)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -32,7 +37,7 @@ func (b *bench) takeProbe(kinds ...store.Kind) (store.Probe, bool) {
 }
 
 // insertHeld inserts held jobs past the store.
-func (b *bench) insertHeld(kind store.Kind, n int) {
+func (b *bench) insertHeld(kind record.Kind, n int) {
 	b.t.Helper()
 	b.exec(`
 		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, holder_id, state, created_at)
@@ -73,13 +78,13 @@ func (b *bench) insertIdleChunks(n int) {
 func TestProbeIsNotKeptByAnIdleChunk(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.running(store.Register, "mine.nl")
-	b.hold(store.HoldPayment, store.ScopeRegister)
-	if res := b.submit(newOrder(store.Register, "duplicate"), "mine.nl"); res.Duplicates != 1 {
+	b.running(record.Register, "mine.nl")
+	b.hold(holds.Payment, holds.ScopeRegister)
+	if res := b.submit(newOrder(record.Register, "duplicate"), "mine.nl"); res.Duplicates != 1 {
 		t.Fatalf("%d duplicates, want 1", res.Duplicates)
 	}
-	b.submit(newOrder(store.Register, "real"), "b.nl", "c.nl")
-	p, due := b.takeProbe(store.Register)
+	b.submit(newOrder(record.Register, "real"), "b.nl", "c.nl")
+	p, due := b.takeProbe(record.Register)
 	if !due || p.Job.Domain != "b.nl" {
 		t.Errorf("probe due %v with %q, want b.nl", due, p.Job.Domain)
 	}
@@ -90,15 +95,15 @@ func TestIdleChunksOfAHeldAccountGo(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.insertIdleChunks(2500)
-	b.submit(newOrder(store.Register, "real"), "a.nl")
-	b.hold(store.HoldPayment, store.ScopeRegister)
+	b.submit(newOrder(record.Register, "real"), "a.nl")
+	b.hold(holds.Payment, holds.ScopeRegister)
 	chunks := func() int { return get[int](b, `SELECT count(*) FROM chunks`) }
 	for _, left := range []int{1501, 501} {
-		if _, due := b.takeProbe(store.Register); due || chunks() != left {
+		if _, due := b.takeProbe(record.Register); due || chunks() != left {
 			t.Fatalf("probe due %v, %d chunks are left; want false and %d", due, chunks(), left)
 		}
 	}
-	if p, due := b.takeProbe(store.Register); !due || p.Job.Domain != "a.nl" {
+	if p, due := b.takeProbe(record.Register); !due || p.Job.Domain != "a.nl" {
 		t.Errorf("probe due %v with %q, want a.nl", due, p.Job.Domain)
 	}
 	if probes := get[int](b, `SELECT probes FROM holds`); probes != 1 {
@@ -113,9 +118,9 @@ func TestProbeLeavesOtherChunksAlone(t *testing.T) {
 	b.insertIdleChunks(3)
 	b.exec(`UPDATE chunks SET kind = 'whois' WHERE first_seq = 1`)
 	b.exec(`UPDATE chunks SET account = 'other' WHERE first_seq = 2`)
-	b.submit(newOrder(store.Whois, "w"), "w.nl")
-	b.hold(store.HoldPayment, store.ScopeRegister)
-	if _, due := b.takeProbe(store.Register, store.Whois); due {
+	b.submit(newOrder(record.Whois, "w"), "w.nl")
+	b.hold(holds.Payment, holds.ScopeRegister)
+	if _, due := b.takeProbe(record.Register, record.Whois); due {
 		t.Error("a probe was taken though no registration waits")
 	}
 	if left := list[int](b, `SELECT first_seq FROM chunks WHERE order_id = (SELECT id FROM orders WHERE reference = 'idle') ORDER BY 1`); len(left) != 2 || left[0] != 1 || left[1] != 2 {
@@ -130,22 +135,22 @@ func TestProbeLeavesOtherChunksAlone(t *testing.T) {
 // proves that hold, and nobody but the probe may make it.
 func TestCanceledJobProbesAHoldOnEverything(t *testing.T) {
 	t.Parallel()
-	for _, scope := range []store.Scope{store.ScopeAll, store.ScopeRegister} {
+	for _, scope := range []holds.Scope{holds.ScopeAll, holds.ScopeRegister} {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			h := b.running(store.Register, "a.nl")
+			h := b.running(record.Register, "a.nl")
 			call := b.intend(h)
-			b.hold(store.HoldAuth, scope)
-			b.paid(h, call, store.AttemptRefused, func(id uuid.UUID) store.Transition { return store.Hold(id, "401") })
-			b.carryOut(request(store.ActCancel, h.ids()...))
-			p, due := b.takeProbe(store.Register)
-			woken, err := b.store.WakeCanceled(t.Context(), "default", 10)
+			b.hold(holds.Auth, scope)
+			b.paid(h, call, record.AttemptRefused, func(id uuid.UUID) ledger.Transition { return ledger.Hold(id, "401") })
+			b.carryOut(request(operator.Cancel, h.ids()...))
+			p, due := b.takeProbe(record.Register)
+			woken, err := b.store.Holds.WakeCanceled(t.Context(), "default", 10)
 			if err != nil {
 				t.Fatal(err)
 			}
 			// Under a hold on registrations the check is free, and the job is no probe: it would prove nothing.
-			if all := scope == store.ScopeAll; due != all || woken == 1 == all {
+			if all := scope == holds.ScopeAll; due != all || woken == 1 == all {
 				t.Errorf("probe due %v, %d woken", due, woken)
 			}
 			if due && p.Job.ID != h.jobs[0].ID {
@@ -159,15 +164,15 @@ func TestCanceledJobProbesAHoldOnEverything(t *testing.T) {
 func TestProbeTakesTheOldestHeldJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.running(store.Register, "mine.nl")
-	b.insertHeld(store.Register, 2)
-	b.insertHeld(store.Whois, 2)
+	b.running(record.Register, "mine.nl")
+	b.insertHeld(record.Register, 2)
+	b.insertHeld(record.Whois, 2)
 	b.exec(`UPDATE jobs SET created_at = created_at - interval '1 hour' WHERE domain = 'whois2.nl'`)
-	b.hold(store.HoldAuth, store.ScopeAll)
-	if p, due := b.takeProbe(store.Register, store.Whois); !due || p.Job.Domain != "whois2.nl" || p.Kind != store.Whois {
+	b.hold(holds.Auth, holds.ScopeAll)
+	if p, due := b.takeProbe(record.Register, record.Whois); !due || p.Job.Domain != "whois2.nl" || p.Kind != record.Whois {
 		t.Errorf("probe due %v with %q of kind %q, want whois2.nl", due, p.Job.Domain, p.Kind)
 	}
-	if p, due := b.takeProbe(store.Register); due {
+	if p, due := b.takeProbe(record.Register); due {
 		t.Errorf("a second probe was due, with %s", p.Job.Domain)
 	}
 }
@@ -182,39 +187,39 @@ func TestLateLift(t *testing.T) {
 	}{
 		"nothing": {func(*bench) {}, true},
 		"the same is said again": {func(b *bench) {
-			b.hold(store.HoldPayment, store.ScopeRegister)
+			b.hold(holds.Payment, holds.ScopeRegister)
 		}, true},
 		"resumed": {func(b *bench) {
 			b.resume()
 		}, false},
 		"resumed, and laid anew": {func(b *bench) {
 			b.resume()
-			b.hold(store.HoldPayment, store.ScopeRegister)
+			b.hold(holds.Payment, holds.ScopeRegister)
 		}, false},
 		"resumed, laid anew and probed": {func(b *bench) {
 			b.resume()
-			b.hold(store.HoldPayment, store.ScopeRegister)
-			b.takeProbe(store.Register)
+			b.hold(holds.Payment, holds.ScopeRegister)
+			b.takeProbe(record.Register)
 		}, false},
 		"probed again": {func(b *bench) {
-			b.hold(store.HoldPayment, store.ScopeRegister)
-			b.takeProbe(store.Register)
+			b.hold(holds.Payment, holds.ScopeRegister)
+			b.takeProbe(record.Register)
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			b.submit(newOrder(store.Register, "r"), "a.nl", "b.nl")
-			b.hold(store.HoldPayment, store.ScopeRegister)
-			b.hold(store.HoldContract, store.ScopeRegister)
+			b.submit(newOrder(record.Register, "r"), "a.nl", "b.nl")
+			b.hold(holds.Payment, holds.ScopeRegister)
+			b.hold(holds.Contract, holds.ScopeRegister)
 			b.exec(`UPDATE holds SET next_probe_at = now() - interval '1 minute' WHERE reason = 'payment'`)
-			p, due := b.takeProbe(store.Register)
-			if !due || p.Reason != store.HoldPayment || p.Words != "not now" || p.Status != 402 {
+			p, due := b.takeProbe(record.Register)
+			if !due || p.Reason != holds.Payment || p.Words != "not now" || p.Status != 402 {
 				t.Fatalf("probe %+v, %v", p, due)
 			}
 			c.meanwhile(b)
 			before := get[int](b, `SELECT count(*) FROM holds`)
-			lifted, err := b.store.Lift(t.Context(), p)
+			lifted, err := b.store.Holds.Lift(t.Context(), p)
 			if err != nil || lifted != c.lifts {
 				t.Errorf("lifted %v, %v; want %v", lifted, err, c.lifts)
 			}
@@ -227,7 +232,7 @@ func TestLateLift(t *testing.T) {
 
 func (b *bench) resume() {
 	b.t.Helper()
-	if _, err := b.store.Resume(b.t.Context(), "default"); err != nil {
+	if _, err := b.store.Holds.Resume(b.t.Context(), "default"); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -236,16 +241,16 @@ func (b *bench) resume() {
 func TestForgive(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl")
+	h := b.running(record.Register, "a.nl", "b.nl")
 	for _, alone := range []batch{{h.claim, h.jobs[:1]}, {h.claim, h.jobs[1:]}} {
 		b.checked(alone)
-		b.settlePaid(alone, b.intend(alone), map[string]store.PaidTransition{
-			alone.jobs[0].Domain: {Transition: store.Stay(alone.jobs[0].ID), Attempt: store.AttemptRefused, StatusCode: 422, Message: "no"},
+		b.settlePaid(alone, b.intend(alone), map[string]ledger.PaidTransition{
+			alone.jobs[0].Domain: {Transition: ledger.Stay(alone.jobs[0].ID), Attempt: record.AttemptRefused, StatusCode: 422, Message: "no"},
 		})
 	}
 	refused := func() (n int) {
 		t.Helper()
-		histories, err := b.store.Histories(t.Context(), h.claim, store.Proof{})
+		histories, err := b.store.Ledger.Histories(t.Context(), h.claim, ledger.Proof{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,10 +267,10 @@ func TestForgive(t *testing.T) {
 	if n := refused(); n != 2 {
 		t.Fatalf("%d jobs were refused by themselves, want 2", n)
 	}
-	if err := b.store.Forgive(t.Context(), newID(), h.ids()); err != nil || refused() != 2 {
+	if err := b.store.Holds.Forgive(t.Context(), newID(), h.ids()); err != nil || refused() != 2 {
 		t.Errorf("another claim's: %v", err)
 	}
-	if err := b.store.Forgive(t.Context(), h.claim, h.ids()[:1]); err != nil || refused() != 1 {
+	if err := b.store.Holds.Forgive(t.Context(), h.claim, h.ids()[:1]); err != nil || refused() != 1 {
 		t.Errorf("one job: %v", err)
 	}
 	b.sound("forgiven")
@@ -275,9 +280,9 @@ func TestForgive(t *testing.T) {
 func TestProbesOfTwoHoldsDoNotLockEachOtherOut(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "r"), "a.nl", "b.nl")
-	b.hold(store.HoldAuth, store.ScopeAll)
-	b.hold(store.HoldPayment, store.ScopeRegister)
+	b.submit(newOrder(record.Register, "r"), "a.nl", "b.nl")
+	b.hold(holds.Auth, holds.ScopeAll)
+	b.hold(holds.Payment, holds.ScopeRegister)
 	// The other worker has taken the first hold's probe, and goes on to the account's other holds.
 	tx, err := b.db.Begin(t.Context())
 	if err != nil {
@@ -288,7 +293,7 @@ func TestProbesOfTwoHoldsDoNotLockEachOtherOut(t *testing.T) {
 	}
 	took := make(chan error, 1)
 	go func() {
-		_, due, err := b.store.TakeProbe(t.Context(), "default", []store.Kind{store.Register}, time.Hour, time.Minute)
+		_, due, err := b.store.Holds.TakeProbe(t.Context(), "default", []record.Kind{record.Register}, time.Hour, time.Minute)
 		if due {
 			err = errors.New("a second probe was taken")
 		}
@@ -312,22 +317,22 @@ func TestHeldJobsOfAStoppedKindAreNotRead(t *testing.T) {
 	t.Parallel()
 	const many = 20_000
 	b := setup(t)
-	b.running(store.Register, "mine.nl")
-	b.insertHeld(store.Register, many)
-	b.insertHeld(store.Whois, 1)
-	b.hold(store.HoldPayment, store.ScopeRegister)
-	b.hold(store.HoldAuth, store.ScopeAll)
+	b.running(record.Register, "mine.nl")
+	b.insertHeld(record.Register, many)
+	b.insertHeld(record.Whois, 1)
+	b.hold(holds.Payment, holds.ScopeRegister)
+	b.hold(holds.Auth, holds.ScopeAll)
 	if n := b.jobsRead(func(s *store.Store) {
-		if p, due, err := s.TakeProbe(t.Context(), "default", []store.Kind{store.Whois}, time.Hour, time.Hour); err != nil || !due || p.Kind != store.Whois {
+		if p, due, err := s.Holds.TakeProbe(t.Context(), "default", []record.Kind{record.Whois}, time.Hour, time.Hour); err != nil || !due || p.Kind != record.Whois {
 			t.Errorf("probe %+v, %v, %v", p, due, err)
 		}
 	}); n > 100 {
 		t.Errorf("taking a probe read %d entries", n)
 	}
 	b.exec(`DELETE FROM holds WHERE reason = 'auth'`)
-	b.insertHeld(store.Whois, 1)
+	b.insertHeld(record.Whois, 1)
 	if n := b.jobsRead(func(s *store.Store) {
-		if woken, err := s.WakeHeld(t.Context(), "default", 50); err != nil || woken != 1 {
+		if woken, err := s.Holds.WakeHeld(t.Context(), "default", 50); err != nil || woken != 1 {
 			t.Errorf("woke %d, %v; want the one WHOIS check", woken, err)
 		}
 	}); n > 100 {

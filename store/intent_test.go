@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // attempts lists how the attempts on a domain stand, oldest first.
@@ -21,20 +22,20 @@ func (b *bench) attempts(domain string) []string {
 func TestIntendOpensAnAttemptForEachJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "r"), "a.nl", "b.nl", "c.nl")
-	c := newClaim(store.Register)
+	b.submit(newOrder(record.Register, "r"), "a.nl", "b.nl", "c.nl")
+	c := newClaim(record.Register)
 	c.Lease = time.Minute
-	h := b.claim(c, b.fresh(store.Register))
-	call := newCall(h.claim, store.OpRegister)
+	h := b.claim(c, b.fresh(record.Register))
+	call := newCall(h.claim, record.OpRegister)
 	call.Timeout, call.Lease, call.Size = 2*time.Minute, 3*time.Minute, 99
-	sent, err := b.store.Intend(t.Context(), store.Intent{Call: call, Jobs: h.ids()[:2]})
+	sent, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: call, Jobs: h.ids()[:2]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sameIDs(t, sent, h.ids()[:2])
 	for i, j := range h.jobs {
-		got, calls, err := b.store.FindJob(t.Context(), j.ID)
-		if err != nil || got.State != store.Running {
+		got, calls, err := b.store.Orders.FindJob(t.Context(), j.ID)
+		if err != nil || got.State != record.Running {
 			t.Errorf("%s is %s, %v", j.Domain, got.State, err)
 		}
 		b.wantWake(got.WakeAt, 3*time.Minute)
@@ -44,7 +45,7 @@ func TestIntendOpensAnAttemptForEachJob(t *testing.T) {
 			}
 			continue
 		}
-		if len(calls) != 1 || calls[0].ID != call.ID || calls[0].Size != 2 || calls[0].Attempt != store.AttemptOpen {
+		if len(calls) != 1 || calls[0].ID != call.ID || calls[0].Size != 2 || calls[0].Attempt != record.AttemptOpen {
 			t.Errorf("calls of %s: %+v", j.Domain, calls)
 		}
 	}
@@ -70,15 +71,15 @@ func sameIDs(t *testing.T, got, want []uuid.UUID) {
 func TestIntendLeavesOutWhatIsNotItsOwn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	other := b.running(store.Register, "other.nl")
-	b.submit(newOrder(store.Register, "r"), "ended.nl", "given-back.nl", "mine.nl", "queued.nl")
-	jobs := b.fresh(store.Register)
-	h := b.claim(newClaim(store.Register), pick(jobs, "ended.nl", "given-back.nl", "mine.nl"))
-	b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, ""), store.Retry(h.jobs[1].ID, 0, ""))
+	other := b.running(record.Register, "other.nl")
+	b.submit(newOrder(record.Register, "r"), "ended.nl", "given-back.nl", "mine.nl", "queued.nl")
+	jobs := b.fresh(record.Register)
+	h := b.claim(newClaim(record.Register), pick(jobs, "ended.nl", "given-back.nl", "mine.nl"))
+	b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, ""), ledger.Retry(h.jobs[1].ID, 0, ""))
 	ids := append(h.ids(), other.ids()[0], pick(jobs, "queued.nl")[0].ID, newID())
 
-	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: ids}
-	sent, err := b.store.Intend(t.Context(), in)
+	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: ids}
+	sent, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,13 +89,13 @@ func TestIntendLeavesOutWhatIsNotItsOwn(t *testing.T) {
 	}
 
 	// With nothing to send there is no call either.
-	b.settlePaid(h, in.Call.ID, map[string]store.PaidTransition{
-		"mine.nl": {Transition: store.Succeed(h.jobs[2].ID, store.Registered), Attempt: store.AttemptRegistered},
+	b.settlePaid(h, in.Call.ID, map[string]ledger.PaidTransition{
+		"mine.nl": {Transition: ledger.Succeed(h.jobs[2].ID, record.Registered), Attempt: record.AttemptRegistered},
 	})
-	b.submit(newOrder(store.Register, "more"), "more.nl")
-	h = b.claim(newClaim(store.Register), b.fresh(store.Register))
-	none := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: ids}
-	if sent, err := b.store.Intend(t.Context(), none); err != nil || len(sent) != 0 {
+	b.submit(newOrder(record.Register, "more"), "more.nl")
+	h = b.claim(newClaim(record.Register), b.fresh(record.Register))
+	none := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: ids}
+	if sent, err := b.store.Ledger.Intend(t.Context(), none); err != nil || len(sent) != 0 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 	if n := get[int](b, `SELECT count(*) FROM calls`); n != 1 {
@@ -105,13 +106,13 @@ func TestIntendLeavesOutWhatIsNotItsOwn(t *testing.T) {
 func TestOneOpenAttemptPerDomain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl")
+	h := b.running(record.Register, "a.nl", "b.nl")
 	one := batch{claim: h.claim, jobs: h.jobs[:1]}
 	first := b.intend(one)
-	for _, state := range []store.AttemptState{store.AttemptOpen, store.AttemptUnknown} {
+	for _, state := range []record.AttemptState{record.AttemptOpen, record.AttemptUnknown} {
 		b.exec(`UPDATE attempts SET state = $1 WHERE call_id = $2`, state, first)
-		in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids()}
-		sent, err := b.store.Intend(t.Context(), in)
+		in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
+		sent, err := b.store.Ledger.Intend(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,9 +124,9 @@ func TestOneOpenAttemptPerDomain(t *testing.T) {
 	}
 	// What another job's call left unanswered bars the domain all the same.
 	b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted', finished_at = now() WHERE domain = 'a.nl'`)
-	b.submit(newOrder(store.Register, "next"), "a.nl")
-	next := b.claim(newClaim(store.Register), b.fresh(store.Register))
-	if sent, err := b.store.Intend(t.Context(), store.Intent{Call: newCall(next.claim, store.OpRegister), Jobs: next.ids()}); err != nil || len(sent) != 0 {
+	b.submit(newOrder(record.Register, "next"), "a.nl")
+	next := b.claim(newClaim(record.Register), b.fresh(record.Register))
+	if sent, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(next.claim, record.OpRegister), Jobs: next.ids()}); err != nil || len(sent) != 0 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 }
@@ -133,19 +134,19 @@ func TestOneOpenAttemptPerDomain(t *testing.T) {
 func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl", "c.nl")
+	h := b.running(record.Register, "a.nl", "b.nl", "c.nl")
 	lost := b.intend(h)
 	b.passLease(h.claim)
 	b.expire(-time.Hour)
-	h = b.again(store.Register, 3)
+	h = b.again(record.Register, 3)
 	// b.nl has not been cleared; c.nl has been, and its attempt had its answer in time.
 	b.exec(`UPDATE attempts SET state = 'not_sent', resolved_at = now(), resolved_by = 'reply' WHERE domain = 'c.nl'`)
 	b.overdue()
-	b.checked(batch{claim: h.claim, jobs: []store.ClaimedJob{h.jobs[0], h.jobs[2]}})
-	in := store.Intent{
-		Call: newCall(h.claim, store.OpRegister), Jobs: h.ids(), Cleared: []uuid.UUID{h.jobs[0].ID, h.jobs[2].ID},
+	b.checked(batch{claim: h.claim, jobs: []ledger.ClaimedJob{h.jobs[0], h.jobs[2]}})
+	in := ledger.Intent{
+		Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Cleared: []uuid.UUID{h.jobs[0].ID, h.jobs[2].ID},
 	}
-	sent, err := b.store.Intend(t.Context(), in)
+	sent, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +160,8 @@ func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 			t.Errorf("attempts on %s: %v, want %v", domain, got, want)
 		}
 	}
-	_, calls, err := b.store.FindJob(t.Context(), h.jobs[0].ID)
-	if err != nil || len(calls) != 3 || calls[0].ID != lost || calls[0].Attempt != store.AttemptCleared || calls[2].Attempt != store.AttemptOpen {
+	_, calls, err := b.store.Orders.FindJob(t.Context(), h.jobs[0].ID)
+	if err != nil || len(calls) != 3 || calls[0].ID != lost || calls[0].Attempt != record.AttemptCleared || calls[2].Attempt != record.AttemptOpen {
 		t.Errorf("calls of a.nl: %+v, %v", calls, err)
 	}
 }
@@ -169,12 +170,12 @@ func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 func TestOthersAttemptsAreNotCleared(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl")
+	h := b.running(record.Register, "a.nl", "b.nl")
 	b.intend(batch{claim: h.claim, jobs: h.jobs[:1]})
 	b.exec(`UPDATE attempts SET state = 'unknown'`)
-	other := b.running(store.Register, "c.nl")
-	in := store.Intent{Call: newCall(other.claim, store.OpRegister), Jobs: other.ids(), Cleared: h.ids()}
-	if sent, err := b.store.Intend(t.Context(), in); err != nil || len(sent) != 1 {
+	other := b.running(record.Register, "c.nl")
+	in := ledger.Intent{Call: newCall(other.claim, record.OpRegister), Jobs: other.ids(), Cleared: h.ids()}
+	if sent, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 	if got := b.attempts("a.nl"); !slices.Equal(got, []string{"unknown"}) {
@@ -189,15 +190,15 @@ func TestIntentIsWithdrawn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			h := b.running(store.Register, "a.nl", "b.nl")
+			h := b.running(record.Register, "a.nl", "b.nl")
 			call := newID()
 			if committed {
 				call = b.intend(h)
 			}
-			withdrawn := map[string]store.PaidTransition{}
+			withdrawn := map[string]ledger.PaidTransition{}
 			for _, j := range h.jobs {
-				withdrawn[j.Domain] = store.PaidTransition{
-					Transition: store.RetryFree(j.ID, 0, "not recorded"), Attempt: store.AttemptNotSent, Message: "not recorded",
+				withdrawn[j.Domain] = ledger.PaidTransition{
+					Transition: ledger.RetryFree(j.ID, 0, "not recorded"), Attempt: record.AttemptNotSent, Message: "not recorded",
 				}
 			}
 			if n := b.settlePaid(h, call, withdrawn); n != 2 {
@@ -211,11 +212,11 @@ func TestIntentIsWithdrawn(t *testing.T) {
 				if got := b.attempts(j.Domain); committed != slices.Equal(got, []string{"not_sent by reply"}) {
 					t.Errorf("attempts on %s: %v", j.Domain, got)
 				}
-				if got := b.job(j.ID); got.State != store.Retrying || got.Attempts != 0 || got.LastError != "not recorded" {
+				if got := b.job(j.ID); got.State != record.Retrying || got.Attempts != 0 || got.LastError != "not recorded" {
 					t.Errorf("%s is %s after %d attempts: %s", j.Domain, got.State, got.Attempts, got.LastError)
 				}
 			}
-			b.intend(b.again(store.Register, 2)) // nothing bars the domains
+			b.intend(b.again(record.Register, 2)) // nothing bars the domains
 		})
 	}
 }

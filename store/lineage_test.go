@@ -10,6 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -23,16 +29,16 @@ import (
 // watch is a process that works, as far as its Guard is concerned.
 type watch struct {
 	mu       sync.Mutex
-	restored []store.Restored
+	restored []pg.Restored
 }
 
-func (w *watch) notice(r store.Restored) {
+func (w *watch) notice(r pg.Restored) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.restored = append(w.restored, r)
 }
 
-func (w *watch) noticed() []store.Restored {
+func (w *watch) noticed() []pg.Restored {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.restored
@@ -62,20 +68,20 @@ type history struct {
 
 func (b *bench) history() history {
 	b.t.Helper()
-	if err := b.store.AnnounceAccount(b.t.Context(), "quiet"); err != nil {
+	if err := b.store.Fleet.AnnounceAccount(b.t.Context(), "quiet"); err != nil {
 		b.t.Fatal(err)
 	}
-	h := history{claimed: b.running(store.Register, "claimed.nl"), sent: b.running(store.Register, "sent-1.nl", "sent-2.nl"), ended: b.running(store.Register, "ended.nl")}
+	h := history{claimed: b.running(record.Register, "claimed.nl"), sent: b.running(record.Register, "sent-1.nl", "sent-2.nl"), ended: b.running(record.Register, "ended.nl")}
 	b.intend(h.sent)
 	call := b.intend(h.ended)
-	ended := store.PaidTransition{Transition: store.Succeed(h.ended.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered}
-	if _, err := b.store.SettlePaid(b.t.Context(), h.ended.claim, store.CallResult{ID: call, Status: 200}, []store.PaidTransition{ended}); err != nil {
+	ended := ledger.PaidTransition{Transition: ledger.Succeed(h.ended.jobs[0].ID, record.Registered), Attempt: record.AttemptRegistered}
+	if _, err := b.store.Ledger.SettlePaid(b.t.Context(), h.ended.claim, ledger.CallResult{ID: call, Status: 200}, []ledger.PaidTransition{ended}); err != nil {
 		b.t.Fatal(err)
 	}
-	partner := newOrder(store.Register, "partner")
+	partner := newOrder(record.Register, "partner")
 	partner.Account = "partner"
 	b.submit(partner, names("waits", 3)...)
-	b.submit(newOrder(store.Whois, "whois"), "whois.nl")
+	b.submit(newOrder(record.Whois, "whois"), "whois.nl")
 	return h
 }
 
@@ -100,18 +106,18 @@ func (b *bench) wantRestored(h history, what string) {
 	}
 	b.wantState(h.ended.jobs[0].ID, "succeeded registered")
 	// A worker that has noticed nothing can neither go on with its claim nor begin a new one.
-	_, err := b.store.Intend(b.t.Context(), store.Intent{Call: newCall(h.claimed.claim, store.OpRegister), Jobs: h.claimed.ids()})
-	if !errors.Is(err, store.ErrFenced) {
+	_, err := b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(h.claimed.claim, record.OpRegister), Jobs: h.claimed.ids()})
+	if !errors.Is(err, ledger.ErrFenced) {
 		b.t.Errorf("an intent under an earlier claim: %v", err)
 	}
-	if e, err := b.store.ExpireClaims(b.t.Context(), 10, 0); err != nil || e.Jobs != 3 || e.Unknown != 2 {
+	if e, err := b.store.Ledger.ExpireClaims(b.t.Context(), 10, 0); err != nil || e.Jobs != 3 || e.Unknown != 2 {
 		b.t.Errorf("took back %+v, %v", e, err)
 	}
-	_, err = b.store.Intend(b.t.Context(), store.Intent{Call: newCall(b.again(store.Register, 1).claim, store.OpRegister), Jobs: h.claimed.ids()})
-	if !errors.Is(err, store.ErrHeld) {
+	_, err = b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(b.again(record.Register, 1).claim, record.OpRegister), Jobs: h.claimed.ids()})
+	if !errors.Is(err, holds.ErrHeld) {
 		b.t.Errorf("an intent under the hold: %v", err)
 	}
-	report, err := b.store.Audit(b.t.Context(), store.AuditOptions{Grace: time.Hour})
+	report, err := b.store.Audit.Run(b.t.Context(), audit.Options{Grace: time.Hour})
 	if err != nil || report.Total() != 0 {
 		b.t.Errorf("the audit finds %+v, %v", report.Breaches, err)
 	}
@@ -157,7 +163,7 @@ func TestPromotedStandby(t *testing.T) {
 		t.Fatalf("to look at a standby: %v", err)
 	}
 	t.Cleanup(onStandby.Close)
-	if err := onStandby.Guard(t.Context(), nil, nil); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "standby") {
+	if err := onStandby.Guard(t.Context(), nil, nil); !errors.Is(err, pg.ErrUnavailable) || !strings.Contains(err.Error(), "standby") {
 		t.Errorf("to work on a standby: %v", err)
 	}
 	if d, err := b.store.Durability(t.Context()); err != nil || d.Standbys != 1 || d.Asynchronous != 1 || d.OriginHidden {
@@ -180,8 +186,8 @@ func TestPromotedStandby(t *testing.T) {
 	for _, w := range workers {
 		g.Go(func() error {
 			for { // whoever gets a connection finds the holds there
-				holds, err := w.Stopped(t.Context())
-				if errors.Is(err, store.ErrUnavailable) {
+				holds, err := w.Holds.Stopped(t.Context())
+				if errors.Is(err, pg.ErrUnavailable) {
 					continue
 				}
 				if err == nil && (!holds["default"].Register || !holds["quiet"].Register) {
@@ -248,7 +254,7 @@ func TestBackupFromBeforeTheFirstWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := on(t, primary.URL(""))
-	b.submit(newOrder(store.Register, "r"), names("a", 3)...)
+	b.submit(newOrder(record.Register, "r"), names("a", 3)...)
 	backup, err := primary.Restored(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -272,8 +278,8 @@ func TestBackupFromBeforeTheFirstWorker(t *testing.T) {
 	}
 	after := on(t, backup.URL(""))
 	after.eventually(func() bool {
-		holds, err := worker.Stopped(t.Context())
-		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+		holds, err := worker.Holds.Stopped(t.Context())
+		if err != nil && !errors.Is(err, pg.ErrUnavailable) {
 			t.Fatal(err)
 		}
 		return holds["default"].Register
@@ -346,7 +352,7 @@ func TestWhatMakesAnotherPostgres(t *testing.T) {
 			if err := seen.guard(t.Context(), b.store); err != nil {
 				t.Fatal(err)
 			}
-			b.submit(newOrder(store.Register, "r"), names("a", 5)...)
+			b.submit(newOrder(record.Register, "r"), names("a", 5)...)
 			before := get[string](b, `SELECT concat(system_id, timeline, home) FROM lineage`)
 			b.exec(c.change)
 			for range 2 {
@@ -373,8 +379,8 @@ func TestManyJobsArePossiblySent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const many = 4500
-	b.intend(b.running(store.Register, "sent.nl"))
-	b.submit(newOrder(store.Register, "r"), names("many", many)...)
+	b.intend(b.running(record.Register, "sent.nl"))
+	b.submit(newOrder(record.Register, "r"), names("many", many)...)
 	b.exec(`INSERT INTO lineage (timeline, home) VALUES (7, '')`)
 	var seen watch
 	if err := seen.guard(t.Context(), b.store); err != nil {
@@ -395,29 +401,29 @@ func TestManyJobsArePossiblySent(t *testing.T) {
 func TestReplyToAForgottenCall(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	known, forgotten := b.running(store.Register, "known.nl"), b.running(store.Register, "paid.nl", "refused.nl")
+	known, forgotten := b.running(record.Register, "known.nl"), b.running(record.Register, "paid.nl", "refused.nl")
 	earlier, call := b.intend(known), b.intend(forgotten)
 	b.exec(`DELETE FROM calls WHERE id = $1`, call)
 	b.exec(`INSERT INTO lineage (timeline, home) VALUES (7, '')`)
 	if err := b.store.Guard(t.Context(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	settle := func(h batch, call uuid.UUID, transitions ...store.PaidTransition) {
+	settle := func(h batch, call uuid.UUID, transitions ...ledger.PaidTransition) {
 		t.Helper()
-		n, err := b.store.SettlePaid(t.Context(), h.claim, store.CallResult{ID: call, Status: 200}, transitions)
+		n, err := b.store.Ledger.SettlePaid(t.Context(), h.claim, ledger.CallResult{ID: call, Status: 200}, transitions)
 		if err != nil || n != len(transitions) {
 			t.Errorf("settled %d, %v", n, err)
 		}
 	}
 	settle(forgotten, call,
-		store.PaidTransition{Transition: store.Succeed(forgotten.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered},
-		store.PaidTransition{Transition: store.Fail(forgotten.jobs[1].ID, store.Rejected, "no"), Attempt: store.AttemptFailed, StatusCode: 422})
-	settle(known, earlier, store.PaidTransition{Transition: store.Succeed(known.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered})
+		ledger.PaidTransition{Transition: ledger.Succeed(forgotten.jobs[0].ID, record.Registered), Attempt: record.AttemptRegistered},
+		ledger.PaidTransition{Transition: ledger.Fail(forgotten.jobs[1].ID, record.Rejected, "no"), Attempt: record.AttemptFailed, StatusCode: 422})
+	settle(known, earlier, ledger.PaidTransition{Transition: ledger.Succeed(known.jobs[0].ID, record.Registered), Attempt: record.AttemptRegistered})
 	states := list[string](b, `SELECT domain || ' ' || state || ' ' || coalesce(resolved_by, '') FROM attempts ORDER BY domain`)
 	if got, want := strings.Join(states, ", "), "known.nl registered reply, paid.nl registered reply, refused.nl failed reply"; got != want {
 		t.Errorf("attempts: %s; want %s", got, want)
 	}
-	report, err := b.store.Audit(t.Context(), store.AuditOptions{})
+	report, err := b.store.Audit.Run(t.Context(), audit.Options{})
 	if err != nil || report.Total() != 0 {
 		t.Errorf("the audit finds %+v, %v", report.Breaches, err)
 	}
@@ -510,7 +516,7 @@ func TestOriginOfAUserWithoutPrivileges(t *testing.T) {
 			}
 			err = s.Guard(t.Context(), nil, nil)
 			if c.refusing != "" {
-				var refused *store.Error
+				var refused *pg.Error
 				if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.refusing) {
 					t.Errorf("error is %v", err)
 				}

@@ -7,13 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // listener is a Listen under way, from its first wake on.
 type listener struct {
 	b      *bench
-	wakes  chan store.Kind
+	wakes  chan record.Kind
 	ended  chan error
 	cancel func()
 }
@@ -22,15 +26,15 @@ func (b *bench) listen() *listener {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	b.t.Cleanup(cancel)
-	l := &listener{b: b, wakes: make(chan store.Kind, 100), ended: make(chan error, 1), cancel: cancel}
-	go func() { l.ended <- b.store.Listen(ctx, func(k store.Kind) { l.wakes <- k }) }()
+	l := &listener{b: b, wakes: make(chan record.Kind, 100), ended: make(chan error, 1), cancel: cancel}
+	go func() { l.ended <- b.store.Listen(ctx, func(k record.Kind) { l.wakes <- k }) }()
 	if first := l.wake(); first != "" {
 		b.t.Errorf("the first wake is for %q, want one for all that came before", first)
 	}
 	return l
 }
 
-func (l *listener) wake() store.Kind {
+func (l *listener) wake() record.Kind {
 	l.b.t.Helper()
 	select {
 	case k := <-l.wakes:
@@ -59,7 +63,7 @@ func TestListenWakesOnWork(t *testing.T) {
 	b := setup(t)
 	l := b.listen()
 	second := b.listen() // every dispatcher is woken
-	wantWake := func(why string, want store.Kind) {
+	wantWake := func(why string, want record.Kind) {
 		t.Helper()
 		for _, l := range []*listener{l, second} {
 			if got := l.wake(); got != want {
@@ -67,28 +71,28 @@ func TestListenWakesOnWork(t *testing.T) {
 			}
 		}
 	}
-	b.submit(newOrder(store.Whois, "w"), "a.nl")
-	wantWake("an order of checks", store.Whois)
-	b.submit(newOrder(store.Whois, "w"), "a.nl") // wakes nobody, or the next wake would be for it
-	b.submit(newOrder(store.Register, "r"), "a.nl")
-	wantWake("an order of registrations", store.Register)
-	if err := b.store.Undeliver(t.Context(), b.fresh(store.Whois), 0); err != nil {
+	b.submit(newOrder(record.Whois, "w"), "a.nl")
+	wantWake("an order of checks", record.Whois)
+	b.submit(newOrder(record.Whois, "w"), "a.nl") // wakes nobody, or the next wake would be for it
+	b.submit(newOrder(record.Register, "r"), "a.nl")
+	wantWake("an order of registrations", record.Register)
+	if err := b.store.Delivery.Undeliver(t.Context(), b.fresh(record.Whois), 0); err != nil {
 		t.Fatal(err)
 	}
-	wantWake("jobs given back", store.Whois)
+	wantWake("jobs given back", record.Whois)
 }
 
 func TestListenWakesOnlyOnCommit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	l := b.listen()
-	if _, err := b.store.Submit(t.Context(), newOrder(store.Whois, "bad"), func(yield func(store.NewJob, error) bool) {
-		yield(store.NewJob{}, errors.New("bad line"))
+	if _, err := b.store.Orders.Submit(t.Context(), newOrder(record.Whois, "bad"), func(yield func(orders.NewJob, error) bool) {
+		yield(orders.NewJob{}, errors.New("bad line"))
 	}); err == nil {
 		t.Fatal("a bad order was taken in")
 	}
-	b.submit(newOrder(store.Register, "r"), "a.nl")
-	if got := l.wake(); got != store.Register {
+	b.submit(newOrder(record.Register, "r"), "a.nl")
+	if got := l.wake(); got != record.Register {
 		t.Errorf("woken for %q, which was rolled back", got)
 	}
 }
@@ -112,13 +116,13 @@ func TestListenEndsWithItsConnection(t *testing.T) {
 	l := b.listen()
 	b.terminate()
 	err := l.end()
-	if !errors.Is(err, store.ErrUnavailable) {
+	if !errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("ended with %v", err)
 	}
 	wantOurs(t, "Listen", err)
 	again := b.listen()
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
-	if got := again.wake(); got != store.Whois {
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
+	if got := again.wake(); got != record.Whois {
 		t.Errorf("woken for %q", got)
 	}
 }
@@ -131,13 +135,13 @@ func TestListenKeepsToThePoolsBound(t *testing.T) {
 	backends := func() int {
 		return get[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulkreg'`)
 	}
-	o := b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl").Order
+	o := b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl").Order
 	before := backends() // of the bench's first store
 	for range 2 {
 		l := b.listen()
 		var stops []func()
 		for range 2 {
-			next, stop := iter.Pull2(b.store.Jobs(t.Context(), o.ID, store.JobFilter{}))
+			next, stop := iter.Pull2(b.store.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}))
 			if _, err, ok := next(); err != nil || !ok {
 				t.Fatal(err)
 			}
@@ -168,7 +172,7 @@ func TestListenOnASingleConnection(t *testing.T) {
 	b := setup(t)
 	b.store = b.open(store.Options{MaxConns: 1})
 	l := b.listen()
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
 	l.cancel()
 	if err := l.end(); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)

@@ -5,14 +5,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // withRandomIDs gives jobs ids like those that production derives from what they are: they do not grow with their places.
-func withRandomIDs(jobs []store.NewJob) []store.NewJob {
+func withRandomIDs(jobs []orders.NewJob) []orders.NewJob {
 	for i := range jobs {
 		jobs[i].ID = uuid.New()
 	}
@@ -22,16 +25,18 @@ func withRandomIDs(jobs []store.NewJob) []store.NewJob {
 // Statements that are about the same jobs at the same time wait for each other, and never in a circle.
 func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
-	claim := func(b *bench, jobs []store.DeliveredJob) error {
-		_, err := b.store.Claim(b.t.Context(), newClaim(store.Whois), jobs)
+	claim := func(b *bench, jobs []record.DeliveredJob) error {
+		_, err := b.store.Ledger.Claim(b.t.Context(), newClaim(record.Whois), jobs)
 		return err
 	}
-	recoverChunks := func(b *bench, _ []store.DeliveredJob) error {
-		_, _, err := b.store.RecoverChunks(b.t.Context(), 50)
+	recoverChunks := func(b *bench, _ []record.DeliveredJob) error {
+		_, _, err := b.store.Delivery.RecoverChunks(b.t.Context(), 50)
 		return err
 	}
-	undeliver := func(b *bench, jobs []store.DeliveredJob) error { return b.store.Undeliver(b.t.Context(), jobs, 0) }
-	for name, all := range map[string][]func(*bench, []store.DeliveredJob) error{
+	undeliver := func(b *bench, jobs []record.DeliveredJob) error {
+		return b.store.Delivery.Undeliver(b.t.Context(), jobs, 0)
+	}
+	for name, all := range map[string][]func(*bench, []record.DeliveredJob) error{
 		"a claim, and its delivery's end": {claim, recoverChunks},
 		"two claims":                      {claim, claim},
 		"everything":                      {claim, undeliver, recoverChunks, claim},
@@ -40,12 +45,12 @@ func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			for range 5 {
-				n := newOrder(store.Whois, uuid.NewString())
+				n := newOrder(record.Whois, uuid.NewString())
 				n.ChunkSize = 500
-				if _, err := b.store.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names(uuid.NewString()[:8], 500)...)))); err != nil {
+				if _, err := b.store.Orders.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names(uuid.NewString()[:8], 500)...)))); err != nil {
 					t.Fatal(err)
 				}
-				deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 1, 0)
+				deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 1, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,17 +72,17 @@ func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 func TestJobsBelongToOneClaim(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "r")
+	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 500
-	if _, err := b.store.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names("a", 500)...)))); err != nil {
+	if _, err := b.store.Orders.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names("a", 500)...)))); err != nil {
 		t.Fatal(err)
 	}
-	jobs := b.fresh(store.Whois)
+	jobs := b.fresh(record.Whois)
 	taken := make([]int, 4)
 	var g errgroup.Group
 	for i := range taken {
 		g.Go(func() error {
-			got, err := b.store.Claim(t.Context(), newClaim(store.Whois), jobs)
+			got, err := b.store.Ledger.Claim(t.Context(), newClaim(record.Whois), jobs)
 			taken[i] = len(got)
 			return err
 		})
@@ -98,16 +103,16 @@ func TestGivenBackForLaterWakesNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	l := b.listen()
-	b.submit(newOrder(store.Whois, "r"), "later.nl", "now.nl")
+	b.submit(newOrder(record.Whois, "r"), "later.nl", "now.nl")
 	l.wake()
-	jobs := b.fresh(store.Whois)
+	jobs := b.fresh(record.Whois)
 	for i, delay := range []time.Duration{time.Hour, 0} {
-		if err := b.store.Undeliver(t.Context(), jobs[i:i+1], delay); err != nil {
+		if err := b.store.Delivery.Undeliver(t.Context(), jobs[i:i+1], delay); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.submit(newOrder(store.Register, "other"), "other.nl")
-	if first, second := l.wake(), l.wake(); first != store.Whois || second != store.Register {
+	b.submit(newOrder(record.Register, "other"), "other.nl")
+	if first, second := l.wake(), l.wake(); first != record.Whois || second != record.Register {
 		t.Errorf("dispatchers were woken for %s and then %s, want once for what is due, and for the new order", first, second)
 	}
 	b.wantWake(b.job(jobs[0].ID).WakeAt, time.Hour)
@@ -118,19 +123,19 @@ func TestOverdue(t *testing.T) {
 	b := setup(t)
 	want := func(when string, claims, chunks bool) {
 		t.Helper()
-		gotClaims, gotChunks, err := b.store.Overdue(t.Context())
+		gotClaims, gotChunks, err := b.store.Delivery.Overdue(t.Context())
 		if err != nil || gotClaims != claims || gotChunks != chunks {
 			t.Errorf("%s: claims %v, chunks %v, %v", when, gotClaims, gotChunks, err)
 		}
 	}
-	h := b.running(store.Whois, "a.nl")
+	h := b.running(record.Whois, "a.nl")
 	want("while a call may be under way", false, false)
 	b.passLease(h.claim)
 	want("after the lease", true, false)
 	b.exec(`UPDATE chunks SET wake_at = now()`)
 	want("after the delivery's time", true, true)
 	b.expire(time.Hour)
-	if _, _, err := b.store.RecoverChunks(t.Context(), 10); err != nil {
+	if _, _, err := b.store.Delivery.RecoverChunks(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
 	want("when both were taken back", false, false)
@@ -139,10 +144,10 @@ func TestOverdue(t *testing.T) {
 func TestAgenda(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	lots := []store.Lot{lotOf(store.Whois), lotOf(store.Register), {Kind: store.Whois, Lane: store.Bulk, Account: "default"}, {Kind: store.Whois, Lane: store.Plain, Account: "partner"}}
-	want := func(when string, want map[int]store.Agenda) {
+	lots := []delivery.Lot{lotOf(record.Whois), lotOf(record.Register), {Kind: record.Whois, Lane: record.Bulk, Account: "default"}, {Kind: record.Whois, Lane: record.Plain, Account: "partner"}}
+	want := func(when string, want map[int]delivery.Agenda) {
 		t.Helper()
-		got, err := b.store.Agenda(t.Context(), lots)
+		got, err := b.store.Delivery.Agenda(t.Context(), lots)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,18 +161,18 @@ func TestAgenda(t *testing.T) {
 		}
 	}
 	want("nothing waits", nil)
-	b.submit(newOrder(store.Whois, "w"), "w.nl")
-	b.submit(newOrder(store.Register, "r"), "r.nl")
-	want("two orders", map[int]store.Agenda{0: {Fresh: true}, 1: {Fresh: true}})
-	b.hold(store.HoldPayment, store.ScopeRegister)
-	want("no money", map[int]store.Agenda{
-		0: {Fresh: true, Stopped: store.Stopped{Register: true}}, 1: {Fresh: true, Stopped: store.Stopped{Register: true}},
+	b.submit(newOrder(record.Whois, "w"), "w.nl")
+	b.submit(newOrder(record.Register, "r"), "r.nl")
+	want("two orders", map[int]delivery.Agenda{0: {Fresh: true}, 1: {Fresh: true}})
+	b.hold(holds.Payment, holds.ScopeRegister)
+	want("no money", map[int]delivery.Agenda{
+		0: {Fresh: true, Stopped: holds.Stopped{Register: true}}, 1: {Fresh: true, Stopped: holds.Stopped{Register: true}},
 	})
-	b.hold(store.HoldAuth, store.ScopeAll)
-	jobs := b.fresh(store.Whois)
-	if err := b.store.Undeliver(t.Context(), jobs, 0); err != nil {
+	b.hold(holds.Auth, holds.ScopeAll)
+	jobs := b.fresh(record.Whois)
+	if err := b.store.Delivery.Undeliver(t.Context(), jobs, 0); err != nil {
 		t.Fatal(err)
 	}
-	both := store.Stopped{Register: true, All: true}
-	want("nothing may be called", map[int]store.Agenda{0: {Due: true, Stopped: both}, 1: {Fresh: true, Stopped: both}})
+	both := holds.Stopped{Register: true, All: true}
+	want("nothing may be called", map[int]delivery.Agenda{0: {Due: true, Stopped: both}, 1: {Fresh: true, Stopped: both}})
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -51,7 +53,7 @@ func TestOpenKeepsThePasswordToItself(t *testing.T) {
 			if strings.Contains(err.Error(), password) {
 				t.Errorf("error says %q", err)
 			}
-			if errors.Is(err, store.ErrUnavailable) != c.unavailable {
+			if errors.Is(err, pg.ErrUnavailable) != c.unavailable {
 				t.Errorf("error is %v; unavailable should be %v", err, c.unavailable)
 			}
 			wantOurs(t, name, err)
@@ -76,7 +78,7 @@ func TestOpenTellsOfMissingRights(t *testing.T) {
 	}
 	u.User = url.UserPassword(role, "p")
 	_, err = store.Open(t.Context(), u.String(), store.Options{})
-	var refused *store.Error
+	var refused *pg.Error
 	if !errors.As(err, &refused) || refused.Code != "42501" || !strings.Contains(err.Error(), "permission denied") ||
 		!strings.Contains(err.Error(), "(DATABASE_URL)") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error is %v", err)
@@ -90,7 +92,7 @@ func TestOpenRefusesContradictions(t *testing.T) {
 	for _, setting := range []string{"default_query_exec_mode=simple_protocol", "statement_timeout=0", "client_encoding=LATIN1"} {
 		name, _, _ := strings.Cut(setting, "=")
 		_, err := store.Open(t.Context(), b.url+"&"+setting, store.Options{})
-		if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "the setting "+name+" of DATABASE_URL") {
+		if err == nil || errors.Is(err, pg.ErrUnavailable) || !strings.Contains(err.Error(), "the setting "+name+" of DATABASE_URL") {
 			t.Errorf("%s: %v", setting, err)
 		}
 	}

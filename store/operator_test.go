@@ -7,21 +7,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // request is an act of ann's on jobs.
-func request(act store.Act, jobs ...uuid.UUID) store.ActRequest {
-	return store.ActRequest{Act: act, Operator: "ann", Reason: "because", Jobs: jobs}
+func request(act operator.Act, jobs ...uuid.UUID) operator.Request {
+	return operator.Request{Act: act, Operator: "ann", Reason: "because", Jobs: jobs}
 }
 
-func (b *bench) carryOut(r store.ActRequest) store.ActReport {
+func (b *bench) carryOut(r operator.Request) operator.Report {
 	b.t.Helper()
-	report, err := b.store.CarryOut(b.t.Context(), r)
+	report, err := b.store.Operator.CarryOut(b.t.Context(), r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -29,7 +31,7 @@ func (b *bench) carryOut(r store.ActRequest) store.ActReport {
 }
 
 // wantReport checks how many jobs an act changed, and how many it left for which reason.
-func (b *bench) wantReport(got store.ActReport, changed int, skipped map[store.Skip]int) {
+func (b *bench) wantReport(got operator.Report, changed int, skipped map[operator.Skip]int) {
 	b.t.Helper()
 	if got.Changed() != changed || !maps.Equal(got.Skipped(), skipped) {
 		b.t.Errorf("changed %d, left %v; want %d and %v", got.Changed(), got.Skipped(), changed, skipped)
@@ -37,9 +39,9 @@ func (b *bench) wantReport(got store.ActReport, changed int, skipped map[store.S
 }
 
 // acts lists what operators did to a job.
-func (b *bench) acts(job uuid.UUID) []store.RecordedAct {
+func (b *bench) acts(job uuid.UUID) []operator.RecordedAct {
 	b.t.Helper()
-	acts, err := b.store.Acts(b.t.Context(), job)
+	acts, err := b.store.Operator.Acts(b.t.Context(), job)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -50,10 +52,10 @@ func (b *bench) acts(job uuid.UUID) []store.RecordedAct {
 func (b *bench) unconfirmed(domains ...string) (batch, uuid.UUID) {
 	b.t.Helper()
 	lost, call := b.lost(domains...)
-	h := b.again(store.Register, len(domains))
-	var transitions []store.Transition
+	h := b.again(record.Register, len(domains))
+	var transitions []ledger.Transition
 	for _, j := range h.jobs {
-		transitions = append(transitions, store.Unconfirm(j.ID, "whose?"))
+		transitions = append(transitions, ledger.Unconfirm(j.ID, "whose?"))
 	}
 	b.settle(h, transitions...)
 	return lost, call
@@ -64,7 +66,7 @@ func TestConfirmRegistered(t *testing.T) {
 	b := setup(t)
 	h, call := b.unconfirmed("a.nl", "b.nl")
 	a, other := h.jobs[0].ID, h.jobs[1].ID
-	b.wantReport(b.carryOut(request(store.ActConfirmRegistered, a)), 1, map[store.Skip]int{})
+	b.wantReport(b.carryOut(request(operator.ConfirmRegistered, a)), 1, map[operator.Skip]int{})
 
 	got := b.job(a)
 	if standing(got) != "succeeded registered" || got.LastError != "" || got.FinishedAt.IsZero() {
@@ -73,20 +75,20 @@ func TestConfirmRegistered(t *testing.T) {
 	if attempts := b.attempts("a.nl"); !slices.Equal(attempts, []string{"registered by ann"}) {
 		t.Errorf("attempts %v", attempts)
 	}
-	want := []store.RecordedAct{{
-		Act: store.ActConfirmRegistered, Operator: "ann", Reason: "because", StateBefore: store.Unconfirmed, ErrorBefore: "whose?",
+	want := []operator.RecordedAct{{
+		Act: operator.ConfirmRegistered, Operator: "ann", Reason: "because", StateBefore: record.Unconfirmed, ErrorBefore: "whose?",
 	}}
-	if diff := cmp.Diff(want, b.acts(a), cmpopts.IgnoreFields(store.RecordedAct{}, "At")); diff != "" {
+	if diff := cmp.Diff(want, b.acts(a), cmpopts.IgnoreFields(operator.RecordedAct{}, "At")); diff != "" {
 		t.Errorf("acts (-want +got):\n%s", diff)
 	}
 	b.wantState(other, "unconfirmed")
-	if b.attempt(call, other) != store.AttemptUnknown {
+	if b.attempt(call, other) != record.AttemptUnknown {
 		t.Error("the other job's attempt changed as well")
 	}
 
 	before := b.fingerprint()
-	b.wantReport(b.carryOut(request(store.ActConfirmRegistered, a)), 0, map[store.Skip]int{store.SkipNotUnconfirmed: 1})
-	b.wantReport(b.carryOut(request(store.ActConfirmNotRegistered, a)), 0, map[store.Skip]int{store.SkipNotUnconfirmed: 1})
+	b.wantReport(b.carryOut(request(operator.ConfirmRegistered, a)), 0, map[operator.Skip]int{operator.SkipNotUnconfirmed: 1})
+	b.wantReport(b.carryOut(request(operator.ConfirmNotRegistered, a)), 0, map[operator.Skip]int{operator.SkipNotUnconfirmed: 1})
 	if b.fingerprint() != before || len(b.acts(a)) != 1 {
 		t.Error("a confirmed job was confirmed again")
 	}
@@ -95,18 +97,18 @@ func TestConfirmRegistered(t *testing.T) {
 // What an operator disowns leaves no doubt behind: the job goes again, after a check that may call the domain taken.
 func TestConfirmNotRegistered(t *testing.T) {
 	t.Parallel()
-	for name, state := range map[string]store.AttemptState{
-		"unanswered": store.AttemptUnknown, "refused": store.AttemptRefused, "cleared": store.AttemptCleared,
+	for name, state := range map[string]record.AttemptState{
+		"unanswered": record.AttemptUnknown, "refused": record.AttemptRefused, "cleared": record.AttemptCleared,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			h, call := b.unconfirmed("a.nl")
 			id := h.jobs[0].ID
-			if state != store.AttemptUnknown {
+			if state != record.AttemptUnknown {
 				b.exec(`UPDATE attempts SET state = $2, resolved_at = now(), resolved_by = 'reply' WHERE call_id = $1`, call, state)
 			}
-			b.wantReport(b.carryOut(request(store.ActConfirmNotRegistered, id)), 1, map[store.Skip]int{})
+			b.wantReport(b.carryOut(request(operator.ConfirmNotRegistered, id)), 1, map[operator.Skip]int{})
 			got := b.job(id)
 			if standing(got) != "queued" || got.LastError != "" || got.Attempts != 0 {
 				t.Errorf("the job is %+v", got)
@@ -115,8 +117,8 @@ func TestConfirmNotRegistered(t *testing.T) {
 			if attempts := b.attempts("a.nl"); !slices.Equal(attempts, []string{"disowned by ann"}) {
 				t.Errorf("attempts %v", attempts)
 			}
-			again := b.again(store.Register, 1)
-			if histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{}); err != nil || !histories[id].Clean() {
+			again := b.again(record.Register, 1)
+			if histories, err := b.store.Ledger.Histories(t.Context(), again.claim, ledger.Proof{}); err != nil || !histories[id].Clean() {
 				t.Errorf("histories %+v, %v", histories, err)
 			}
 			b.intend(again) // nothing bars the domain any more
@@ -128,22 +130,22 @@ func TestConfirmNotRegistered(t *testing.T) {
 func TestLateReplyAfterNotRegistered(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		reply func(h batch) map[string]store.PaidTransition
+		reply func(h batch) map[string]ledger.PaidTransition
 		want  string
-		left  store.AttemptState
+		left  record.AttemptState
 	}{
-		"a success": {registered, "succeeded registered", store.AttemptRegistered},
-		"a refusal": {func(h batch) map[string]store.PaidTransition {
-			return map[string]store.PaidTransition{
-				"a.nl": {Transition: store.Fail(h.jobs[0].ID, store.Rejected, "no"), Attempt: store.AttemptFailed},
+		"a success": {registered, "succeeded registered", record.AttemptRegistered},
+		"a refusal": {func(h batch) map[string]ledger.PaidTransition {
+			return map[string]ledger.PaidTransition{
+				"a.nl": {Transition: ledger.Fail(h.jobs[0].ID, record.Rejected, "no"), Attempt: record.AttemptFailed},
 			}
-		}, "queued", store.AttemptDisowned},
+		}, "queued", record.AttemptDisowned},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			h, call := b.unconfirmed("a.nl")
-			b.carryOut(request(store.ActConfirmNotRegistered, h.ids()...))
+			b.carryOut(request(operator.ConfirmNotRegistered, h.ids()...))
 			b.settlePaid(h, call, c.reply(h))
 			b.wantState(h.jobs[0].ID, c.want)
 			if got := b.attempt(call, h.jobs[0].ID); got != c.left {
@@ -159,22 +161,22 @@ func (b *bench) everyStanding() map[string]uuid.UUID {
 	jobs := map[string]uuid.UUID{}
 	for i, s := range []string{"running", "held", "unconfirmed", "succeeded registered", "failed taken", "failed rejected",
 		"failed duplicate", "failed exhausted", "canceled"} {
-		h := b.running(store.Register, names("standing", 10)[i])
+		h := b.running(record.Register, names("standing", 10)[i])
 		if s != "running" {
 			b.bring(h, s)
 		}
 		jobs[s] = h.jobs[0].ID
 	}
-	refused := b.running(store.Register, "refused.nl")
+	refused := b.running(record.Register, "refused.nl")
 	call := b.intend(refused)
-	b.settlePaid(refused, call, map[string]store.PaidTransition{
-		"refused.nl": {Transition: store.RetryFree(refused.jobs[0].ID, time.Hour, "no funds"), Attempt: store.AttemptRefused},
+	b.settlePaid(refused, call, map[string]ledger.PaidTransition{
+		"refused.nl": {Transition: ledger.RetryFree(refused.jobs[0].ID, time.Hour, "no funds"), Attempt: record.AttemptRefused},
 	})
 	jobs["refused"] = refused.jobs[0].ID
 	sent, _ := b.lost("sent.nl")
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE id = $1`, sent.jobs[0].ID)
 	jobs["sent"] = sent.jobs[0].ID
-	b.submit(newOrder(store.Register, "queued"), "queued.nl")
+	b.submit(newOrder(record.Register, "queued"), "queued.nl")
 	jobs["queued"] = get[uuid.UUID](b, `SELECT id FROM jobs WHERE domain = 'queued.nl'`)
 	return jobs
 }
@@ -182,12 +184,12 @@ func (b *bench) everyStanding() map[string]uuid.UUID {
 func TestActsByStanding(t *testing.T) {
 	t.Parallel()
 	const again = "queued"
-	for act, wants := range map[store.Act]map[string]string{
-		store.ActCancel: {"queued": "canceled", "held": "canceled", "refused": "retrying", "sent": "retrying", "running": "running"},
-		store.ActRetry: {"failed taken": again, "failed rejected": again, "failed duplicate": again,
+	for act, wants := range map[operator.Act]map[string]string{
+		operator.Cancel: {"queued": "canceled", "held": "canceled", "refused": "retrying", "sent": "retrying", "running": "running"},
+		operator.Retry: {"failed taken": again, "failed rejected": again, "failed duplicate": again,
 			"failed exhausted": again, "canceled": again},
-		store.ActConfirmRegistered:    {"unconfirmed": "succeeded registered"},
-		store.ActConfirmNotRegistered: {"unconfirmed": again},
+		operator.ConfirmRegistered:    {"unconfirmed": "succeeded registered"},
+		operator.ConfirmNotRegistered: {"unconfirmed": again},
 	} {
 		t.Run(string(act), func(t *testing.T) {
 			t.Parallel()
@@ -199,7 +201,7 @@ func TestActsByStanding(t *testing.T) {
 			}
 			r := request(act, slices.Collect(maps.Values(jobs))...)
 			print := b.fingerprint()
-			plan, err := b.store.PlanAct(t.Context(), r)
+			plan, err := b.store.Operator.Plan(t.Context(), r)
 			if err != nil || b.fingerprint() != print {
 				t.Errorf("planning changed something, or failed: %v", err)
 			}
@@ -232,13 +234,13 @@ func TestCancelSaysWhatItLeaves(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	jobs := b.everyStanding()
-	report := b.carryOut(request(store.ActCancel, slices.Collect(maps.Values(jobs))...))
-	b.wantReport(report, 5, map[store.Skip]int{store.SkipUnconfirmed: 1, store.SkipEnded: 6})
+	report := b.carryOut(request(operator.Cancel, slices.Collect(maps.Values(jobs))...))
+	b.wantReport(report, 5, map[operator.Skip]int{operator.SkipUnconfirmed: 1, operator.SkipEnded: 6})
 	if report.Later() != 3 {
 		t.Errorf("%d of the canceled end later, want 3", report.Later())
 	}
-	again := b.carryOut(request(store.ActCancel, slices.Collect(maps.Values(jobs))...))
-	b.wantReport(again, 0, map[store.Skip]int{store.SkipUnconfirmed: 1, store.SkipEnded: 8, store.SkipCanceling: 3})
+	again := b.carryOut(request(operator.Cancel, slices.Collect(maps.Values(jobs))...))
+	b.wantReport(again, 0, map[operator.Skip]int{operator.SkipUnconfirmed: 1, operator.SkipEnded: 8, operator.SkipCanceling: 3})
 	if got := b.job(jobs["queued"]).LastError; got != "canceled by ann: because" {
 		t.Errorf("the error is %q", got)
 	}
@@ -252,7 +254,7 @@ func TestCancelSaysWhatItLeaves(t *testing.T) {
 	if acts := b.acts(jobs["refused"]); acts[0].ErrorBefore != "no funds" {
 		t.Errorf("acts %+v", acts)
 	}
-	if again := b.submit(newOrder(store.Register, "again"), "queued.nl"); again.Duplicates != 0 {
+	if again := b.submit(newOrder(record.Register, "again"), "queued.nl"); again.Duplicates != 0 {
 		t.Error("a canceled job keeps its domain")
 	}
 }
@@ -261,21 +263,21 @@ func TestCancelSaysWhatItLeaves(t *testing.T) {
 func TestCanceledJobsAreNotDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := b.submit(newOrder(store.Whois, "r"), names("a", 35)...).Order
-	deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 2, time.Hour)
+	o := b.submit(newOrder(record.Whois, "r"), names("a", 35)...).Order
+	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, time.Hour)
 	if err != nil || len(deliveries) != 2 {
 		t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}
-	r := request(store.ActCancel)
-	r.Orders = []store.Order{o}
-	b.wantReport(b.carryOut(r), 35, map[store.Skip]int{})
-	if h := b.claim(newClaim(store.Whois), delivered(deliveries)); len(h.jobs) != 0 {
+	r := request(operator.Cancel)
+	r.Orders = []record.Order{o}
+	b.wantReport(b.carryOut(r), 35, map[operator.Skip]int{})
+	if h := b.claim(newClaim(record.Whois), delivered(deliveries)); len(h.jobs) != 0 {
 		t.Errorf("%d canceled jobs were claimed", len(h.jobs))
 	}
 	if n := get[int](b, `SELECT count(*) FROM chunks`); n != 0 {
 		t.Errorf("%d chunks are left", n)
 	}
-	if sum, err := b.store.Summarize(t.Context(), o); err != nil || !sum.Done() || sum.Counts[store.Canceled] != 35 {
+	if sum, err := b.store.Orders.Summarize(t.Context(), o); err != nil || !sum.Done() || sum.Counts[record.Canceled] != 35 {
 		t.Errorf("%+v, %v", sum, err)
 	}
 }
@@ -284,13 +286,13 @@ func TestCanceledJobsAreNotDelivered(t *testing.T) {
 func TestCancelKeepsChunksThatAreNeeded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := b.submit(newOrder(store.Whois, "r"), names("a", 25)...).Order
+	o := b.submit(newOrder(record.Whois, "r"), names("a", 25)...).Order
 	keep := get[uuid.UUID](b, `SELECT id FROM jobs WHERE seq = 25`)
-	b.carryOut(request(store.ActCancel, list[uuid.UUID](b, `SELECT id FROM jobs WHERE seq < 25`)...))
-	r := request(store.ActCancel)
-	r.Orders, r.State = []store.Order{o}, store.Held // none of them: only the chunks are looked at
-	b.wantReport(b.carryOut(r), 0, map[store.Skip]int{})
-	if got := b.fresh(store.Whois); len(got) != 1 || got[0].ID != keep {
+	b.carryOut(request(operator.Cancel, list[uuid.UUID](b, `SELECT id FROM jobs WHERE seq < 25`)...))
+	r := request(operator.Cancel)
+	r.Orders, r.State = []record.Order{o}, record.Held // none of them: only the chunks are looked at
+	b.wantReport(b.carryOut(r), 0, map[operator.Skip]int{})
+	if got := b.fresh(record.Whois); len(got) != 1 || got[0].ID != keep {
 		t.Errorf("delivered %+v, want the one that was not canceled", got)
 	}
 	if n := get[int](b, `SELECT count(*) FROM chunks`); n != 1 {

@@ -4,15 +4,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // during runs an act while a transaction of somebody else's holds something that it must wait for, and lets that
 // transaction commit once the act waits.
-func (b *bench) during(r store.ActRequest, somebody func(tx pgx.Tx) error) store.ActReport {
+func (b *bench) during(r operator.Request, somebody func(tx pgx.Tx) error) operator.Report {
 	b.t.Helper()
 	tx, err := b.db.Begin(b.t.Context())
 	if err != nil {
@@ -22,12 +23,12 @@ func (b *bench) during(r store.ActRequest, somebody func(tx pgx.Tx) error) store
 		b.t.Fatal(err)
 	}
 	type outcome struct {
-		report store.ActReport
+		report operator.Report
 		err    error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		report, err := b.store.CarryOut(b.t.Context(), r)
+		report, err := b.store.Operator.CarryOut(b.t.Context(), r)
 		done <- outcome{report, err}
 	}()
 	b.blocked(1)
@@ -45,15 +46,15 @@ func (b *bench) during(r store.ActRequest, somebody func(tx pgx.Tx) error) store
 func TestCancelWhileAWorkerClaims(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := b.submit(newOrder(store.Register, "r"), "a.nl", "b.nl", "c.nl").Order
+	o := b.submit(newOrder(record.Register, "r"), "a.nl", "b.nl", "c.nl").Order
 	id := get[uuid.UUID](b, `SELECT id FROM jobs WHERE domain = 'b.nl'`)
-	r := request(store.ActCancel)
-	r.Orders = []store.Order{o}
+	r := request(operator.Cancel)
+	r.Orders = []record.Order{o}
 	report := b.during(r, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `UPDATE jobs SET state = 'running', claim_id = $2 WHERE id = $1`, id, newID())
 		return err
 	})
-	b.wantReport(report, 3, map[store.Skip]int{})
+	b.wantReport(report, 3, map[operator.Skip]int{})
 	b.wantState(id, "running")
 	if !b.job(id).Canceling || report.Later() != 1 {
 		t.Errorf("job %+v, report %+v", b.job(id), report)
@@ -65,10 +66,10 @@ func TestCancelWhileAWorkerClaims(t *testing.T) {
 func TestCancelWhileAJobIsSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl")
+	h := b.running(record.Register, "a.nl")
 	b.release(h.claim, time.Hour)
 	newer := newID()
-	report := b.during(request(store.ActCancel, h.ids()...), func(tx pgx.Tx) error {
+	report := b.during(request(operator.Cancel, h.ids()...), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `
 			WITH claim AS (
 				INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
@@ -81,7 +82,7 @@ func TestCancelWhileAJobIsSent(t *testing.T) {
 			UPDATE jobs SET claim_id = $1 WHERE id = $2`, newer, h.jobs[0].ID)
 		return err
 	})
-	b.wantReport(report, 1, map[store.Skip]int{})
+	b.wantReport(report, 1, map[operator.Skip]int{})
 	b.wantState(h.jobs[0].ID, "retrying")
 	if !b.job(h.jobs[0].ID).Canceling {
 		t.Error("it is not marked as canceled")
@@ -94,13 +95,13 @@ func TestRetryWhileTheDomainIsOrdered(t *testing.T) {
 	b := setup(t)
 	h, _ := b.rejected("a.nl")
 	other, _ := b.rejected("b.nl")
-	o := b.submit(newOrder(store.Register, "newer"), "c.nl").Order
-	report := b.during(request(store.ActRetry, append(h.ids(), other.ids()...)...), func(tx pgx.Tx) error {
+	o := b.submit(newOrder(record.Register, "newer"), "c.nl").Order
+	report := b.during(request(operator.Retry, append(h.ids(), other.ids()...)...), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `
 			INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain) VALUES ($1, $2, 99, 'register', 'plain', 'default', 'a.nl')`, newID(), o.ID)
 		return err
 	})
-	b.wantReport(report, 1, map[store.Skip]int{store.SkipClaimed: 1})
+	b.wantReport(report, 1, map[operator.Skip]int{operator.SkipClaimed: 1})
 	b.wantState(h.jobs[0].ID, "failed rejected")
 	b.wantState(other.jobs[0].ID, "queued")
 	if len(report.Claimed) != 1 || report.Claimed[0].Reference != "newer" {
@@ -113,13 +114,13 @@ func TestConfirmWhileTheReplyArrives(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	h, call := b.unconfirmed("a.nl")
-	report := b.during(request(store.ActConfirmNotRegistered, h.ids()...), func(tx pgx.Tx) error {
+	report := b.during(request(operator.ConfirmNotRegistered, h.ids()...), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `
 			WITH a AS (UPDATE attempts SET state = 'registered', resolved_at = now(), resolved_by = 'reply' WHERE call_id = $1)
 			UPDATE jobs SET state = 'succeeded', outcome = 'registered', finished_at = now() WHERE id = $2`, call, h.jobs[0].ID)
 		return err
 	})
-	b.wantReport(report, 0, map[store.Skip]int{store.SkipNotUnconfirmed: 1})
+	b.wantReport(report, 0, map[operator.Skip]int{operator.SkipNotUnconfirmed: 1})
 	b.wantState(h.jobs[0].ID, "succeeded registered")
 	if len(b.acts(h.jobs[0].ID)) != 0 {
 		t.Error("an act that was not carried out is on record")
@@ -132,8 +133,8 @@ func TestConfirmWaitsForAnOpenCall(t *testing.T) {
 	b := setup(t)
 	h, call := b.unconfirmed("a.nl")
 	b.exec(`UPDATE attempts SET state = 'open' WHERE call_id = $1`, call)
-	for _, act := range []store.Act{store.ActConfirmRegistered, store.ActConfirmNotRegistered} {
-		b.wantReport(b.carryOut(request(act, h.ids()...)), 0, map[store.Skip]int{store.SkipRunning: 1})
+	for _, act := range []operator.Act{operator.ConfirmRegistered, operator.ConfirmNotRegistered} {
+		b.wantReport(b.carryOut(request(act, h.ids()...)), 0, map[operator.Skip]int{operator.SkipRunning: 1})
 	}
 	b.wantState(h.jobs[0].ID, "unconfirmed")
 }
@@ -147,10 +148,10 @@ func TestActThatCannotBeRecordedChangesNothing(t *testing.T) {
 	b.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'disk full'; END $$`)
 	b.exec(`CREATE TRIGGER refuse BEFORE INSERT ON operator_acts EXECUTE FUNCTION refuse()`)
 	before := b.fingerprint()
-	for act, jobs := range map[store.Act][]uuid.UUID{
-		store.ActConfirmRegistered: h.ids(), store.ActConfirmNotRegistered: h.ids(), store.ActRetry: rejected.ids(),
+	for act, jobs := range map[operator.Act][]uuid.UUID{
+		operator.ConfirmRegistered: h.ids(), operator.ConfirmNotRegistered: h.ids(), operator.Retry: rejected.ids(),
 	} {
-		if report, err := b.store.CarryOut(t.Context(), request(act, jobs...)); err == nil || report.Changed() != 0 {
+		if report, err := b.store.Operator.CarryOut(t.Context(), request(act, jobs...)); err == nil || report.Changed() != 0 {
 			t.Errorf("%s: changed %d, %v", act, report.Changed(), err)
 		}
 	}
@@ -164,29 +165,29 @@ func TestActOnALargeOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const n = 10_007
-	r := request(store.ActCancel)
-	r.Orders = []store.Order{b.submit(newOrder(store.Register, "r"), names("a", n)...).Order}
-	first := b.claim(newClaim(store.Register), b.fresh(store.Register)[:50])
-	plan, err := b.store.PlanAct(t.Context(), r)
+	r := request(operator.Cancel)
+	r.Orders = []record.Order{b.submit(newOrder(record.Register, "r"), names("a", n)...).Order}
+	first := b.claim(newClaim(record.Register), b.fresh(record.Register)[:50])
+	plan, err := b.store.Operator.Plan(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	report := b.carryOut(r)
-	b.wantReport(plan, n, map[store.Skip]int{})
-	b.wantReport(report, n, map[store.Skip]int{})
+	b.wantReport(plan, n, map[operator.Skip]int{})
+	b.wantReport(report, n, map[operator.Skip]int{})
 	if plan.Later() != 50 || report.Later() != 50 {
 		t.Errorf("%d and %d end later, want the 50 that run", plan.Later(), report.Later())
 	}
 	if acts := get[int](b, `SELECT count(DISTINCT job_id) FROM operator_acts`); acts != n {
 		t.Errorf("%d jobs have an act, want %d", acts, n)
 	}
-	r.Act = store.ActRetry
-	b.wantReport(b.carryOut(r), n-50, map[store.Skip]int{store.SkipUnfinished: 50})
+	r.Act = operator.Retry
+	b.wantReport(b.carryOut(r), n-50, map[operator.Skip]int{operator.SkipUnfinished: 50})
 	if due := get[int](b, `SELECT count(*) FROM jobs WHERE wake_at <= now() AND state = 'queued'`); due != n-50 {
 		t.Errorf("%d jobs are due, want %d", due, n-50)
 	}
 	b.bring(first, "unconfirmed")
-	for i, act := range []store.Act{store.ActConfirmNotRegistered, store.ActConfirmRegistered} {
+	for i, act := range []operator.Act{operator.ConfirmNotRegistered, operator.ConfirmRegistered} {
 		r.Act = act
 		want := []int{50, 0}[i]
 		if got := b.carryOut(r).Changed(); got != want {
@@ -201,12 +202,12 @@ func TestActsDoNotRelyOnStatistics(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const n = 3000
-	o := b.submit(newOrder(store.Register, "r"), names("a", n)...).Order
-	for _, act := range []store.Act{store.ActCancel, store.ActRetry, store.ActConfirmNotRegistered} {
+	o := b.submit(newOrder(record.Register, "r"), names("a", n)...).Order
+	for _, act := range []operator.Act{operator.Cancel, operator.Retry, operator.ConfirmNotRegistered} {
 		b.exec(`UPDATE pg_class SET reltuples = 0, relpages = 5000 WHERE relname IN ('jobs', 'attempts', 'chunks', 'operator_acts')`)
 		r := request(act)
-		r.Orders = []store.Order{o}
-		b.wantReport(b.carryOut(r), n, map[store.Skip]int{})
+		r.Orders = []record.Order{o}
+		b.wantReport(b.carryOut(r), n, map[operator.Skip]int{})
 		b.exec(`UPDATE jobs SET state = 'unconfirmed', wake_at = NULL WHERE state = 'queued'`)
 	}
 	// A session tells what it has read when it ends.

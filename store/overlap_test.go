@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
@@ -28,16 +31,16 @@ func TestOrderThatOverlapsOneThatEnds(t *testing.T) {
 	for _, domains := range []int{5, 600} {
 		b := setup(t)
 		wanted := names("wanted", domains)
-		b.submit(newOrder(store.Register, "first"), wanted...)
+		b.submit(newOrder(record.Register, "first"), wanted...)
 		b.exec(endsOne)
-		res := b.submit(newOrder(store.Register, "second"), wanted...)
+		res := b.submit(newOrder(record.Register, "second"), wanted...)
 		if res.Order.Total != domains || res.Duplicates != domains-1 {
 			t.Errorf("total %d, %d duplicates of %d: want all but the one that ended in time", res.Order.Total, res.Duplicates, domains)
 		}
 		if live := get[int](b, `SELECT count(*) FROM jobs WHERE order_id = $1 AND state = 'queued'`, res.Order.ID); live != 1 {
 			t.Errorf("%d of %d jobs are live, want 1", live, domains)
 		}
-		adopted := b.adopt(newOrder(store.Register, "own"), newJobs(wanted[:5]...))
+		adopted := b.adopt(newOrder(record.Register, "own"), newJobs(wanted[:5]...))
 		if rows := get[int](b, `SELECT count(*) FROM jobs WHERE order_id = $1`, adopted.ID); rows != 5 || adopted.Total != 5 {
 			t.Errorf("adopted %d rows, total %d", rows, adopted.Total)
 		}
@@ -50,7 +53,7 @@ func TestOrderThatOverlapsOneWhileItEnds(t *testing.T) {
 	b := setup(t)
 	const domains = 4000
 	wanted := names("wanted", domains)
-	b.submit(newOrder(store.Register, "first"), wanted...)
+	b.submit(newOrder(record.Register, "first"), wanted...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ender, _ := errgroup.WithContext(t.Context())
@@ -66,7 +69,7 @@ func TestOrderThatOverlapsOneWhileItEnds(t *testing.T) {
 		return nil
 	})
 	for _, reference := range []string{"second", "third", "fourth"} {
-		res, err := b.store.Submit(t.Context(), newOrder(store.Register, reference), yielded(newJobs(wanted...)))
+		res, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, reference), yielded(newJobs(wanted...)))
 		if err != nil || res.Order.Total != domains {
 			t.Errorf("order %s: total %d, %v", reference, res.Order.Total, err)
 		}
@@ -87,8 +90,8 @@ func TestOrderThatOverlapsWhatNeverSettles(t *testing.T) {
 	b.exec(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF NEW.domain = 'lost.nl' THEN RETURN NULL; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER lose BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION lose()`)
-	_, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), yielded(newJobs("a.nl", "lost.nl")))
-	if !errors.Is(err, store.ErrUnavailable) {
+	_, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "r"), yielded(newJobs("a.nl", "lost.nl")))
+	if !errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 	if rows := get[int](b, `SELECT count(*) FROM jobs`); rows != 0 {
@@ -114,14 +117,14 @@ func TestManyChunksOfOneOrderAdoptedAtOnce(t *testing.T) {
 			chunk = other
 		}
 		g.Go(func() error {
-			_, err := chunk.AdoptJobs(t.Context(), newOrder(store.Register, "own"), all[of*jobs:(of+1)*jobs])
+			_, err := chunk.Orders.AdoptJobs(t.Context(), newOrder(record.Register, "own"), all[of*jobs:(of+1)*jobs])
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	o, err := b.store.FindOrder(t.Context(), "test", "own")
+	o, err := b.store.Orders.Find(t.Context(), "test", "own")
 	if err != nil || o.Total != chunks*jobs {
 		t.Fatalf("order is %+v, %v", o, err)
 	}
@@ -135,7 +138,7 @@ func TestChunksOfOneOrderLeaveConnectionsToOthers(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	small := b.open(store.Options{MaxConns: 2})
-	b.adopt(newOrder(store.Whois, "own"), newJobs("a.nl"))
+	b.adopt(newOrder(record.Whois, "own"), newJobs("a.nl"))
 	tx, err := b.db.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -147,20 +150,20 @@ func TestChunksOfOneOrderLeaveConnectionsToOthers(t *testing.T) {
 	for range 5 {
 		jobs := newJobs(newID().String() + ".nl")
 		g.Go(func() error {
-			_, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "own"), jobs)
+			_, err := small.Orders.AdoptJobs(t.Context(), newOrder(record.Whois, "own"), jobs)
 			return err
 		})
 	}
 	b.blocked(1)
 	impatient, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := small.AdoptJobs(impatient, newOrder(store.Whois, "own"), newJobs("late.nl")); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := small.Orders.AdoptJobs(impatient, newOrder(record.Whois, "own"), newJobs("late.nl")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("who waited too long got %v", err)
 	}
 	if err := small.Ping(t.Context()); err != nil { // with the one connection that is left
 		t.Error(err)
 	}
-	if o, err := small.AdoptJobs(t.Context(), newOrder(store.Whois, "other"), newJobs("b.nl")); err != nil || o.Total != 1 {
+	if o, err := small.Orders.AdoptJobs(t.Context(), newOrder(record.Whois, "other"), newJobs("b.nl")); err != nil || o.Total != 1 {
 		t.Errorf("another order: total %d, %v", o.Total, err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
@@ -169,7 +172,7 @@ func TestChunksOfOneOrderLeaveConnectionsToOthers(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if o, err := b.store.FindOrder(t.Context(), "test", "own"); err != nil || o.Total != 6 {
+	if o, err := b.store.Orders.Find(t.Context(), "test", "own"); err != nil || o.Total != 6 {
 		t.Errorf("order is %+v, %v", o, err)
 	}
 }

@@ -6,18 +6,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
-func (b *bench) settlePaid(h batch, call uuid.UUID, byDomain map[string]store.PaidTransition) int {
+func (b *bench) settlePaid(h batch, call uuid.UUID, byDomain map[string]ledger.PaidTransition) int {
 	b.t.Helper()
-	var transitions []store.PaidTransition
+	var transitions []ledger.PaidTransition
 	for _, t := range byDomain {
 		transitions = append(transitions, t)
 	}
-	n, err := b.store.SettlePaid(b.t.Context(), h.claim, store.CallResult{ID: call, Status: 200}, transitions)
+	n, err := b.store.Ledger.SettlePaid(b.t.Context(), h.claim, ledger.CallResult{ID: call, Status: 200}, transitions)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -25,10 +26,10 @@ func (b *bench) settlePaid(h batch, call uuid.UUID, byDomain map[string]store.Pa
 }
 
 // registered is a success for every job of a batch.
-func registered(h batch) map[string]store.PaidTransition {
-	out := map[string]store.PaidTransition{}
+func registered(h batch) map[string]ledger.PaidTransition {
+	out := map[string]ledger.PaidTransition{}
 	for _, j := range h.jobs {
-		out[j.Domain] = store.PaidTransition{Transition: store.Succeed(j.ID, store.Registered), Attempt: store.AttemptRegistered}
+		out[j.Domain] = ledger.PaidTransition{Transition: ledger.Succeed(j.ID, record.Registered), Attempt: record.AttemptRegistered}
 	}
 	return out
 }
@@ -37,21 +38,21 @@ func TestSettlePaidIsFenced(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	// The attempt fits the reply; a registered one has rules of its own, below.
-	attempts := map[string]store.AttemptState{
-		"fail": store.AttemptFailed, "retry": store.AttemptRefused, "retry free": store.AttemptUnknown,
-		"unconfirm": store.AttemptRefused, "stay": store.AttemptRefused,
+	attempts := map[string]record.AttemptState{
+		"fail": record.AttemptFailed, "retry": record.AttemptRefused, "retry free": record.AttemptUnknown,
+		"unconfirm": record.AttemptRefused, "stay": record.AttemptRefused,
 	}
 	for i, where := range whereabouts {
-		h := b.running(store.Register, names(fmt.Sprint("job", i), len(attempts))...)
+		h := b.running(record.Register, names(fmt.Sprint("job", i), len(attempts))...)
 		where.bring(b, h)
-		transitions := map[string]store.PaidTransition{}
+		transitions := map[string]ledger.PaidTransition{}
 		want := map[string]string{}
 		for _, r := range replies() {
 			if attempts[r.name] == "" {
 				continue
 			}
 			j := h.jobs[len(transitions)]
-			transitions[j.Domain] = store.PaidTransition{Transition: r.make(j.ID), Attempt: attempts[r.name]}
+			transitions[j.Domain] = ledger.PaidTransition{Transition: r.make(j.ID), Attempt: attempts[r.name]}
 			want[r.name+" "+j.ID.String()] = where.standing
 			if where.takes(r.asPaid()) {
 				want[r.name+" "+j.ID.String()] = r.want
@@ -71,30 +72,30 @@ func TestSettlePaidIsFenced(t *testing.T) {
 func TestAttemptEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	before := []store.AttemptState{
-		store.AttemptOpen, store.AttemptUnknown, store.AttemptCleared, store.AttemptRegistered, store.AttemptFailed,
-		store.AttemptRefused, store.AttemptNotSent,
+	before := []record.AttemptState{
+		record.AttemptOpen, record.AttemptUnknown, record.AttemptCleared, record.AttemptRegistered, record.AttemptFailed,
+		record.AttemptRefused, record.AttemptNotSent,
 	}
-	ends := []store.AttemptState{
-		store.AttemptRegistered, store.AttemptFailed, store.AttemptRefused, store.AttemptNotSent, store.AttemptUnknown,
+	ends := []record.AttemptState{
+		record.AttemptRegistered, record.AttemptFailed, record.AttemptRefused, record.AttemptNotSent, record.AttemptUnknown,
 	}
 	for _, from := range before {
 		for _, to := range ends {
 			domain := fmt.Sprintf("%s-%s.nl", from, to)
-			h := b.running(store.Register, domain)
+			h := b.running(record.Register, domain)
 			call := b.intend(h)
 			b.exec(`UPDATE attempts SET state = $1, message = 'before',
 				resolved_at = CASE WHEN $1 NOT IN ('open', 'unknown') THEN now() END,
 				resolved_by = CASE WHEN $1 NOT IN ('open', 'unknown') THEN 'before' END WHERE call_id = $2`, from, call)
-			transition := store.Retry(h.jobs[0].ID, time.Hour, "again")
-			if to == store.AttemptRegistered {
-				transition = store.Succeed(h.jobs[0].ID, store.Registered)
+			transition := ledger.Retry(h.jobs[0].ID, time.Hour, "again")
+			if to == record.AttemptRegistered {
+				transition = ledger.Succeed(h.jobs[0].ID, record.Registered)
 			}
-			b.settlePaid(h, call, map[string]store.PaidTransition{domain: {Transition: transition, Attempt: to, StatusCode: 422, Message: "after"}})
-			changes := from == store.AttemptOpen || from == store.AttemptUnknown || from == store.AttemptCleared && to == store.AttemptRegistered
+			b.settlePaid(h, call, map[string]ledger.PaidTransition{domain: {Transition: transition, Attempt: to, StatusCode: 422, Message: "after"}})
+			changes := from == record.AttemptOpen || from == record.AttemptUnknown || from == record.AttemptCleared && to == record.AttemptRegistered
 			want := string(from) + " before by before"
 			switch {
-			case changes && to == store.AttemptUnknown:
+			case changes && to == record.AttemptUnknown:
 				want = "unknown after by nobody 422"
 			case changes:
 				want = string(to) + " after by reply 422"
@@ -112,7 +113,7 @@ func TestAttemptEnds(t *testing.T) {
 // wantAttemptShown checks that the reader sees the attempt as it is stored.
 func (b *bench) wantAttemptShown(job, call uuid.UUID) {
 	b.t.Helper()
-	_, calls, err := b.store.FindJob(b.t.Context(), job)
+	_, calls, err := b.store.Orders.FindJob(b.t.Context(), job)
 	if err != nil || len(calls) != 1 || calls[0].Attempt != b.attempt(call, job) || calls[0].Message == "" {
 		b.t.Errorf("calls are %+v, %v", calls, err)
 	}
@@ -121,7 +122,7 @@ func (b *bench) wantAttemptShown(job, call uuid.UUID) {
 // lost makes a register call whose worker went away, and whose attempt is unknown from then on.
 func (b *bench) lost(domains ...string) (batch, uuid.UUID) {
 	b.t.Helper()
-	h := b.running(store.Register, domains...)
+	h := b.running(record.Register, domains...)
 	call := b.intend(h)
 	b.passLease(h.claim)
 	if e := b.expire(-time.Hour); e.Unknown != len(domains) {
@@ -134,7 +135,7 @@ func (b *bench) lost(domains ...string) (batch, uuid.UUID) {
 // the success on record.
 func TestLateSuccess(t *testing.T) {
 	t.Parallel()
-	claimAnew := func(b *bench) batch { return b.again(store.Register, 1) }
+	claimAnew := func(b *bench) batch { return b.again(record.Register, 1) }
 	sendAnew := func(b *bench) (batch, uuid.UUID) {
 		h := claimAnew(b)
 		return h, b.intend(h, h.ids()...)
@@ -144,23 +145,23 @@ func TestLateSuccess(t *testing.T) {
 		want      string
 	}{
 		"to a job that waits":             {func(*bench, batch) {}, "succeeded registered"},
-		"to a job that is delivered anew": {func(b *bench, _ batch) { b.due(store.Register) }, "succeeded registered"},
+		"to a job that is delivered anew": {func(b *bench, _ batch) { b.due(record.Register) }, "succeeded registered"},
 		"to a job that is claimed anew":   {func(b *bench, _ batch) { claimAnew(b) }, "succeeded registered"},
 		"to one that a person looks at": {func(b *bench, _ batch) {
 			h := claimAnew(b)
-			b.settle(h, store.Unconfirm(h.jobs[0].ID, "taken"))
+			b.settle(h, ledger.Unconfirm(h.jobs[0].ID, "taken"))
 		}, "succeeded registered"},
 		"while a newer call is under way": {func(b *bench, _ batch) { sendAnew(b) }, "running"},
 		"after a newer call that never left": {func(b *bench, _ batch) {
 			h, call := sendAnew(b)
-			b.settlePaid(h, call, map[string]store.PaidTransition{
-				"a.nl": {Transition: store.RetryFree(h.jobs[0].ID, time.Hour, ""), Attempt: store.AttemptNotSent},
+			b.settlePaid(h, call, map[string]ledger.PaidTransition{
+				"a.nl": {Transition: ledger.RetryFree(h.jobs[0].ID, time.Hour, ""), Attempt: record.AttemptNotSent},
 			})
 		}, "succeeded registered"},
 		"after a newer call that nobody answered": {func(b *bench, _ batch) {
 			h, call := sendAnew(b)
-			b.settlePaid(h, call, map[string]store.PaidTransition{
-				"a.nl": {Transition: store.RetryFree(h.jobs[0].ID, time.Hour, ""), Attempt: store.AttemptUnknown},
+			b.settlePaid(h, call, map[string]ledger.PaidTransition{
+				"a.nl": {Transition: ledger.RetryFree(h.jobs[0].ID, time.Hour, ""), Attempt: record.AttemptUnknown},
 			})
 		}, "succeeded registered"},
 		"to a job that has ended": {func(b *bench, h batch) { b.bring(h, "failed exhausted") }, "failed exhausted"},
@@ -172,7 +173,7 @@ func TestLateSuccess(t *testing.T) {
 			c.meanwhile(b, h)
 			b.settlePaid(h, call, registered(h))
 			b.wantState(h.jobs[0].ID, c.want)
-			if got := b.attempt(call, h.jobs[0].ID); got != store.AttemptRegistered {
+			if got := b.attempt(call, h.jobs[0].ID); got != record.AttemptRegistered {
 				t.Errorf("the late attempt is %s", got)
 			}
 		})
@@ -184,14 +185,14 @@ func TestLateSuccessDuringANewerCallIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	h, first := b.lost("a.nl")
-	newer := b.again(store.Register, 1)
+	newer := b.again(record.Register, 1)
 	second := b.intend(newer, newer.ids()...)
 	b.settlePaid(h, first, registered(h))
-	b.settlePaid(newer, second, map[string]store.PaidTransition{
-		"a.nl": {Transition: store.RetryFree(newer.jobs[0].ID, -time.Hour, "taken"), Attempt: store.AttemptFailed, StatusCode: 422},
+	b.settlePaid(newer, second, map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.RetryFree(newer.jobs[0].ID, -time.Hour, "taken"), Attempt: record.AttemptFailed, StatusCode: 422},
 	})
-	last := b.again(store.Register, 1)
-	histories, err := b.store.Histories(t.Context(), last.claim, store.Proof{})
+	last := b.again(record.Register, 1)
+	histories, err := b.store.Ledger.Histories(t.Context(), last.claim, ledger.Proof{})
 	if err != nil || !histories[last.jobs[0].ID].Registered {
 		t.Errorf("histories are %+v, %v", histories, err)
 	}
@@ -202,12 +203,12 @@ func TestLateSuccessKeepsTheNewerClaimFromSending(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	h, call := b.lost("a.nl", "b.nl")
-	newer := b.again(store.Register, 2)
+	newer := b.again(record.Register, 2)
 	b.settlePaid(h, call, registered(batch{claim: h.claim, jobs: h.jobs[:1]}))
 	b.overdue()
 	b.checked(newer)
-	in := store.Intent{Call: newCall(newer.claim, store.OpRegister), Jobs: newer.ids(), Cleared: newer.ids()}
-	sent, err := b.store.Intend(t.Context(), in)
+	in := ledger.Intent{Call: newCall(newer.claim, record.OpRegister), Jobs: newer.ids(), Cleared: newer.ids()}
+	sent, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,10 +221,10 @@ func TestLateRefusal(t *testing.T) {
 	b := setup(t)
 	h, call := b.lost("a.nl", "b.nl")
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE id = $1`, h.jobs[1].ID)
-	b.again(store.Register, 1)
-	refused := map[string]store.PaidTransition{}
+	b.again(record.Register, 1)
+	refused := map[string]ledger.PaidTransition{}
 	for _, j := range h.jobs {
-		refused[j.Domain] = store.PaidTransition{Transition: store.Fail(j.ID, store.Rejected, "no"), Attempt: store.AttemptFailed}
+		refused[j.Domain] = ledger.PaidTransition{Transition: ledger.Fail(j.ID, record.Rejected, "no"), Attempt: record.AttemptFailed}
 	}
 	if n := b.settlePaid(h, call, refused); n != 1 {
 		t.Errorf("%d jobs changed, want 1", n)
@@ -243,12 +244,12 @@ func TestStatusCodesThatDoNotFit(t *testing.T) {
 	b := setup(t)
 	codes := []int{422, 1 << 31, 99_999_999_999, -1, 0}
 	want := []string{"422 no", "0 statusCode 2147483648: no", "0 statusCode 99999999999: no", "0 statusCode -1: no", "0 no"}
-	h := b.running(store.Register, names("a", len(codes))...)
+	h := b.running(record.Register, names("a", len(codes))...)
 	call := b.intend(h)
-	refused := map[string]store.PaidTransition{}
+	refused := map[string]ledger.PaidTransition{}
 	for i, j := range h.jobs {
-		refused[j.Domain] = store.PaidTransition{
-			Transition: store.Fail(j.ID, store.Rejected, "no"), Attempt: store.AttemptFailed, StatusCode: codes[i], Message: "no",
+		refused[j.Domain] = ledger.PaidTransition{
+			Transition: ledger.Fail(j.ID, record.Rejected, "no"), Attempt: record.AttemptFailed, StatusCode: codes[i], Message: "no",
 		}
 	}
 	if n := b.settlePaid(h, call, refused); n != len(codes) {
@@ -262,11 +263,11 @@ func TestStatusCodesThatDoNotFit(t *testing.T) {
 func TestBatchIsBisectedUnderOneClaim(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, names("a", 4)...)
+	h := b.running(record.Register, names("a", 4)...)
 	whole := b.intend(h)
-	stay := map[string]store.PaidTransition{}
+	stay := map[string]ledger.PaidTransition{}
 	for _, j := range h.jobs {
-		stay[j.Domain] = store.PaidTransition{Transition: store.Stay(j.ID), Attempt: store.AttemptRefused, StatusCode: 422}
+		stay[j.Domain] = ledger.PaidTransition{Transition: ledger.Stay(j.ID), Attempt: record.AttemptRefused, StatusCode: 422}
 	}
 	if n := b.settlePaid(h, whole, stay); n != 0 {
 		t.Errorf("%d jobs changed, want all to stay", n)
@@ -283,7 +284,7 @@ func TestBatchIsBisectedUnderOneClaim(t *testing.T) {
 		if got := b.attempts(j.Domain); !slices.Equal(got, []string{"refused by reply", "registered by reply"}) {
 			t.Errorf("attempts on %s: %v", j.Domain, got)
 		}
-		if _, calls, err := b.store.FindJob(t.Context(), j.ID); err != nil || len(calls) != 2 || calls[0].Size != 4 || calls[1].Size != 2 {
+		if _, calls, err := b.store.Orders.FindJob(t.Context(), j.ID); err != nil || len(calls) != 2 || calls[0].Size != 4 || calls[1].Size != 2 {
 			t.Errorf("calls of %s: %+v, %v", j.Domain, calls, err)
 		}
 	}

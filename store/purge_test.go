@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holders"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 const day = 24 * time.Hour
@@ -44,31 +46,31 @@ func TestPurge(t *testing.T) {
 	b.submitHolder("young", "cas", "young.nl")
 	b.submitHolder("shared, old", "dik", "shared-1.nl")
 	b.submitHolder("shared, new", "dik", "shared-2.nl")
-	b.submit(newOrder(store.Register, "by id"), "id.nl")
-	b.settleHolder(store.ReadyHolder(b.holderKey("ann"), "H-ann"))
+	b.submit(newOrder(record.Register, "by id"), "id.nl")
+	b.settleHolder(holders.Ready(b.holderKey("ann"), "H-ann"))
 	bob := b.holderKey("bob")
 	b.end(100, "old-1.nl", "old-2.nl", "half-1.nl", "shared-1.nl", "id.nl")
 	b.end(10, "young.nl")
-	want := store.Purge{Orders: 2, Holders: 1, Kept: 1}
+	want := operator.Purge{Orders: 2, Holders: 1, Kept: 1}
 	for range 2 { // a plan changes nothing
-		if got, err := b.store.PlanPurge(t.Context(), 90*day); err != nil || got != want {
+		if got, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || got != want {
 			t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
 		}
 	}
 	if diff := cmp.Diff([]string{"ann", "bob", "cas", "dik"}, b.named()); diff != "" {
 		t.Errorf("after the plan (-want +got):\n%s", diff)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
 	if diff := cmp.Diff([]string{"bob", "cas", "dik"}, b.named()); diff != "" {
 		t.Errorf("after the purge (-want +got):\n%s", diff)
 	}
 	b.end(100, "shared-2.nl", "half-2.nl")
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{Orders: 3, Holders: 2}) {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != (operator.Purge{Orders: 3, Holders: 2}) {
 		t.Errorf("then purged %+v, %v", got, err)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{}) {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != (operator.Purge{}) {
 		t.Errorf("at last purged %+v, %v", got, err)
 	}
 	if h, _ := b.claimHolder(bob); h.Claimed || !h.Purged {
@@ -83,10 +85,10 @@ func TestHolderIsForgottenByAPurge(t *testing.T) {
 	b := setup(t)
 	b.submitHolder("r", "ann", "a.nl")
 	key := b.holderKey("ann")
-	b.settleHolder(store.ReadyHolder(key, "H-ann"))
+	b.settleHolder(holders.Ready(key, "H-ann"))
 	b.end(2, "a.nl")
 	before := get[string](b, `SELECT encode(digest, 'hex') FROM orders`)
-	if _, err := b.store.PurgeHolders(t.Context(), day); err != nil {
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), day); err != nil {
 		t.Fatal(err)
 	}
 	digest := digestOf("ann")
@@ -96,11 +98,11 @@ func TestHolderIsForgottenByAPurge(t *testing.T) {
 	if get[string](b, `SELECT encode(digest, 'hex') FROM orders`) == before {
 		t.Error("the digest of the order, which is made of that of the details, is left")
 	}
-	if h, _ := b.claimHolder(key); h.State != store.HolderReady || h.UpstreamID != "H-ann" {
+	if h, _ := b.claimHolder(key); h.State != holders.HolderReady || h.UpstreamID != "H-ann" {
 		t.Errorf("the holder of a job that was there is %+v", claimed(h))
 	}
-	var conflict *store.ReferenceConflictError
-	if _, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), yielded(withHolders(newJobs("a.nl"), called("ann")))); !errors.As(err, &conflict) {
+	var conflict *record.ReferenceConflictError
+	if _, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "r"), yielded(withHolders(newJobs("a.nl"), called("ann")))); !errors.As(err, &conflict) {
 		t.Errorf("the order again: %v", err)
 	}
 	b.submitHolder("s", "ann", "b.nl")
@@ -129,14 +131,14 @@ func TestPurgeWaitsForOrdersOnTheirWayIn(t *testing.T) {
 	}
 	var both errgroup.Group
 	both.Go(func() error {
-		_, err := b.store.Submit(t.Context(), newOrder(store.Register, "s"), yielded(withHolders(newJobs("b.nl"), called("ann"))))
+		_, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "s"), yielded(withHolders(newJobs("b.nl"), called("ann"))))
 		return err
 	})
 	b.blocked(1)
-	var purged store.Purge
+	var purged operator.Purge
 	both.Go(func() error {
 		var err error
-		purged, err = b.store.PurgeHolders(t.Context(), day)
+		purged, err = b.store.Operator.PurgeHolders(t.Context(), day)
 		return err
 	})
 	b.blocked(2)
@@ -146,7 +148,7 @@ func TestPurgeWaitsForOrdersOnTheirWayIn(t *testing.T) {
 	if err := both.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if purged != (store.Purge{Orders: 1, Kept: 1}) {
+	if purged != (operator.Purge{Orders: 1, Kept: 1}) {
 		t.Errorf("purged %+v", purged)
 	}
 }
@@ -162,17 +164,17 @@ func TestPurgeForgetsIDsThatNameSomebody(t *testing.T) {
 	for i := range all {
 		domains[i] = fmt.Sprintf("d%d.nl", i)
 	}
-	b.submit(newOrder(store.Register, "ids"), domains...)
+	b.submit(newOrder(record.Register, "ids"), domains...)
 	b.submitHolder("named", "ann", "named.nl")
-	b.settleHolder(store.ReadyHolder(b.holderKey("ann"), "ann@example.nl"))
+	b.settleHolder(holders.Ready(b.holderKey("ann"), "ann@example.nl"))
 	for i, id := range all {
 		b.exec(`UPDATE jobs SET holder_id = $1 WHERE domain = $2`, id, domains[i])
 	}
-	b.submit(newOrder(store.Register, "again"), "again.nl")
+	b.submit(newOrder(record.Register, "again"), "again.nl")
 	b.exec(`UPDATE jobs SET holder_id = 'JANSEN-1' WHERE domain IN ('again.nl', 'd0.nl')`)
 	b.end(100, append(slices.Clone(domains), "named.nl")...)
 	b.end(10, "again.nl")
-	if _, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil {
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
 		t.Fatal(err)
 	}
 	ids := list[string](b, `SELECT holder_id FROM jobs WHERE domain = ANY($1) ORDER BY seq`, domains)
@@ -189,7 +191,7 @@ func TestPurgeForgetsIDsThatNameSomebody(t *testing.T) {
 		t.Errorf("a younger order and a holder have the ids %q", got)
 	}
 	// Another purge makes nothing of what this one has left.
-	if plan, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || !plan.Nothing() {
+	if plan, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !plan.Nothing() {
 		t.Errorf("the next purge does %+v, %v", plan, err)
 	}
 	if again := list[string](b, `SELECT holder_id FROM jobs WHERE domain = ANY($1) ORDER BY seq`, domains); !slices.Equal(again, ids) {
@@ -197,5 +199,5 @@ func TestPurgeForgetsIDsThatNameSomebody(t *testing.T) {
 	}
 	// What has lost its id would be sent without one.
 	tried := list[uuid.UUID](b, `SELECT id FROM jobs WHERE domain IN ('d1.nl', 'd5.nl', 'named.nl')`)
-	b.wantReport(b.carryOut(request(store.ActRetry, tried...)), 1, map[store.Skip]int{store.SkipUnusable: 2})
+	b.wantReport(b.carryOut(request(operator.Retry, tried...)), 1, map[operator.Skip]int{operator.SkipUnusable: 2})
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/bulkreg/bulkreg/store/operator"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 // emptied are the columns in which details or the upstream's words are kept. A purge empties them.
@@ -120,11 +120,11 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 	if diff := cmp.Diff(emptied(), b.marked()); diff != "" {
 		t.Fatalf("the rows do not say something everywhere (-want +got):\n%s", diff)
 	}
-	want := store.Purge{Orders: 1, Holders: 1, Words: 2}
-	if got, err := b.store.PlanPurge(t.Context(), 90*day); err != nil || got != want {
+	want := operator.Purge{Orders: 1, Holders: 1, Words: 2}
+	if got, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
 	// What is said of an order that ended yesterday stays until it is its turn, and so does that of checks.
@@ -134,7 +134,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 	if got := list[string](b, `SELECT words FROM holds UNION ALL SELECT words FROM lifted_refusals ORDER BY 1`); !slices.Equal(got, []string{"", "newer", "newer"}) {
 		t.Errorf("words of holds %q", got)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 12*60*60*1e9); err != nil || got != (store.Purge{Words: 1}) {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 12*60*60*1e9); err != nil || got != (operator.Purge{Words: 1}) {
 		t.Errorf("then purged %+v, %v", got, err)
 	}
 	if got := list[string](b, `SELECT kind FROM jobs WHERE last_error IS NOT NULL OR whois_status IS NOT NULL`); !slices.Equal(got, []string{"whois"}) {
@@ -156,13 +156,13 @@ func TestPurgeComesBackToAnOrderTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec(spokenRows)
-	if _, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil {
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(`UPDATE orders SET purged_at = now() - interval '95 days' WHERE reference = 'ids'`)
 	b.exec(`UPDATE claims SET taken_at = now() - interval '94 days'`)
 	b.exec(`UPDATE jobs SET last_error = 'MARKED', finished_at = now() - interval '93 days' WHERE domain = 'ids.nl'`)
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != (store.Purge{Words: 1}) {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != (operator.Purge{Words: 1}) {
 		t.Errorf("purged %+v, %v", got, err)
 	}
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = 'ids.nl' AND last_error IS NOT NULL`); n > 0 {

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -17,7 +21,7 @@ import (
 // A producer that lost a reply sends chunks again that overlap.
 func TestOverlappingChunksAreAdopted(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		b := setup(t)
 		n, jobs := newOrder(kind, "own"), newJobs(names("a", 6)...)
 		b.adopt(n, jobs[:2])
@@ -42,9 +46,9 @@ func (b *bench) endsBetween(domain string) {
 func TestAdoptedJobIsNotLostBesideOneThatEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "first"), "a.nl")
+	b.submit(newOrder(record.Register, "first"), "a.nl")
 	b.endsBetween("a.nl")
-	o, err := b.store.AdoptJobs(t.Context(), newOrder(store.Register, "own"), newJobs("a.nl"))
+	o, err := b.store.Orders.AdoptJobs(t.Context(), newOrder(record.Register, "own"), newJobs("a.nl"))
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE order_id = $1`, o.ID); err == nil && n != 1 {
 		t.Errorf("%d jobs, want 1 or an error", n)
 	}
@@ -53,10 +57,10 @@ func TestAdoptedJobIsNotLostBesideOneThatEnds(t *testing.T) {
 func TestSubmitBesideAJobThatEndsMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "first"), "a.nl")
+	b.submit(newOrder(record.Register, "first"), "a.nl")
 	b.endsBetween("a.nl")
-	_, err := b.store.Submit(t.Context(), newOrder(store.Register, "second"), yielded(newJobs("a.nl")))
-	if err != nil && !errors.Is(err, store.ErrUnavailable) {
+	_, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "second"), yielded(newJobs("a.nl")))
+	if err != nil && !errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("error is %v, want one that says to try again", err)
 	}
 }
@@ -65,8 +69,8 @@ func TestSubmitBesideAJobThatEndsMayBeRepeated(t *testing.T) {
 func TestRecoverChunksMeetsAClaim(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl")
-	deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 2, -time.Second)
+	b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl")
+	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, -time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +84,7 @@ func TestRecoverChunksMeetsAClaim(t *testing.T) {
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		chunks, jobs, err := b.store.RecoverChunks(t.Context(), 10)
+		chunks, jobs, err := b.store.Delivery.RecoverChunks(t.Context(), 10)
 		if err == nil && (chunks != 1 || jobs != 1) {
 			err = fmt.Errorf("recovered %d jobs of %d chunks, want 1 of 1", jobs, chunks)
 		}
@@ -97,7 +101,7 @@ func TestRecoverChunksMeetsAClaim(t *testing.T) {
 func TestIntentIsWithdrawnWhileItCommits(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl")
+	h := b.running(record.Register, "a.nl")
 	b.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$`)
 	b.exec(`CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON attempts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()`)
 	tx, err := b.db.Begin(t.Context())
@@ -108,16 +112,16 @@ func TestIntentIsWithdrawnWhileItCommits(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(1)`); err != nil {
 		t.Fatal(err)
 	}
-	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids()}
+	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
 	var g errgroup.Group
 	g.Go(func() error {
-		_, err := b.store.Intend(t.Context(), in)
+		_, err := b.store.Ledger.Intend(t.Context(), in)
 		return err
 	})
 	b.blocked(1)
 	g.Go(func() error {
-		_, err := b.store.SettlePaid(t.Context(), h.claim, store.CallResult{ID: in.Call.ID, Error: "withdrawn"}, []store.PaidTransition{
-			{Transition: store.RetryFree(h.jobs[0].ID, 0, "withdrawn"), Attempt: store.AttemptNotSent},
+		_, err := b.store.Ledger.SettlePaid(t.Context(), h.claim, ledger.CallResult{ID: in.Call.ID, Error: "withdrawn"}, []ledger.PaidTransition{
+			{Transition: ledger.RetryFree(h.jobs[0].ID, 0, "withdrawn"), Attempt: record.AttemptNotSent},
 		})
 		return err
 	})
@@ -136,10 +140,10 @@ func TestClaimsInOppositeOrder(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for round := range 10 {
-		n := newOrder(store.Whois, fmt.Sprint("r", round))
+		n := newOrder(record.Whois, fmt.Sprint("r", round))
 		n.ChunkSize = 500
 		b.submit(n, names(fmt.Sprint("a", round), 500)...)
-		jobs := b.fresh(store.Whois)
+		jobs := b.fresh(record.Whois)
 		var g errgroup.Group
 		for i := range 4 {
 			mine := slices.Clone(jobs)
@@ -147,7 +151,7 @@ func TestClaimsInOppositeOrder(t *testing.T) {
 				slices.Reverse(mine)
 			}
 			g.Go(func() error {
-				_, err := b.store.Claim(t.Context(), newClaim(store.Whois), mine)
+				_, err := b.store.Ledger.Claim(t.Context(), newClaim(record.Whois), mine)
 				return err
 			})
 		}
@@ -162,16 +166,16 @@ func TestRepliesAndRescuerDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for round := range 5 {
-		h := b.running(store.Register, names(fmt.Sprint("a", round), 200)...)
+		h := b.running(record.Register, names(fmt.Sprint("a", round), 200)...)
 		call := b.intend(h)
 		b.passLease(h.claim)
 		var g errgroup.Group
 		g.Go(func() error {
-			_, err := b.store.SettlePaid(t.Context(), h.claim, store.CallResult{ID: call, Status: 200}, slices.Collect(maps.Values(registered(h))))
+			_, err := b.store.Ledger.SettlePaid(t.Context(), h.claim, ledger.CallResult{ID: call, Status: 200}, slices.Collect(maps.Values(registered(h))))
 			return err
 		})
 		g.Go(func() error {
-			_, err := b.store.ExpireClaims(t.Context(), 10, time.Hour)
+			_, err := b.store.Ledger.ExpireClaims(t.Context(), 10, time.Hour)
 			return err
 		})
 		if err := g.Wait(); err != nil {
@@ -189,12 +193,12 @@ func TestReadingsClearAnotherJobsAttempt(t *testing.T) {
 	b := setup(t)
 	h, _ := b.lost("a.nl")
 	b.bring(h, "failed exhausted")
-	b.submit(newOrder(store.Register, "next"), "a.nl")
-	next := b.claim(newClaim(store.Register), b.fresh(store.Register))
+	b.submit(newOrder(record.Register, "next"), "a.nl")
+	next := b.claim(newClaim(record.Register), b.fresh(record.Register))
 	b.overdue()
 	b.checked(next)
-	in := store.Intent{Call: newCall(next.claim, store.OpRegister), Jobs: next.ids(), Cleared: next.ids()}
-	if sent, err := b.store.Intend(t.Context(), in); err != nil || len(sent) != 1 {
+	in := ledger.Intent{Call: newCall(next.claim, record.OpRegister), Jobs: next.ids(), Cleared: next.ids()}
+	if sent, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 }
@@ -209,7 +213,7 @@ func TestSilentServerIsUnavailable(t *testing.T) {
 	defer l.Close()
 	url := fmt.Sprintf("postgres://u:%s@%s/db?sslmode=disable", password, l.Addr())
 	_, err = store.Open(t.Context(), url, store.Options{ConnectTimeout: 50 * time.Millisecond})
-	if !errors.Is(err, store.ErrUnavailable) {
+	if !errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 	wantOurs(t, "Open", err)
@@ -221,7 +225,7 @@ func TestUnsendableValueIsNoAbsence(t *testing.T) {
 	b := setup(t)
 	jobs := newJobs("a.nl")
 	jobs[0].PeriodMonths = 1 << 40
-	if _, err := b.store.Submit(t.Context(), newOrder(store.Register, "r"), yielded(jobs)); err == nil || errors.Is(err, store.ErrUnavailable) {
+	if _, err := b.store.Orders.Submit(t.Context(), newOrder(record.Register, "r"), yielded(jobs)); err == nil || errors.Is(err, pg.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -229,10 +233,10 @@ func TestUnsendableValueIsNoAbsence(t *testing.T) {
 func TestClaimOfAnImpossibleEpoch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
-	jobs := b.fresh(store.Whois)
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
+	jobs := b.fresh(record.Whois)
 	jobs[0].Epoch = 1 << 32
-	if h := b.claim(newClaim(store.Whois), jobs); len(h.jobs) != 0 {
+	if h := b.claim(newClaim(record.Whois), jobs); len(h.jobs) != 0 {
 		t.Error("epoch 2^32 was taken for 0")
 	}
 }

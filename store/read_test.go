@@ -7,14 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
-func (b *bench) summary(o store.Order) store.Summary {
+func (b *bench) summary(o record.Order) record.Summary {
 	b.t.Helper()
-	sum, err := b.store.Summarize(b.t.Context(), o)
+	sum, err := b.store.Orders.Summarize(b.t.Context(), o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -28,21 +32,21 @@ func TestSummaryCountsEveryJob(t *testing.T) {
 		"queued", "queued", "held", "unconfirmed", "succeeded registered", "succeeded registered", "failed taken",
 		"failed rejected", "failed duplicate", "canceled",
 	}
-	h := b.running(store.Register, names("a", len(standings)+1)...)
+	h := b.running(record.Register, names("a", len(standings)+1)...)
 	for i, s := range standings {
 		b.bring(batch{jobs: h.jobs[i : i+1]}, s)
 	}
-	o, err := b.store.FindOrder(t.Context(), "test", "of a-0000.nl")
+	o, err := b.store.Orders.Find(t.Context(), "test", "of a-0000.nl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := b.summary(o)
-	want := store.Summary{
+	want := record.Summary{
 		Order: o,
-		Counts: map[store.State]int{
-			store.Queued: 2, store.Held: 1, store.Unconfirmed: 1, store.Succeeded: 2, store.Failed: 3, store.Canceled: 1, store.Running: 1,
+		Counts: map[record.State]int{
+			record.Queued: 2, record.Held: 1, record.Unconfirmed: 1, record.Succeeded: 2, record.Failed: 3, record.Canceled: 1, record.Running: 1,
 		},
-		Outcomes: map[store.Outcome]int{store.Registered: 2, store.Taken: 1, store.Rejected: 1, store.Duplicate: 1},
+		Outcomes: map[record.Outcome]int{record.Registered: 2, record.Taken: 1, record.Rejected: 1, record.Duplicate: 1},
 	}
 	if diff := cmp.Diff(want, sum); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
@@ -55,8 +59,8 @@ func TestSummaryCountsEveryJob(t *testing.T) {
 func TestSummaryTellsTheEnd(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl", "b.nl")
-	o, err := b.store.FindOrder(t.Context(), "test", "of a.nl")
+	h := b.running(record.Register, "a.nl", "b.nl")
+	o, err := b.store.Orders.Find(t.Context(), "test", "of a.nl")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,22 +96,22 @@ func TestSummaryTellsTheEnd(t *testing.T) {
 func TestSummaryCountsSharedCalls(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	first := b.submit(newOrder(store.Whois, "first"), "a.nl", "b.nl").Order
-	second := b.submit(newOrder(store.Whois, "second"), "c.nl").Order
-	jobs := b.fresh(store.Whois)
-	for _, part := range [][]store.DeliveredJob{jobs[1:], jobs[:1]} {
-		h := b.claim(newClaim(store.Whois), part)
-		if err := b.store.StartCall(t.Context(), newCall(h.claim, store.OpWhois)); err != nil {
+	first := b.submit(newOrder(record.Whois, "first"), "a.nl", "b.nl").Order
+	second := b.submit(newOrder(record.Whois, "second"), "c.nl").Order
+	jobs := b.fresh(record.Whois)
+	for _, part := range [][]record.DeliveredJob{jobs[1:], jobs[:1]} {
+		h := b.claim(newClaim(record.Whois), part)
+		if err := b.store.Ledger.StartCall(t.Context(), newCall(h.claim, record.OpWhois)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n, m := b.summary(first).Calls, b.summary(second).Calls; n != 2 || m != 1 {
 		t.Errorf("%d and %d calls, want 2 and 1", n, m)
 	}
-	if sum := b.summary(store.Order{ID: first.ID}); sum.Total != 2 {
+	if sum := b.summary(record.Order{ID: first.ID}); sum.Total != 2 {
 		t.Errorf("the total is %d, want what it is now", sum.Total)
 	}
-	if _, err := b.store.Summarize(t.Context(), store.Order{ID: -1}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := b.store.Orders.Summarize(t.Context(), record.Order{ID: -1}); !errors.Is(err, pg.ErrNotFound) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -116,7 +120,7 @@ func TestListOrders(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for i := range 4 {
-		n := newOrder(store.Whois, fmt.Sprint("r", i))
+		n := newOrder(record.Whois, fmt.Sprint("r", i))
 		n.Source = []string{"cli", "shop"}[i%2]
 		b.submit(n, names(n.Reference, i+1)...)
 	}
@@ -132,13 +136,13 @@ func TestListOrders(t *testing.T) {
 		{"nobody", 10, nil},
 		{"", 0, nil},
 	} {
-		sums, err := b.store.ListOrders(t.Context(), c.source, c.limit)
+		sums, err := b.store.Orders.List(t.Context(), c.source, c.limit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
 		for _, s := range sums {
-			got = append(got, fmt.Sprintf("%s/%s %d", s.Source, s.Reference, s.Counts[store.Queued]))
+			got = append(got, fmt.Sprintf("%s/%s %d", s.Source, s.Reference, s.Counts[record.Queued]))
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%q, at most %d (-want +got):\n%s", c.source, c.limit, diff)
@@ -149,9 +153,9 @@ func TestListOrders(t *testing.T) {
 func TestFindOrderBySource(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
 	for _, name := range [][2]string{{"test", "other"}, {"other", "r"}, {"", ""}} {
-		if o, err := b.store.FindOrder(t.Context(), name[0], name[1]); !errors.Is(err, store.ErrNotFound) {
+		if o, err := b.store.Orders.Find(t.Context(), name[0], name[1]); !errors.Is(err, pg.ErrNotFound) {
 			t.Errorf("found %+v, %v", o, err)
 		}
 	}
@@ -160,23 +164,23 @@ func TestFindOrderBySource(t *testing.T) {
 func TestJobsAreFiltered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Whois, names("a", 6)...)
-	b.submit(newOrder(store.Whois, "other"), "other.nl")
+	h := b.running(record.Whois, names("a", 6)...)
+	b.submit(newOrder(record.Whois, "other"), "other.nl")
 	b.bring(batch{jobs: h.jobs[1:2]}, "failed rejected")
 	b.bring(batch{jobs: h.jobs[4:5]}, "failed rejected")
 	order := b.job(h.jobs[0].ID).OrderID
 	for _, c := range []struct {
-		filter store.JobFilter
+		filter orders.JobFilter
 		want   []int
 	}{
-		{store.JobFilter{}, []int{1, 2, 3, 4, 5, 6}},
-		{store.JobFilter{State: store.Failed}, []int{2, 5}},
-		{store.JobFilter{State: store.Failed, AfterSeq: 2}, []int{5}},
-		{store.JobFilter{AfterSeq: 4}, []int{5, 6}},
-		{store.JobFilter{Limit: 2}, []int{1, 2}},
-		{store.JobFilter{State: store.Running, AfterSeq: 1, Limit: 2}, []int{3, 4}},
-		{store.JobFilter{State: store.Held}, nil},
-		{store.JobFilter{AfterSeq: 6}, nil},
+		{orders.JobFilter{}, []int{1, 2, 3, 4, 5, 6}},
+		{orders.JobFilter{State: record.Failed}, []int{2, 5}},
+		{orders.JobFilter{State: record.Failed, AfterSeq: 2}, []int{5}},
+		{orders.JobFilter{AfterSeq: 4}, []int{5, 6}},
+		{orders.JobFilter{Limit: 2}, []int{1, 2}},
+		{orders.JobFilter{State: record.Running, AfterSeq: 1, Limit: 2}, []int{3, 4}},
+		{orders.JobFilter{State: record.Held}, nil},
+		{orders.JobFilter{AfterSeq: 6}, nil},
 	} {
 		var got []int
 		for _, j := range b.jobs(order, c.filter) {
@@ -186,7 +190,7 @@ func TestJobsAreFiltered(t *testing.T) {
 			t.Errorf("%+v: jobs %v, want %v", c.filter, got, c.want)
 		}
 	}
-	if none := b.jobs(-1, store.JobFilter{}); none != nil {
+	if none := b.jobs(-1, orders.JobFilter{}); none != nil {
 		t.Errorf("jobs of no order: %v", none)
 	}
 }
@@ -196,9 +200,9 @@ func TestJobsCanBeLeftEarly(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.open(store.Options{MaxConns: 1})
-	o := b.submit(newOrder(store.Whois, "r"), names("a", 500)...).Order
+	o := b.submit(newOrder(record.Whois, "r"), names("a", 500)...).Order
 	for range 3 {
-		for j, err := range s.Jobs(t.Context(), o.ID, store.JobFilter{}) {
+		for j, err := range s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}) {
 			if err != nil || j.Seq != 1 {
 				t.Fatalf("first job is %+v, %v", j, err)
 			}

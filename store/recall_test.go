@@ -5,14 +5,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
-func (b *bench) recall(mark string) store.Recalled {
+func (b *bench) recall(mark string) delivery.Recalled {
 	b.t.Helper()
-	r, err := b.store.Recall(b.t.Context(), mark, time.Minute)
+	r, err := b.store.Delivery.Recall(b.t.Context(), mark, time.Minute)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -23,15 +26,15 @@ func (b *bench) recall(mark string) store.Recalled {
 func TestRecallMakesDeliveriesDue(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for i, lot := range []store.Lot{
-		{Kind: store.Whois, Lane: store.Plain, Account: "default"},
-		{Kind: store.Whois, Lane: store.Bulk, Account: "default"},
-		{Kind: store.Register, Lane: store.Plain, Account: "partner"},
+	for i, lot := range []delivery.Lot{
+		{Kind: record.Whois, Lane: record.Plain, Account: "default"},
+		{Kind: record.Whois, Lane: record.Bulk, Account: "default"},
+		{Kind: record.Register, Lane: record.Plain, Account: "partner"},
 	} {
 		n := newOrder(lot.Kind, fmt.Sprint("r", i))
 		n.Lane, n.Account, n.ChunkSize = lot.Lane, lot.Account, 2
 		b.submit(n, names(fmt.Sprint("x", i), 6)...)
-		if _, err := b.store.TakeFresh(t.Context(), lot, 2, time.Minute); err != nil { // the third chunk stays
+		if _, err := b.store.Delivery.TakeFresh(t.Context(), lot, 2, time.Minute); err != nil { // the third chunk stays
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +43,7 @@ func TestRecallMakesDeliveriesDue(t *testing.T) {
 	b.exec(`UPDATE jobs SET epoch = 1, wake_at = now() + interval '50 seconds' WHERE seq <= 2`)
 	b.exec(`UPDATE jobs SET state = 'retrying' WHERE seq = 2`)
 
-	if got, want := b.recall("first"), (store.Recalled{New: true, Chunks: 3, Jobs: 3}); got != want {
+	if got, want := b.recall("first"), (delivery.Recalled{New: true, Chunks: 3, Jobs: 3}); got != want {
 		t.Errorf("recalled %+v, want %+v", got, want)
 	}
 	for what, query := range map[string]string{
@@ -60,20 +63,20 @@ func TestRecallMakesDeliveriesDue(t *testing.T) {
 func TestRecallHappensOncePerMark(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
 	deliver := func() {
 		t.Helper()
 		b.exec(`UPDATE chunks SET wake_at = now() + interval '30 seconds'`)
 	}
 	for _, step := range []struct {
 		mark string
-		want store.Recalled
+		want delivery.Recalled
 	}{
-		{"a", store.Recalled{New: true, Chunks: 1}},
-		{"a", store.Recalled{}},
-		{"b", store.Recalled{New: true, Chunks: 1}},
-		{"a", store.Recalled{}},
-		{"b", store.Recalled{}},
+		{"a", delivery.Recalled{New: true, Chunks: 1}},
+		{"a", delivery.Recalled{}},
+		{"b", delivery.Recalled{New: true, Chunks: 1}},
+		{"a", delivery.Recalled{}},
+		{"b", delivery.Recalled{}},
 	} {
 		deliver()
 		if got := b.recall(step.mark); got != step.want {
@@ -85,17 +88,17 @@ func TestRecallHappensOncePerMark(t *testing.T) {
 func TestManyWorkersRecallOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	n := newOrder(store.Whois, "r")
+	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 1
 	b.submit(n, names("x", 100)...)
-	if _, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 100, time.Minute); err != nil {
+	if _, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 100, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	found := make([]store.Recalled, 5)
+	found := make([]delivery.Recalled, 5)
 	var g errgroup.Group
 	for i := range found {
 		g.Go(func() (err error) {
-			found[i], err = b.store.Recall(t.Context(), "new", time.Minute)
+			found[i], err = b.store.Delivery.Recall(t.Context(), "new", time.Minute)
 			return err
 		})
 	}
@@ -119,7 +122,7 @@ func TestRecallKeepsToItsBounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const n = 12_003
-	b.submit(newOrder(store.Whois, "r"), names("x", n)...)
+	b.submit(newOrder(record.Whois, "r"), names("x", n)...)
 	b.exec(`DELETE FROM chunks`)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '30 seconds'`)
 	tx, err := b.db.Begin(t.Context())
@@ -149,15 +152,15 @@ func TestRecallKeepsToItsBounds(t *testing.T) {
 func TestRecallIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), "a.nl")
+	b.submit(newOrder(record.Whois, "r"), "a.nl")
 	b.exec(`UPDATE chunks SET wake_at = now() + interval '30 seconds'`)
 	b.exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$`)
 	b.exec(`CREATE TRIGGER fail BEFORE UPDATE ON chunks FOR EACH ROW EXECUTE FUNCTION fail()`)
-	if r, err := b.store.Recall(t.Context(), "new", time.Minute); err == nil || r != (store.Recalled{}) {
+	if r, err := b.store.Delivery.Recall(t.Context(), "new", time.Minute); err == nil || r != (delivery.Recalled{}) {
 		t.Errorf("recalled %+v, %v", r, err)
 	}
 	b.exec(`DROP TRIGGER fail ON chunks`)
-	if got, want := b.recall("new"), (store.Recalled{New: true, Chunks: 1}); got != want {
+	if got, want := b.recall("new"), (delivery.Recalled{New: true, Chunks: 1}); got != want {
 		t.Errorf("recalled %+v, want %+v", got, want)
 	}
 }
@@ -166,7 +169,7 @@ func TestRecallIsAllOrNothing(t *testing.T) {
 func TestRecallLooksNearItsTime(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "r"), names("x", 20_000)...)
+	b.submit(newOrder(record.Whois, "r"), names("x", 20_000)...)
 	b.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() + interval '1 hour' WHERE seq > 10`)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '30 seconds' WHERE seq <= 10`)
 	b.exec(`ANALYZE jobs`)
@@ -177,7 +180,7 @@ func TestRecallLooksNearItsTime(t *testing.T) {
 	b.exec(`SELECT pg_stat_force_next_flush()`)
 	before := reads()
 	other := b.open(store.Options{MaxConns: 1})
-	if got, err := other.Recall(t.Context(), "new", time.Minute); err != nil || got.Jobs != 10 {
+	if got, err := other.Delivery.Recall(t.Context(), "new", time.Minute); err != nil || got.Jobs != 10 {
 		t.Errorf("recalled %d jobs, want 10; %v", got.Jobs, err)
 	}
 	other.Close() // its connection tells what it has read when it ends

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 func TestOrdersNamed(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, o := range []struct{ source, reference string }{{"cli", "one"}, {"shop", "one"}, {"cli", "2026/1"}, {"cli/2026", "1"}, {"cli", "x"}} {
-		n := newOrder(store.Whois, o.reference)
+		n := newOrder(record.Whois, o.reference)
 		n.Source = o.source
 		b.submit(n, o.source+"-"+o.reference)
 	}
@@ -27,7 +27,7 @@ func TestOrdersNamed(t *testing.T) {
 		"":           "[]",
 		"a\x00b":     "[]",
 	} {
-		orders, err := b.store.OrdersNamed(t.Context(), text)
+		orders, err := b.store.Orders.Named(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)
 		}

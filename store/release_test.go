@@ -7,19 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func TestReleaseGivesBackWhatWasNotCalledFor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "ended.nl", "open.nl", "retrying.nl", "untouched.nl", "untouched-too.nl")
-	b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"), store.Retry(h.jobs[2].ID, time.Minute, "busy"))
+	h := b.running(record.Register, "ended.nl", "open.nl", "retrying.nl", "untouched.nl", "untouched-too.nl")
+	b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, "taken"), ledger.Retry(h.jobs[2].ID, time.Minute, "busy"))
 	call := b.intend(batch{h.claim, h.jobs[1:2]})
-	n, err := b.store.Release(t.Context(), h.claim, time.Hour, "shutting down")
+	n, err := b.store.Ledger.Release(t.Context(), h.claim, time.Hour, "shutting down")
 	if err != nil || n != 2 {
 		t.Errorf("released %d, %v; want 2", n, err)
 	}
@@ -28,7 +29,7 @@ func TestReleaseGivesBackWhatWasNotCalledFor(t *testing.T) {
 	b.wantWake(b.job(h.jobs[2].ID).WakeAt, time.Minute)
 	for _, j := range h.jobs[3:] {
 		got := b.job(j.ID)
-		if got.State != store.Retrying || got.Attempts != 0 || got.LastError != "shutting down" {
+		if got.State != record.Retrying || got.Attempts != 0 || got.LastError != "shutting down" {
 			t.Errorf("%s is %s after %d attempts: %s", j.Domain, got.State, got.Attempts, got.LastError)
 		}
 		b.wantWake(got.WakeAt, time.Hour)
@@ -47,15 +48,15 @@ func TestReleaseOfAClaimThatHasEnded(t *testing.T) {
 	for name, end := range map[string]func(b *bench, h batch){
 		"released": func(b *bench, h batch) { b.release(h.claim, 0) },
 		"settled": func(b *bench, h batch) {
-			b.settle(h, store.Retry(h.jobs[0].ID, 0, ""), store.Succeed(h.jobs[1].ID, store.Available))
+			b.settle(h, ledger.Retry(h.jobs[0].ID, 0, ""), ledger.Succeed(h.jobs[1].ID, record.Available))
 		},
 		"taken back":               func(b *bench, h batch) { b.passLease(h.claim); b.expire(0) },
-		"taken back, claimed anew": func(b *bench, h batch) { b.passLease(h.claim); b.expire(0); b.again(store.Whois, 2) },
+		"taken back, claimed anew": func(b *bench, h batch) { b.passLease(h.claim); b.expire(0); b.again(record.Whois, 2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			h := b.running(store.Whois, "a.nl", "b.nl")
+			h := b.running(record.Whois, "a.nl", "b.nl")
 			end(b, h)
 			before := b.fingerprint()
 			if n := b.release(h.claim, 0); n != 0 || b.fingerprint() != before {
@@ -72,9 +73,9 @@ func TestReleaseOfAClaimThatHasEnded(t *testing.T) {
 func TestReleaseKeepsTheLastErrorUnlessItHasOne(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Whois, "a.nl")
-	b.settle(h, store.Retry(h.jobs[0].ID, 0, "busy"))
-	h = b.again(store.Whois, 1)
+	h := b.running(record.Whois, "a.nl")
+	b.settle(h, ledger.Retry(h.jobs[0].ID, 0, "busy"))
+	h = b.again(record.Whois, 1)
 	b.release(h.claim, 0)
 	if j := b.job(h.jobs[0].ID); j.LastError != "busy" || j.Attempts != 1 {
 		t.Errorf("after %d attempts: %s", j.Attempts, j.LastError)
@@ -84,16 +85,16 @@ func TestReleaseKeepsTheLastErrorUnlessItHasOne(t *testing.T) {
 func TestExpiredClaimsAreTakenBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "ended.nl", "not-called.nl", "sent.nl")
-	alive := b.running(store.Register, "alive.nl")
-	b.settle(h, store.Fail(h.jobs[0].ID, store.Taken, "taken"))
-	check := newCall(h.claim, store.OpCheck)
-	if err := b.store.StartCall(t.Context(), check); err != nil {
+	h := b.running(record.Register, "ended.nl", "not-called.nl", "sent.nl")
+	alive := b.running(record.Register, "alive.nl")
+	b.settle(h, ledger.Fail(h.jobs[0].ID, record.Taken, "taken"))
+	check := newCall(h.claim, record.OpCheck)
+	if err := b.store.Ledger.StartCall(t.Context(), check); err != nil {
 		t.Fatal(err)
 	}
 	call := b.intend(batch{h.claim, h.jobs[2:]}) // its deadline is in a minute
 	b.passLease(h.claim)
-	if e := b.expire(10 * time.Minute); !cmp.Equal(e, store.Expired{Claims: 1, Jobs: 2, Unknown: 1}) {
+	if e := b.expire(10 * time.Minute); !cmp.Equal(e, ledger.Expired{Claims: 1, Jobs: 2, Unknown: 1}) {
 		t.Errorf("expired %+v", e)
 	}
 	if !b.closed(h.claim) || b.closed(alive.claim) {
@@ -102,7 +103,7 @@ func TestExpiredClaimsAreTakenBack(t *testing.T) {
 	b.wantState(h.jobs[0].ID, "failed taken")
 	b.wantState(alive.jobs[0].ID, "running")
 	idle, sent := b.job(h.jobs[1].ID), b.job(h.jobs[2].ID)
-	if idle.State != store.Queued || sent.State != store.Retrying {
+	if idle.State != record.Queued || sent.State != record.Retrying {
 		t.Errorf("not called for: %s, sent: %s", idle.State, sent.State)
 	}
 	b.wantWake(idle.WakeAt, 0)
@@ -110,16 +111,16 @@ func TestExpiredClaimsAreTakenBack(t *testing.T) {
 	if deadline := get[time.Time](b, `SELECT deadline FROM calls WHERE id = $1`, call); !sent.WakeAt.Equal(deadline.Add(10 * time.Minute)) {
 		t.Errorf("waits until %v, want 10 min after the call's deadline of %v", sent.WakeAt, deadline)
 	}
-	if got := b.attempt(call, sent.ID); got != store.AttemptUnknown {
+	if got := b.attempt(call, sent.ID); got != record.AttemptUnknown {
 		t.Errorf("the attempt is %s", got)
 	}
 	if open := get[int](b, `SELECT count(*) FROM calls WHERE finished_at IS NULL OR error IS NULL`); open != 0 {
 		t.Errorf("%d calls are without an end", open)
 	}
-	if again := b.expire(0); !cmp.Equal(again, store.Expired{}) {
+	if again := b.expire(0); !cmp.Equal(again, ledger.Expired{}) {
 		t.Errorf("expired again: %+v", again)
 	}
-	if late := b.claim(newClaim(store.Register), []store.DeliveredJob{{ID: idle.ID}}); len(late.jobs) != 1 {
+	if late := b.claim(newClaim(record.Register), []record.DeliveredJob{{ID: idle.ID}}); len(late.jobs) != 1 {
 		t.Error("the job that was not called for cannot be claimed by its delivery")
 	}
 }
@@ -128,11 +129,11 @@ func TestExpiredClaimsAreTakenBack(t *testing.T) {
 func TestOnlyTheNewestClaimTakesItsJobsBack(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	old := b.running(store.Whois, "a.nl", "b.nl")
-	b.settle(old, store.Retry(old.jobs[0].ID, -time.Second, ""))
-	b.again(store.Whois, 1)
+	old := b.running(record.Whois, "a.nl", "b.nl")
+	b.settle(old, ledger.Retry(old.jobs[0].ID, -time.Second, ""))
+	b.again(record.Whois, 1)
 	b.passLease(old.claim)
-	if e := b.expire(0); !cmp.Equal(e, store.Expired{Claims: 1, Jobs: 1}) {
+	if e := b.expire(0); !cmp.Equal(e, ledger.Expired{Claims: 1, Jobs: 1}) {
 		t.Errorf("expired %+v", e)
 	}
 	b.wantState(old.jobs[0].ID, "running")
@@ -143,11 +144,11 @@ func TestExpireClaimsIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for i := range 5 {
-		h := b.running(store.Whois, names(string(rune('a'+i)), 2)...)
+		h := b.running(record.Whois, names(string(rune('a'+i)), 2)...)
 		b.passLease(h.claim)
 	}
 	for _, want := range []int{2, 2, 1, 0} {
-		e, err := b.store.ExpireClaims(t.Context(), 2, 0)
+		e, err := b.store.Ledger.ExpireClaims(t.Context(), 2, 0)
 		if err != nil || e.Claims != want || e.Jobs != 2*want {
 			t.Errorf("expired %+v, %v; want %d claims", e, err, want)
 		}
@@ -158,7 +159,7 @@ func TestExpireClaimsIsBounded(t *testing.T) {
 func TestExpireClaimsPassesOverLockedRows(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	renewed, dead := b.running(store.Whois, "a.nl"), b.running(store.Whois, "b.nl")
+	renewed, dead := b.running(record.Whois, "a.nl"), b.running(record.Whois, "b.nl")
 	b.passLease(renewed.claim)
 	b.passLease(dead.claim)
 	tx, err := b.db.Begin(t.Context())
@@ -178,7 +179,7 @@ func TestExpireClaimsPassesOverLockedRows(t *testing.T) {
 func TestReplyAndRescuerAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl")
+	h := b.running(record.Register, "a.nl")
 	call := b.intend(h)
 	b.passLease(h.claim)
 	tx, err := b.db.Begin(t.Context())
@@ -198,7 +199,7 @@ func TestReplyAndRescuerAtOnce(t *testing.T) {
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		_, err := b.store.SettlePaid(t.Context(), h.claim, store.CallResult{ID: call, Status: 200}, slices.Collect(maps.Values(registered(h))))
+		_, err := b.store.Ledger.SettlePaid(t.Context(), h.claim, ledger.CallResult{ID: call, Status: 200}, slices.Collect(maps.Values(registered(h))))
 		return err
 	})
 	b.blocked(1)
@@ -206,7 +207,7 @@ func TestReplyAndRescuerAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wantState(h.jobs[0].ID, "succeeded registered")
-	if got := b.attempt(call, h.jobs[0].ID); got != store.AttemptRegistered {
+	if got := b.attempt(call, h.jobs[0].ID); got != record.AttemptRegistered {
 		t.Errorf("the attempt is %s", got)
 	}
 }

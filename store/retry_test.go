@@ -6,19 +6,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // rejected makes a registration that the upstream refused by itself.
 func (b *bench) rejected(domain string) (batch, uuid.UUID) {
 	b.t.Helper()
-	h := b.running(store.Register, domain)
+	h := b.running(record.Register, domain)
 	call := b.intend(h)
-	b.settlePaid(h, call, map[string]store.PaidTransition{
-		domain: {Transition: store.Fail(h.jobs[0].ID, store.Rejected, "bad holder"), Attempt: store.AttemptFailed, StatusCode: 422, Message: "bad holder"},
+	b.settlePaid(h, call, map[string]ledger.PaidTransition{
+		domain: {Transition: ledger.Fail(h.jobs[0].ID, record.Rejected, "bad holder"), Attempt: record.AttemptFailed, StatusCode: 422, Message: "bad holder"},
 	})
 	return h, call
 }
@@ -29,39 +32,39 @@ func TestRetryIsANewLife(t *testing.T) {
 	b := setup(t)
 	h, call := b.rejected("a.nl")
 	id := h.jobs[0].ID
-	stale := store.DeliveredJob{ID: id, Domain: "a.nl", Epoch: get[int](b, `SELECT epoch FROM jobs WHERE id = $1`, id)}
-	r := request(store.ActRetry, id)
+	stale := record.DeliveredJob{ID: id, Domain: "a.nl", Epoch: get[int](b, `SELECT epoch FROM jobs WHERE id = $1`, id)}
+	r := request(operator.Retry, id)
 	r.Reason = ""
-	b.wantReport(b.carryOut(r), 1, map[store.Skip]int{})
+	b.wantReport(b.carryOut(r), 1, map[operator.Skip]int{})
 
 	got := b.job(id)
-	want := store.Job{State: store.Queued}
-	if diff := cmp.Diff(want, store.Job{State: got.State, Outcome: got.Outcome, Attempts: got.Attempts, LastError: got.LastError, FinishedAt: got.FinishedAt}); diff != "" {
+	want := record.Job{State: record.Queued}
+	if diff := cmp.Diff(want, record.Job{State: got.State, Outcome: got.Outcome, Attempts: got.Attempts, LastError: got.LastError, FinishedAt: got.FinishedAt}); diff != "" {
 		t.Errorf("the job (-want +got):\n%s", diff)
 	}
 	b.wantWake(got.WakeAt, 0)
-	if a := b.acts(id)[0]; a.StateBefore != store.Failed || a.OutcomeBefore != store.Rejected || a.ErrorBefore != "bad holder" || a.Reason != "" {
+	if a := b.acts(id)[0]; a.StateBefore != record.Failed || a.OutcomeBefore != record.Rejected || a.ErrorBefore != "bad holder" || a.Reason != "" {
 		t.Errorf("the act is %+v", a)
 	}
-	if left := b.claim(newClaim(store.Register), []store.DeliveredJob{stale}); len(left.jobs) != 0 {
+	if left := b.claim(newClaim(record.Register), []record.DeliveredJob{stale}); len(left.jobs) != 0 {
 		t.Error("a delivery of the old life was claimed")
 	}
-	b.settlePaid(h, call, map[string]store.PaidTransition{ // its settling, once more
-		"a.nl": {Transition: store.Fail(id, store.Rejected, "bad holder"), Attempt: store.AttemptFailed},
+	b.settlePaid(h, call, map[string]ledger.PaidTransition{ // its settling, once more
+		"a.nl": {Transition: ledger.Fail(id, record.Rejected, "bad holder"), Attempt: record.AttemptFailed},
 	})
 	b.wantState(id, "queued")
 
-	again := b.again(store.Register, 1)
-	histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{})
-	if diff := cmp.Diff(store.History{}, histories[id]); err != nil || diff != "" {
+	again := b.again(record.Register, 1)
+	histories, err := b.store.Ledger.Histories(t.Context(), again.claim, ledger.Proof{})
+	if diff := cmp.Diff(ledger.History{}, histories[id]); err != nil || diff != "" {
 		t.Errorf("history (-want +got):\n%s%v", diff, err)
 	}
 	second := b.intend(again)
-	b.settlePaid(again, second, map[string]store.PaidTransition{
-		"a.nl": {Transition: store.RetryFree(id, -time.Hour, "bad again"), Attempt: store.AttemptFailed, StatusCode: 422, Message: "bad again"},
+	b.settlePaid(again, second, map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.RetryFree(id, -time.Hour, "bad again"), Attempt: record.AttemptFailed, StatusCode: 422, Message: "bad again"},
 	})
-	third := b.again(store.Register, 1)
-	histories, err = b.store.Histories(t.Context(), third.claim, store.Proof{})
+	third := b.again(record.Register, 1)
+	histories, err = b.store.Ledger.Histories(t.Context(), third.claim, ledger.Proof{})
 	if h := histories[id]; err != nil || !h.Refused || h.Refusal != "bad again" {
 		t.Errorf("a refusal in the new life is not seen: %+v, %v", h, err)
 	}
@@ -73,19 +76,19 @@ func TestRetryOfADomainThatIsSpokenFor(t *testing.T) {
 	live, _ := b.rejected("live.nl")
 	have, _ := b.rejected("have.nl")
 	free, _ := b.rejected("free.nl")
-	b.submit(newOrder(store.Register, "newer"), "live.nl", "have.nl")
-	b.bring(b.claim(newClaim(store.Register), pick(b.fresh(store.Register), "have.nl")), "succeeded registered")
-	duplicate := b.submit(newOrder(store.Register, "duplicate"), "live.nl").Order
+	b.submit(newOrder(record.Register, "newer"), "live.nl", "have.nl")
+	b.bring(b.claim(newClaim(record.Register), pick(b.fresh(record.Register), "have.nl")), "succeeded registered")
+	duplicate := b.submit(newOrder(record.Register, "duplicate"), "live.nl").Order
 
-	r := request(store.ActRetry, slices.Concat(live.ids(), have.ids(), free.ids())...)
-	r.Orders = []store.Order{duplicate}
+	r := request(operator.Retry, slices.Concat(live.ids(), have.ids(), free.ids())...)
+	r.Orders = []record.Order{duplicate}
 	report := b.carryOut(r)
-	b.wantReport(report, 1, map[store.Skip]int{store.SkipClaimed: 3})
+	b.wantReport(report, 1, map[operator.Skip]int{operator.SkipClaimed: 3})
 	b.wantState(free.jobs[0].ID, "queued")
 	b.wantState(live.jobs[0].ID, "failed rejected")
 	b.wantState(have.jobs[0].ID, "failed rejected")
-	slices.SortFunc(report.Claimed, func(x, y store.Claimant) int { return strings.Compare(x.Domain, y.Domain) })
-	want := []store.Claimant{{Domain: "have.nl", Reference: "newer", Registered: true}, {Domain: "live.nl", Reference: "newer"}}
+	slices.SortFunc(report.Claimed, func(x, y orders.Claimant) int { return strings.Compare(x.Domain, y.Domain) })
+	want := []orders.Claimant{{Domain: "have.nl", Reference: "newer", Registered: true}, {Domain: "live.nl", Reference: "newer"}}
 	if diff := cmp.Diff(want, report.Claimed); diff != "" {
 		t.Errorf("claimants (-want +got):\n%s", diff)
 	}
@@ -95,41 +98,41 @@ func TestRetryOfADomainThatIsSpokenFor(t *testing.T) {
 func TestRetryGivesADomainToOneJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, "a.nl")
-	duplicate := b.submit(newOrder(store.Register, "second"), "a.nl").Order
+	h := b.running(record.Register, "a.nl")
+	duplicate := b.submit(newOrder(record.Register, "second"), "a.nl").Order
 	b.bring(h, "failed exhausted")
 	duplicates := list[uuid.UUID](b, `SELECT id FROM jobs WHERE order_id = $1`, duplicate.ID)
-	b.wantReport(b.carryOut(request(store.ActRetry, append(duplicates, h.ids()...)...)), 1, map[store.Skip]int{store.SkipClaimed: 1})
+	b.wantReport(b.carryOut(request(operator.Retry, append(duplicates, h.ids()...)...)), 1, map[operator.Skip]int{operator.SkipClaimed: 1})
 	b.wantState(h.jobs[0].ID, "queued")
 	b.wantState(duplicates[0], "failed duplicate")
 	b.bring(h, "failed taken")
-	r := request(store.ActRetry)
-	r.Orders = []store.Order{duplicate}
-	b.wantReport(b.carryOut(r), 1, map[store.Skip]int{})
+	r := request(operator.Retry)
+	r.Orders = []record.Order{duplicate}
+	b.wantReport(b.carryOut(r), 1, map[operator.Skip]int{})
 	b.wantState(duplicates[0], "queued")
 }
 
 func TestRetryOfOneOutcome(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		state   store.State
-		outcome store.Outcome
+		state   record.State
+		outcome record.Outcome
 		want    string
 	}{
-		"rejected": {"", store.Rejected, "failed rejected"},
-		"taken":    {"", store.Taken, "failed taken"},
-		"canceled": {store.Canceled, "", "canceled"},
+		"rejected": {"", record.Rejected, "failed rejected"},
+		"taken":    {"", record.Taken, "failed taken"},
+		"canceled": {record.Canceled, "", "canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			jobs := b.everyStanding()
-			r := request(store.ActRetry)
+			r := request(operator.Retry)
 			r.State, r.Outcome = c.state, c.outcome
 			for _, id := range jobs {
 				r.Jobs = append(r.Jobs, id)
 			}
-			b.wantReport(b.carryOut(r), 1, map[store.Skip]int{})
+			b.wantReport(b.carryOut(r), 1, map[operator.Skip]int{})
 			b.wantState(jobs[c.want], "queued")
 		})
 	}
@@ -139,28 +142,28 @@ func TestActRequestsAreChecked(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, c := range map[string]struct {
-		change func(*store.ActRequest)
+		change func(*operator.Request)
 		want   string
 	}{
-		"no act":            {func(r *store.ActRequest) { r.Act = "delete" }, `no act "delete"`},
-		"nobody":            {func(r *store.ActRequest) { r.Operator = "" }, "say who"},
-		"a long name":       {func(r *store.ActRequest) { r.Operator = strings.Repeat("é", 65) }, "at most 64"},
-		"a control code":    {func(r *store.ActRequest) { r.Operator = "ann\x00" }, "printable"},
-		"bad UTF-8":         {func(r *store.ActRequest) { r.Operator = "ann\xff" }, "printable"},
-		"a reserved name":   {func(r *store.ActRequest) { r.Operator = "reply" }, "means something else"},
-		"another":           {func(r *store.ActRequest) { r.Operator = "readings" }, "means something else"},
-		"confirm, no why":   {func(r *store.ActRequest) { r.Reason = "" }, "say how you know"},
-		"disown, no why":    {func(r *store.ActRequest) { r.Act, r.Reason = store.ActConfirmNotRegistered, "" }, "say how you know"},
-		"a novel":           {func(r *store.ActRequest) { r.Reason = strings.Repeat("x", 501) }, "at most 500"},
-		"more than a line":  {func(r *store.ActRequest) { r.Reason = "a\nb" }, "one line"},
-		"all is well":       {func(*store.ActRequest) {}, ""},
-		"as long as it may": {func(r *store.ActRequest) { r.Operator, r.Reason = strings.Repeat("é", 64), strings.Repeat("é", 500) }, ""},
+		"no act":            {func(r *operator.Request) { r.Act = "delete" }, `no act "delete"`},
+		"nobody":            {func(r *operator.Request) { r.Operator = "" }, "say who"},
+		"a long name":       {func(r *operator.Request) { r.Operator = strings.Repeat("é", 65) }, "at most 64"},
+		"a control code":    {func(r *operator.Request) { r.Operator = "ann\x00" }, "printable"},
+		"bad UTF-8":         {func(r *operator.Request) { r.Operator = "ann\xff" }, "printable"},
+		"a reserved name":   {func(r *operator.Request) { r.Operator = "reply" }, "means something else"},
+		"another":           {func(r *operator.Request) { r.Operator = "readings" }, "means something else"},
+		"confirm, no why":   {func(r *operator.Request) { r.Reason = "" }, "say how you know"},
+		"disown, no why":    {func(r *operator.Request) { r.Act, r.Reason = operator.ConfirmNotRegistered, "" }, "say how you know"},
+		"a novel":           {func(r *operator.Request) { r.Reason = strings.Repeat("x", 501) }, "at most 500"},
+		"more than a line":  {func(r *operator.Request) { r.Reason = "a\nb" }, "one line"},
+		"all is well":       {func(*operator.Request) {}, ""},
+		"as long as it may": {func(r *operator.Request) { r.Operator, r.Reason = strings.Repeat("é", 64), strings.Repeat("é", 500) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, _ := b.unconfirmed(strings.ReplaceAll(name, " ", "-") + ".nl")
-			r := request(store.ActConfirmRegistered, h.ids()...)
+			r := request(operator.ConfirmRegistered, h.ids()...)
 			c.change(&r)
-			_, err := b.store.CarryOut(t.Context(), r)
+			_, err := b.store.Operator.CarryOut(t.Context(), r)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -170,7 +173,7 @@ func TestActRequestsAreChecked(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
-			if _, err := b.store.PlanAct(t.Context(), r); err == nil {
+			if _, err := b.store.Operator.Plan(t.Context(), r); err == nil {
 				t.Error("it was planned all the same")
 			}
 			b.wantState(h.jobs[0].ID, "unconfirmed")
@@ -181,9 +184,9 @@ func TestActRequestsAreChecked(t *testing.T) {
 func TestOrdersOf(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	o := b.submit(newOrder(store.Whois, "r"), "a.nl").Order
+	o := b.submit(newOrder(record.Whois, "r"), "a.nl").Order
 	id := get[uuid.UUID](b, `SELECT id FROM jobs`)
-	got, err := b.store.OrdersOf(t.Context(), []uuid.UUID{id, newID()})
+	got, err := b.store.Operator.OrdersOf(t.Context(), []uuid.UUID{id, newID()})
 	if diff := cmp.Diff(map[uuid.UUID]int64{id: o.ID}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -194,18 +197,18 @@ func TestReadingsAreRead(t *testing.T) {
 	b := setup(t)
 	h, _ := b.lost("a.nl")
 	id := h.jobs[0].ID
-	again := b.again(store.Register, 1)
-	call := newCall(again.claim, store.OpCheck)
-	if err := b.store.StartCall(t.Context(), call); err != nil {
+	again := b.again(record.Register, 1)
+	call := newCall(again.claim, record.OpCheck)
+	if err := b.store.Ledger.StartCall(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	b.read(again.claim, call.ID, store.Reading{Job: id, Availability: store.Taken, Status: "active"})
-	got, err := b.store.Readings(t.Context(), id)
+	b.read(again.claim, call.ID, ledger.Reading{Job: id, Availability: record.Taken, Status: "active"})
+	got, err := b.store.Operator.Readings(t.Context(), id)
 	if err != nil || len(got) != 1 || got[0].ReadAt.IsZero() {
 		t.Fatalf("readings %+v, %v", got, err)
 	}
 	got[0].ReadAt = time.Time{}
-	if diff := cmp.Diff(store.RecordedReading{Call: call.ID, Availability: store.Taken, Status: "active"}, got[0]); diff != "" {
+	if diff := cmp.Diff(operator.RecordedReading{Call: call.ID, Availability: record.Taken, Status: "active"}, got[0]); diff != "" {
 		t.Errorf("reading (-want +got):\n%s", diff)
 	}
 }

@@ -4,32 +4,35 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // Of all jobs only those go at once that wait for their next attempt, and none whose paid call has no answer.
 func TestRetryNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	other := b.running(store.Register, "other.nl")
-	b.settle(other, store.Retry(other.ids()[0], time.Hour, "busy"))
+	other := b.running(record.Register, "other.nl")
+	b.settle(other, ledger.Retry(other.ids()[0], time.Hour, "busy"))
 	jobs := b.everyStanding()
-	check := b.running(store.Whois, "check.nl")
-	b.settle(check, store.Retry(check.ids()[0], time.Hour, "busy"))
-	due := b.running(store.Whois, "due.nl")
-	b.settle(due, store.Retry(due.ids()[0], 0, "busy"))
+	check := b.running(record.Whois, "check.nl")
+	b.settle(check, ledger.Retry(check.ids()[0], time.Hour, "busy"))
+	due := b.running(record.Whois, "due.nl")
+	b.settle(due, ledger.Retry(due.ids()[0], 0, "busy"))
 	ids := append([]uuid.UUID{check.ids()[0], due.ids()[0], other.ids()[0]}, b.all(jobs)...)
 	wakes := map[string]time.Time{"sent": b.job(jobs["sent"]).WakeAt}
 
-	report := b.carryOut(request(store.ActRetryNow, ids...))
-	b.wantReport(report, 3, map[store.Skip]int{
-		store.SkipEnded: 6, store.SkipUnconfirmed: 1, store.SkipNotWaiting: 4, store.SkipUnanswered: 1,
+	report := b.carryOut(request(operator.RetryNow, ids...))
+	b.wantReport(report, 3, map[operator.Skip]int{
+		operator.SkipEnded: 6, operator.SkipUnconfirmed: 1, operator.SkipNotWaiting: 4, operator.SkipUnanswered: 1,
 	})
 	for _, id := range []uuid.UUID{check.ids()[0], other.ids()[0], jobs["refused"]} {
 		j := b.job(id)
-		if acts := b.acts(id); j.State != store.Retrying || len(acts) != 1 || acts[0].Act != store.ActRetryNow || acts[0].StateBefore != store.Retrying {
+		if acts := b.acts(id); j.State != record.Retrying || len(acts) != 1 || acts[0].Act != operator.RetryNow || acts[0].StateBefore != record.Retrying {
 			t.Errorf("%s is %s, acts %+v", j.Domain, j.State, acts)
 		}
 		b.wantWake(j.WakeAt, 0)
@@ -37,7 +40,7 @@ func TestRetryNow(t *testing.T) {
 	if got := b.job(jobs["sent"]).WakeAt; !got.Equal(wakes["sent"]) {
 		t.Errorf("an unanswered call's wait went from %s to %s", wakes["sent"], got)
 	}
-	if again := b.carryOut(request(store.ActRetryNow, check.ids()...)); again.Changed() != 0 || again.Skipped()[store.SkipNotWaiting] != 1 {
+	if again := b.carryOut(request(operator.RetryNow, check.ids()...)); again.Changed() != 0 || again.Skipped()[operator.SkipNotWaiting] != 1 {
 		t.Errorf("again: %+v", again)
 	}
 }
@@ -53,19 +56,19 @@ func (b *bench) all(jobs map[string]uuid.UUID) []uuid.UUID {
 // Who lets a job go sooner gives it no other try: what it was refused for still ends it.
 func TestRetryNowIsNoNewLife(t *testing.T) {
 	t.Parallel()
-	for act, refused := range map[store.Act]bool{"": true, store.ActRetryNow: true} {
+	for act, refused := range map[operator.Act]bool{"": true, operator.RetryNow: true} {
 		b := setup(t).in(t)
-		h := b.running(store.Register, "a.nl")
+		h := b.running(record.Register, "a.nl")
 		call := b.intend(h)
-		b.settlePaid(h, call, map[string]store.PaidTransition{"a.nl": {
-			Transition: store.RetryFree(h.ids()[0], time.Hour, "bad holder"), Attempt: store.AttemptRefused, StatusCode: 422, Message: "bad holder",
+		b.settlePaid(h, call, map[string]ledger.PaidTransition{"a.nl": {
+			Transition: ledger.RetryFree(h.ids()[0], time.Hour, "bad holder"), Attempt: record.AttemptRefused, StatusCode: 422, Message: "bad holder",
 		}})
 		if act != "" {
 			b.carryOut(request(act, h.ids()...))
 		}
 		b.exec(`UPDATE jobs SET wake_at = now()`)
-		again := b.again(store.Register, 1)
-		histories, err := b.store.Histories(t.Context(), again.claim, store.Proof{Checks: 1})
+		again := b.again(record.Register, 1)
+		histories, err := b.store.Ledger.Histories(t.Context(), again.claim, ledger.Proof{Checks: 1})
 		if err != nil || histories[h.ids()[0]].Refused != refused {
 			t.Errorf("%q: %+v, %v", act, histories, err)
 		}
@@ -77,12 +80,12 @@ func TestAuditAfterRetryNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	jobs := b.everyStanding()
-	b.carryOut(request(store.ActCancel, jobs["refused"]))
+	b.carryOut(request(operator.Cancel, jobs["refused"]))
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE id = $1`, jobs["refused"])
-	if r := b.carryOut(request(store.ActRetryNow, jobs["refused"])); r.Changed() != 1 {
+	if r := b.carryOut(request(operator.RetryNow, jobs["refused"])); r.Changed() != 1 {
 		t.Fatalf("it was not let go: %+v", r)
 	}
-	report, err := b.store.Audit(t.Context(), store.AuditOptions{Grace: time.Hour})
+	report, err := b.store.Audit.Run(t.Context(), audit.Options{Grace: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgtest"
@@ -34,12 +38,12 @@ func TestOpenRefusesAnotherSchema(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			b.exec(c.change)
-			wantSchemaError(t, b.url, store.SchemaError{Have: c.have, Want: latest}, c.says)
+			wantSchemaError(t, b.url, pg.SchemaError{Have: c.have, Want: latest}, c.says)
 		})
 	}
 	t.Run("empty database", func(t *testing.T) {
 		t.Parallel()
-		wantSchemaError(t, pgtest.New(t), store.SchemaError{Want: latest}, "run `bulkreg migrate`")
+		wantSchemaError(t, pgtest.New(t), pg.SchemaError{Want: latest}, "run `bulkreg migrate`")
 	})
 }
 
@@ -68,10 +72,10 @@ func TestOpenAcceptsARangeOfSchemas(t *testing.T) {
 			b := setup(t)
 			b.exec(newer, latest, c.after)
 			if !c.opens {
-				wantSchemaError(t, b.url, store.SchemaError{Have: latest + 1, Want: latest}, "newer than this bulkreg knows")
+				wantSchemaError(t, b.url, pg.SchemaError{Have: latest + 1, Want: latest}, "newer than this bulkreg knows")
 				return
 			}
-			b.submit(newOrder(store.Whois, "r"), "a.nl")
+			b.submit(newOrder(record.Whois, "r"), "a.nl")
 			if err := b.open(store.Options{}).Ping(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -90,13 +94,13 @@ func TestOpenKnowsAnEarlierRelease(t *testing.T) {
 	b.exec(`DROP TABLE schema_versions, lineage`)
 	b.exec(`DELETE FROM ` + migrations.VersionTable + ` WHERE version_id > 9`)
 	b.exec(`ALTER TABLE ` + migrations.VersionTable + ` RENAME TO goose_db_version`)
-	wantSchemaError(t, b.url, store.SchemaError{Have: 9, Want: latest}, "at version 9")
+	wantSchemaError(t, b.url, pg.SchemaError{Have: 9, Want: latest}, "at version 9")
 }
 
-func wantSchemaError(t *testing.T, url string, want store.SchemaError, says string) {
+func wantSchemaError(t *testing.T, url string, want pg.SchemaError, says string) {
 	t.Helper()
 	s, err := store.Open(t.Context(), url, store.Options{})
-	var got *store.SchemaError
+	var got *pg.SchemaError
 	if !errors.As(err, &got) || *got != want || s != nil {
 		t.Fatalf("opened %v, error %v; want %+v", s, err, want)
 	}
@@ -107,7 +111,7 @@ func wantSchemaError(t *testing.T, url string, want store.SchemaError, says stri
 
 func TestSchemaErrorTellsWhatToRun(t *testing.T) {
 	t.Parallel()
-	for e, want := range map[store.SchemaError]string{
+	for e, want := range map[pg.SchemaError]string{
 		{Have: 0, Want: 3}: "the database has no bulkreg schema: run `bulkreg migrate`",
 		{Have: 2, Want: 3}: "the database schema is at version 2, this bulkreg needs 3: run `bulkreg migrate`",
 		{Have: 4, Want: 3}: "the database schema is at version 4, newer than this bulkreg knows (3): run a newer bulkreg",
@@ -122,10 +126,10 @@ func TestOpenKeepsToItsBounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.open(store.Options{MaxConns: 2})
-	o := b.submit(newOrder(store.Whois, "r"), "a.nl", "b.nl").Order
+	o := b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl").Order
 	var stops []func()
 	for range 2 { // a reader holds its connection until it is done
-		next, stop := iter.Pull2(s.Jobs(t.Context(), o.ID, store.JobFilter{}))
+		next, stop := iter.Pull2(s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}))
 		defer stop()
 		if _, err, ok := next(); err != nil || !ok {
 			t.Fatal(err)

@@ -6,31 +6,34 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 )
 
 func TestDurabilityDecides(t *testing.T) {
 	t.Parallel()
-	safe := store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
+	safe := pg.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
 	for name, c := range map[string]struct {
-		change func(*store.Durability)
+		change func(*pg.Durability)
 		off    []string // refused for these
 		warns  bool
 	}{
-		"as it must be":            {func(*store.Durability) {}, nil, false},
-		"no fsync":                 {func(d *store.Durability) { d.Fsync = false }, []string{"fsync=off"}, false},
-		"no full pages":            {func(d *store.Durability) { d.FullPageWrites = false }, []string{"full_page_writes=off"}, false},
-		"neither":                  {func(d *store.Durability) { d.Fsync, d.FullPageWrites = false, false }, []string{"fsync=off", "full_page_writes=off"}, false},
-		"commits that do not wait": {func(d *store.Durability) { d.SynchronousCommit = false }, nil, true},
-		"nothing, and allowed":     {func(d *store.Durability) { *d = store.Durability{UnsafeAllowed: true} }, nil, false},
+		"as it must be":            {func(*pg.Durability) {}, nil, false},
+		"no fsync":                 {func(d *pg.Durability) { d.Fsync = false }, []string{"fsync=off"}, false},
+		"no full pages":            {func(d *pg.Durability) { d.FullPageWrites = false }, []string{"full_page_writes=off"}, false},
+		"neither":                  {func(d *pg.Durability) { d.Fsync, d.FullPageWrites = false, false }, []string{"fsync=off", "full_page_writes=off"}, false},
+		"commits that do not wait": {func(d *pg.Durability) { d.SynchronousCommit = false }, nil, true},
+		"nothing, and allowed":     {func(d *pg.Durability) { *d = pg.Durability{UnsafeAllowed: true} }, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := safe
 			c.change(&d)
 			err := d.Refusal()
-			var unsafe *store.UnsafeError
+			var unsafe *pg.UnsafeError
 			switch {
 			case c.off == nil && err != nil:
 				t.Errorf("refused: %v", err)
@@ -48,17 +51,17 @@ func TestDurabilityDecides(t *testing.T) {
 
 func TestWarningsNameWhatMayBeForgotten(t *testing.T) {
 	t.Parallel()
-	safe := store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
+	safe := pg.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}
 	for name, c := range map[string]struct {
-		change func(*store.Durability)
+		change func(*pg.Durability)
 		want   []string
 	}{
-		"a standby that commits wait for": {func(d *store.Durability) { d.Standbys = 1 }, nil},
-		"one that they do not":            {func(d *store.Durability) { d.Standbys, d.Asynchronous = 2, 1 }, []string{"1 of its 2 standbys", "synchronous_standby_names"}},
-		"an origin that is not told":      {func(d *store.Durability) { d.OriginHidden = true }, []string{"goes unnoticed", "pg_control_system"}},
-		"both": {func(d *store.Durability) { d.Standbys, d.Asynchronous, d.OriginHidden = 1, 1, true },
+		"a standby that commits wait for": {func(d *pg.Durability) { d.Standbys = 1 }, nil},
+		"one that they do not":            {func(d *pg.Durability) { d.Standbys, d.Asynchronous = 2, 1 }, []string{"1 of its 2 standbys", "synchronous_standby_names"}},
+		"an origin that is not told":      {func(d *pg.Durability) { d.OriginHidden = true }, []string{"goes unnoticed", "pg_control_system"}},
+		"both": {func(d *pg.Durability) { d.Standbys, d.Asynchronous, d.OriginHidden = 1, 1, true },
 			[]string{"1 of its 1 standbys", "; besides, ", "goes unnoticed"}},
-		"both, and allowed": {func(d *store.Durability) {
+		"both, and allowed": {func(d *pg.Durability) {
 			d.Standbys, d.Asynchronous, d.OriginHidden, d.UnsafeAllowed = 1, 1, true, true
 		}, nil},
 	} {
@@ -82,15 +85,15 @@ func TestDurabilityOfAServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		options    pgserver.Options
 		parameters string // of the URL
-		want       store.Durability
+		want       pg.Durability
 	}{
-		"throwaway": {pgserver.Options{}, "", store.Durability{UnsafeAllowed: true}},
+		"throwaway": {pgserver.Options{}, "", pg.Durability{UnsafeAllowed: true}},
 		"durable": {pgserver.Options{Durable: true}, "",
-			store.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}},
+			pg.Durability{Fsync: true, FullPageWrites: true, SynchronousCommit: true}},
 		"unsafe": {pgserver.Options{Durable: true, Settings: map[string]string{"fsync": "off"}}, "",
-			store.Durability{FullPageWrites: true, SynchronousCommit: true}},
+			pg.Durability{FullPageWrites: true, SynchronousCommit: true}},
 		"unsafe, and allowed by who connects": {pgserver.Options{Durable: true, Settings: map[string]string{"full_page_writes": "off"}},
-			"&bulkreg.unsafe=allow", store.Durability{Fsync: true, SynchronousCommit: true, UnsafeAllowed: true}},
+			"&bulkreg.unsafe=allow", pg.Durability{Fsync: true, SynchronousCommit: true, UnsafeAllowed: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,7 +136,7 @@ func TestPromisesAreCommittedSynchronously(t *testing.T) {
 			b.exec(`CREATE TRIGGER note BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION note()`)
 			b.exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = ` + byDefault + `', current_database()); END $$`)
 			b.store = b.open(store.Options{})
-			h := b.running(store.Register, "a.nl")
+			h := b.running(record.Register, "a.nl")
 			b.intend(h)
 			if got := list[string](b, `SELECT setting FROM seen`); !slices.Equal(got, []string{want, want}) {
 				t.Errorf("the order and its intent were committed with %q, want %s", got, want)

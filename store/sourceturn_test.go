@@ -6,15 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // of submits an order of a source, of so many chunks of one job each.
-func (b *bench) of(source, reference string, chunks int) store.Order {
+func (b *bench) of(source, reference string, chunks int) record.Order {
 	b.t.Helper()
-	n := newOrder(store.Whois, reference)
+	n := newOrder(record.Whois, reference)
 	n.Source, n.ChunkSize = source, 1
 	return b.submit(n, names(source+"-"+reference, chunks)...).Order
 }
@@ -30,9 +33,9 @@ func TestSourcesTakeTurns(t *testing.T) {
 				b.of("flood", fmt.Sprint("f", i), 1)
 			}
 			b.of("shop", "s", 6)
-			lot := lotOf(store.Whois)
+			lot := lotOf(record.Whois)
 			if remembered {
-				lot.Turns = &store.Turns{}
+				lot.Turns = &delivery.Turns{}
 			}
 			took := map[string]int{}
 			for range 6 { // one at a time
@@ -55,9 +58,9 @@ func TestSourcesTakeTurns(t *testing.T) {
 	}
 }
 
-func (b *bench) take(lot *store.Lot, limit int) []store.Delivery {
+func (b *bench) take(lot *delivery.Lot, limit int) []record.Delivery {
 	b.t.Helper()
-	deliveries, err := b.store.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -81,8 +84,8 @@ func TestOrdersTakeTurnsWithinTheirSource(t *testing.T) {
 	}
 	b.of("shop", "a", 2)
 	b.of("shop", "b", 1)
-	lot := lotOf(store.Whois)
-	lot.Turns = &store.Turns{}
+	lot := lotOf(record.Whois)
+	lot.Turns = &delivery.Turns{}
 	var got []string
 	for range 10 {
 		for _, d := range b.take(&lot, 1) {
@@ -103,7 +106,7 @@ func TestFirstOfEachSourceFirst(t *testing.T) {
 	for _, source := range []string{"x", "y", "z"} {
 		b.of(source, "o", 5)
 	}
-	lot, first := lotOf(store.Whois), map[string]bool{}
+	lot, first := lotOf(record.Whois), map[string]bool{}
 	b.of("x", "p", 5)
 	for _, d := range b.take(&lot, 9)[:3] {
 		first[d.Source] = true
@@ -123,7 +126,7 @@ func TestPausedSourcesTakeNoTurn(t *testing.T) {
 		}
 	}
 	b.of("shop", "s", 5)
-	lot := lotOf(store.Whois)
+	lot := lotOf(record.Whois)
 	if got := b.take(&lot, 4); len(got) != 4 {
 		t.Errorf("took %d of 4", len(got))
 	}
@@ -139,7 +142,7 @@ func TestSourcesTakeTurnsWithWhatIsDue(t *testing.T) {
 	b.exec(`UPDATE jobs SET wake_at = now() - make_interval(secs => 10 - seq) WHERE order_id = $1`, shop.ID)
 	b.exec(`UPDATE jobs SET wake_at = now() + interval '1 hour' WHERE order_id = $1`, idle.ID)
 	for range 3 {
-		deliveries, err := b.store.TakeDue(t.Context(), lotOf(store.Whois), 10, 100, time.Hour)
+		deliveries, err := b.store.Delivery.TakeDue(t.Context(), lotOf(record.Whois), 10, 100, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +167,7 @@ func TestManySourcesWithDueJobs(t *testing.T) {
 	}
 	b.exec(`UPDATE jobs SET wake_at = now()`)
 	for range 4 {
-		if _, err := b.store.TakeDue(t.Context(), lotOf(store.Whois), 3, 100, time.Hour); err != nil {
+		if _, err := b.store.Delivery.TakeDue(t.Context(), lotOf(record.Whois), 3, 100, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,13 +193,13 @@ func TestTurnsOfSourcesAreCheap(t *testing.T) {
 		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn) SELECT id, 1, 1, 'whois', 'plain', 'default', turn FROM made`, sources, orders)
 	for _, known := range []string{"unknown to", "known to"} { // the planner
 		if n := b.entriesRead("chunks", func(s *store.Store) error {
-			_, err := s.TakeFresh(t.Context(), store.Lot{Kind: store.Whois, Lane: store.Plain, Account: "default", After: 500}, 10, time.Hour)
+			_, err := s.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: 500}, 10, time.Hour)
 			return err
 		}); n > 6*(sources+10) {
 			t.Errorf("taking chunks read %d index entries; sizes are %s the planner", n, known)
 		}
 		if n := b.entriesRead("jobs", func(s *store.Store) error {
-			_, err := s.TakeDue(t.Context(), lotOf(store.Whois), 10, 100, time.Hour)
+			_, err := s.Delivery.TakeDue(t.Context(), lotOf(record.Whois), 10, 100, time.Hour)
 			return err
 		}); n > 8*(sources+10) {
 			t.Errorf("taking due jobs read %d index entries; sizes are %s the planner", n, known)

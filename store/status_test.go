@@ -7,21 +7,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
 )
 
-func (b *bench) status() store.Status {
+func (b *bench) status() fleet.Status {
 	b.t.Helper()
-	st, err := b.store.Status(b.t.Context())
+	st, err := b.store.Fleet.Status(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return st
 }
 
-func lotText(l store.LotStatus) string {
+func lotText(l fleet.LotStatus) string {
 	return fmt.Sprintf("%s/%s running %d, queued %d, waiting %d, held %d, workers %d", l.Kind, l.Account, l.Running, l.Queued, l.Waiting, l.Held, l.Workers)
 }
 
@@ -38,17 +45,17 @@ func TestStatusOfNothing(t *testing.T) {
 func TestStatusCountsWork(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Whois, "w"), names("w", 7)...)
+	b.submit(newOrder(record.Whois, "w"), names("w", 7)...)
 	if got := lotText(b.status().Lots[0]); got != "whois/default running 0, queued 7, waiting 0, held 0, workers 0" {
 		t.Errorf("fresh: %s", got)
 	}
-	h := b.running(store.Register, names("r", 5)...)
+	h := b.running(record.Register, names("r", 5)...)
 	if got := lotText(b.status().Lots[0]); got != "register/default running 5, queued 0, waiting 0, held 0, workers 0" {
 		t.Errorf("running: %s", got)
 	}
 	ids := h.ids()
-	b.settle(h, store.Retry(ids[0], time.Hour, "busy"), store.Retry(ids[1], 2*time.Hour, "busy"), store.Hold(ids[2], "no money"),
-		store.Fail(ids[3], store.Rejected, "no"), store.Retry(ids[4], time.Hour, "busy"))
+	b.settle(h, ledger.Retry(ids[0], time.Hour, "busy"), ledger.Retry(ids[1], 2*time.Hour, "busy"), ledger.Hold(ids[2], "no money"),
+		ledger.Fail(ids[3], record.Rejected, "no"), ledger.Retry(ids[4], time.Hour, "busy"))
 	st := b.status()
 	if got := lotText(st.Lots[0]); got != "register/default running 0, queued 0, waiting 3, held 1, workers 0" {
 		t.Errorf("settled: %s", got)
@@ -76,7 +83,7 @@ func TestStatusCountsWork(t *testing.T) {
 func TestStatusCountsNoSettledRegistrationAsRunning(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h := b.running(store.Register, names("p", 3)...)
+	h := b.running(record.Register, names("p", 3)...)
 	call := b.intend(h)
 	settled := registered(h)
 	delete(settled, h.jobs[2].Domain)
@@ -98,11 +105,11 @@ func TestStatusNamesWhatWaitsForAPerson(t *testing.T) {
 	if len(st.Unconfirmed) != 1 || st.Unconfirmed[0].Jobs != 2 || st.Unconfirmed[0].Reference == "" {
 		t.Fatalf("unconfirmed: %+v", st.Unconfirmed)
 	}
-	b.carryOut(store.ActRequest{Act: store.ActConfirmRegistered, Operator: "ann", Reason: "ours", Jobs: h.ids()})
+	b.carryOut(operator.Request{Act: operator.ConfirmRegistered, Operator: "ann", Reason: "ours", Jobs: h.ids()})
 	if st := b.status(); len(st.Unconfirmed) != 0 {
 		t.Errorf("confirmed: %+v", st.Unconfirmed)
 	}
-	other := b.running(store.Whois, "c.nl")
+	other := b.running(record.Whois, "c.nl")
 	b.passLease(other.claim)
 	b.exec(`UPDATE claims SET lease_until = now() - interval '2 minutes' WHERE id = $1`, other.claim)
 	if st := b.status(); st.Rescue.Claims != 1 || st.At.Sub(st.Rescue.Since) < time.Minute {
@@ -114,7 +121,7 @@ func TestStatusNamesWhatWaitsForAPerson(t *testing.T) {
 func TestStatusScansNoTable(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.submit(newOrder(store.Register, "large"), names("x", 3000)...)
+	b.submit(newOrder(record.Register, "large"), names("x", 3000)...)
 	conn, err := b.db.Acquire(t.Context()) // whose statistics are told before it is asked
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +138,10 @@ func TestStatusScansNoTable(t *testing.T) {
 	const read = `SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname IN ('jobs', 'chunks', 'claims')`
 	before := get[int64](b, read)
 	reader := b.open(store.Options{MaxConns: 1})
-	if _, err := reader.Status(t.Context()); err != nil {
+	if _, err := reader.Fleet.Status(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := reader.OrdersNeedingPerson(t.Context(), "", 10); err != nil {
+	if _, err := reader.Orders.NeedingPerson(t.Context(), "", 10); err != nil {
 		t.Fatal(err)
 	}
 	reader.Close() // a connection that ends tells its statistics
@@ -151,7 +158,7 @@ func TestOrdersNeedingPerson(t *testing.T) {
 	b := setup(t)
 	list := func() string {
 		t.Helper()
-		orders, err := b.store.OrdersNeedingPerson(t.Context(), "", 10)
+		orders, err := b.store.Orders.NeedingPerson(t.Context(), "", 10)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,26 +169,26 @@ func TestOrdersNeedingPerson(t *testing.T) {
 		slices.Sort(names)
 		return strings.Join(names, " ")
 	}
-	b.submit(newOrder(store.Register, "fine"), "fine.nl")
-	paused := b.submit(newOrder(store.Whois, "paused"), "p.nl").Order
+	b.submit(newOrder(record.Register, "fine"), "fine.nl")
+	paused := b.submit(newOrder(record.Whois, "paused"), "p.nl").Order
 	if got := list(); got != "" {
 		t.Errorf("nothing waits, and it lists %s", got)
 	}
-	if _, _, err := b.store.PauseOrder(t.Context(), paused, store.Pause{By: "ann"}); err != nil {
+	if _, _, err := b.store.Holds.PauseOrder(t.Context(), paused, holds.Pause{By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(); got != "paused" {
 		t.Errorf("it lists %s", got)
 	}
-	hold := store.NewHold{Account: "default", Reason: store.HoldOutage, Scope: store.ScopeRegister, Words: "x", ProbeEvery: time.Hour}
-	if _, err := b.store.Hold(t.Context(), hold); err != nil {
+	hold := holds.NewHold{Account: "default", Reason: holds.Outage, Scope: holds.ScopeRegister, Words: "x", ProbeEvery: time.Hour}
+	if _, err := b.store.Holds.Hold(t.Context(), hold); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(); got != "paused" {
 		t.Errorf("an outage goes by itself, and it lists %s", got)
 	}
-	hold.Reason = store.HoldPayment
-	if _, err := b.store.Hold(t.Context(), hold); err != nil {
+	hold.Reason = holds.Payment
+	if _, err := b.store.Holds.Hold(t.Context(), hold); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(); got != "fine paused" {
@@ -199,16 +206,16 @@ func TestJobsOfDomain(t *testing.T) {
 	first := newJobs("a.nl", "b.nl")
 	second := newJobs("a.nl")
 	for _, o := range []struct {
-		kind store.Kind
+		kind record.Kind
 		name string
-		jobs []store.NewJob
-	}{{store.Whois, "one", first}, {store.Register, "two", second}} {
-		if _, err := b.store.Submit(t.Context(), newOrder(o.kind, o.name), yielded(o.jobs)); err != nil {
+		jobs []orders.NewJob
+	}{{record.Whois, "one", first}, {record.Register, "two", second}} {
+		if _, err := b.store.Orders.Submit(t.Context(), newOrder(o.kind, o.name), yielded(o.jobs)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ids := map[string]uuid.UUID{"one": first[0].ID}
-	jobs, err := b.store.JobsOfDomain(t.Context(), "a.nl", func(o store.Order) uuid.UUID { return ids[o.Reference] })
+	jobs, err := b.store.Orders.JobsOfDomain(t.Context(), "a.nl", func(o record.Order) uuid.UUID { return ids[o.Reference] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +223,7 @@ func TestJobsOfDomain(t *testing.T) {
 	if len(jobs) != 2 || jobs[0].ID != first[0].ID || jobs[1].ID != second[0].ID {
 		t.Errorf("got %+v", jobs)
 	}
-	if jobs, err := b.store.JobsOfDomain(t.Context(), "c.nl", func(store.Order) uuid.UUID { return first[0].ID }); err != nil || len(jobs) != 0 {
+	if jobs, err := b.store.Orders.JobsOfDomain(t.Context(), "c.nl", func(record.Order) uuid.UUID { return first[0].ID }); err != nil || len(jobs) != 0 {
 		t.Errorf("of another domain: %+v, %v", jobs, err)
 	}
 }

@@ -7,29 +7,32 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // newOrder is an order whose content is told by its reference.
-func newOrder(kind store.Kind, reference string) store.NewOrder {
-	return store.NewOrder{
-		Source: "test", Reference: reference, Kind: kind, Lane: store.Plain, Account: "default",
+func newOrder(kind record.Kind, reference string) orders.NewOrder {
+	return orders.NewOrder{
+		Source: "test", Reference: reference, Kind: kind, Lane: record.Plain, Account: "default",
 		Digest: sha256.Sum256([]byte(reference)), ChunkSize: 10,
 	}
 }
 
-func newJobs(domains ...string) []store.NewJob {
-	jobs := make([]store.NewJob, len(domains))
+func newJobs(domains ...string) []orders.NewJob {
+	jobs := make([]orders.NewJob, len(domains))
 	for i, d := range domains {
-		jobs[i] = store.NewJob{ID: newID(), Domain: d, HolderID: "H-1"}
+		jobs[i] = orders.NewJob{ID: newID(), Domain: d, HolderID: "H-1"}
 	}
 	return jobs
 }
 
-func yielded(jobs []store.NewJob) iter.Seq2[store.NewJob, error] {
-	return func(yield func(store.NewJob, error) bool) {
+func yielded(jobs []orders.NewJob) iter.Seq2[orders.NewJob, error] {
+	return func(yield func(orders.NewJob, error) bool) {
 		for _, j := range jobs {
 			if !yield(j, nil) {
 				return
@@ -38,23 +41,23 @@ func yielded(jobs []store.NewJob) iter.Seq2[store.NewJob, error] {
 	}
 }
 
-func (b *bench) submit(n store.NewOrder, domains ...string) store.Submitted {
+func (b *bench) submit(n orders.NewOrder, domains ...string) orders.Submitted {
 	b.t.Helper()
-	res, err := b.store.Submit(b.t.Context(), n, yielded(newJobs(domains...)))
+	res, err := b.store.Orders.Submit(b.t.Context(), n, yielded(newJobs(domains...)))
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return res
 }
 
-func lotOf(kind store.Kind) store.Lot {
-	return store.Lot{Kind: kind, Lane: store.Plain, Account: "default"}
+func lotOf(kind record.Kind) delivery.Lot {
+	return delivery.Lot{Kind: kind, Lane: record.Plain, Account: "default"}
 }
 
 // fresh takes all fresh jobs of the plain lane.
-func (b *bench) fresh(kind store.Kind) []store.DeliveredJob {
+func (b *bench) fresh(kind record.Kind) []record.DeliveredJob {
 	b.t.Helper()
-	deliveries, err := b.store.TakeFresh(b.t.Context(), lotOf(kind), 1000, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), lotOf(kind), 1000, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -62,24 +65,24 @@ func (b *bench) fresh(kind store.Kind) []store.DeliveredJob {
 }
 
 // due takes all due jobs of the plain lane.
-func (b *bench) due(kind store.Kind) []store.DeliveredJob {
+func (b *bench) due(kind record.Kind) []record.DeliveredJob {
 	b.t.Helper()
-	deliveries, err := b.store.TakeDue(b.t.Context(), lotOf(kind), 1000, 100, time.Hour)
+	deliveries, err := b.store.Delivery.TakeDue(b.t.Context(), lotOf(kind), 1000, 100, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return delivered(deliveries)
 }
 
-func delivered(deliveries []store.Delivery) []store.DeliveredJob {
-	var jobs []store.DeliveredJob
+func delivered(deliveries []record.Delivery) []record.DeliveredJob {
+	var jobs []record.DeliveredJob
 	for _, d := range deliveries {
 		jobs = append(jobs, d.Jobs...)
 	}
 	return jobs
 }
 
-func domainsOf(jobs []store.DeliveredJob) []string {
+func domainsOf(jobs []record.DeliveredJob) []string {
 	domains := make([]string, len(jobs))
 	for i, j := range jobs {
 		domains[i] = j.Domain
@@ -90,7 +93,7 @@ func domainsOf(jobs []store.DeliveredJob) []string {
 // batch is a claim and the jobs it got, in the order of their domains.
 type batch struct {
 	claim uuid.UUID
-	jobs  []store.ClaimedJob
+	jobs  []ledger.ClaimedJob
 }
 
 func (h batch) ids() []uuid.UUID {
@@ -101,22 +104,22 @@ func (h batch) ids() []uuid.UUID {
 	return ids
 }
 
-func newClaim(kind store.Kind) store.Claim {
-	return store.Claim{ID: newID(), Kind: kind, Account: "default", Worker: "host/1", Lease: time.Hour}
+func newClaim(kind record.Kind) ledger.Claim {
+	return ledger.Claim{ID: newID(), Kind: kind, Account: "default", Worker: "host/1", Lease: time.Hour}
 }
 
-func (b *bench) claim(c store.Claim, jobs []store.DeliveredJob) batch {
+func (b *bench) claim(c ledger.Claim, jobs []record.DeliveredJob) batch {
 	b.t.Helper()
-	got, err := b.store.Claim(b.t.Context(), c, jobs)
+	got, err := b.store.Ledger.Claim(b.t.Context(), c, jobs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	slices.SortFunc(got, func(x, y store.ClaimedJob) int { return strings.Compare(x.Domain, y.Domain) })
+	slices.SortFunc(got, func(x, y ledger.ClaimedJob) int { return strings.Compare(x.Domain, y.Domain) })
 	return batch{claim: c.ID, jobs: got}
 }
 
 // running submits, delivers and claims jobs with these domains.
-func (b *bench) running(kind store.Kind, domains ...string) batch {
+func (b *bench) running(kind record.Kind, domains ...string) batch {
 	b.t.Helper()
 	b.submit(newOrder(kind, "of "+domains[0]), domains...)
 	h := b.claim(newClaim(kind), b.fresh(kind))
@@ -127,7 +130,7 @@ func (b *bench) running(kind store.Kind, domains ...string) batch {
 }
 
 // again takes jobs that are due and claims them anew.
-func (b *bench) again(kind store.Kind, n int) batch {
+func (b *bench) again(kind record.Kind, n int) batch {
 	b.t.Helper()
 	h := b.claim(newClaim(kind), b.due(kind))
 	if len(h.jobs) != n {
@@ -136,24 +139,24 @@ func (b *bench) again(kind store.Kind, n int) batch {
 	return h
 }
 
-func newCall(claim uuid.UUID, op store.Op) store.NewCall {
-	return store.NewCall{ID: newID(), ClaimID: claim, Op: op, Size: 1, Timeout: time.Minute, Lease: time.Hour}
+func newCall(claim uuid.UUID, op record.Op) ledger.NewCall {
+	return ledger.NewCall{ID: newID(), ClaimID: claim, Op: op, Size: 1, Timeout: time.Minute, Lease: time.Hour}
 }
 
 // read records what WHOIS said in a call.
-func (b *bench) read(claim, call uuid.UUID, readings ...store.Reading) {
+func (b *bench) read(claim, call uuid.UUID, readings ...ledger.Reading) {
 	b.t.Helper()
-	r := store.CheckResult{Call: store.CallResult{ID: call, Status: 200}, Readings: readings}
-	if _, err := b.store.SettleCheck(b.t.Context(), claim, r); err != nil {
+	r := ledger.CheckResult{Call: ledger.CallResult{ID: call, Status: 200}, Readings: readings}
+	if _, err := b.store.Ledger.SettleCheck(b.t.Context(), claim, r); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
 // settleRead settles a transition that holds only by the readings, and wants it to.
-func (b *bench) settleRead(h batch, t store.Transition) {
+func (b *bench) settleRead(h batch, t ledger.Transition) {
 	b.t.Helper()
-	r := store.CheckResult{Transitions: []store.Transition{store.ByReadings(t)}}
-	if n, err := b.store.SettleCheck(b.t.Context(), h.claim, r); err != nil || n != 1 {
+	r := ledger.CheckResult{Transitions: []ledger.Transition{ledger.ByReadings(t)}}
+	if n, err := b.store.Ledger.SettleCheck(b.t.Context(), h.claim, r); err != nil || n != 1 {
 		b.t.Fatalf("settled %d, %v", n, err)
 	}
 }
@@ -171,8 +174,8 @@ func (b *bench) intend(h batch, cleared ...uuid.UUID) uuid.UUID {
 		b.overdue()
 		b.checked(h)
 	}
-	in := store.Intent{Call: newCall(h.claim, store.OpRegister), Jobs: h.ids(), Cleared: cleared}
-	sent, err := b.store.Intend(b.t.Context(), in)
+	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Cleared: cleared}
+	sent, err := b.store.Ledger.Intend(b.t.Context(), in)
 	if err != nil || len(sent) != len(h.jobs) {
 		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
 	}
@@ -187,9 +190,9 @@ func (b *bench) passLease(claim uuid.UUID) {
 	}
 }
 
-func (b *bench) job(id uuid.UUID) store.Job {
+func (b *bench) job(id uuid.UUID) record.Job {
 	b.t.Helper()
-	j, _, err := b.store.FindJob(b.t.Context(), id)
+	j, _, err := b.store.Orders.FindJob(b.t.Context(), id)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -197,7 +200,7 @@ func (b *bench) job(id uuid.UUID) store.Job {
 }
 
 // standing is a job's state and outcome, as in "failed taken".
-func standing(j store.Job) string {
+func standing(j record.Job) string {
 	if j.Outcome == "" {
 		return string(j.State)
 	}
@@ -211,9 +214,9 @@ func (b *bench) wantState(id uuid.UUID, want string) {
 	}
 }
 
-func (b *bench) attempt(call, job uuid.UUID) store.AttemptState {
+func (b *bench) attempt(call, job uuid.UUID) record.AttemptState {
 	b.t.Helper()
-	return get[store.AttemptState](b, `SELECT state FROM attempts WHERE call_id = $1 AND job_id = $2`, call, job)
+	return get[record.AttemptState](b, `SELECT state FROM attempts WHERE call_id = $1 AND job_id = $2`, call, job)
 }
 
 func (b *bench) closed(claim uuid.UUID) bool {
@@ -230,9 +233,9 @@ func (b *bench) wantWake(wake time.Time, in time.Duration) {
 	}
 }
 
-func (b *bench) settle(h batch, transitions ...store.Transition) int {
+func (b *bench) settle(h batch, transitions ...ledger.Transition) int {
 	b.t.Helper()
-	n, err := b.store.Settle(b.t.Context(), h.claim, store.CallResult{ID: newID(), Status: 200}, transitions)
+	n, err := b.store.Ledger.Settle(b.t.Context(), h.claim, ledger.CallResult{ID: newID(), Status: 200}, transitions)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -241,16 +244,16 @@ func (b *bench) settle(h batch, transitions ...store.Transition) int {
 
 func (b *bench) release(claim uuid.UUID, delay time.Duration) int {
 	b.t.Helper()
-	n, err := b.store.Release(b.t.Context(), claim, delay, "")
+	n, err := b.store.Ledger.Release(b.t.Context(), claim, delay, "")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return n
 }
 
-func (b *bench) expire(reconcileAfter time.Duration) store.Expired {
+func (b *bench) expire(reconcileAfter time.Duration) ledger.Expired {
 	b.t.Helper()
-	e, err := b.store.ExpireClaims(b.t.Context(), 100, reconcileAfter)
+	e, err := b.store.Ledger.ExpireClaims(b.t.Context(), 100, reconcileAfter)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // report writes a worker's report past the store, as old as it is said to be.
@@ -15,9 +17,9 @@ func (b *bench) report(name, age, lots, trouble string, stopping bool) {
 		name, age, lots, trouble, stopping)
 }
 
-func (b *bench) stillness(o store.Order) store.Stillness {
+func (b *bench) stillness(o record.Order) fleet.Stillness {
 	b.t.Helper()
-	st, err := b.store.Stillness(b.t.Context(), o)
+	st, err := b.store.Fleet.Stillness(b.t.Context(), o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -25,26 +27,26 @@ func (b *bench) stillness(o store.Order) store.Stillness {
 }
 
 // reasons are those of an order, in short.
-func (b *bench) reasons(o store.Order) string {
+func (b *bench) reasons(o record.Order) string {
 	b.t.Helper()
 	st := b.stillness(o)
 	var parts []string
 	for _, r := range st.Reasons() {
 		part := string(r.Still)
 		switch r.Still {
-		case store.StillHeld:
+		case fleet.StillHeld:
 			part += " " + string(r.Hold.Reason)
-		case store.StillNoWorker:
+		case fleet.StillNoWorker:
 			if part += fmt.Sprintf(" others=%d", r.Others); !r.Since.IsZero() {
 				part += fmt.Sprintf(" seen %.0fs ago", st.At.Sub(r.Since).Seconds())
 			}
-		case store.StillQueuePaused:
+		case fleet.StillQueuePaused:
 			part += fmt.Sprint(" ", r.Queues)
-		case store.StillTrouble:
+		case fleet.StillTrouble:
 			part += " " + r.Worker + ": " + r.Words
-		case store.StillSlots:
+		case fleet.StillSlots:
 			part += fmt.Sprintf(" slots=%d jobs=%d", r.Slots, r.Jobs)
-		case store.StillRetry:
+		case fleet.StillRetry:
 			part += fmt.Sprintf(" in %.0fs", r.Until.Sub(st.At).Seconds())
 		}
 		parts = append(parts, part)
@@ -98,7 +100,7 @@ func TestStillnessOfWorkers(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			tc.reports(b)
-			if got := b.reasons(store.Order{ID: 1, Kind: store.Register, Account: "default"}); got != tc.want {
+			if got := b.reasons(record.Order{ID: 1, Kind: record.Register, Account: "default"}); got != tc.want {
 				t.Errorf("%s, want %s", got, tc.want)
 			}
 		})
@@ -110,8 +112,8 @@ func TestStillnessOfHoldsAndPauses(t *testing.T) {
 	b := setup(t)
 	b.report("a", "0 s", `[{"kind":"register","account":"default","slots":2},{"kind":"whois","account":"default","slots":2}]`, "", false)
 	o := b.holding("one", 2)
-	checks := b.submit(newOrder(store.Whois, "checks"), "a.nl").Order
-	b.hold(store.HoldPayment, store.ScopeRegister)
+	checks := b.submit(newOrder(record.Whois, "checks"), "a.nl").Order
+	b.hold(holds.Payment, holds.ScopeRegister)
 	b.pause("default", "ann", "night")
 	b.pause("brand-b", "ann", "")
 	b.pauseOrder(checks)
@@ -122,7 +124,7 @@ func TestStillnessOfHoldsAndPauses(t *testing.T) {
 		t.Errorf("checks: %s", got)
 	}
 	for _, r := range b.stillness(o).Reasons() {
-		if r.Since.IsZero() || r.Until.IsZero() != (r.Hold.Reason == store.HoldPaused) || r.Hold.Words == "" {
+		if r.Since.IsZero() || r.Until.IsZero() != (r.Hold.Reason == holds.Paused) || r.Hold.Words == "" {
 			t.Errorf("hold %+v", r)
 		}
 	}
@@ -136,7 +138,7 @@ func TestStillnessFindsTheNextRetry(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.report("a", "0 s", `[{"kind":"whois","account":"default","slots":2}]`, "", false)
-	o := b.submit(newOrder(store.Whois, "r"), names("x", 1200)...).Order
+	o := b.submit(newOrder(record.Whois, "r"), names("x", 1200)...).Order
 	if got := b.reasons(o); got != "" {
 		t.Errorf("without a retry: %s", got)
 	}
@@ -145,7 +147,7 @@ func TestStillnessFindsTheNextRetry(t *testing.T) {
 	if got := b.reasons(o); got != "next_retry in 60s" {
 		t.Errorf("the last job: %s", got)
 	}
-	b.submit(newOrder(store.Whois, "another"), names("y", 1100)...)
+	b.submit(newOrder(record.Whois, "another"), names("y", 1100)...)
 	b.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() + interval '10 s' WHERE domain LIKE 'y-%'`)
 	if got := b.reasons(o); got != "" {
 		t.Errorf("behind too many of another order: %s", got)
@@ -161,7 +163,7 @@ func TestStillnessRefusesABrokenReport(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.report("a", "0 s", `[{"kind":"whois","account":"default","slots":"two"}]`, "", false)
-	_, err := b.store.Stillness(t.Context(), store.Order{Kind: store.Whois, Account: "default"})
+	_, err := b.store.Fleet.Stillness(t.Context(), record.Order{Kind: record.Whois, Account: "default"})
 	if err == nil || !strings.Contains(err.Error(), "read report of worker a") {
 		t.Errorf("got %v", err)
 	}

@@ -5,26 +5,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // large is an order of more jobs than a cancel takes in one page.
-func (b *bench) large() store.Order {
+func (b *bench) large() record.Order {
 	b.t.Helper()
-	return b.submit(newOrder(store.Whois, "large"), names("large", 10_001)...).Order
+	return b.submit(newOrder(record.Whois, "large"), names("large", 10_001)...).Order
 }
 
 // A cancel of a large order stops its delivery before the first page, tells how far it is, and leaves nothing behind.
 func TestCancelStopsDeliveryFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	r := request(store.ActCancel)
-	r.Orders = []store.Order{b.large()}
+	r := request(operator.Cancel)
+	r.Orders = []record.Order{b.large()}
 	paused := func() bool { return get[bool](b, `SELECT EXISTS (SELECT FROM order_holds)`) }
 	var looked []int
 	r.Looked = func(jobs int) {
 		looked = append(looked, jobs)
-		deliveries, err := b.store.TakeFresh(t.Context(), lotOf(store.Whois), 1, time.Minute)
+		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 1, time.Minute)
 		if err != nil || len(deliveries) > 0 || !paused() {
 			t.Errorf("after %d jobs: delivered %v, paused %v, %v", jobs, deliveries, paused(), err)
 		}
@@ -39,11 +41,11 @@ func TestCancelStopsDeliveryFirst(t *testing.T) {
 func TestBrokenOffCancelLeavesTheRestPaused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	r := request(store.ActCancel)
-	r.Orders = []store.Order{b.large()}
+	r := request(operator.Cancel)
+	r.Orders = []record.Order{b.large()}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.Looked = func(int) { cancel() }
-	report, err := b.store.CarryOut(ctx, r)
+	report, err := b.store.Operator.CarryOut(ctx, r)
 	if err == nil || report.Changed() != 10_000 || len(report.Paused) != 1 || get[int](b, `SELECT count(*)::int FROM order_holds`) != 1 {
 		t.Errorf("broken off: %v, %+v", err, report)
 	}
@@ -51,7 +53,7 @@ func TestBrokenOffCancelLeavesTheRestPaused(t *testing.T) {
 	if b.carryOut(r); get[int](b, `SELECT count(*)::int FROM order_holds`) != 0 {
 		t.Error("the second cancel leaves it paused")
 	}
-	if _, _, err := b.store.PauseOrder(t.Context(), r.Orders[0], store.Pause{By: "joe", Words: "look first"}); err != nil {
+	if _, _, err := b.store.Holds.PauseOrder(t.Context(), r.Orders[0], holds.Pause{By: "joe", Words: "look first"}); err != nil {
 		t.Fatal(err)
 	}
 	if b.carryOut(r); get[int](b, `SELECT count(*)::int FROM order_holds`) != 1 {

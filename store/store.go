@@ -1,225 +1,51 @@
-// Package store is what bulkreg knows: orders, jobs, chunks, claims, calls and attempts in Postgres, and
-// every statement that reads or changes them.
+// Package store is what bulkreg knows: orders, jobs, chunks, claims, calls and attempts in Postgres. Every statement that reads or
+// changes them stands in one of its rooms, each a package for one concern, on what they share in store/pg.
 //
-// Postgres is the ledger and the clock: times that decide something (leases, wake-ups, deadlines) are
-// made by the database from durations that callers give, so that the clocks of two workers never
-// have to agree. A state changes in one batched statement, fenced on what it may follow.
-//
-// The package knows nothing of Asynq, of HTTP or of what an upstream answer means, and no error of the
-// database driver leaves it: see Error and ErrUnavailable.
+// It knows nothing of Asynq, of HTTP or of what an upstream answer means, and no error of the database driver leaves it.
 package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"slices"
-	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/bulkreg/bulkreg/migrations"
-	"github.com/bulkreg/bulkreg/store/session"
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holders"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/tokens"
 )
 
-// Store is a pool of connections to one migrated database. It is safe for concurrent use.
+// Store is one migrated database, room by room. It is safe for concurrent use.
 type Store struct {
-	pool     *pgxpool.Pool
-	use      session.Use
-	lineage  lineage
-	adopting orderTurns
+	*pg.DB
+	Orders   *orders.Orders
+	Delivery *delivery.Deliveries
+	Ledger   *ledger.Ledger
+	Holds    *holds.Holds
+	Holders  *holders.Holders
+	Tokens   *tokens.Tokens
+	Operator *operator.Operator
+	Fleet    *fleet.Fleet
+	Audit    *audit.Auditor
 }
 
 // Options bounds what a Store takes of its database. The zero value is usable.
-type Options struct {
-	MaxConns       int           // connections at most, the listener's included; default 10
-	ConnectTimeout time.Duration // for one connection; default 5 s
-	// FrozenAfter is how long a transaction may stand still before Postgres ends it; default session.DefaultFrozenAfter.
-	FrozenAfter time.Duration
-	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
-	LockTimeout time.Duration
-}
+type Options = pg.Options
 
 // Open connects to the database at url and refuses one whose schema this binary does not work on: the error is
-// then a *SchemaError.
+// then a *pg.SchemaError.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
-	s, err := connect(ctx, url, opts)
+	db, err := pg.Open(ctx, url, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkSchema(ctx); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	o, h := orders.New(db), holds.New(db)
+	return &Store{
+		DB: db, Orders: o, Delivery: delivery.New(db), Ledger: ledger.New(db), Holds: h, Holders: holders.New(db), Tokens: tokens.New(db),
+		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Audit: audit.New(db),
+	}, nil
 }
-
-func connect(ctx context.Context, url string, opts Options) (*Store, error) {
-	s := &Store{use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout}}
-	cfg, err := session.Config(url, s.use)
-	if errors.Is(err, session.ErrAddress) {
-		return nil, fmt.Errorf("parse DATABASE_URL: %w", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	cfg.MaxConns = 10
-	if opts.MaxConns > 0 {
-		cfg.MaxConns = int32(opts.MaxConns)
-	}
-	cfg.PingTimeout = pingTimeout
-	cfg.AfterConnect, cfg.PrepareConn = s.receive, s.lineage.current
-	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
-		return nil, failure("open connection pool", err)
-	}
-	return s, nil
-}
-
-// receive looks at each new connection before anybody uses it.
-func (s *Store) receive(ctx context.Context, conn *pgx.Conn) error {
-	if err := s.use.Verify(ctx, conn); err != nil {
-		return err
-	}
-	return s.lineage.vouch(ctx, conn)
-}
-
-// pingTimeout is how long a connection that was idle may take to show that it lives. One that does not is given up, and the
-// statement gets another.
-const pingTimeout = 5 * time.Second
-
-// Close waits for running statements and closes every connection.
-func (s *Store) Close() { s.pool.Close() }
-
-// Ping says whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	return failure("ping database", s.pool.Ping(ctx))
-}
-
-// SchemaError says that this binary does not work on the database's schema.
-type SchemaError struct {
-	Have int64 // 0: no schema at all
-	Want int64 // the newest that this binary knows
-}
-
-func (e *SchemaError) Error() string {
-	switch {
-	case e.Have == 0:
-		return "the database has no bulkreg schema: run `bulkreg migrate`"
-	case e.Have < e.Want:
-		return fmt.Sprintf("the database schema is at version %d, this bulkreg needs %d: run `bulkreg migrate`", e.Have, e.Want)
-	default:
-		return fmt.Sprintf("the database schema is at version %d, newer than this bulkreg knows (%d): run a newer bulkreg", e.Have, e.Want)
-	}
-}
-
-// openFailure is the failure of the first statement: it says in one line which setting names that database, and what to do.
-// The driver's own text takes a line for each way it tried, and tells the same of each.
-func openFailure(cfg *pgx.ConnConfig, err error) error {
-	where := addresses(cfg)
-	failed := startFailure(fmt.Sprintf("open the database at %s (DATABASE_URL)", where), err)
-	if errors.Is(failed, ErrUnavailable) {
-		return fmt.Errorf("%w at %s (DATABASE_URL): %s", ErrUnavailable, where, unreachable(err))
-	}
-	return failed
-}
-
-// addresses are where a database is looked for, each once.
-func addresses(cfg *pgx.ConnConfig) string {
-	_, first := pgconn.NetworkAddress(cfg.Host, cfg.Port)
-	all := []string{first}
-	for _, f := range cfg.Fallbacks {
-		if _, address := pgconn.NetworkAddress(f.Host, f.Port); !slices.Contains(all, address) {
-			all = append(all, address)
-		}
-	}
-	return strings.Join(all, ", ")
-}
-
-// unreachable is why a database cannot be reached.
-func unreachable(err error) string {
-	var (
-		pg   *pgconn.PgError
-		dial *net.OpError
-		name *net.DNSError
-	)
-	switch {
-	case errors.As(err, &pg):
-		return fmt.Sprintf("%s (SQLSTATE %s)", pg.Message, pg.Code)
-	case errors.As(err, &dial):
-		return dial.Error()
-	case errors.As(err, &name):
-		return name.Error()
-	}
-	return strings.Join(strings.Fields(err.Error()), " ")
-}
-
-// checkSchema accepts the versions that this binary works on, and newer ones that say that they work with it: a deployment
-// migrates first and then replaces its processes one by one.
-func (s *Store) checkSchema(ctx context.Context) error {
-	newest, err := migrations.Latest()
-	if err != nil {
-		return err
-	}
-	have, err := migrations.Version(ctx, s.pool)
-	if err != nil {
-		return openFailure(s.pool.Config().ConnConfig, err)
-	}
-	if have >= migrations.Oldest && have <= newest {
-		return nil
-	}
-	if have > newest {
-		since, err := migrations.WorksSince(ctx, s.pool, have)
-		if err != nil {
-			return openFailure(s.pool.Config().ConnConfig, err)
-		}
-		if since > 0 && since <= newest {
-			return nil
-		}
-	}
-	return &SchemaError{Have: have, Want: newest}
-}
-
-// querier is a transaction, or the pool where none is needed.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
-
-// begin makes a transaction's commit wait until it is on disk, also where synchronous_commit is off by default: an order
-// that was accepted, or an intent whose call was sent, must not vanish when Postgres crashes. A commit that waits takes
-// every earlier one with it. Other values, such as remote_apply, stay. All of it is one exchange with the server.
-const begin = `BEGIN; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
-
-// beginLong is begin of a transaction that many rows make long, and that waits for others like it.
-const beginLong = begin + `; SET LOCAL statement_timeout = '30min'; SET LOCAL lock_timeout = '5min'`
-
-// inLongTx is inTx for what may take long: orders on their way in, and what touches many at once.
-func (s *Store) inLongTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
-	return s.inTxOf(ctx, beginLong, action, fn)
-}
-
-// inTx runs fn in a transaction and commits it, or rolls it back when fn fails.
-func (s *Store) inTx(ctx context.Context, action string, fn func(pgx.Tx) error) error {
-	return s.inTxOf(ctx, begin, action, fn)
-}
-
-// inTxOf is inTx of a transaction that begins in a way of its own.
-func (s *Store) inTxOf(ctx context.Context, begin, action string, fn func(pgx.Tx) error) error {
-	return failure(action, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin}, fn))
-}
-
-// readBatch sends statements together, and has read read what they bring, in their order.
-func (s *Store) readBatch(ctx context.Context, batch *pgx.Batch, read func(pgx.BatchResults) error) error {
-	results := s.pool.SendBatch(ctx, batch)
-	err := read(results)
-	if cerr := results.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-// seconds is how durations travel to the database: as the parameter of make_interval.
-func seconds(d time.Duration) float64 { return d.Seconds() }

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -14,7 +18,7 @@ import (
 )
 
 // everyField is jobs in which each field has a value at least once, and none at least once.
-func everyField(label string, n int) []store.NewJob {
+func everyField(label string, n int) []orders.NewJob {
 	jobs := newJobs(names(label, n)...)
 	for i := range jobs {
 		switch i % 3 {
@@ -30,10 +34,10 @@ func everyField(label string, n int) []store.NewJob {
 	return jobs
 }
 
-func (b *bench) jobs(order int64, f store.JobFilter) []store.Job {
+func (b *bench) jobs(order int64, f orders.JobFilter) []record.Job {
 	b.t.Helper()
-	var jobs []store.Job
-	for j, err := range b.store.Jobs(b.t.Context(), order, f) {
+	var jobs []record.Job
+	for j, err := range b.store.Orders.Jobs(b.t.Context(), order, f) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -43,13 +47,13 @@ func (b *bench) jobs(order int64, f store.JobFilter) []store.Job {
 }
 
 // asQueued is how jobs look that were just taken in.
-func asQueued(o store.Order, jobs []store.NewJob) []store.Job {
-	want := make([]store.Job, len(jobs))
+func asQueued(o record.Order, jobs []orders.NewJob) []record.Job {
+	want := make([]record.Job, len(jobs))
 	for i, j := range jobs {
-		want[i] = store.Job{
+		want[i] = record.Job{
 			ID: j.ID, OrderID: o.ID, Source: o.Source, Reference: o.Reference, Seq: i + 1, Kind: o.Kind, Account: o.Account,
 			Domain: j.Domain, DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths,
-			Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, State: store.Queued, CreatedAt: o.CreatedAt,
+			Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, State: record.Queued, CreatedAt: o.CreatedAt,
 		}
 	}
 	return want
@@ -74,31 +78,31 @@ func TestSubmitTakesOrdersInAsGiven(t *testing.T) {
 		{500, 500, []string{"1-500"}},
 		{501, 500, []string{"1-500", "501-501"}},
 	} {
-		for _, kind := range []store.Kind{store.Whois, store.Register, store.Token} {
+		for _, kind := range []record.Kind{record.Whois, record.Register, record.Token} {
 			t.Run(fmt.Sprintf("%s, %d by %d", kind, c.jobs, c.chunkSize), func(t *testing.T) {
 				t.Parallel()
 				b := b.in(t)
 				n := newOrder(kind, t.Name())
-				n.Lane, n.Account, n.ChunkSize = store.Bulk, "partner", c.chunkSize
+				n.Lane, n.Account, n.ChunkSize = record.Bulk, "partner", c.chunkSize
 				jobs := everyField(fmt.Sprintf("%s-%d-%d", kind, c.jobs, c.chunkSize), c.jobs)
-				if kind == store.Token {
+				if kind == record.Token {
 					jobs = newTokens(c.jobs)
 				}
-				res, err := b.store.Submit(t.Context(), n, yielded(jobs))
+				res, err := b.store.Orders.Submit(t.Context(), n, yielded(jobs))
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := store.Order{
-					ID: res.Order.ID, Source: "test", Reference: t.Name(), Kind: kind, Lane: store.Bulk, Account: "partner",
+				want := record.Order{
+					ID: res.Order.ID, Source: "test", Reference: t.Name(), Kind: kind, Lane: record.Bulk, Account: "partner",
 					Total: c.jobs, CreatedAt: res.Order.CreatedAt,
 				}
-				if !cmp.Equal(res, store.Submitted{Order: want, Created: true}) || res.Order.CreatedAt.IsZero() {
+				if !cmp.Equal(res, orders.Submitted{Order: want, Created: true}) || res.Order.CreatedAt.IsZero() {
 					t.Errorf("submitted %+v", res)
 				}
-				if found, err := b.store.FindOrder(t.Context(), "test", t.Name()); err != nil || !cmp.Equal(found, want) {
+				if found, err := b.store.Orders.Find(t.Context(), "test", t.Name()); err != nil || !cmp.Equal(found, want) {
 					t.Errorf("found %+v, %v", found, err)
 				}
-				if diff := cmp.Diff(asQueued(want, jobs), b.jobs(want.ID, store.JobFilter{}), cmpopts.EquateEmpty()); diff != "" {
+				if diff := cmp.Diff(asQueued(want, jobs), b.jobs(want.ID, orders.JobFilter{}), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("jobs (-want +got):\n%s", diff)
 				}
 				chunks := list[string](b, `
@@ -117,21 +121,21 @@ func TestSubmitTakesOrdersInAsGiven(t *testing.T) {
 
 func TestSubmitAgainChangesNothing(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			n := newOrder(kind, "r")
 			first := b.submit(n, names("a", 12)...)
 			before := b.fingerprint()
-			n.Lane, n.ChunkSize = store.Bulk, 3 // the operator has changed the sizes since
-			again, err := b.store.Submit(t.Context(), n, func(func(store.NewJob, error) bool) {
+			n.Lane, n.ChunkSize = record.Bulk, 3 // the operator has changed the sizes since
+			again, err := b.store.Orders.Submit(t.Context(), n, func(func(orders.NewJob, error) bool) {
 				t.Error("the repeat's jobs were read")
 			})
 			if err != nil || again.Created || !cmp.Equal(again.Order, first.Order) {
 				t.Errorf("the repeat became %+v, %v", again, err)
 			}
-			if o, found, err := b.store.Lookup(t.Context(), n); err != nil || !found || !cmp.Equal(o, first.Order) {
+			if o, found, err := b.store.Orders.Lookup(t.Context(), n); err != nil || !found || !cmp.Equal(o, first.Order) {
 				t.Errorf("looked up %+v, %v, %v", o, found, err)
 			}
 			if b.fingerprint() != before {
@@ -144,23 +148,23 @@ func TestSubmitAgainChangesNothing(t *testing.T) {
 func TestReferenceConflicts(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	first := b.submit(newOrder(store.Whois, "r-1"), names("a", 3)...).Order
+	first := b.submit(newOrder(record.Whois, "r-1"), names("a", 3)...).Order
 	before := b.fingerprint()
-	for name, change := range map[string]func(*store.NewOrder){
-		"other content": func(n *store.NewOrder) { n.Digest[31] ^= 1 },
-		"other kind":    func(n *store.NewOrder) { n.Kind = store.Register },
-		"other account": func(n *store.NewOrder) { n.Account = "partner" },
+	for name, change := range map[string]func(*orders.NewOrder){
+		"other content": func(n *orders.NewOrder) { n.Digest[31] ^= 1 },
+		"other kind":    func(n *orders.NewOrder) { n.Kind = record.Register },
+		"other account": func(n *orders.NewOrder) { n.Account = "partner" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := newOrder(store.Whois, "r-1")
+			n := newOrder(record.Whois, "r-1")
 			change(&n)
-			_, err := b.store.Submit(t.Context(), n, yielded(newJobs("b.nl")))
-			_, found, lookup := b.store.Lookup(t.Context(), n)
+			_, err := b.store.Orders.Submit(t.Context(), n, yielded(newJobs("b.nl")))
+			_, found, lookup := b.store.Orders.Lookup(t.Context(), n)
 			if !found {
 				t.Error("not found")
 			}
 			for _, err := range []error{err, lookup} {
-				var conflict *store.ReferenceConflictError
+				var conflict *record.ReferenceConflictError
 				if !errors.As(err, &conflict) || conflict.Source != "test" || conflict.Reference != "r-1" || !cmp.Equal(conflict.Existing, first) {
 					t.Fatalf("error is %#v", err)
 				}
@@ -173,9 +177,9 @@ func TestReferenceConflicts(t *testing.T) {
 	if b.fingerprint() != before {
 		t.Error("a conflict changed something")
 	}
-	n := newOrder(store.Register, "r-1")
+	n := newOrder(record.Register, "r-1")
 	n.Source = "shop"
-	if _, found, err := b.store.Lookup(t.Context(), n); found || err != nil {
+	if _, found, err := b.store.Orders.Lookup(t.Context(), n); found || err != nil {
 		t.Errorf("found another source's order: %v, %v", found, err)
 	}
 	if res := b.submit(n, "c.nl"); !res.Created {
@@ -186,30 +190,30 @@ func TestReferenceConflicts(t *testing.T) {
 func TestErrorInTheMiddleRollsEverythingBack(t *testing.T) {
 	t.Parallel()
 	errBad := errors.New("line 7: not a domain")
-	for _, kind := range []store.Kind{store.Whois, store.Register} {
+	for _, kind := range []record.Kind{record.Whois, record.Register} {
 		for _, good := range []int{0, 1, 5000} {
 			t.Run(fmt.Sprintf("%s after %d", kind, good), func(t *testing.T) {
 				t.Parallel()
 				b := setup(t)
 				s := b.open(store.Options{MaxConns: 1}) // what is left behind on the connection must not matter
 				n := newOrder(kind, "r")
-				failing := func(yield func(store.NewJob, error) bool) {
+				failing := func(yield func(orders.NewJob, error) bool) {
 					for _, j := range newJobs(names("a", good)...) {
 						if !yield(j, nil) {
 							return
 						}
 					}
-					yield(store.NewJob{}, errBad)
+					yield(orders.NewJob{}, errBad)
 				}
 				for range 2 {
-					if _, err := s.Submit(t.Context(), n, failing); err != errBad { //nolint:errorlint // as it is, not wrapped
+					if _, err := s.Orders.Submit(t.Context(), n, failing); err != errBad { //nolint:errorlint // as it is, not wrapped
 						t.Fatalf("error is %v", err)
 					}
 				}
 				if rows := get[int](b, `SELECT (SELECT count(*) FROM orders) + (SELECT count(*) FROM jobs) + (SELECT count(*) FROM chunks)`); rows != 0 {
 					t.Errorf("%d rows were left", rows)
 				}
-				if res, err := s.Submit(t.Context(), n, yielded(newJobs(names("a", 3)...))); err != nil || !res.Created || res.Order.Total != 3 {
+				if res, err := s.Orders.Submit(t.Context(), n, yielded(newJobs(names("a", 3)...))); err != nil || !res.Created || res.Order.Total != 3 {
 					t.Errorf("the mended order became %+v, %v", res, err)
 				}
 			})
@@ -230,21 +234,21 @@ func TestDomainsThatAreSpokenForBecomeDuplicates(t *testing.T) {
 // becomeDuplicates submits an order with domains that are spoken for, and so many more behind them.
 func becomeDuplicates(t *testing.T, more int) {
 	b := setup(t)
-	h := b.running(store.Register, "mine.nl", "refused.nl")
-	b.settlePaid(h, b.intend(h), map[string]store.PaidTransition{
-		"mine.nl":    {Transition: store.Succeed(h.jobs[0].ID, store.Registered), Attempt: store.AttemptRegistered},
-		"refused.nl": {Transition: store.Fail(h.jobs[1].ID, store.Rejected, "no"), Attempt: store.AttemptFailed},
+	h := b.running(record.Register, "mine.nl", "refused.nl")
+	b.settlePaid(h, b.intend(h), map[string]ledger.PaidTransition{
+		"mine.nl":    {Transition: ledger.Succeed(h.jobs[0].ID, record.Registered), Attempt: record.AttemptRegistered},
+		"refused.nl": {Transition: ledger.Fail(h.jobs[1].ID, record.Rejected, "no"), Attempt: record.AttemptFailed},
 	})
-	b.submit(newOrder(store.Register, "live one"), "live.nl")
-	b.submit(newOrder(store.Whois, "asks only"), "fresh.nl", "mine.nl", "live.nl")
+	b.submit(newOrder(record.Register, "live one"), "live.nl")
+	b.submit(newOrder(record.Whois, "asks only"), "fresh.nl", "mine.nl", "live.nl")
 
 	domains := []string{"fresh.nl", "mine.nl", "live.nl", "refused.nl", "twice.nl", "twice.nl"}
-	res := b.submit(newOrder(store.Register, "late"), append(domains, names("more", more)...)...)
+	res := b.submit(newOrder(record.Register, "late"), append(domains, names("more", more)...)...)
 	if !res.Created || res.Duplicates != 3 || res.Order.Total != 6+more {
 		t.Errorf("submitted %+v, want %d jobs, 3 of them duplicates", res, 6+more)
 	}
 	var got []string
-	for _, j := range b.jobs(res.Order.ID, store.JobFilter{Limit: 6}) {
+	for _, j := range b.jobs(res.Order.ID, orders.JobFilter{Limit: 6}) {
 		got = append(got, fmt.Sprintf("%d %s: %s %s", j.Seq, j.Domain, standing(j), j.LastError))
 		if j.State.Final() == j.FinishedAt.IsZero() {
 			t.Errorf("%s is %s, finished at %v", j.Domain, j.State, j.FinishedAt)
@@ -261,7 +265,7 @@ func becomeDuplicates(t *testing.T, more int) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
-	if d := domainsOf(b.fresh(store.Register)); len(d) != 4+more || !slices.Equal(d[:4], []string{"live.nl", "fresh.nl", "refused.nl", "twice.nl"}) {
+	if d := domainsOf(b.fresh(record.Register)); len(d) != 4+more || !slices.Equal(d[:4], []string{"live.nl", "fresh.nl", "refused.nl", "twice.nl"}) {
 		t.Errorf("delivered %v, want no duplicates among them", d)
 	}
 }

@@ -9,17 +9,18 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"golang.org/x/sync/errgroup"
 )
 
 // meeting lets jobs pass only when n sequences have begun, or one of the submits has failed.
-func meeting(ctx context.Context, n int32) func(jobs []store.NewJob) iter.Seq2[store.NewJob, error] {
+func meeting(ctx context.Context, n int32) func(jobs []orders.NewJob) iter.Seq2[orders.NewJob, error] {
 	var begun atomic.Int32
 	all := make(chan struct{})
-	return func(jobs []store.NewJob) iter.Seq2[store.NewJob, error] {
-		return func(yield func(store.NewJob, error) bool) {
+	return func(jobs []orders.NewJob) iter.Seq2[orders.NewJob, error] {
+		return func(yield func(orders.NewJob, error) bool) {
 			if begun.Add(1) == n {
 				close(all)
 			}
@@ -27,7 +28,7 @@ func meeting(ctx context.Context, n int32) func(jobs []store.NewJob) iter.Seq2[s
 			case <-all:
 				yielded(jobs)(yield)
 			case <-ctx.Done():
-				yield(store.NewJob{}, ctx.Err())
+				yield(orders.NewJob{}, ctx.Err())
 			}
 		}
 	}
@@ -46,7 +47,7 @@ func TestOrdersWithTheSameDomainsAtOnce(t *testing.T) {
 func sameDomainsAtOnce(t *testing.T, domains int) {
 	b := setup(t)
 	const many = 4
-	results := make([]store.Submitted, many)
+	results := make([]orders.Submitted, many)
 	g, ctx := errgroup.WithContext(t.Context())
 	together := meeting(ctx, many)
 	for i := range many {
@@ -55,7 +56,7 @@ func sameDomainsAtOnce(t *testing.T, domains int) {
 			slices.Reverse(jobs)
 		}
 		g.Go(func() (err error) {
-			results[i], err = b.store.Submit(ctx, newOrder(store.Register, fmt.Sprint("order ", i)), together(jobs))
+			results[i], err = b.store.Orders.Submit(ctx, newOrder(record.Register, fmt.Sprint("order ", i)), together(jobs))
 			return err
 		})
 	}
@@ -85,16 +86,16 @@ func TestOneOrderSubmittedByManyAtOnce(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			const others = 3
-			n := newOrder(store.Register, "r")
+			n := newOrder(record.Register, "r")
 			begun, othersWait := make(chan struct{}), make(chan struct{})
-			results := make([]store.Submitted, 1+others)
+			results := make([]orders.Submitted, 1+others)
 			g, ctx := errgroup.WithContext(t.Context())
 			g.Go(func() (err error) {
-				results[0], err = b.store.Submit(ctx, n, func(yield func(store.NewJob, error) bool) {
+				results[0], err = b.store.Orders.Submit(ctx, n, func(yield func(orders.NewJob, error) bool) {
 					close(begun)
 					<-othersWait
 					if yield(newJobs("a.nl")[0], nil) && first != nil {
-						yield(store.NewJob{}, first)
+						yield(orders.NewJob{}, first)
 					}
 				})
 				if errors.Is(err, first) {
@@ -105,7 +106,7 @@ func TestOneOrderSubmittedByManyAtOnce(t *testing.T) {
 			<-begun
 			for i := range others {
 				g.Go(func() (err error) {
-					results[1+i], err = b.store.Submit(ctx, n, yielded(newJobs("a.nl")))
+					results[1+i], err = b.store.Orders.Submit(ctx, n, yielded(newJobs("a.nl")))
 					return err
 				})
 			}
@@ -140,7 +141,7 @@ func TestSubmitCanBeBrokenOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := b.store.Submit(ctx, newOrder(store.Whois, "r"), func(yield func(store.NewJob, error) bool) {
+	_, err := b.store.Orders.Submit(ctx, newOrder(record.Whois, "r"), func(yield func(orders.NewJob, error) bool) {
 		for _, j := range newJobs(names("a", 2000)...) {
 			if !yield(j, nil) {
 				return
@@ -155,7 +156,7 @@ func TestSubmitCanBeBrokenOff(t *testing.T) {
 	if rows := get[int](b, `SELECT count(*) FROM orders`); rows != 0 {
 		t.Error("an order was left")
 	}
-	if res := b.submit(newOrder(store.Whois, "r"), "a.nl"); !res.Created {
+	if res := b.submit(newOrder(record.Whois, "r"), "a.nl"); !res.Created {
 		t.Error("the order cannot be submitted again")
 	}
 }

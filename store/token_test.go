@@ -8,42 +8,45 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // newTokens makes jobs for n people.
-func newTokens(n int) []store.NewJob {
-	jobs := make([]store.NewJob, n)
+func newTokens(n int) []orders.NewJob {
+	jobs := make([]orders.NewJob, n)
 	for i := range jobs {
 		digits := strings.NewReplacer("0", "a", "1", "b", "2", "c", "3", "d", "4", "e", "5", "f", "6", "g", "7", "h", "8", "i", "9", "j").Replace(fmt.Sprintf("%06d", i))
 		agreed := i%2 == 0
-		jobs[i] = store.NewJob{ID: newID(), Domain: "person-aaaaaaaaaa" + digits, Person: bytes.Repeat([]byte{byte(i)}, 40), PrivacyConsent: &agreed}
+		jobs[i] = orders.NewJob{ID: newID(), Domain: "person-aaaaaaaaaa" + digits, Person: bytes.Repeat([]byte{byte(i)}, 40), PrivacyConsent: &agreed}
 	}
 	return jobs
 }
 
 // claimedTokens submits tokens for n people and claims them.
-func (b *bench) claimedTokens(reference string, n int) (store.Submitted, batch) {
+func (b *bench) claimedTokens(reference string, n int) (orders.Submitted, batch) {
 	b.t.Helper()
-	res, err := b.store.Submit(b.t.Context(), newOrder(store.Token, reference), yielded(newTokens(n)))
+	res, err := b.store.Orders.Submit(b.t.Context(), newOrder(record.Token, reference), yielded(newTokens(n)))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return res, b.claim(newClaim(store.Token), b.fresh(store.Token))
+	return res, b.claim(newClaim(record.Token), b.fresh(record.Token))
 }
 
 // issued is a call for a job that was answered with a token.
-func (b *bench) issued(h batch, i int, age time.Duration, sealed byte) store.TokenResult {
+func (b *bench) issued(h batch, i int, age time.Duration, sealed byte) ledger.TokenResult {
 	b.t.Helper()
-	call := store.NewCall{ID: newID(), ClaimID: h.claim, Op: store.OpToken, Size: 1, Jobs: []uuid.UUID{h.jobs[i].ID}, Timeout: time.Minute, Lease: 2 * time.Minute}
-	if err := b.store.StartCall(b.t.Context(), call); err != nil {
+	call := ledger.NewCall{ID: newID(), ClaimID: h.claim, Op: record.OpToken, Size: 1, Jobs: []uuid.UUID{h.jobs[i].ID}, Timeout: time.Minute, Lease: 2 * time.Minute}
+	if err := b.store.Ledger.StartCall(b.t.Context(), call); err != nil {
 		b.t.Fatal(err)
 	}
-	return store.TokenResult{
-		Call:       store.CallResult{ID: call.ID, Status: 200, Duration: time.Second},
-		Transition: store.Succeed(h.jobs[i].ID, store.Issued), Sealed: bytes.Repeat([]byte{sealed}, 60), Age: age, Life: 10 * time.Minute,
+	return ledger.TokenResult{
+		Call:       ledger.CallResult{ID: call.ID, Status: 200, Duration: time.Second},
+		Transition: ledger.Succeed(h.jobs[i].ID, record.Issued), Sealed: bytes.Repeat([]byte{sealed}, 60), Age: age, Life: 10 * time.Minute,
 	}
 }
 
@@ -51,7 +54,7 @@ func TestPeopleAreGivenToTheirClaimAlone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, h := b.claimedTokens("r", 3)
-	people, err := b.store.People(t.Context(), h.claim)
+	people, err := b.store.Tokens.People(t.Context(), h.claim)
 	if err != nil || len(people) != 3 {
 		t.Fatalf("%d people, %v", len(people), err)
 	}
@@ -61,13 +64,13 @@ func TestPeopleAreGivenToTheirClaimAlone(t *testing.T) {
 			t.Errorf("job %d: %+v", i, p)
 		}
 	}
-	if others, err := b.store.People(t.Context(), newID()); err != nil || len(others) != 0 {
+	if others, err := b.store.Tokens.People(t.Context(), newID()); err != nil || len(others) != 0 {
 		t.Errorf("%d people under no claim, %v", len(others), err)
 	}
-	if _, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{b.issued(h, 0, 0, 1)}); err != nil {
+	if _, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{b.issued(h, 0, 0, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if people, err = b.store.People(t.Context(), h.claim); err != nil || len(people) != 2 {
+	if people, err = b.store.Tokens.People(t.Context(), h.claim); err != nil || len(people) != 2 {
 		t.Errorf("%d people are left, %v", len(people), err)
 	}
 }
@@ -76,10 +79,10 @@ func TestTokensAreKeptWhileTheyLive(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	res, h := b.claimedTokens("r", 5)
-	n, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{
+	n, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{
 		b.issued(h, 0, time.Second, 1),
 		b.issued(h, 1, 10*time.Minute, 2), // too late to be of use
-		{Transition: store.Fail(h.jobs[2].ID, store.Rejected, "invalid email"), Call: store.CallResult{ID: newID(), Status: 500, Error: "invalid email"}},
+		{Transition: ledger.Fail(h.jobs[2].ID, record.Rejected, "invalid email"), Call: ledger.CallResult{ID: newID(), Status: 500, Error: "invalid email"}},
 	})
 	if err != nil || n != 3 {
 		t.Fatalf("%d settled, %v", n, err)
@@ -87,8 +90,8 @@ func TestTokensAreKeptWhileTheyLive(t *testing.T) {
 	if open := get[bool](b, `SELECT closed_at IS NULL FROM claims`); !open {
 		t.Error("the claim is closed, and two of its jobs run")
 	}
-	if _, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{b.issued(h, 3, 0, 4), {
-		Transition: store.Retry(h.jobs[4].ID, time.Minute, "try again"), Call: store.CallResult{ID: newID(), Status: 500},
+	if _, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{b.issued(h, 3, 0, 4), {
+		Transition: ledger.Retry(h.jobs[4].ID, time.Minute, "try again"), Call: ledger.CallResult{ID: newID(), Status: 500},
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,7 @@ func TestTokensAreKeptWhileTheyLive(t *testing.T) {
 			t.Errorf("job %d is %s %s, want %s", i, got.State, got.Outcome, want[i])
 		}
 	}
-	live, err := b.store.LiveTokens(t.Context(), res.Order.ID)
+	live, err := b.store.Tokens.Live(t.Context(), res.Order.ID)
 	if err != nil || len(live) != 2 || !bytes.Equal(live[h.jobs[0].ID].Sealed, bytes.Repeat([]byte{1}, 60)) {
 		t.Fatalf("live %v, %v", live, err)
 	}
@@ -113,15 +116,15 @@ func TestTokensAreKeptWhileTheyLive(t *testing.T) {
 	}
 
 	b.exec(`UPDATE tokens SET sent_at = sent_at - interval '10 minutes', expires_at = expires_at - interval '10 minutes' WHERE job_id = $1`, h.jobs[0].ID)
-	if live, err = b.store.LiveTokens(t.Context(), res.Order.ID); err != nil || len(live) != 1 {
+	if live, err = b.store.Tokens.Live(t.Context(), res.Order.ID); err != nil || len(live) != 1 {
 		t.Errorf("%d tokens are given out, %v", len(live), err)
 	}
 	for _, want := range []int{1, 0} {
-		if n, err := b.store.EraseTokens(t.Context(), 10); err != nil || n != want {
+		if n, err := b.store.Tokens.Erase(t.Context(), 10); err != nil || n != want {
 			t.Errorf("%d erased, %v; want %d", n, err, want)
 		}
 	}
-	if got := b.job(h.jobs[0].ID); got.State != store.Succeeded || got.Outcome != store.TokenExpired {
+	if got := b.job(h.jobs[0].ID); got.State != record.Succeeded || got.Outcome != record.TokenExpired {
 		t.Errorf("it is %s %s", got.State, got.Outcome)
 	}
 	if got := list[string](b, `SELECT job_id::text FROM tokens`); !slices.Equal(got, []string{h.jobs[3].ID.String()}) {
@@ -136,17 +139,17 @@ func TestOnlyTheNewestClaimKeepsItsToken(t *testing.T) {
 	res, h := b.claimedTokens("r", 1)
 	late := b.issued(h, 0, 0, 1)
 	b.exec(`UPDATE claims SET lease_until = now() - interval '1 second'`)
-	if _, err := b.store.ExpireClaims(t.Context(), 10, 0); err != nil {
+	if _, err := b.store.Ledger.ExpireClaims(t.Context(), 10, 0); err != nil {
 		t.Fatal(err)
 	}
-	again := b.claim(newClaim(store.Token), b.due(store.Token))
-	if n, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{late}); err != nil || n != 0 {
+	again := b.claim(newClaim(record.Token), b.due(record.Token))
+	if n, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{late}); err != nil || n != 0 {
 		t.Errorf("the late reply settled %d, %v", n, err)
 	}
-	if n, err := b.store.SettleTokens(t.Context(), again.claim, []store.TokenResult{b.issued(again, 0, 0, 2)}); err != nil || n != 1 {
+	if n, err := b.store.Ledger.SettleTokens(t.Context(), again.claim, []ledger.TokenResult{b.issued(again, 0, 0, 2)}); err != nil || n != 1 {
 		t.Errorf("the newer reply settled %d, %v", n, err)
 	}
-	live, err := b.store.LiveTokens(t.Context(), res.Order.ID)
+	live, err := b.store.Tokens.Live(t.Context(), res.Order.ID)
 	if err != nil || len(live) != 1 || !bytes.Equal(live[h.jobs[0].ID].Sealed, bytes.Repeat([]byte{2}, 60)) {
 		t.Errorf("%v, %v", live, err)
 	}
@@ -157,17 +160,17 @@ func TestExpiredTokensAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	res, h := b.claimedTokens("r", 3)
-	if _, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{b.issued(h, 0, 0, 1), b.issued(h, 1, time.Hour, 2), {
-		Transition: store.Fail(h.jobs[2].ID, store.Rejected, "no"), Call: store.CallResult{ID: newID()},
+	if _, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{b.issued(h, 0, 0, 1), b.issued(h, 1, time.Hour, 2), {
+		Transition: ledger.Fail(h.jobs[2].ID, record.Rejected, "no"), Call: ledger.CallResult{ID: newID()},
 	}}); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(`UPDATE jobs SET person = NULL WHERE id = $1`, h.jobs[2].ID)
-	report, err := b.store.CarryOut(t.Context(), store.ActRequest{Act: store.ActRetry, Operator: "ann", Orders: []store.Order{res.Order}})
-	if err != nil || report.Changed() != 1 || report.Skipped()[store.SkipSucceeded] != 1 || report.Skipped()[store.SkipUnusable] != 1 {
+	report, err := b.store.Operator.CarryOut(t.Context(), operator.Request{Act: operator.Retry, Operator: "ann", Orders: []record.Order{res.Order}})
+	if err != nil || report.Changed() != 1 || report.Skipped()[operator.SkipSucceeded] != 1 || report.Skipped()[operator.SkipUnusable] != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if got := b.job(h.jobs[1].ID); got.State != store.Queued || got.Outcome != "" {
+	if got := b.job(h.jobs[1].ID); got.State != record.Queued || got.Outcome != "" {
 		t.Errorf("it is %s %s", got.State, got.Outcome)
 	}
 }
@@ -176,15 +179,15 @@ func TestPurgeReachesPeople(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	res, h := b.claimedTokens("r", 2)
-	if _, err := b.store.SettleTokens(t.Context(), h.claim, []store.TokenResult{b.issued(h, 0, 0, 1), b.issued(h, 1, time.Hour, 2)}); err != nil {
+	if _, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{b.issued(h, 0, 0, 1), b.issued(h, 1, time.Hour, 2)}); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(`UPDATE orders SET created_at = now() - interval '100 days'; UPDATE jobs SET finished_at = now() - interval '99 days'`)
-	want := store.Purge{People: 2}
-	if got, err := b.store.PlanPurge(t.Context(), 90*day); err != nil || got != want || got.Nothing() {
+	want := operator.Purge{People: 2}
+	if got, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || got != want || got.Nothing() {
 		t.Errorf("planned %+v, %v", got, err)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("purged %+v, %v", got, err)
 	}
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE person IS NOT NULL OR domain LIKE 'person-aaaaaaaaaa%' OR outcome <> 'expired' OR privacy_consent IS NULL`); n != 0 {
@@ -193,10 +196,10 @@ func TestPurgeReachesPeople(t *testing.T) {
 	if n := get[int](b, `SELECT count(*) FROM tokens`); n != 0 {
 		t.Errorf("%d tokens are left", n)
 	}
-	if live, err := b.store.LiveTokens(t.Context(), res.Order.ID); err != nil || len(live) != 0 {
+	if live, err := b.store.Tokens.Live(t.Context(), res.Order.ID); err != nil || len(live) != 0 {
 		t.Errorf("%d are given out, %v", len(live), err)
 	}
-	if got, err := b.store.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
 		t.Errorf("again %+v, %v", got, err)
 	}
 }

@@ -6,47 +6,48 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
-func (b *bench) reportWorker(r store.WorkerReport) []store.FleetLot {
+func (b *bench) reportWorker(r fleet.WorkerReport) []fleet.Lot {
 	b.t.Helper()
-	lots, err := b.store.ReportWorker(b.t.Context(), r)
+	lots, err := b.store.Fleet.ReportWorker(b.t.Context(), r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	slices.SortFunc(lots, func(x, y store.FleetLot) int {
+	slices.SortFunc(lots, func(x, y fleet.Lot) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Account, y.Account))
 	})
 	return lots
 }
 
-func whoisLot(slots int) store.LotReport {
-	return store.LotReport{Kind: store.Whois, Account: "default", Slots: slots}
+func whoisLot(slots int) fleet.LotReport {
+	return fleet.LotReport{Kind: record.Whois, Account: "default", Slots: slots}
 }
 
 func TestFleetIsWhoReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	all := func(whois, register int) []store.FleetLot {
-		lots := []store.FleetLot{{Kind: store.Whois, Account: "default", Slots: whois}}
+	all := func(whois, register int) []fleet.Lot {
+		lots := []fleet.Lot{{Kind: record.Whois, Account: "default", Slots: whois}}
 		if register > 0 {
-			lots = slices.Insert(lots, 0, store.FleetLot{Kind: store.Register, Account: "partner", Slots: register})
+			lots = slices.Insert(lots, 0, fleet.Lot{Kind: record.Register, Account: "partner", Slots: register})
 		}
 		return lots
 	}
-	one := store.WorkerReport{Name: "one", Lots: []store.LotReport{whoisLot(4)}}
-	two := store.WorkerReport{Name: "two", Lots: []store.LotReport{whoisLot(2), {Kind: store.Register, Account: "partner", Slots: 3}}}
+	one := fleet.WorkerReport{Name: "one", Lots: []fleet.LotReport{whoisLot(4)}}
+	two := fleet.WorkerReport{Name: "two", Lots: []fleet.LotReport{whoisLot(2), {Kind: record.Register, Account: "partner", Slots: 3}}}
 	for i, step := range []struct {
-		report store.WorkerReport
-		want   []store.FleetLot
+		report fleet.WorkerReport
+		want   []fleet.Lot
 	}{
 		{one, all(4, 0)},
 		{two, all(6, 3)},
 		{one, all(6, 3)},
-		{store.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, all(4, 0)},
+		{fleet.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, all(4, 0)},
 		{two, all(6, 3)},
 	} {
 		if diff := gocmp.Diff(step.want, b.reportWorker(step.report)); diff != "" {
@@ -62,9 +63,9 @@ func TestFleetIsWhoReported(t *testing.T) {
 func TestWorkerSaysHowItStands(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.reportWorker(store.WorkerReport{Name: "w", Trouble: "Redis takes no writes", Lots: []store.LotReport{
-		{Kind: store.Whois, Account: "default", Slots: 4, Busy: 3, Waiting: 70, Waited: time.Minute, Paused: []string{"whois", "whois-bulk"}},
-		{Kind: store.Register, Account: "default", Slots: 2},
+	b.reportWorker(fleet.WorkerReport{Name: "w", Trouble: "Redis takes no writes", Lots: []fleet.LotReport{
+		{Kind: record.Whois, Account: "default", Slots: 4, Busy: 3, Waiting: 70, Waited: time.Minute, Paused: []string{"whois", "whois-bulk"}},
+		{Kind: record.Register, Account: "default", Slots: 2},
 	}})
 	const first = `lots->0->>`
 	for what, query := range map[string]string{
@@ -84,10 +85,10 @@ func TestWorkersAreForgotten(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for _, name := range []string{"a", "b", "c"} {
-		b.reportWorker(store.WorkerReport{Name: name})
+		b.reportWorker(fleet.WorkerReport{Name: name})
 	}
 	b.exec(`UPDATE workers SET seen_at = now() - interval '8 days' WHERE name = 'a'`)
-	b.reportWorker(store.WorkerReport{Name: "b", Stopping: true})
+	b.reportWorker(fleet.WorkerReport{Name: "b", Stopping: true})
 	if left := list[string](b, `SELECT name || CASE WHEN stopping THEN ' stopping' ELSE '' END FROM workers ORDER BY name`); !slices.Equal(left, []string{"b stopping", "c"}) {
 		t.Errorf("remembered are %v, want b, which stops, and c", left)
 	}

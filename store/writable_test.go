@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -21,10 +23,10 @@ func TestStandbyIsNotWritable(t *testing.T) {
 	}
 	t.Cleanup(s.Close)
 	for _, name := range []string{"to look", "to work"} {
-		if err := s.Writable(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+		if err := s.Writable(t.Context()); !errors.Is(err, pg.ErrReadOnly) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := s.Guard(t.Context(), nil, nil); !errors.Is(err, store.ErrUnavailable) {
+		if err := s.Guard(t.Context(), nil, nil); !errors.Is(err, pg.ErrUnavailable) {
 			t.Errorf("guarded: %v", err)
 		}
 	}

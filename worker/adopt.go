@@ -4,23 +4,24 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/job"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // newJob makes the row of a job that a producer enqueued by itself. It is held to the rules of an order's line. Its id is
 // derived, so that a repeat is the same job, and so that no id from outside names another order's row. Its error is a
 // *job.Error.
-func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
+func newJob(c queue.Chunk, kind queue.Kind, j queue.Job) (orders.NewJob, error) {
 	return newJobBy(job.Rules{}, c, kind, j)
 }
 
 // newJobBy is newJob by other rules than the usual ones.
-func newJobBy(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
+func newJobBy(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job) (orders.NewJob, error) {
 	return rowMaker{rules: rules}.row(c, kind, j)
 }
 
@@ -30,7 +31,7 @@ type rowMaker struct {
 	keys  seal.Keys // to keep people with
 }
 
-func (m rowMaker) row(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob, error) {
+func (m rowMaker) row(c queue.Chunk, kind queue.Kind, j queue.Job) (orders.NewJob, error) {
 	fields := job.Fields{
 		Domain: j.Domain, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers, AllowStatus: j.AllowStatus,
 		Person: job.Person{
@@ -40,10 +41,10 @@ func (m rowMaker) row(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob
 	}
 	checked, err := m.rules.Check(fields, kind)
 	if err != nil {
-		return store.NewJob{}, err
+		return orders.NewJob{}, err
 	}
 	subject := checked.Subject(kind)
-	n := store.NewJob{
+	n := orders.NewJob{
 		ID:     queue.JobID(c.Source, c.Order, kind, subject),
 		Domain: subject, HolderID: checked.HolderID, PeriodMonths: checked.PeriodMonths,
 		Nameservers: checked.Nameservers, AllowStatus: checked.AllowStatus, PrivacyConsent: checked.Person.PrivacyConsent,
@@ -60,12 +61,12 @@ func (m rowMaker) row(c queue.Chunk, kind queue.Kind, j queue.Job) (store.NewJob
 
 // rejectedJob makes the row of a job that breaks a rule: it ends as it begins, with the words that say why. What is no domain
 // stands in quotes, bounded and printable, so that nothing takes it for one.
-func rejectedJob(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job, broken error) store.NewJob {
+func rejectedJob(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job, broken error) orders.NewJob {
 	if kind.OfPeople() { // whoever it is stays unknown, but for the subject
 		subject := queue.Subject(j.Email)
-		return store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, subject), Domain: subject, PrivacyConsent: j.PrivacyConsent, Rejected: broken.Error()}
+		return orders.NewJob{ID: queue.JobID(c.Source, c.Order, kind, subject), Domain: subject, PrivacyConsent: j.PrivacyConsent, Rejected: broken.Error()}
 	}
-	n := store.NewJob{ID: queue.JobID(c.Source, c.Order, kind, j.Domain), Rejected: broken.Error()}
+	n := orders.NewJob{ID: queue.JobID(c.Source, c.Order, kind, j.Domain), Rejected: broken.Error()}
 	name, err := rules.Domain(j.Domain)
 	if err == nil {
 		n.ID, n.Domain = queue.JobID(c.Source, c.Order, kind, name.ASCII), name.ASCII
@@ -84,16 +85,16 @@ func rejectedJob(rules job.Rules, c queue.Chunk, kind queue.Kind, j queue.Job, b
 
 // rowsOf makes the rows of a producer's own chunk. A domain that it has twice is one job, the first. Where refused says why
 // nobody can carry out any of them, all end with these words.
-func rowsOf(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
+func rowsOf(c queue.Chunk, kind queue.Kind, refused string) []orders.NewJob {
 	return rowsBy(job.Rules{}, c, kind, refused)
 }
 
-func rowsBy(rules job.Rules, c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
+func rowsBy(rules job.Rules, c queue.Chunk, kind queue.Kind, refused string) []orders.NewJob {
 	return rowMaker{rules: rules}.rows(c, kind, refused)
 }
 
-func (m rowMaker) rows(c queue.Chunk, kind queue.Kind, refused string) []store.NewJob {
-	rows := make([]store.NewJob, 0, len(c.Jobs))
+func (m rowMaker) rows(c queue.Chunk, kind queue.Kind, refused string) []orders.NewJob {
+	rows := make([]orders.NewJob, 0, len(c.Jobs))
 	seen := make(map[uuid.UUID]bool, len(c.Jobs))
 	for _, j := range c.Jobs {
 		n, err := m.row(c, kind, j)

@@ -8,6 +8,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
@@ -16,7 +20,6 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/job"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func ownChunk(jobs ...queue.Job) queue.Chunk {
@@ -29,7 +32,7 @@ func TestOwnJobsAreHeldToTheRulesOfALine(t *testing.T) {
 	got, err := newJob(c, queue.Register, queue.Job{
 		ID: uuid.New(), Domain: "BÜCHER.nl", HolderID: "H-1", PeriodMonths: 24, Nameservers: []string{"NS1.Example.NL.", "ns.bücher.nl"},
 	})
-	want := store.NewJob{
+	want := orders.NewJob{
 		ID: queue.JobID("s", "o", queue.Register, "xn--bcher-kva.nl"), Domain: "xn--bcher-kva.nl", DomainUnicode: "bücher.nl",
 		HolderID: "H-1", PeriodMonths: 24, Nameservers: []string{"ns1.example.nl", "ns.xn--bcher-kva.nl"},
 	}
@@ -43,7 +46,7 @@ func TestOwnJobsAreHeldToTheRulesOfALine(t *testing.T) {
 		{Domain: "example.nl"},
 		{Domain: "www.example.nl", HolderID: "H-1"},
 	} {
-		if n, err := newJob(c, queue.Register, j); !errors.As(err, new(*job.Error)) || !cmp.Equal(n, store.NewJob{}) {
+		if n, err := newJob(c, queue.Register, j); !errors.As(err, new(*job.Error)) || !cmp.Equal(n, orders.NewJob{}) {
 			t.Errorf("%+v: %+v, %v", j, n, err)
 		}
 	}
@@ -52,7 +55,7 @@ func TestOwnJobsAreHeldToTheRulesOfALine(t *testing.T) {
 func TestRowsOfAProducersChunk(t *testing.T) {
 	t.Parallel()
 	c := ownChunk(queue.Job{Domain: "a.nl"}, queue.Job{Domain: "A.NL."}, queue.Job{Domain: "www.a.nl"}, queue.Job{Domain: "www.a.nl"}, queue.Job{Domain: "WWW.a.nl"})
-	told := func(rows []store.NewJob) (out []string) {
+	told := func(rows []orders.NewJob) (out []string) {
 		for _, n := range rows {
 			out = append(out, fmt.Sprint(n.Domain, " ", n.Rejected != "", " ", strings.HasPrefix(n.Rejected, "nobody")))
 		}
@@ -91,8 +94,8 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 		away turnedAway
 		log  strings.Builder
 	)
-	conflict := fmt.Errorf("adopt chunk: %w", unadoptable(&store.ReferenceConflictError{Source: "s", Reference: "o"}))
-	refusal := unadoptable(fmt.Errorf("adopt: %w", &store.Error{Action: "adopt jobs", Code: "22P05", Message: "no"}))
+	conflict := fmt.Errorf("adopt chunk: %w", unadoptable(&record.ReferenceConflictError{Source: "s", Reference: "o"}))
+	refusal := unadoptable(fmt.Errorf("adopt: %w", &pg.Error{Action: "adopt jobs", Code: "22P05", Message: "no"}))
 	for _, c := range []struct {
 		kind    string
 		payload string
@@ -104,7 +107,7 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 		{queue.TypeRegister, `{"v":7}`, nil, misfitVersion},
 		{queue.TypeRegister, `{"secret":1}`, nil, misfitPayload},
 		{queue.TypeRegister, ``, conflict, misfitOrder},
-		{queue.TypeRegister, ``, unadoptable(fmt.Errorf("adopt: %w", &store.JobTakenError{})), misfitJob},
+		{queue.TypeRegister, ``, unadoptable(fmt.Errorf("adopt: %w", &pg.JobTakenError{})), misfitJob},
 		{queue.TypeRegister, ``, refusal, misfitDatabase},
 	} {
 		task, err := asynq.NewTask(c.kind, []byte(c.payload)), c.err
@@ -117,7 +120,7 @@ func TestTurnedAwayTasksAreCountedByReason(t *testing.T) {
 			t.Errorf("%s: %v, counted %d after %d", c.reason, err, away.count(c.reason), before)
 		}
 	}
-	passing := errors.Join(store.ErrUnavailable)
+	passing := errors.Join(pg.ErrUnavailable)
 	if err := away.note(t.Context(), zerolog.New(&log), asynq.NewTask("x", nil), unadoptable(passing)); errors.Is(err, asynq.SkipRetry) || err == nil {
 		t.Errorf("what passes with time became %v", err)
 	}

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
@@ -86,7 +89,7 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 	}
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return a.store.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
+	return a.store.Delivery.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
 }
 
 // adopt writes the rows of a producer's own chunk, together with those of others. Its error is a *misfit where the rows will
@@ -94,9 +97,9 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
 	name, _ := asynq.GetQueueName(ctx)
 	n := &newcomer{
-		chunk: c, order: store.NewOrder{
-			Source: c.Source, Reference: c.Order, Kind: store.Kind(a.kind),
-			Lane: store.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
+		chunk: c, order: orders.NewOrder{
+			Source: c.Source, Reference: c.Order, Kind: record.Kind(a.kind),
+			Lane: record.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
 		},
 		rows: a.makes.rows(c, a.kind, ""), done: make(chan error, 1),
 	}
@@ -115,11 +118,11 @@ func (a *adopter) write(ctx context.Context, all []*newcomer) []error {
 	if err := a.refuseUnknown(adopting, all); err != nil {
 		return slices.Repeat([]error{err}, len(all))
 	}
-	adoptions := make([]store.Adoption, len(all))
+	adoptions := make([]orders.Adoption, len(all))
 	for i, n := range all {
-		adoptions[i] = store.Adoption{Order: n.order, Jobs: n.rows}
+		adoptions[i] = orders.Adoption{Order: n.order, Jobs: n.rows}
 	}
-	return a.store.AdoptAll(adopting, adoptions)
+	return a.store.Orders.AdoptAll(adopting, adoptions)
 }
 
 // refuseUnknown lets the jobs of accounts end that nobody can carry out: neither this worker, nor one that had the account
@@ -135,7 +138,7 @@ func (a *adopter) refuseUnknown(ctx context.Context, all []*newcomer) error {
 		}
 		if !asked && a.kind.Serves(n.chunk.Account) {
 			var err error
-			if known, err = a.store.Accounts(ctx); err != nil {
+			if known, err = a.store.Fleet.Accounts(ctx); err != nil {
 				return err
 			}
 			asked = true
@@ -147,7 +150,7 @@ func (a *adopter) refuseUnknown(ctx context.Context, all []*newcomer) error {
 	return nil
 }
 
-func (a *adopter) logRejected(c queue.Chunk, rows []store.NewJob) {
+func (a *adopter) logRejected(c queue.Chunk, rows []orders.NewJob) {
 	rejected := 0
 	for _, n := range rows {
 		if n.Rejected != "" {

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -79,8 +81,8 @@ func TestDeliveryInAPublicQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lane := range queue.Lanes() {
-		lot := store.Lot{Kind: store.Register, Lane: store.Lane(lane), Account: "default"}
-		deliveries, err := b.store.TakeFresh(t.Context(), lot, 100, time.Hour)
+		lot := delivery.Lot{Kind: record.Register, Lane: record.Lane(lane), Account: "default"}
+		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lot, 100, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +100,7 @@ func TestDeliveryInAPublicQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.work(b.options())
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 60 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 60 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	if n := b.sql(`SELECT count(*) FROM jobs WHERE epoch > 0`); n != 0 {

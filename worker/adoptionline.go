@@ -6,15 +6,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // newcomer is a producer's own chunk that waits to be adopted.
 type newcomer struct {
 	chunk queue.Chunk
-	order store.NewOrder
-	rows  []store.NewJob
+	order orders.NewOrder
+	rows  []orders.NewJob
 	done  chan error // gets its end
 }
 

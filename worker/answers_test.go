@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
@@ -36,7 +37,7 @@ func TestAcceptedIsNeverSentAgain(t *testing.T) {
 			o.UpstreamTimeout = time.Second
 			b.work(o)
 			order := b.submit(queue.Register, "r", []string{"pendingonly-a.nl", "pendingonly-b.nl"})
-			if sum := b.settled(order)[0]; sum.Counts[store.Unconfirmed] != 2 {
+			if sum := b.settled(order)[0]; sum.Counts[record.Unconfirmed] != 2 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			if n := len(b.sandbox.Ledger().Received(sandbox.OpRegister)); n != 2 {
@@ -55,7 +56,7 @@ func TestBarredWords(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
 	b.work(b.options())
-	order := func(reference string, allow ...string) store.Order {
+	order := func(reference string, allow ...string) record.Order {
 		r, err := input.FromArgs([]string{"premium-" + reference + ".nl", "shop-" + reference + ".nl"},
 			input.Options{Kind: "register", DefaultHolderID: "H-1", DefaultAllowStatus: allow})
 		if err != nil {
@@ -66,9 +67,9 @@ func TestBarredWords(t *testing.T) {
 	refused, allowed := order("refused"), order("allowed", "premium")
 	whois := b.submit(queue.Whois, "w", []string{"premium-c.nl", "free-c.nl"})
 	b.settled(refused, allowed, whois)
-	b.want(refused, map[string]store.Outcome{"premium-refused.nl": store.Rejected, "shop-refused.nl": store.Registered})
-	b.want(allowed, map[string]store.Outcome{"premium-allowed.nl": store.Registered, "shop-allowed.nl": store.Registered})
-	b.want(whois, map[string]store.Outcome{"premium-c.nl": store.Available, "free-c.nl": store.Available})
+	b.want(refused, map[string]record.Outcome{"premium-refused.nl": record.Rejected, "shop-refused.nl": record.Registered})
+	b.want(allowed, map[string]record.Outcome{"premium-allowed.nl": record.Registered, "shop-allowed.nl": record.Registered})
+	b.want(whois, map[string]record.Outcome{"premium-c.nl": record.Available, "free-c.nl": record.Available})
 	if j := b.jobs(whois)["premium-c.nl"]; j.WhoisStatus == "" {
 		t.Error("the words beside available are not kept")
 	}
@@ -85,7 +86,7 @@ func TestStrayRegistrations(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.work(b.options())
-	if sum := b.settled(b.submit(queue.Register, "r", names("shop", 3)))[0]; sum.Outcomes[store.Registered] != 3 {
+	if sum := b.settled(b.submit(queue.Register, "r", names("shop", 3)))[0]; sum.Outcomes[record.Registered] != 3 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	if n := b.sql(`SELECT count(*) FROM stray_registrations`); n == 0 {

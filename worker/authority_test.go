@@ -4,7 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -64,9 +66,9 @@ func TestHeedToken(t *testing.T) {
 				for k, f := range a.fates {
 					fates[k].course = f
 				}
-				p.heedToken(store.OpRegister, fates, registrar.Answer{Complete: true, TokenGeneration: a.generation})
+				p.heedToken(record.OpRegister, fates, registrar.Answer{Complete: true, TokenGeneration: a.generation})
 				for k, f := range fates {
-					if f.course != a.become[k] || (f.hold == store.HoldAuth) != (f.course == courseHold) {
+					if f.course != a.become[k] || (f.hold == holds.Auth) != (f.course == courseHold) {
 						t.Errorf("answer %d, item %d: %s (hold %q), want %s", i+1, k+1, f.course, f.hold, a.become[k])
 					}
 				}

@@ -4,24 +4,25 @@ import (
 	"context"
 	"slices"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // part is what became of a part of a batch.
 type part struct {
-	split   []store.ClaimedJob // refused together: look for the bad ones
-	refused []refusal          // refused alone: perhaps a bad one was found
-	bad     bool               // a bad one was found, and settled
-	settled bool               // every job of the part but those in split and refused has been settled
+	split   []ledger.ClaimedJob // refused together: look for the bad ones
+	refused []refusal           // refused alone: perhaps a bad one was found
+	bad     bool                // a bad one was found, and settled
+	settled bool                // every job of the part but those in split and refused has been settled
 }
 
 // refusal is a job that the upstream refused alone. It goes on running under its claim: only when the whole batch has been
 // looked through is it known whether the job is bad, or whatever is asked is refused.
 type refusal struct {
-	job  store.ClaimedJob
-	op   store.Op // of the call
+	job  ledger.ClaimedJob
+	op   record.Op // of the call
 	fate fate
-	end  store.Transition // if the job is bad
+	end  ledger.Transition // if the job is bad
 }
 
 // bisect carries out a batch and, as long as something in it is bad, what once returns to be split: in halves,
@@ -30,7 +31,7 @@ type refusal struct {
 // A batch that was refused although all its parts are good may have been too large, see batchLimit. The size that went
 // through is then remembered while the process lives.
 func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Context, batch) part) {
-	todo := [][]store.ClaimedJob{b.jobs}
+	todo := [][]ledger.ClaimedJob{b.jobs}
 	whole, bad, heard, taken := true, false, false, 0
 	var refused []refusal
 	for len(todo) > 0 {
@@ -81,12 +82,12 @@ func (p *pipeline) bisect(ctx context.Context, b batch, once func(context.Contex
 // breakOff gives back what is not settled of a batch that was not looked through. What was refused alone so far may not be to
 // blame, and is tried again.
 func (p *pipeline) breakOff(ctx context.Context, b batch, refused []refusal) {
-	jobs := make([]store.ClaimedJob, len(refused))
+	jobs := make([]ledger.ClaimedJob, len(refused))
 	for i, r := range refused {
 		jobs[i] = r.job
 	}
 	if len(jobs) > 0 && !p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
-		return 0, p.options.Store.Forgive(ctx, b.claim, idsOf(jobs))
+		return 0, p.options.Store.Holds.Forgive(ctx, b.claim, idsOf(jobs))
 	}) {
 		return
 	}
@@ -96,8 +97,8 @@ func (p *pipeline) breakOff(ctx context.Context, b batch, refused []refusal) {
 // settleRefused ends what the upstream refused one by one. Where that was all of the batch, and no fault of the jobs', they
 // wait for a hold instead. What was said of them is kept: they end so if the hold is lifted for another job's sake.
 func (p *pipeline) settleRefused(ctx context.Context, b batch, refused []refusal, all bool) bool {
-	jobs, fates := make([]store.ClaimedJob, len(refused)), make([]fate, len(refused))
-	transitions := make([]store.Transition, len(refused))
+	jobs, fates := make([]ledger.ClaimedJob, len(refused)), make([]fate, len(refused))
+	transitions := make([]ledger.Transition, len(refused))
 	for i, r := range refused {
 		jobs[i], fates[i], transitions[i] = r.job, r.fate, r.end
 		fates[i].course = courseReject // it stood alone
@@ -112,7 +113,7 @@ func (p *pipeline) settleRefused(ctx context.Context, b batch, refused []refusal
 		p.lay(ctx, b, op, fates[0])
 	}
 	if !p.settle(ctx, b.of(jobs), func(ctx context.Context) (int, error) {
-		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
+		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	}) {
 		return false
 	}

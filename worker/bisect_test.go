@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -18,18 +20,18 @@ func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
 	o := b.options()
 	o.HoldInterval = time.Hour
 	o.Register.BatchSize, o.Register.Linger = 15, 20*time.Second // one batch, also on a slow machine
-	var orders []store.Order
+	var orders []record.Order
 	for i := range 3 {
 		orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint("refused-", i), 5)))
 	}
 	b.work(o)
 	b.eventually(func() bool { return len(b.holds()) == 1 })
-	if h := b.holds()[0]; h.Reason != store.HoldContract || h.Scope != store.ScopeRegister {
+	if h := b.holds()[0]; h.Reason != holds.Contract || h.Scope != holds.ScopeRegister {
 		t.Errorf("hold for %s on %s", h.Reason, h.Scope)
 	}
 	b.eventually(func() bool { return b.sql(`SELECT count(*) FROM jobs WHERE state = 'held'`) == 15 })
 	for _, order := range orders {
-		if sum, err := b.store.Summarize(t.Context(), order); err != nil || sum.Counts[store.Failed] > 0 {
+		if sum, err := b.store.Orders.Summarize(t.Context(), order); err != nil || sum.Counts[record.Failed] > 0 {
 			t.Errorf("%v, %v", sum.Counts, err)
 		}
 	}
@@ -39,7 +41,7 @@ func TestBatchThatFailsAlikeIsHeld(t *testing.T) {
 // the items. None of them ends for it, neither in the bisection nor as the hold's probe, and all go on afterwards.
 func TestEveryItemRefusedAloneIsHeld(t *testing.T) {
 	t.Parallel()
-	for op, scope := range map[sandbox.Op]store.Scope{sandbox.OpWhois: store.ScopeAll, sandbox.OpRegister: store.ScopeRegister} {
+	for op, scope := range map[sandbox.Op]holds.Scope{sandbox.OpWhois: holds.ScopeAll, sandbox.OpRegister: holds.ScopeRegister} {
 		t.Run(string(op), func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, sandbox.Options{ChargeTwice: true})
@@ -49,12 +51,12 @@ func TestEveryItemRefusedAloneIsHeld(t *testing.T) {
 			}
 			o := b.options()
 			o.Register.BatchSize, o.Register.Linger = 15, 5*time.Second // one batch, also on a slow machine
-			var orders []store.Order
+			var orders []record.Order
 			for i := range 3 {
 				orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint("shop", i), 5)))
 			}
 			b.work(o)
-			var h store.HoldView
+			var h holds.View
 			b.eventually(func() bool {
 				holds := b.holds()
 				if len(holds) == 1 {
@@ -62,7 +64,7 @@ func TestEveryItemRefusedAloneIsHeld(t *testing.T) {
 				}
 				return h.Probes >= 3
 			})
-			if h.Reason != store.HoldContract || h.Scope != scope || h.Status != http.StatusUnprocessableEntity {
+			if h.Reason != holds.Contract || h.Scope != scope || h.Status != http.StatusUnprocessableEntity {
 				t.Errorf("hold for %s on %s after status %d", h.Reason, h.Scope, h.Status)
 			}
 			if n := b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NOT NULL OR state = 'unconfirmed'`); n > 0 {
@@ -73,7 +75,7 @@ func TestEveryItemRefusedAloneIsHeld(t *testing.T) {
 			}
 			fault.Remove()
 			for _, sum := range b.settled(orders...) {
-				if sum.Outcomes[store.Registered] != 5 {
+				if sum.Outcomes[record.Registered] != 5 {
 					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 				}
 			}
@@ -91,18 +93,18 @@ func TestManyItemsRefusedAloneAreBad(t *testing.T) {
 			b := setup(t, sandbox.Options{})
 			o := b.options()
 			o.Register.BatchSize, o.Register.Linger = 16, 5*time.Second // one batch, also on a slow machine
-			var orders []store.Order
+			var orders []record.Order
 			for i := range 3 {
 				orders = append(orders, b.submitWith("default", fmt.Sprint("H-", i), queue.Register, fmt.Sprint("r", i), names(fmt.Sprint(label, "-", i), 5)))
 			}
 			good := b.submit(queue.Register, "good", []string{"shop.nl"})
 			b.work(o)
 			for _, sum := range b.settled(orders...) {
-				if sum.Outcomes[store.Rejected] != 5 {
+				if sum.Outcomes[record.Rejected] != 5 {
 					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 				}
 			}
-			if sum := b.settled(good)[0]; sum.Outcomes[store.Registered] != 1 {
+			if sum := b.settled(good)[0]; sum.Outcomes[record.Registered] != 1 {
 				t.Errorf("the good one ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			if h := b.holds(); len(h) > 0 {
@@ -123,7 +125,7 @@ func TestBatchLimitIsLearned(t *testing.T) {
 	b.settled(b.submit(queue.Whois, "first", names("a", 200))) // two batches, both too large
 	before := b.sandbox.Ledger()
 	sum := b.settled(b.submit(queue.Whois, "second", names("b", 1000)))[0]
-	if sum.Outcomes[store.Available] != 1000 {
+	if sum.Outcomes[record.Available] != 1000 {
 		t.Errorf("ended as %v", sum.Outcomes)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpWhois) - calls(before, sandbox.OpWhois); n > 1000/25+4 {
@@ -142,7 +144,7 @@ func TestBisectionIsCheap(t *testing.T) {
 		domains[at] = fmt.Sprintf("poison-%d.nl", i)
 	}
 	sum := b.settled(b.submit(queue.Register, "r", domains))[0]
-	if sum.Outcomes[store.Registered] != 47 || sum.Outcomes[store.Rejected] != 3 {
+	if sum.Outcomes[record.Registered] != 47 || sum.Outcomes[record.Rejected] != 3 {
 		t.Errorf("ended as %v", sum.Outcomes)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > 36 {

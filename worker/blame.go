@@ -5,17 +5,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // refusalRow remembers, for each operation, in which words jobs were refused by themselves in a row, with none that went
 // well in between. A few refusals in one call, or one in each of many, are the same to it.
 type refusalRow struct {
 	mu   sync.Mutex
-	rows map[store.Op]*refusalsAlike
-	well map[store.Op]bool // whether the operation ever went well in this process
+	rows map[record.Op]*refusalsAlike
+	well map[record.Op]bool // whether the operation ever went well in this process
 }
 
 // refusalsAlike are refusals in the same words.
@@ -28,7 +30,7 @@ type refusalsAlike struct {
 }
 
 func newRefusalRow() *refusalRow {
-	return &refusalRow{rows: map[store.Op]*refusalsAlike{}, well: map[store.Op]bool{}}
+	return &refusalRow{rows: map[record.Op]*refusalsAlike{}, well: map[record.Op]bool{}}
 }
 
 // enough is how many jobs must be refused in the same words until it is no fault of theirs.
@@ -38,7 +40,7 @@ const enough = 10
 // were refused for a reason that is not theirs: all of them, with enough others in a row, in the same words, and from several
 // orders. Registrations must have several holders as well, since one that does not exist is refused for all its domains;
 // a check that has never gone well needs not even several orders, for then the operation itself is not as we think.
-func (r *refusalRow) accountsFault(op store.Op, jobs []store.ClaimedJob, fates []fate) bool {
+func (r *refusalRow) accountsFault(op record.Op, jobs []ledger.ClaimedJob, fates []fate) bool {
 	op = endpointOf(op)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,7 +67,7 @@ func (r *refusalRow) accountsFault(op store.Op, jobs []store.ClaimedJob, fates [
 	switch {
 	case row == nil || len(row.jobs) < enough:
 		return false
-	case op == store.OpRegister:
+	case op == record.OpRegister:
 		return len(row.orders) > 1 && len(row.holders) > 1
 	default:
 		return len(row.orders) > 1 || !r.well[op]
@@ -73,7 +75,7 @@ func (r *refusalRow) accountsFault(op store.Op, jobs []store.ClaimedJob, fates [
 }
 
 // wentWell notes that an operation went well.
-func (r *refusalRow) wentWell(op store.Op) {
+func (r *refusalRow) wentWell(op record.Op) {
 	op = endpointOf(op)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,14 +84,14 @@ func (r *refusalRow) wentWell(op store.Op) {
 }
 
 // endpointOf is the operation of the upstream behind a call: the check before a registration is a WHOIS check.
-func endpointOf(op store.Op) store.Op {
-	if op == store.OpCheck {
-		return store.OpWhois
+func endpointOf(op record.Op) record.Op {
+	if op == record.OpCheck {
+		return record.OpWhois
 	}
 	return op
 }
 
-func (a *refusalsAlike) add(j store.ClaimedJob) {
+func (a *refusalsAlike) add(j ledger.ClaimedJob) {
 	if len(a.jobs) < enough {
 		a.jobs[j.ID] = true
 	}
@@ -106,19 +108,19 @@ const liftedFor = time.Hour
 
 // blameAccount makes the account's of what the upstream said of its jobs, where these were refused one by one in the same words
 // for a reason that is not theirs. It reports whether it did.
-func (p *pipeline) blameAccount(ctx context.Context, op store.Op, jobs []store.ClaimedJob, fates []fate) bool {
+func (p *pipeline) blameAccount(ctx context.Context, op record.Op, jobs []ledger.ClaimedJob, fates []fate) bool {
 	if !p.standing.refusals.accountsFault(op, jobs, fates) {
 		return false
 	}
 	lately := false
 	if !p.settle(ctx, batch{}, func(ctx context.Context) (n int, err error) {
-		lately, err = p.options.Store.LiftedLately(ctx, p.account, fates[0].status, fates[0].words, liftedFor)
+		lately, err = p.options.Store.Holds.LiftedLately(ctx, p.account, fates[0].status, fates[0].words, liftedFor)
 		return 0, err
 	}) || lately {
 		return false
 	}
 	for i := range fates {
-		fates[i].course, fates[i].hold, fates[i].own = courseHold, store.HoldContract, true
+		fates[i].course, fates[i].hold, fates[i].own = courseHold, holds.Contract, true
 	}
 	return true
 }

@@ -5,8 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // bulkShare is the part of a batch that the bulk lane gets while the plain lane could fill all of it, so
@@ -15,7 +17,7 @@ const bulkShare = 8
 
 // ticket is one delivered job on its way through a batch.
 type ticket struct {
-	job   store.DeliveredJob
+	job   record.DeliveredJob
 	since time.Time
 	chunk *passage
 }
@@ -42,8 +44,8 @@ func leave(tickets []ticket) {
 	}
 }
 
-func deliveredIn(tickets []ticket) []store.DeliveredJob {
-	jobs := make([]store.DeliveredJob, len(tickets))
+func deliveredIn(tickets []ticket) []record.DeliveredJob {
+	jobs := make([]record.DeliveredJob, len(tickets))
 	for i, t := range tickets {
 		jobs[i] = t.job
 	}
@@ -75,7 +77,7 @@ func newCoalescer(size int, linger time.Duration, clock func() time.Time, idle f
 }
 
 // add puts jobs in line and returns their passage, or nil when the coalescer has been closed.
-func (c *coalescer) add(lane queue.Lane, jobs []store.DeliveredJob) *passage {
+func (c *coalescer) add(lane queue.Lane, jobs []record.DeliveredJob) *passage {
 	p := &passage{left: len(jobs), done: make(chan struct{})}
 	if len(jobs) == 0 {
 		close(p.done)
@@ -200,7 +202,7 @@ func (c *coalescer) line() (jobs int, waited time.Duration) {
 
 // waitingFor adds what has waited at least so long: one job for each chunk, and each that was delivered by itself, which has an
 // epoch of its own.
-func (c *coalescer) waitingFor(long time.Duration, w *store.Waiting) {
+func (c *coalescer) waitingFor(long time.Duration, w *ledger.Waiting) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.clock()

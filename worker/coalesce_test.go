@@ -7,16 +7,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
-func delivered(n int) []store.DeliveredJob {
-	jobs := make([]store.DeliveredJob, n)
+func delivered(n int) []record.DeliveredJob {
+	jobs := make([]record.DeliveredJob, n)
 	for i := range jobs {
-		jobs[i] = store.DeliveredJob{ID: uuid.New(), Domain: fmt.Sprintf("d%d.nl", i)}
+		jobs[i] = record.DeliveredJob{ID: uuid.New(), Domain: fmt.Sprintf("d%d.nl", i)}
 	}
 	return jobs
 }

@@ -7,10 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 const (
@@ -94,7 +95,7 @@ func (d *dispatcher) depth(ctx context.Context, l *lot) (int, error) {
 //
 // Each due job may need a task of its own, where they are of as many orders. So no more of them are taken at once than there
 // is room for tasks, or than one full chunk has jobs: by that much at most may a window be overdrawn.
-func (d *dispatcher) take(ctx context.Context, l *lot, of intake, room int) (taken []store.Delivery, err error) {
+func (d *dispatcher) take(ctx context.Context, l *lot, of intake, room int) (taken []record.Delivery, err error) {
 	reserved := 0
 	if of.fresh && of.due {
 		reserved = room / freshShare
@@ -117,19 +118,19 @@ func (d *dispatcher) take(ctx context.Context, l *lot, of intake, room int) (tak
 	return append(taken, fresh...), err
 }
 
-func (d *dispatcher) takeDue(ctx context.Context, l *lot, of intake, limit int) ([]store.Delivery, error) {
+func (d *dispatcher) takeDue(ctx context.Context, l *lot, of intake, limit int) ([]record.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	lot := l.Lot
 	lot.Canceling = of.canceling
-	return d.store.TakeDue(taking, lot, limit, l.chunkSize, d.redeliver)
+	return d.store.Delivery.TakeDue(taking, lot, limit, l.chunkSize, d.redeliver)
 }
 
 // takeFresh goes on behind the source, and the order of each, that it took a chunk of last.
-func (d *dispatcher) takeFresh(ctx context.Context, l *lot, limit int) ([]store.Delivery, error) {
+func (d *dispatcher) takeFresh(ctx context.Context, l *lot, limit int) ([]record.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	fresh, err := d.store.TakeFresh(taking, l.Lot, limit, d.redeliver)
+	fresh, err := d.store.Delivery.TakeFresh(taking, l.Lot, limit, d.redeliver)
 	if n := len(fresh); n > 0 {
 		l.After = fresh[n-1].OrderID
 		l.Turns.Took(fresh)
@@ -137,7 +138,7 @@ func (d *dispatcher) takeFresh(ctx context.Context, l *lot, limit int) ([]store.
 	return fresh, err
 }
 
-func jobsIn(deliveries []store.Delivery) int {
+func jobsIn(deliveries []record.Delivery) int {
 	n := 0
 	for _, delivery := range deliveries {
 		n += len(delivery.Jobs)
@@ -147,7 +148,7 @@ func jobsIn(deliveries []store.Delivery) int {
 
 // enqueue hands deliveries to Redis. After the first that it refuses, the others are not tried. What did not get there goes
 // back, all of it at once, and is due again soon.
-func (d *dispatcher) enqueue(ctx context.Context, l *lot, deliveries []store.Delivery) error {
+func (d *dispatcher) enqueue(ctx context.Context, l *lot, deliveries []record.Delivery) error {
 	enqueuing, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	var (
@@ -182,7 +183,7 @@ func (d *dispatcher) enqueue(ctx context.Context, l *lot, deliveries []store.Del
 func (d *dispatcher) takeBack(ctx context.Context, back *returns) error {
 	var failed []error
 	for _, part := range []struct {
-		jobs  []store.DeliveredJob
+		jobs  []record.DeliveredJob
 		delay time.Duration
 		cause error
 	}{{back.refused, tick, back.redis}, {back.unfit, d.redeliver, back.fault}} {
@@ -190,7 +191,7 @@ func (d *dispatcher) takeBack(ctx context.Context, back *returns) error {
 			continue
 		}
 		giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTime)
-		err := d.store.Undeliver(giving, part.jobs, part.delay)
+		err := d.store.Delivery.Undeliver(giving, part.jobs, part.delay)
 		cancel()
 		if err != nil {
 			err = fmt.Errorf("give back jobs: %w", err)
@@ -203,10 +204,10 @@ func (d *dispatcher) takeBack(ctx context.Context, back *returns) error {
 // returns are the jobs of deliveries that did not reach Redis. It is safe for concurrent use.
 type returns struct {
 	mu      sync.Mutex
-	refused []store.DeliveredJob // by Redis
-	redis   error                // its first
-	unfit   []store.DeliveredJob // to be written down
-	fault   error                // the first one's
+	refused []record.DeliveredJob // by Redis
+	redis   error                 // its first
+	unfit   []record.DeliveredJob // to be written down
+	fault   error                 // the first one's
 }
 
 // refusal is why Redis refused the first of them; nil: it has refused none.
@@ -216,7 +217,7 @@ func (r *returns) refusal() error {
 	return r.redis
 }
 
-func (r *returns) add(jobs []store.DeliveredJob, err error) {
+func (r *returns) add(jobs []record.DeliveredJob, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -233,7 +234,7 @@ func (r *returns) add(jobs []store.DeliveredJob, err error) {
 	}
 }
 
-func chunkOf(l *lot, d store.Delivery) queue.Chunk {
+func chunkOf(l *lot, d record.Delivery) queue.Chunk {
 	c := queue.Chunk{Order: d.Reference, Source: d.Source, Account: l.Account, Jobs: make([]queue.Job, len(d.Jobs))}
 	for i, j := range d.Jobs {
 		c.Jobs[i] = queue.Job{ID: j.ID, Domain: j.Domain, Epoch: &j.Epoch}

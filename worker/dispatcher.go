@@ -5,6 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
@@ -57,7 +60,7 @@ type gauge interface {
 
 // lot is one kind, lane and account to deliver for.
 type lot struct {
-	store.Lot
+	delivery.Lot
 	queue     string
 	chunkSize int
 	window    int // tasks in Redis at most, for a fleet of this worker alone
@@ -89,7 +92,7 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 	for _, p := range pipelines {
 		for _, lane := range queue.Lanes() {
 			l := lot{
-				Lot:       store.Lot{Kind: p.kind, Lane: store.Lane(lane), Account: p.account, Turns: &store.Turns{}},
+				Lot:       delivery.Lot{Kind: p.kind, Lane: record.Lane(lane), Account: p.account, Turns: &delivery.Turns{}},
 				queue:     queue.AccountQueue(queue.Kind(p.kind), lane, p.account),
 				chunkSize: p.tuning.BatchSize,
 				window:    plainWindow,
@@ -169,18 +172,18 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 	return total, errors.Join(failed...)
 }
 
-func (d *dispatcher) agenda(ctx context.Context) (map[int]store.Agenda, error) {
-	lots := make([]store.Lot, len(d.lots))
+func (d *dispatcher) agenda(ctx context.Context) (map[int]delivery.Agenda, error) {
+	lots := make([]delivery.Lot, len(d.lots))
 	for i, l := range d.lots {
 		lots[i] = l.Lot
 	}
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return d.store.Agenda(asking, lots)
+	return d.store.Delivery.Agenda(asking, lots)
 }
 
 // serve does what there is to do for a lot: what stands still becomes held, and the rest is delivered.
-func (d *dispatcher) serve(ctx context.Context, l *lot, has store.Agenda) (int, error) {
+func (d *dispatcher) serve(ctx context.Context, l *lot, has delivery.Agenda) (int, error) {
 	taking := intake{due: has.Due, fresh: has.Fresh}
 	if has.Stopped.Stops(l.Kind) {
 		if has.Due {
@@ -201,7 +204,7 @@ func (d *dispatcher) serve(ctx context.Context, l *lot, has store.Agenda) (int, 
 func (d *dispatcher) hold(ctx context.Context, l *lot) (more bool, err error) {
 	holding, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	n, err := d.store.HoldDue(holding, l.Lot, holdAtOnce)
+	n, err := d.store.Delivery.HoldDue(holding, l.Lot, holdAtOnce)
 	return n == holdAtOnce, err
 }
 
@@ -209,7 +212,7 @@ func (d *dispatcher) hold(ctx context.Context, l *lot) (more bool, err error) {
 func (d *dispatcher) listen(ctx context.Context) {
 	down := outage{log: d.log, what: "listening for orders", troubles: d.troubles}
 	for ctx.Err() == nil {
-		err := d.store.Listen(ctx, func(store.Kind) {
+		err := d.store.Listen(ctx, func(record.Kind) {
 			down.note(ctx, nil)
 			d.nudge()
 		})

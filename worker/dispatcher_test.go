@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 
@@ -78,7 +82,7 @@ func setupDispatching(t *testing.T, name queue.Lane, window, chunkSize int) *dis
 	return &dispatching{t: t, lane: l, db: db, dispatcher: &dispatcher{
 		store: s, producer: l, gauge: l, wake: make(chan struct{}, 1), redeliver: time.Hour, reached: func(Step) {}, log: zerolog.Nop(),
 		lots: []lot{{
-			Lot: store.Lot{Kind: store.Whois, Lane: store.Lane(name), Account: "default"}, queue: queue.Queue(queue.Whois, name),
+			Lot: delivery.Lot{Kind: record.Whois, Lane: record.Lane(name), Account: "default"}, queue: queue.Queue(queue.Whois, name),
 			chunkSize: chunkSize, window: window, backlog: func() int { return 0 }, full: 1,
 		}},
 	}}
@@ -104,10 +108,10 @@ func (d *dispatching) due(name string, orders, jobs int) {
 func (d *dispatching) fresh(name string, jobs, chunk int) {
 	d.t.Helper()
 	lot := d.dispatcher.lots[0].Lot
-	order := store.NewOrder{Source: "test", Reference: name, Kind: lot.Kind, Lane: lot.Lane, Account: lot.Account, ChunkSize: chunk}
-	_, err := d.dispatcher.store.Submit(d.t.Context(), order, func(yield func(store.NewJob, error) bool) {
+	order := orders.NewOrder{Source: "test", Reference: name, Kind: lot.Kind, Lane: lot.Lane, Account: lot.Account, ChunkSize: chunk}
+	_, err := d.dispatcher.store.Orders.Submit(d.t.Context(), order, func(yield func(orders.NewJob, error) bool) {
 		for i := range jobs {
-			if !yield(store.NewJob{ID: newID(), Domain: fmt.Sprintf("%s-%d.nl", name, i)}, nil) {
+			if !yield(orders.NewJob{ID: newID(), Domain: fmt.Sprintf("%s-%d.nl", name, i)}, nil) {
 				return
 			}
 		}

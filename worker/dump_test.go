@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"golang.org/x/text/unicode/norm"
@@ -18,7 +20,6 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -37,7 +38,7 @@ func invented() []sandbox.Holder {
 }
 
 // submitInvented takes in an order whose lines have these people as their holders, in turn.
-func (b *bench) submitInvented(reference string, domains []string) store.Order {
+func (b *bench) submitInvented(reference string, domains []string) record.Order {
 	b.t.Helper()
 	text := holderColumns
 	for i, d := range domains {
@@ -155,7 +156,7 @@ func TestNobodyIsLeftInADump(t *testing.T) {
 	b.work(o)
 	// A check names nobody, so what it quotes is the newest holder: there is one by then.
 	b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindQuote, Status: http.StatusInternalServerError, Count: 5})
-	orders := []store.Order{b.submitInvented("checks", names("check", 1))}
+	orders := []record.Order{b.submitInvented("checks", names("check", 1))}
 	b.settled(orders...)
 	domains := names("quoting", len(spellings)*len(invented()))
 	orders = append(orders, b.submitInvented("quoting", slices.Concat(domains, names("good", 4))))
@@ -170,7 +171,7 @@ func TestNobodyIsLeftInADump(t *testing.T) {
 	}
 	orders = append(orders, b.submitInvented("faults", names("fault", 40)))
 	sums := b.settled(orders...)
-	if sums[1].Outcomes[store.Rejected] != len(domains) {
+	if sums[1].Outcomes[record.Rejected] != len(domains) {
 		t.Errorf("%v of the quoted jobs ended, want %d rejected", sums[1].Outcomes, len(domains))
 	}
 	if n := b.sql(`SELECT count(*) FROM jobs WHERE last_error LIKE 'cannot serve%'`); n < len(domains) {
@@ -179,7 +180,7 @@ func TestNobodyIsLeftInADump(t *testing.T) {
 	digests := strings.Fields(b.text(`SELECT string_agg(encode(digest, 'hex'), ' ') FROM (SELECT digest FROM holders UNION ALL SELECT digest FROM orders) AS d`))
 	wantNobody(t, "export", b.exported(orders))
 	wantNobody(t, "database before the purge", b.withoutDetails(b.dumpDatabase()))
-	plan, err := b.store.PurgeHolders(t.Context(), time.Millisecond)
+	plan, err := b.store.Operator.PurgeHolders(t.Context(), time.Millisecond)
 	if err != nil || plan.Holders != len(invented()) {
 		t.Fatalf("purged %+v, %v", plan, err)
 	}
@@ -202,7 +203,7 @@ func TestNobodyIsLeftInADump(t *testing.T) {
 }
 
 // exported is what an export shows of orders.
-func (b *bench) exported(orders []store.Order) string {
+func (b *bench) exported(orders []record.Order) string {
 	b.t.Helper()
 	var all strings.Builder
 	for _, o := range orders {
@@ -232,7 +233,7 @@ func TestPurgedHolderIsFoundAgain(t *testing.T) {
 	b := setup(t, sandbox.Options{})
 	b.work(b.options())
 	b.settled(b.submitHolders("before", names("before", 3), always("Jansen")))
-	if purged, err := b.store.PurgeHolders(t.Context(), time.Millisecond); err != nil || purged.Holders != 1 {
+	if purged, err := b.store.Operator.PurgeHolders(t.Context(), time.Millisecond); err != nil || purged.Holders != 1 {
 		t.Fatalf("purged %+v, %v", purged, err)
 	}
 	b.settled(b.submitHolders("after", names("after", 3), always("Jansen")))

@@ -36,5 +36,5 @@ func (e *eraser) run(ctx context.Context) {
 func (e *eraser) erase(ctx context.Context) (int, error) {
 	erasing, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return e.store.EraseTokens(erasing, eraseBatch)
+	return e.store.Tokens.Erase(erasing, eraseBatch)
 }

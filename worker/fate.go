@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+
 	"golang.org/x/net/idna"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -41,15 +43,15 @@ const (
 // fate is what becomes of one job, and what is known of its item.
 type fate struct {
 	course   course
-	taken    bool             // with courseDone of a check: taken rather than available
-	check    registrar.Check  // with courseDone of a check: the answer
-	hold     store.HoldReason // with courseHold; with courseUnknown where the upstream is away
-	own      bool             // with courseHold: it was this very job that was refused
-	after    time.Duration    // how long the upstream asked to wait; 0 where it did not
-	sent     bool             // whether a byte of the request left
-	definite bool             // the item was answered for itself: that answer is final for it
-	status   int              // the item's statusCode, or the HTTP status where the whole call failed
-	words    string           // the upstream's
+	taken    bool            // with courseDone of a check: taken rather than available
+	check    registrar.Check // with courseDone of a check: the answer
+	hold     holds.Reason    // with courseHold; with courseUnknown where the upstream is away
+	own      bool            // with courseHold: it was this very job that was refused
+	after    time.Duration   // how long the upstream asked to wait; 0 where it did not
+	sent     bool            // whether a byte of the request left
+	definite bool            // the item was answered for itself: that answer is final for it
+	status   int             // the item's statusCode, or the HTTP status where the whole call failed
+	words    string          // the upstream's
 }
 
 // aside is what WHOIS said beside available or taken, for people.
@@ -133,12 +135,12 @@ func fatesOfRegistrations(asked []string, reply registrar.RegisterReply, err err
 }
 
 // straysOf lists the domains that a reply calls registered although nobody asked for them in this call.
-func straysOf(asked []string, reply registrar.RegisterReply) []store.Stray {
+func straysOf(asked []string, reply registrar.RegisterReply) []ledger.Stray {
 	items := newMatcher(asked)
-	var strays []store.Stray
+	var strays []ledger.Stray
 	for _, r := range reply.Results {
 		if _, ok := items.find(r.Domain); !ok && r.Outcome == registrar.Registered {
-			strays = append(strays, store.Stray{Domain: r.Domain, Message: r.Message})
+			strays = append(strays, ledger.Stray{Domain: r.Domain, Message: r.Message})
 		}
 	}
 	return strays
@@ -190,7 +192,7 @@ func fateOfCall(a registrar.Answer, err error, broken course) fate {
 		f.course = broken
 	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed):
 		// Nobody there knows the operation, unless the words were cut off.
-		f.course, f.hold = courseHold, store.HoldContract
+		f.course, f.hold = courseHold, holds.Contract
 		if !a.Complete {
 			f.course, f.hold = broken, ""
 		}
@@ -206,14 +208,14 @@ func contradicts(a registrar.Answer) bool {
 }
 
 // courseOfAuthentication decides when no token could be got.
-func courseOfAuthentication(a registrar.Answer) (course, store.HoldReason) {
+func courseOfAuthentication(a registrar.Answer) (course, holds.Reason) {
 	switch a.Status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity:
-		return courseHold, store.HoldAuth
+		return courseHold, holds.Auth
 	case http.StatusPaymentRequired:
-		return courseHold, store.HoldPayment
+		return courseHold, holds.Payment
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		return courseHold, store.HoldContract
+		return courseHold, holds.Contract
 	case http.StatusTooManyRequests:
 		return courseWait, ""
 	}
@@ -222,16 +224,16 @@ func courseOfAuthentication(a registrar.Answer) (course, store.HoldReason) {
 
 // courseOfStatus is the error table of the contract, for a status that is no success. A status that it does not have proves
 // nothing.
-func courseOfStatus(status int, broken course) (course, store.HoldReason) {
+func courseOfStatus(status int, broken course) (course, holds.Reason) {
 	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
 		return courseSplit, ""
 	case http.StatusUnauthorized:
 		return courseReauth, ""
 	case http.StatusPaymentRequired:
-		return courseHold, store.HoldPayment
+		return courseHold, holds.Payment
 	case http.StatusMethodNotAllowed:
-		return courseHold, store.HoldContract
+		return courseHold, holds.Contract
 	case http.StatusTooManyRequests:
 		return courseWait, ""
 	default:

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -24,7 +25,7 @@ func TestFateOfAWholeCall(t *testing.T) {
 		name       string
 		answer     registrar.Answer
 		free, paid course
-		hold       store.HoldReason
+		hold       holds.Reason
 	}{
 		{"not sent", registrar.Answer{}, courseRetry, courseRetry, ""},
 		{"no status", sent(0), courseRetry, courseUnknown, ""},
@@ -33,13 +34,13 @@ func TestFateOfAWholeCall(t *testing.T) {
 		{"redirect", sent(302), courseRetry, courseUnknown, ""},
 		{"bad request", sent(400), courseSplit, courseSplit, ""},
 		{"unauthorized", sent(401), courseReauth, courseReauth, ""},
-		{"payment required", sent(402), courseHold, courseHold, store.HoldPayment},
+		{"payment required", sent(402), courseHold, courseHold, holds.Payment},
 		{"forbidden", sent(403), courseRetry, courseUnknown, ""},
 		{"conflict", sent(409), courseRetry, courseUnknown, ""},
 		{"not found", sent(404), courseSplit, courseSplit, ""},
-		{"method not allowed", sent(405), courseHold, courseHold, store.HoldContract},
-		{"not found, in a web page", bare(404), courseHold, courseHold, store.HoldContract},
-		{"method not allowed, in a web page", bare(405), courseHold, courseHold, store.HoldContract},
+		{"method not allowed", sent(405), courseHold, courseHold, holds.Contract},
+		{"not found, in a web page", bare(404), courseHold, courseHold, holds.Contract},
+		{"method not allowed, in a web page", bare(405), courseHold, courseHold, holds.Contract},
 		{"not found, cut in the middle", registrar.Answer{Sent: true, Status: 404}, courseRetry, courseUnknown, ""},
 		{"not found, documented and cut", registrar.Answer{Sent: true, Status: 404, Documented: true, StatusCode: 404}, courseSplit, courseSplit, ""},
 		{"unprocessable", sent(422), courseSplit, courseSplit, ""},
@@ -82,12 +83,12 @@ func TestFateWithoutAToken(t *testing.T) {
 		status int
 		after  time.Duration
 		want   course
-		hold   store.HoldReason
+		hold   holds.Reason
 	}{
 		{0, 0, courseRetry, ""},
-		{401, 0, courseHold, store.HoldAuth},
-		{402, 0, courseHold, store.HoldPayment},
-		{404, 0, courseHold, store.HoldContract},
+		{401, 0, courseHold, holds.Auth},
+		{402, 0, courseHold, holds.Payment},
+		{404, 0, courseHold, holds.Contract},
 		{429, time.Minute, courseWait, ""},
 		{500, 0, courseRetry, ""},
 		{503, 0, courseRetry, ""},

@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -30,8 +32,8 @@ func TestForgedDeliveriesReachNoOtherOrder(t *testing.T) {
 	stop()
 	b.submit(queue.Whois, "own", []string{"own.nl"})
 	theirs := b.submit(queue.Whois, "theirs", []string{"theirs.nl", "theirs-too.nl"})
-	lot := store.Lot{Kind: store.Whois, Lane: store.Plain, Account: "default"}
-	if _, err := b.store.TakeFresh(t.Context(), lot, 10, time.Hour); err != nil { // no dispatcher has them in hand
+	lot := delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}
+	if _, err := b.store.Delivery.TakeFresh(t.Context(), lot, 10, time.Hour); err != nil { // no dispatcher has them in hand
 		t.Fatal(err)
 	}
 	id := b.jobs(theirs)["theirs.nl"].ID
@@ -56,7 +58,7 @@ func TestForgedDeliveriesReachNoOtherOrder(t *testing.T) {
 	b.enqueue("whois", queue.TypeWhois, // a chunk of an account that nobody has ends at once
 		fmt.Sprintf(`{"order":"mine","source":"mallory","account":"nobody","jobs":[{"id":%q,"domain":"theirs.nl"}]}`, id))
 	mine := b.found("mallory", "mine")
-	if b.settled(mine); b.jobs(mine)["theirs.nl"].Outcome != store.Rejected || b.jobs(mine)["theirs.nl"].ID == id {
+	if b.settled(mine); b.jobs(mine)["theirs.nl"].Outcome != record.Rejected || b.jobs(mine)["theirs.nl"].ID == id {
 		t.Errorf("the chunk became %+v", b.jobs(mine))
 	}
 	if !asBefore() {
@@ -65,6 +67,6 @@ func TestForgedDeliveriesReachNoOtherOrder(t *testing.T) {
 	}
 
 	forged("whois/default", "theirs", "default") // as its dispatcher would
-	b.eventually(func() bool { return b.jobs(theirs)["theirs.nl"].Outcome == store.Available })
+	b.eventually(func() bool { return b.jobs(theirs)["theirs.nl"].Outcome == record.Available })
 	b.invariants()
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
@@ -158,7 +160,7 @@ func TestFrozenConnectionsAreGivenUp(t *testing.T) {
 	}
 	order := b.submit(queue.Register, "after", names("b", 10))
 	begun := time.Now()
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 10 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 10 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	if took := time.Since(begun); took > 90*time.Second {

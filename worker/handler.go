@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // handler takes the deliveries of one kind and account from Asynq, puts their jobs in line, and returns when they have been
@@ -56,7 +57,7 @@ func (p *pipeline) carry(ctx context.Context, c queue.Chunk) error {
 		// This worker is shutting down: another one gets the jobs.
 		giving, cancel := context.WithTimeout(ctx, databaseTime)
 		defer cancel()
-		return p.options.Store.Undeliver(giving, jobs, 0)
+		return p.options.Store.Delivery.Undeliver(giving, jobs, 0)
 	}
 	select {
 	case <-passage.done:
@@ -68,11 +69,11 @@ func (p *pipeline) carry(ctx context.Context, c queue.Chunk) error {
 
 // deliveredJobs are a delivery's, under the epochs that they were delivered with, and bound to the order that it names: whoever
 // may write to Redis may have written any ids into it.
-func deliveredJobs(kind queue.Kind, c queue.Chunk) []store.DeliveredJob {
-	of := store.Origin{Source: c.Source, Reference: c.Order, Kind: store.Kind(kind), Account: c.Account}
-	jobs := make([]store.DeliveredJob, len(c.Jobs))
+func deliveredJobs(kind queue.Kind, c queue.Chunk) []record.DeliveredJob {
+	of := record.Origin{Source: c.Source, Reference: c.Order, Kind: record.Kind(kind), Account: c.Account}
+	jobs := make([]record.DeliveredJob, len(c.Jobs))
 	for i, j := range c.Jobs {
-		jobs[i] = store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch, Of: of}
+		jobs[i] = record.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch, Of: of}
 	}
 	return jobs
 }

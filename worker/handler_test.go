@@ -3,8 +3,9 @@ package worker_test
 import (
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -14,7 +15,7 @@ import (
 func TestChunkOfAnAccountThatAnotherWorkerHas(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
-	if err := b.store.AnnounceAccount(t.Context(), "partner"); err != nil {
+	if err := b.store.Fleet.AnnounceAccount(t.Context(), "partner"); err != nil {
 		t.Fatal(err)
 	}
 	lacks := b.options()
@@ -34,20 +35,20 @@ func TestChunkOfAnAccountThatAnotherWorkerHas(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var order store.Order
+	var order record.Order
 	b.eventually(func() bool {
-		order, err = b.store.FindOrder(t.Context(), "shop", "own")
+		order, err = b.store.Orders.Find(t.Context(), "shop", "own")
 		return err == nil
 	})
 	b.waitsInWorker("register", 0)
 	stop()
-	if job := b.jobs(order)["example.nl"]; job.State != store.Queued || b.sql(`SELECT count(*) FROM chunks WHERE wake_at IS NULL`) != 1 {
+	if job := b.jobs(order)["example.nl"]; job.State != record.Queued || b.sql(`SELECT count(*) FROM chunks WHERE wake_at IS NULL`) != 1 {
 		t.Fatalf("after a worker that lacks the account: %s %s, with no fresh chunk", job.State, job.Outcome)
 	}
 	has := b.options()
 	has.Accounts = []worker.Account{{Name: "partner", Upstream: b.client()}}
 	b.work(has)
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 1 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 1 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.invariants()

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -60,13 +62,13 @@ func (h *heartbeat) keep(claim uuid.UUID) (done func()) {
 
 // beat says once what waits: first what is claimed, which must not run out. What has waited for less than a beat needs none yet.
 func (h *heartbeat) beat(ctx context.Context) error {
-	w := store.Waiting{Claims: h.waiting(), Lease: h.lease, Redeliver: h.redeliver}
+	w := ledger.Waiting{Claims: h.waiting(), Lease: h.lease, Redeliver: h.redeliver}
 	for _, line := range h.lines {
 		line.waitingFor(h.every(), &w)
 	}
 	beating, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return errors.Join(h.store.KeepClaims(beating, w), h.store.KeepDeliveries(beating, w))
+	return errors.Join(h.store.Ledger.KeepClaims(beating, w), h.store.Ledger.KeepDeliveries(beating, w))
 }
 
 func (h *heartbeat) waiting() []uuid.UUID {

@@ -9,9 +9,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -21,13 +24,13 @@ import (
 // token that is good enough for WHOIS may still not be allowed to register.
 type authority struct {
 	mu      sync.Mutex
-	refused map[store.Op]uint64 // generation of the newest token that was refused; none after a success
+	refused map[record.Op]uint64 // generation of the newest token that was refused; none after a success
 }
 
-func newAuthority() *authority { return &authority{refused: map[store.Op]uint64{}} }
+func newAuthority() *authority { return &authority{refused: map[record.Op]uint64{}} }
 
 // refuse notes that a token was refused, and says whether the one before it was, too.
-func (a *authority) refuse(op store.Op, generation uint64) (again bool) {
+func (a *authority) refuse(op record.Op, generation uint64) (again bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	last, before := a.refused[op]
@@ -35,7 +38,7 @@ func (a *authority) refuse(op store.Op, generation uint64) (again bool) {
 	return before && generation > last
 }
 
-func (a *authority) accept(op store.Op) {
+func (a *authority) accept(op record.Op) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.refused, op)
@@ -43,14 +46,14 @@ func (a *authority) accept(op store.Op) {
 
 // heed acts on what an answer says of the account rather than of its jobs, and changes the fates accordingly. Each hold that
 // they ask for is laid before they are settled, so that no job waits for one that is not there.
-func (p *pipeline) heed(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
+func (p *pipeline) heed(ctx context.Context, b batch, op record.Op, fates []fate, a registrar.Answer) {
 	if slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseDone || f.course == courseAccepted }) {
 		p.standing.refusals.wentWell(op)
 	}
 	p.heedToken(op, fates, a)
 	p.heedOutage(ctx, b, op, fates, a)
 	b.probe.hearAgain(fates)
-	laid := map[store.HoldReason]bool{}
+	laid := map[holds.Reason]bool{}
 	for _, f := range fates {
 		if f.hold != "" && !laid[f.hold] {
 			laid[f.hold] = true
@@ -78,19 +81,19 @@ func (p *pipeline) heedPause(fates []fate) {
 
 // heedOutage holds the account when so many calls in a row have failed that the upstream must be away. Nothing that follows
 // is a fault of any job's.
-func (p *pipeline) heedOutage(ctx context.Context, b batch, op store.Op, fates []fate, a registrar.Answer) {
+func (p *pipeline) heedOutage(ctx context.Context, b batch, op record.Op, fates []fate, a registrar.Answer) {
 	if ctx.Err() != nil || !a.Sent && a.Started.IsZero() {
 		b.probe.hear(true)
 		return // the call was broken off here, or not made
 	}
 	failed := unanswered(fates, a)
-	away := p.standing.failures.note(op == store.OpRegister, failed)
+	away := p.standing.failures.note(op == record.OpRegister, failed)
 	b.probe.hear(failed)
-	if !failed || !away && !b.probe.is(store.HoldOutage) {
+	if !failed || !away && !b.probe.is(holds.Outage) {
 		return
 	}
 	for i := range fates {
-		fates[i].hold = store.HoldOutage
+		fates[i].hold = holds.Outage
 		if fates[i].course == courseRetry {
 			fates[i].course = courseHold
 		}
@@ -108,7 +111,7 @@ func unanswered(fates []fate, a registrar.Answer) bool {
 // heedToken drops a refused token, once for however many calls it was refused in. A fresh one that is refused too is a
 // hold. Where the same answer did what others asked for, it is not the token: the refused then go again as after any failure,
 // or one that is always refused would be called for without a pause and without end.
-func (p *pipeline) heedToken(op store.Op, fates []fate, a registrar.Answer) {
+func (p *pipeline) heedToken(op record.Op, fates []fate, a registrar.Answer) {
 	if !slices.ContainsFunc(fates, func(f fate) bool { return f.course == courseReauth }) {
 		if a.Complete {
 			p.standing.authority.accept(op)
@@ -124,23 +127,23 @@ func (p *pipeline) heedToken(op store.Op, fates []fate, a registrar.Answer) {
 		case did:
 			fates[i].course = courseRetry
 		case again:
-			fates[i].course, fates[i].hold = courseHold, store.HoldAuth
+			fates[i].course, fates[i].hold = courseHold, holds.Auth
 		}
 	}
 }
 
 // lay lays a hold on the account.
-func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
-	if f.hold == store.HoldAuth && !f.sent {
+func (p *pipeline) lay(ctx context.Context, b batch, op record.Op, f fate) {
+	if f.hold == holds.Auth && !f.sent {
 		op = "" // no token could be got, for whatever operation
 	}
-	h := store.NewHold{
+	h := holds.NewHold{
 		Account: p.account, Reason: f.hold, Scope: scopeOf(f.hold, op),
 		Words: f.words, Status: f.status, ProbeEvery: p.options.HoldInterval,
 	}
 	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
-		laid, err := p.options.Store.Hold(ctx, h)
-		p.standing.gate.Stop(gate.Stopped{Paid: h.Scope == store.ScopeRegister, All: h.Scope == store.ScopeAll})
+		laid, err := p.options.Store.Holds.Hold(ctx, h)
+		p.standing.gate.Stop(gate.Stopped{Paid: h.Scope == holds.ScopeRegister, All: h.Scope == holds.ScopeAll})
 		if laid {
 			// Not the upstream's words: they may be about a holder, whom a log must not name.
 			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).
@@ -152,27 +155,27 @@ func (p *pipeline) lay(ctx context.Context, b batch, op store.Op, f fate) {
 
 // scopeOf says what a hold stops: without money, registrations; without credentials, everything; where an operation is not
 // allowed to us, or not as we think, whatever needs it.
-func scopeOf(reason store.HoldReason, op store.Op) store.Scope {
-	if reason == store.HoldPayment || op == store.OpRegister || op == store.OpHolder {
-		return store.ScopeRegister
+func scopeOf(reason holds.Reason, op record.Op) holds.Scope {
+	if reason == holds.Payment || op == record.OpRegister || op == record.OpHolder {
+		return holds.ScopeRegister
 	}
-	return store.ScopeAll
+	return holds.ScopeAll
 }
 
 // holdBack makes a batch wait for a hold that forbade its call.
 func (p *pipeline) holdBack(ctx context.Context, b batch) {
-	transitions := make([]store.Transition, len(b.jobs))
+	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
-		transitions[i] = store.Hold(j.ID, "")
+		transitions[i] = ledger.Hold(j.ID, "")
 	}
 	p.settle(ctx, b, func(ctx context.Context) (int, error) {
-		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
+		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	})
 }
 
 // refused handles the refusal of a call before it was made. It reports whether the batch has been dealt with.
 func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
-	if errors.Is(err, store.ErrHeld) {
+	if errors.Is(err, holds.ErrHeld) {
 		p.holdBack(ctx, b)
 		return true
 	}
@@ -183,13 +186,13 @@ func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
 // probing is the state of a batch that is a probe; nil for all others.
 type probing struct {
 	id     uuid.UUID
-	scope  store.Scope // of the hold
+	scope  holds.Scope // of the hold
 	called bool        // the upstream was asked for what the hold stops, or failed before that
 	passed bool        // and answered as if there were no reason to hold
 	silent bool        // the newest call had no answer
 
 	// What the hold is for, and what the upstream said when it was laid.
-	reason store.HoldReason
+	reason holds.Reason
 	status int
 	words  string
 }
@@ -197,13 +200,13 @@ type probing struct {
 // hearAgain makes the account's of what an answer says of the probe's job, where a contract hold was laid for just these
 // words: jobs of several orders and holders were refused with them, so it is not this one's fault either.
 func (p *probing) hearAgain(fates []fate) {
-	if p == nil || p.reason != store.HoldContract || p.words == "" {
+	if p == nil || p.reason != holds.Contract || p.words == "" {
 		return
 	}
 	for i, f := range fates {
 		refused := f.course == courseReject || f.course == courseSplit
 		if refused && f.status == p.status && strings.HasPrefix(f.words, p.words) { // the store cuts long ones
-			fates[i].course, fates[i].hold, fates[i].own = courseHold, store.HoldContract, true
+			fates[i].course, fates[i].hold, fates[i].own = courseHold, holds.Contract, true
 		}
 	}
 }
@@ -216,11 +219,11 @@ func (p *probing) hear(failed bool) {
 }
 
 // is reports whether the batch is the probe of such a hold.
-func (p *probing) is(reason store.HoldReason) bool { return p != nil && p.reason == reason }
+func (p *probing) is(reason holds.Reason) bool { return p != nil && p.reason == reason }
 
 // note notes what a call brought. Where only registrations are stopped, a WHOIS check that goes well proves nothing: its
 // job may end there, and another one is to be tried.
-func (p *probing) note(op store.Op, fates []fate) {
+func (p *probing) note(op record.Op, fates []fate) {
 	if p == nil {
 		return
 	}
@@ -232,10 +235,10 @@ func (p *probing) note(op store.Op, fates []fate) {
 			passed = false
 		}
 	}
-	if p.reason == store.HoldOutage {
+	if p.reason == holds.Outage {
 		passed = !p.silent // whatever it says, it is there
 	}
-	proves := p.scope == store.ScopeAll || op == store.OpRegister
+	proves := p.scope == holds.ScopeAll || op == record.OpRegister
 	p.called = p.called || proves || !passed
 	p.passed = proves && passed
 }

@@ -8,16 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-func (b *bench) holds() []store.HoldView {
+func (b *bench) holds() []holds.View {
 	b.t.Helper()
-	holds, err := b.store.Holds(b.t.Context())
+	holds, err := b.store.Holds.List(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -44,7 +46,7 @@ func TestPaymentHold(t *testing.T) {
 	b.eventually(func() bool { return len(b.holds()) == 1 })
 	begun := time.Now()
 	h := b.holds()[0]
-	if h.Reason != store.HoldPayment || h.Scope != store.ScopeRegister || h.Status != http.StatusPaymentRequired || h.Words == "" {
+	if h.Reason != holds.Payment || h.Scope != holds.ScopeRegister || h.Status != http.StatusPaymentRequired || h.Words == "" {
 		t.Errorf("hold %+v", h)
 	}
 	// WHOIS goes on meanwhile.
@@ -65,7 +67,7 @@ func TestPaymentHold(t *testing.T) {
 	if took := time.Since(returned); took > 30*time.Second { // also on a busy machine
 		t.Errorf("the jobs took %v from the money's return", took)
 	}
-	if sum.Outcomes[store.Registered] != 1000 {
+	if sum.Outcomes[record.Registered] != 1000 {
 		t.Errorf("ended as %v", sum.Outcomes)
 	}
 	if n := b.sql(`SELECT max(attempts) FROM jobs`); n > 1 {
@@ -100,18 +102,18 @@ func TestProbeThatPaysForNothingProvesNothing(t *testing.T) {
 func TestHoldWithoutJobsLeavesOthersTheirProbe(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
-	_, err := b.store.Hold(t.Context(), store.NewHold{
-		Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, Words: "no money", ProbeEvery: time.Millisecond,
+	_, err := b.store.Holds.Hold(t.Context(), holds.NewHold{
+		Account: "default", Reason: holds.Payment, Scope: holds.ScopeRegister, Words: "no money", ProbeEvery: time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindStatus, Status: http.StatusMethodNotAllowed})
 	b.work(b.options())
-	if sum := b.settled(b.submit(queue.Whois, "w", names("free", 20)))[0]; sum.Counts[store.Succeeded] != 20 {
+	if sum := b.settled(b.submit(queue.Whois, "w", names("free", 20)))[0]; sum.Counts[record.Succeeded] != 20 {
 		t.Errorf("ended as %v", sum.Counts)
 	}
-	if h := b.holds(); len(h) != 1 || h[0].Reason != store.HoldPayment {
+	if h := b.holds(); len(h) != 1 || h[0].Reason != holds.Payment {
 		t.Errorf("holds %+v, want the one for the money", h)
 	}
 }
@@ -134,7 +136,7 @@ func TestPaymentHoldWithSomeMoney(t *testing.T) {
 	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, 200); err != nil {
 		t.Fatal(err)
 	}
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 120 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 120 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.invariants()
@@ -160,10 +162,10 @@ func TestHoldIsInPostgres(t *testing.T) {
 	if err := b.sandbox.SetBalance(sandbox.DefaultClientID, sandbox.Unlimited); err != nil {
 		t.Fatal(err)
 	}
-	if ended, err := b.store.Resume(t.Context(), "default"); err != nil || len(ended) != 1 {
+	if ended, err := b.store.Holds.Resume(t.Context(), "default"); err != nil || len(ended) != 1 {
 		t.Fatalf("resumed %d, %v", len(ended), err)
 	}
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 150 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 150 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.invariants()
@@ -173,16 +175,16 @@ func TestHoldsForOtherReasons(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault  sandbox.Fault
-		reason store.HoldReason
-		scope  store.Scope
+		reason holds.Reason
+		scope  holds.Scope
 	}{
-		"credentials refused":        {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 401}, store.HoldAuth, store.ScopeAll},
-		"fresh tokens refused":       {sandbox.Fault{Op: sandbox.OpWhois, Status: 401}, store.HoldAuth, store.ScopeAll},
-		"register not allowed":       {sandbox.Fault{Op: sandbox.OpRegister, Status: 401}, store.HoldAuth, store.ScopeRegister},
-		"wrong method for register":  {sandbox.Fault{Op: sandbox.OpRegister, Status: 405}, store.HoldContract, store.ScopeRegister},
-		"unknown path of WHOIS":      {sandbox.Fault{Op: sandbox.OpWhois, Status: 404, Bare: true}, store.HoldContract, store.ScopeAll},
-		"unknown path of register":   {sandbox.Fault{Op: sandbox.OpRegister, Status: 404, Bare: true}, store.HoldContract, store.ScopeRegister},
-		"no direct debit, says auth": {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 402}, store.HoldPayment, store.ScopeRegister},
+		"credentials refused":        {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 401}, holds.Auth, holds.ScopeAll},
+		"fresh tokens refused":       {sandbox.Fault{Op: sandbox.OpWhois, Status: 401}, holds.Auth, holds.ScopeAll},
+		"register not allowed":       {sandbox.Fault{Op: sandbox.OpRegister, Status: 401}, holds.Auth, holds.ScopeRegister},
+		"wrong method for register":  {sandbox.Fault{Op: sandbox.OpRegister, Status: 405}, holds.Contract, holds.ScopeRegister},
+		"unknown path of WHOIS":      {sandbox.Fault{Op: sandbox.OpWhois, Status: 404, Bare: true}, holds.Contract, holds.ScopeAll},
+		"unknown path of register":   {sandbox.Fault{Op: sandbox.OpRegister, Status: 404, Bare: true}, holds.Contract, holds.ScopeRegister},
+		"no direct debit, says auth": {sandbox.Fault{Op: sandbox.OpAuthenticate, Status: 402}, holds.Payment, holds.ScopeRegister},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,7 +207,7 @@ func TestHoldsForOtherReasons(t *testing.T) {
 				t.Errorf("%d jobs ended for a reason that was not theirs", n)
 			}
 			fault.Remove()
-			if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 60 {
+			if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 60 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			b.invariants()
@@ -231,10 +233,10 @@ func TestHoldOfOneAccountLeavesTheOtherAlone(t *testing.T) {
 	held := b.submit(queue.Register, "held", names("poor", 2000))
 	b.eventually(func() bool { return len(b.holds()) == 1 })
 	paid := b.submitFor("rich", queue.Register, "paid", names("rich", 500))
-	if sum := b.settled(paid)[0]; sum.Outcomes[store.Registered] != 500 {
+	if sum := b.settled(paid)[0]; sum.Outcomes[record.Registered] != 500 {
 		t.Errorf("the other account's order ended as %v %v", sum.Counts, sum.Outcomes)
 	}
-	if sum, err := b.store.Summarize(t.Context(), held); err != nil || sum.Settled() {
+	if sum, err := b.store.Orders.Summarize(t.Context(), held); err != nil || sum.Settled() {
 		t.Errorf("the held order: %v, %v", sum.Counts, err)
 	}
 	for _, r := range b.sandbox.Ledger().Received(sandbox.OpRegister) {
@@ -295,14 +297,14 @@ func TestItemUnauthorizedAmongOthers(t *testing.T) {
 	b.work(o)
 	order := b.submit(queue.Register, "r", append(names("shop", 11), "zz-1.nl"))
 	b.eventually(func() bool { return len(b.holds()) == 1 || u.calls.Load() > 10 })
-	if h := b.holds(); len(h) != 1 || h[0].Reason != store.HoldAuth || h[0].Scope != store.ScopeRegister {
+	if h := b.holds(); len(h) != 1 || h[0].Reason != holds.Auth || h[0].Scope != holds.ScopeRegister {
 		t.Errorf("holds %+v, want one for auth", h)
 	}
 	if n := u.calls.Load(); n > 2 {
 		t.Errorf("%d register calls, want 2", n)
 	}
-	sum, err := b.store.Summarize(t.Context(), order)
-	if err != nil || sum.Outcomes[store.Registered] != 11 || sum.Counts[store.Failed] != 0 {
+	sum, err := b.store.Orders.Summarize(t.Context(), order)
+	if err != nil || sum.Outcomes[record.Registered] != 11 || sum.Counts[record.Failed] != 0 {
 		t.Errorf("%v %v, %v", sum.Counts, sum.Outcomes, err)
 	}
 	b.invariants()
@@ -328,7 +330,7 @@ func TestSlowAccountDoesNotSlowTheOther(t *testing.T) {
 	slow := b.submit(queue.Whois, "slow", names("slow", 30_000))
 	b.eventually(func() bool { return calls(b.sandbox.Ledger(), sandbox.OpWhois) >= 4 })
 	b.settled(b.submitFor("fast", queue.Whois, "fast", names("fast", 10_000)))
-	if sum, err := b.store.Summarize(t.Context(), slow); err != nil || sum.Counts[store.Succeeded] > 15_000 {
+	if sum, err := b.store.Orders.Summarize(t.Context(), slow); err != nil || sum.Counts[record.Succeeded] > 15_000 {
 		t.Errorf("the slow order stands at %v, %v: nothing was proven", sum.Counts, err)
 	}
 }

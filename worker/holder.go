@@ -8,18 +8,21 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holders"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
 // resolution is what became of a holder that its jobs need: it has an id, or it ends them, or they ask again later.
 type resolution struct {
 	id   string
-	end  store.Outcome // Rejected or Exhausted; "" for neither
-	fate fate          // why there is no id, and when to ask again
+	end  record.Outcome // Rejected or Exhausted; "" for neither
+	fate fate           // why there is no id, and when to ask again
 }
 
 func later(after time.Duration, words string) resolution {
@@ -27,16 +30,16 @@ func later(after time.Duration, words string) resolution {
 }
 
 // resolutionOf reads a holder's row that is not the caller's to change.
-func resolutionOf(h store.Holder) resolution {
+func resolutionOf(h holders.Holder) resolution {
 	switch {
-	case h.State == store.HolderReady:
+	case h.State == holders.HolderReady:
 		return resolution{id: h.UpstreamID}
-	case h.State == store.HolderRejected:
-		return resolution{end: store.Rejected, fate: fate{words: "the holder was refused: " + h.Words}}
-	case h.State == store.HolderExhausted:
-		return resolution{end: store.Exhausted, fate: fate{words: "the holder could not be had: " + h.Words}}
+	case h.State == holders.HolderRejected:
+		return resolution{end: record.Rejected, fate: fate{words: "the holder was refused: " + h.Words}}
+	case h.State == holders.HolderExhausted:
+		return resolution{end: record.Exhausted, fate: fate{words: "the holder could not be had: " + h.Words}}
 	case h.Purged:
-		return resolution{end: store.Rejected, fate: fate{words: "the holder's details have been purged: order the domain anew"}}
+		return resolution{end: record.Rejected, fate: fate{words: "the holder's details have been purged: order the domain anew"}}
 	case h.Busy:
 		return later(min(h.Wait, tick), waitsForOthers) // they will be done long before their lease ends
 	default:
@@ -51,22 +54,22 @@ const waitsForOthers = "waits for its holder, who is being looked up or created"
 func (p *pipeline) lookUp(ctx context.Context, b batch) (resolution, error) {
 	// The search may take its whole time, and the lease must then still do for the creation.
 	lease := p.options.UpstreamTimeout + p.options.lease()
-	claim := store.HolderClaim{ID: newID(), Key: b.jobs[0].HolderKey, Jobs: idsOf(b.jobs), Lease: lease}
+	claim := holders.Claim{ID: newID(), Key: b.jobs[0].HolderKey, Jobs: idsOf(b.jobs), Lease: lease}
 	claiming, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	h, err := p.options.Store.ClaimHolder(claiming, claim)
+	h, err := p.options.Store.Holders.ClaimHolder(claiming, claim)
 	if err != nil || !h.Claimed {
 		return resolutionOf(h), err
 	}
 	res, err := p.findOrCreate(ctx, b, h, claim.ID)
 	if err != nil {
 		// No call was made; nobody needs to wait for the lease.
-		p.settleHolder(ctx, store.ReleaseHolder(h.Key, claim.ID, 0))
+		p.settleHolder(ctx, holders.Release(h.Key, claim.ID, 0))
 	}
 	return res, err
 }
 
-func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, claim uuid.UUID) (resolution, error) {
+func (p *pipeline) findOrCreate(ctx context.Context, b batch, h holders.Holder, claim uuid.UUID) (resolution, error) {
 	details, err := readDetails(h.Details)
 	if err != nil {
 		return resolution{}, err
@@ -80,7 +83,7 @@ func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, cl
 	missing := f.course == courseSplit && f.status == http.StatusNotFound
 	switch {
 	case f.course == courseDone && detailsOf(reply.Holder).Digest() == details.Digest():
-		return p.settleHolder(ctx, store.ReadyHolder(h.Key, reply.Holder.ID)), nil
+		return p.settleHolder(ctx, holders.Ready(h.Key, reply.Holder.ID)), nil
 	case f.course != courseDone && !missing:
 		return p.withoutHolder(ctx, h, claim, f), nil
 	}
@@ -92,7 +95,7 @@ func (p *pipeline) findOrCreate(ctx context.Context, b batch, h store.Holder, cl
 	case err != nil:
 		return resolution{}, err
 	case f.course == courseDone:
-		return p.settleHolder(ctx, store.ReadyHolder(h.Key, reply.Holder.ID)), nil
+		return p.settleHolder(ctx, holders.Ready(h.Key, reply.Holder.ID)), nil
 	}
 	return p.withoutHolder(ctx, h, claim, f), nil
 }
@@ -104,7 +107,7 @@ var errNotCreated = errors.New("the holder was not created")
 // still in between, so long that others may have taken over.
 func (p *pipeline) createHolder(ctx context.Context, key int64, claim uuid.UUID, h registrar.Holder) (registrar.HolderReply, error) {
 	begun := p.options.Clock()
-	err := p.options.Store.StartCreation(ctx, key, claim, p.options.UpstreamTimeout, p.options.lease())
+	err := p.options.Store.Holders.StartCreation(ctx, key, claim, p.options.UpstreamTimeout, p.options.lease())
 	switch {
 	case err != nil:
 	case p.options.since(begun) > leaseMargin:
@@ -125,7 +128,7 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 		reply registrar.HolderReply
 		call  = newID()
 	)
-	permit, err := p.pass(ctx, b, store.OpHolder)
+	permit, err := p.pass(ctx, b, record.OpHolder)
 	if err != nil {
 		return reply, fate{}, err
 	}
@@ -150,14 +153,14 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	p.heedPause(fates)
 	permit.Release()
 	if !errors.Is(err, errNotCreated) {
-		p.standing.upstream.Note(store.OpHolder, reply.Status, err)
+		p.standing.upstream.Note(record.OpHolder, reply.Status, err)
 	}
 	if c := fates[0].course; c == courseDone || c == courseSplit {
 		b.probe = nil // a holder proves nothing about the hold; the calls that follow do
 	}
-	p.heed(ctx, b, store.OpHolder, fates, reply.Answer)
+	p.heed(ctx, b, record.OpHolder, fates, reply.Answer)
 	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
-		return p.options.Store.Settle(ctx, b.claim, callResult(call, reply.Answer, err), nil)
+		return p.options.Store.Ledger.Settle(ctx, b.claim, callResult(call, reply.Answer, err), nil)
 	})
 	return reply, fates[0], nil
 }
@@ -165,28 +168,28 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 func (p *pipeline) startHolderCall(ctx context.Context, b batch, call uuid.UUID) error {
 	starting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return p.options.Store.StartCall(starting, store.NewCall{
-		ID: call, ClaimID: b.claim, Op: store.OpHolder, Holder: b.jobs[0].HolderKey, Size: len(b.jobs),
+	return p.options.Store.Ledger.StartCall(starting, ledger.NewCall{
+		ID: call, ClaimID: b.claim, Op: record.OpHolder, Holder: b.jobs[0].HolderKey, Size: len(b.jobs),
 		Probe: b.probe.permission(), Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(),
 	})
 }
 
 // withoutHolder ends a claim on a holder after a call that did not bring it. Tries are counted for the holder and not for
 // its jobs: ten thousand of them may wait for one.
-func (p *pipeline) withoutHolder(ctx context.Context, h store.Holder, claim uuid.UUID, f fate) resolution {
-	var change store.HolderChange
+func (p *pipeline) withoutHolder(ctx context.Context, h holders.Holder, claim uuid.UUID, f fate) resolution {
+	var change holders.Change
 	switch tries := h.Failures + 1; {
 	case f.course == courseSplit:
-		change = store.RejectHolder(h.Key, claim, f.words)
+		change = holders.Reject(h.Key, claim, f.words)
 	case f.course == courseRetry && tries >= p.options.MaxAttempts:
-		change = store.ExhaustHolder(h.Key, claim, f.words)
+		change = holders.Exhaust(h.Key, claim, f.words)
 	case f.course == courseRetry:
 		f.after = p.policy.backoff.delay(tries, p.options.Luck())
-		change = store.RetryHolder(h.Key, claim, f.after, f.words)
+		change = holders.Retry(h.Key, claim, f.after, f.words)
 	case !f.sent:
-		change = store.ReleaseHolder(h.Key, claim, f.after)
+		change = holders.Release(h.Key, claim, f.after)
 	default:
-		change = store.PostponeHolder(h.Key, claim, f.after, f.words)
+		change = holders.Postpone(h.Key, claim, f.after, f.words)
 	}
 	res := p.settleHolder(ctx, change)
 	switch {
@@ -201,10 +204,10 @@ func (p *pipeline) withoutHolder(ctx context.Context, h store.Holder, claim uuid
 }
 
 // settleHolder writes what became of a holder, and returns where it stands then.
-func (p *pipeline) settleHolder(ctx context.Context, change store.HolderChange) resolution {
-	var h store.Holder
+func (p *pipeline) settleHolder(ctx context.Context, change holders.Change) resolution {
+	var h holders.Holder
 	if !p.settle(ctx, batch{}, func(ctx context.Context) (n int, err error) {
-		h, err = p.options.Store.SettleHolder(ctx, change)
+		h, err = p.options.Store.Holders.SettleHolder(ctx, change)
 		return 0, err
 	}) {
 		return later(0, "what became of its holder could not be written down")
@@ -221,7 +224,7 @@ func readDetails(encoded []byte) (holder.Details, error) {
 }
 
 // knownHolders reads what is known of the holders of some jobs, so that nothing of it is kept where the upstream says it.
-func (p *pipeline) knownHolders(ctx context.Context, jobs []store.ClaimedJob) (map[int64]registrar.Holder, error) {
+func (p *pipeline) knownHolders(ctx context.Context, jobs []ledger.ClaimedJob) (map[int64]registrar.Holder, error) {
 	var keys []int64
 	for _, j := range jobs {
 		if j.HolderKey != 0 {
@@ -231,7 +234,7 @@ func (p *pipeline) knownHolders(ctx context.Context, jobs []store.ClaimedJob) (m
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	details, err := p.options.Store.HolderDetails(ctx, keys)
+	details, err := p.options.Store.Holders.HolderDetails(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

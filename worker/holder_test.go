@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -32,7 +34,7 @@ func upstreamHolder(id, name string) sandbox.Holder {
 }
 
 // submitHolders takes in an order of registrations whose domains have the holder with the name that holderOf says.
-func (b *bench) submitHolders(reference string, domains []string, holderOf func(i int) string) store.Order {
+func (b *bench) submitHolders(reference string, domains []string, holderOf func(i int) string) record.Order {
 	b.t.Helper()
 	text := holderColumns
 	for i, d := range domains {
@@ -94,7 +96,7 @@ func TestHolderIsCreatedOnce(t *testing.T) {
 		b.work(o)
 	}
 	sum := b.settled(b.submitHolders("r", names("shop", 500), always("Jansen")))[0]
-	if sum.Outcomes[store.Registered] != 500 {
+	if sum.Outcomes[record.Registered] != 500 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	created := b.sandbox.Ledger().Holders
@@ -122,7 +124,7 @@ func TestManyHolders(t *testing.T) {
 	order := b.submitHolders("r", names("shop", 120), func(i int) string { return fmt.Sprint("Jansen", i%40) })
 	sum := b.settled(order)[0]
 	ledger := b.sandbox.Ledger()
-	if sum.Outcomes[store.Registered] != 120 || len(ledger.Holders) != 40 {
+	if sum.Outcomes[record.Registered] != 120 || len(ledger.Holders) != 40 {
 		t.Fatalf("ended as %v with %d holders, want 40", sum.Outcomes, len(ledger.Holders))
 	}
 	emails := map[string]string{}
@@ -139,15 +141,15 @@ func TestManyHolders(t *testing.T) {
 			t.Errorf("%s went to %q, known as %q, want %q", r.Domain, emails[r.Holder], jobs[r.Domain].HolderID, want)
 		}
 	}
-	_, calls, err := b.store.FindJob(t.Context(), jobs["shop-0119.nl"].ID)
+	_, calls, err := b.store.Orders.FindJob(t.Context(), jobs["shop-0119.nl"].ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ops := map[store.Op]int{}
+	ops := map[record.Op]int{}
 	for _, c := range calls {
 		ops[c.Op]++
 	}
-	if ops[store.OpHolder] > 2 || ops[store.OpCheck] == 0 || ops[store.OpRegister] != 1 {
+	if ops[record.OpHolder] > 2 || ops[record.OpCheck] == 0 || ops[record.OpRegister] != 1 {
 		t.Errorf("calls of one job: %v, want at most the two about its holder", ops)
 	}
 	b.invariants()
@@ -197,7 +199,7 @@ func TestHolderIsRefused(t *testing.T) {
 			b.work(o)
 			first := b.submitHolders("r", names("shop", 130), always("Jansen"))
 			sum := b.settled(first)[0]
-			if sum.Outcomes[store.Rejected] != 130 {
+			if sum.Outcomes[record.Rejected] != 130 {
 				t.Errorf("ended as %v %v, want all rejected", sum.Counts, sum.Outcomes)
 			}
 			if n := calls(b.sandbox.Ledger(), sandbox.OpHolder); n != 2 {
@@ -213,7 +215,7 @@ func TestHolderIsRefused(t *testing.T) {
 			}
 			// Ordered anew, they are tried anew; and one refused holder never stops another of the same batch.
 			second := b.submitHolders("anew", names("shop", 40), func(i int) string { return []string{"Jansen", "Pietersen"}[i%2] })
-			if sum := b.settled(second)[0]; sum.Outcomes[store.Registered] != 40 {
+			if sum := b.settled(second)[0]; sum.Outcomes[record.Registered] != 40 {
 				t.Errorf("ended as %v %v, want all registered", sum.Counts, sum.Outcomes)
 			}
 			b.invariants()
@@ -245,7 +247,7 @@ func TestCreationWithoutAnAnswer(t *testing.T) {
 				b.work(o)
 			}
 			sum := b.settled(b.submitHolders("r", names("shop", 150), always("Jansen")))[0]
-			if sum.Outcomes[store.Registered] != 150 {
+			if sum.Outcomes[record.Registered] != 150 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			b.wantOneHolder()
@@ -277,7 +279,7 @@ func TestHolderCallGoneWrong(t *testing.T) {
 				o.UpstreamTimeout = time.Second
 				b.work(o)
 				sum := b.settled(b.submitHolders("r", names("shop", 60), always("Jansen")))[0]
-				if sum.Outcomes[store.Registered] != 60 {
+				if sum.Outcomes[record.Registered] != 60 {
 					t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 				}
 				if created := b.sandbox.Ledger().Holders; len(created) != 1 {
@@ -301,7 +303,7 @@ func TestHolderIsExhausted(t *testing.T) {
 	o.MaxAttempts = 3
 	b.work(o)
 	order := b.submitHolders("r", names("shop", 130), always("Jansen"))
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Exhausted] != 130 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Exhausted] != 130 {
 		t.Errorf("ended as %v %v, want all exhausted", sum.Counts, sum.Outcomes)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpHolder); n != 3 {
@@ -317,11 +319,11 @@ func TestHolderOfADeadWorker(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
 	order := b.submitHolders("r", names("shop", 20), always("Jansen"))
-	claim := store.HolderClaim{ID: newID(), Key: int64(b.sql(`SELECT id FROM holders`)), Lease: time.Second}
-	if h, err := b.store.ClaimHolder(t.Context(), claim); err != nil || !h.Claimed {
+	claim := holders.Claim{ID: newID(), Key: int64(b.sql(`SELECT id FROM holders`)), Lease: time.Second}
+	if h, err := b.store.Holders.ClaimHolder(t.Context(), claim); err != nil || !h.Claimed {
 		t.Fatalf("%v, %v", h, err)
 	}
-	if err := b.store.StartCreation(t.Context(), claim.Key, claim.ID, time.Second, time.Second); err != nil {
+	if err := b.store.Holders.StartCreation(t.Context(), claim.Key, claim.ID, time.Second, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	reply, err := b.client().CreateHolder(t.Context(), registrar.Holder{
@@ -332,7 +334,7 @@ func TestHolderOfADeadWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.work(b.options())
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 20 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 20 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.wantOneHolder()
@@ -355,7 +357,7 @@ func TestWorkerStoppedDuringACreation(t *testing.T) {
 	b.work(second)
 	gate.Release()
 	<-stopped
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 90 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 90 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.wantOneHolder()
@@ -381,7 +383,7 @@ func TestHolderClaimHasEnded(t *testing.T) {
 			<-gate.Held()
 			b.sql(change)
 			gate.Release()
-			if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 60 {
+			if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 60 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			b.wantOneHolder()

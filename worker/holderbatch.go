@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/bulkreg/bulkreg/store/ledger"
 
-	"github.com/bulkreg/bulkreg/store"
+	"golang.org/x/sync/errgroup"
 )
 
 // holderDesk is where an account's batches ask for holders that came with their details. Batches that need the same holder
@@ -57,7 +57,7 @@ func (p *pipeline) registerResolved(ctx context.Context, b batch) part {
 // resolveHolders returns the part of a batch whose holders are known, and whether that is all of it. The others have been
 // settled, but for those of a batch that could not be dealt with: nothing is ready then.
 func (p *pipeline) resolveHolders(ctx context.Context, b batch) (ready batch, whole bool) {
-	waiting := map[int64][]store.ClaimedJob{}
+	waiting := map[int64][]ledger.ClaimedJob{}
 	for _, j := range b.jobs {
 		if j.HolderID == "" && j.HolderKey != 0 {
 			waiting[j.HolderKey] = append(waiting[j.HolderKey], j)
@@ -75,7 +75,7 @@ func (p *pipeline) resolveHolders(ctx context.Context, b batch) (ready batch, wh
 		// This worker is stopping, and its time to stop is that of one check and one registration.
 		return batch{}, false
 	}
-	var known, unknown []store.ClaimedJob
+	var known, unknown []ledger.ClaimedJob
 	for _, j := range b.jobs {
 		if j.HolderID == "" {
 			j.HolderID = found[j.HolderKey].id
@@ -93,7 +93,7 @@ func (p *pipeline) resolveHolders(ctx context.Context, b batch) (ready batch, wh
 }
 
 // resolveAll asks for several holders at once. It fails when a call could not be made.
-func (p *pipeline) resolveAll(ctx context.Context, b batch, waiting map[int64][]store.ClaimedJob) (map[int64]resolution, error) {
+func (p *pipeline) resolveAll(ctx context.Context, b batch, waiting map[int64][]ledger.ClaimedJob) (map[int64]resolution, error) {
 	// Waiting for others must not outlast the batch's own lease.
 	patient, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	defer cancel()
@@ -139,25 +139,25 @@ func (p *pipeline) resolve(ctx, patient context.Context, b batch) (resolution, e
 func (p *pipeline) settleUnresolved(ctx context.Context, b batch, found map[int64]resolution) bool {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	histories, err := p.options.Store.Histories(reading, b.claim, p.policy.proof)
+	histories, err := p.options.Store.Ledger.Histories(reading, b.claim, p.policy.proof)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was settled")
 		return false
 	}
 	luck := p.options.Luck()
-	transitions := make([]store.Transition, len(b.jobs))
+	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
 		switch res := found[j.HolderKey]; {
 		case res.end == "":
 			transitions[i] = p.policy.again(j, res.fate, luck)
 		case histories[j.ID].Clean():
-			transitions[i] = store.Fail(j.ID, res.end, res.fate.words)
+			transitions[i] = ledger.Fail(j.ID, res.end, res.fate.words)
 		default:
 			// An earlier call for the domain, by another job, has no definite answer: this one must not end before.
-			transitions[i] = store.RetryFree(j.ID, p.options.RetryMax, res.fate.words)
+			transitions[i] = ledger.RetryFree(j.ID, p.options.RetryMax, res.fate.words)
 		}
 	}
 	return p.settle(ctx, b, func(ctx context.Context) (int, error) {
-		return p.options.Store.Settle(ctx, b.claim, store.CallResult{}, transitions)
+		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	})
 }

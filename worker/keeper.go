@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -42,7 +44,7 @@ func (k *keeper) begin(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+		if ctx.Err() == nil && !errors.Is(err, pg.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		pause(ctx, tick)
@@ -51,7 +53,7 @@ func (k *keeper) begin(ctx context.Context) error {
 }
 
 // tell logs that this worker was the first to find another Postgres.
-func (k *keeper) tell(r store.Restored) {
+func (k *keeper) tell(r pg.Restored) {
 	k.log.Error().Str("found", r.What).Time("known", r.KnownAt).Int("accounts", r.Accounts).Int("jobs", r.Jobs).
 		Msg("Postgres may have forgotten what was sent: all registrations are on hold until a person lifts it")
 }
@@ -68,7 +70,7 @@ func (k *keeper) look(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	err := k.store.KnowOrigin(looking)
-	ended, frozen := k.store.EndFrozen(looking)
+	ended, frozen := k.store.Ledger.EndFrozen(looking)
 	if ended > 0 {
 		k.log.Warn().Int("sessions", ended).Msg("ended sessions of Postgres that stood still and kept jobs from being taken back")
 	}

@@ -3,8 +3,9 @@ package worker_test
 import (
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -18,7 +19,7 @@ func TestRestoredPostgresSendsNothing(t *testing.T) {
 	}
 	b.work(b.options())
 	checks := b.submit(queue.Whois, "whois", names("free", 3))
-	if sum := b.settled(checks)[0]; sum.Outcomes[store.Available] != 3 {
+	if sum := b.settled(checks)[0]; sum.Outcomes[record.Available] != 3 {
 		t.Errorf("checks under the hold: %v", sum.Outcomes)
 	}
 	if n := b.sql(`SELECT count(*) FROM holds WHERE reason = 'restored' AND account = 'default'`); n != 1 {
@@ -34,7 +35,7 @@ func TestRestoredPostgresSendsNothing(t *testing.T) {
 	// As a person lifts it: what may have been sent is read before it goes out.
 	b.sql(`WITH lifted AS (DELETE FROM holds RETURNING 1) SELECT count(*) FROM lifted`)
 	sum := b.settled(registrations)[0]
-	if sum.Outcomes[store.Registered] != 2 || sum.Counts[store.Unconfirmed] != 1 {
+	if sum.Outcomes[record.Registered] != 2 || sum.Counts[record.Unconfirmed] != 1 {
 		t.Errorf("afterwards: %v %v, want 2 registered, and unconfirmed what WHOIS calls taken", sum.Counts, sum.Outcomes)
 	}
 	if n := b.sql(`SELECT count(*) FROM attempts WHERE state = 'cleared' AND resolved_by = 'readings'`); n != 2 {

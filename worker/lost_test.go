@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -67,10 +68,10 @@ func TestTasksThatLostTheirWorkerAreFound(t *testing.T) {
 	stop := b.work(o)
 	b.found("shop", "before")
 	b.archiveAs("register-bulk", queue.TypeRegister, payload("later"), lost)
-	orders := []store.Order{b.found("shop", "before"), b.found("shop", "later")}
+	orders := []record.Order{b.found("shop", "before"), b.found("shop", "later")}
 	b.settled(orders...)
-	b.want(orders[0], map[string]store.Outcome{"before.nl": store.Registered})
-	b.want(orders[1], map[string]store.Outcome{"later.nl": store.Registered})
+	b.want(orders[0], map[string]record.Outcome{"before.nl": record.Registered})
+	b.want(orders[1], map[string]record.Outcome{"later.nl": record.Registered})
 	if err := b.redisClient().ZRem(t.Context(), "asynq:{register}:archived", garbage).Err(); err != nil { // the Inspector lists nothing beside it
 		t.Fatal(err)
 	}

@@ -5,16 +5,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
 // act is what an operator does to an order.
-func (b *bench) act(act store.Act, orders ...store.Order) store.ActReport {
+func (b *bench) act(act operator.Act, orders ...record.Order) operator.Report {
 	b.t.Helper()
-	report, err := b.store.CarryOut(b.t.Context(), store.ActRequest{Act: act, Operator: "ann", Reason: "asked the registrar", Orders: orders})
+	report, err := b.store.Operator.CarryOut(b.t.Context(), operator.Request{Act: act, Operator: "ann", Reason: "asked the registrar", Orders: orders})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -28,9 +32,9 @@ func (b *bench) impatient() worker.Options {
 	return o
 }
 
-func (b *bench) wantCounts(o store.Order, sum store.Summary, counts map[store.State]int) {
+func (b *bench) wantCounts(o record.Order, sum record.Summary, counts map[record.State]int) {
 	b.t.Helper()
-	for _, s := range store.States() {
+	for _, s := range record.States() {
 		if sum.Counts[s] != counts[s] {
 			b.t.Errorf("order %s ended as %v %v, want %v", o.Reference, sum.Counts, sum.Outcomes, counts)
 			return
@@ -45,18 +49,18 @@ func TestOperatorConfirmsWhatWasRegistered(t *testing.T) {
 	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindCut, Effect: sandbox.EffectAll})
 	b.work(b.impatient())
 	order := b.submit(queue.Register, "r", names("shop", 20))
-	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 20})
-	if report := b.act(store.ActConfirmRegistered, order); report.Changed() != 20 {
+	b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Unconfirmed: 20})
+	if report := b.act(operator.ConfirmRegistered, order); report.Changed() != 20 {
 		t.Errorf("changed %+v", report)
 	}
-	sum, err := b.store.Summarize(t.Context(), order)
-	if err != nil || !sum.Done() || sum.Outcomes[store.Registered] != 20 {
+	sum, err := b.store.Orders.Summarize(t.Context(), order)
+	if err != nil || !sum.Done() || sum.Outcomes[record.Registered] != 20 {
 		t.Errorf("ended as %v %v, %v", sum.Counts, sum.Outcomes, err)
 	}
 	b.invariants()
 	// The domains are ours now: another order for them ends at once.
 	other := b.submit(queue.Register, "other", names("shop", 20))
-	if sum := b.settled(other)[0]; sum.Outcomes[store.Duplicate] != 20 {
+	if sum := b.settled(other)[0]; sum.Outcomes[record.Duplicate] != 20 {
 		t.Errorf("the other order ended as %v", sum.Outcomes)
 	}
 }
@@ -75,14 +79,14 @@ func TestOperatorConfirmsWhatWasNotRegistered(t *testing.T) {
 	b.sandbox.Take(lost...)
 	b.inject(sandbox.Fault{Op: sandbox.OpWhois, Kind: sandbox.KindTaken, Items: 8}) // of all, for once
 	gate.Release()
-	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 8})
+	b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Unconfirmed: 8})
 	b.invariants()
 
-	if report := b.act(store.ActConfirmNotRegistered, order); report.Changed() != 8 {
+	if report := b.act(operator.ConfirmNotRegistered, order); report.Changed() != 8 {
 		t.Errorf("changed %+v", report)
 	}
 	sum := b.settled(order)[0]
-	if sum.Outcomes[store.Taken] != 5 || sum.Outcomes[store.Registered] != 3 {
+	if sum.Outcomes[record.Taken] != 5 || sum.Outcomes[record.Registered] != 3 {
 		t.Errorf("ended as %v %v, want 5 taken and 3 registered", sum.Counts, sum.Outcomes)
 	}
 	received := b.sandbox.Ledger().Received(sandbox.OpRegister)
@@ -103,15 +107,15 @@ func TestOperatorRetriesWhatWasRejected(t *testing.T) {
 	b.work(b.options())
 	once := b.submit(queue.Register, "once", []string{"shop.nl"})
 	b.settled(once)
-	b.want(once, map[string]store.Outcome{"shop.nl": store.Rejected})
+	b.want(once, map[string]record.Outcome{"shop.nl": record.Rejected})
 	always := b.submit(queue.Register, "always", []string{"refused-for-ever.nl"})
 	b.settled(always)
-	if report := b.act(store.ActRetry, once, always); report.Changed() != 2 {
+	if report := b.act(operator.Retry, once, always); report.Changed() != 2 {
 		t.Errorf("changed %+v", report)
 	}
 	b.settled(once, always)
-	b.want(once, map[string]store.Outcome{"shop.nl": store.Registered})
-	b.want(always, map[string]store.Outcome{"refused-for-ever.nl": store.Rejected})
+	b.want(once, map[string]record.Outcome{"shop.nl": record.Registered})
+	b.want(always, map[string]record.Outcome{"refused-for-ever.nl": record.Rejected})
 	if n := b.sql(`SELECT count(*) FROM attempts WHERE domain = 'refused-for-ever.nl'`); n != 2 {
 		t.Errorf("%d attempts of the job that is always refused, want 2: it was to be sent again", n)
 	}
@@ -130,23 +134,23 @@ func TestOperatorCancelsDuringACall(t *testing.T) {
 	b.work(o)
 	order := b.submit(queue.Register, "r", names("shop", 600))
 	<-gate.Held()
-	report := b.act(store.ActCancel, order)
+	report := b.act(operator.Cancel, order)
 	if report.Changed() != 600 || report.Later() < 50 || report.Later() > 550 {
 		t.Errorf("canceled %d, %d of them later, left %v of 600", report.Changed(), report.Later(), report.Skipped())
 	}
 	gate.Release()
 	// The call that hung is seen through. What was claimed and not sent is never sent.
-	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Canceled: 550, store.Succeeded: 50})
+	b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Canceled: 550, record.Succeeded: 50})
 	if paid := len(b.sandbox.Ledger().PaidDomains()); paid != 50 {
 		t.Errorf("%d domains were paid for, want 50", paid)
 	}
 	b.invariants()
 	const running = 50
 
-	if report := b.act(store.ActRetry, order); report.Changed() != 600-running {
+	if report := b.act(operator.Retry, order); report.Changed() != 600-running {
 		t.Errorf("changed %+v", report)
 	}
-	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Succeeded: 600})
+	b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Succeeded: 600})
 	b.invariants()
 }
 
@@ -158,31 +162,31 @@ func TestLateReplyPutsTheOperatorRight(t *testing.T) {
 	b.dieAfterIntent(order)
 	b.sandbox.Take("shop.nl")
 	stop := b.work(b.options())
-	b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Unconfirmed: 1})
+	b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Unconfirmed: 1})
 	stop()
 	job := b.jobs(order)["shop.nl"]
-	b.act(store.ActConfirmNotRegistered, order)
+	b.act(operator.ConfirmNotRegistered, order)
 
-	_, calls, err := b.store.FindJob(t.Context(), job.ID)
+	_, calls, err := b.store.Orders.FindJob(t.Context(), job.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var paid store.Call
+	var paid orders.Call
 	for _, c := range calls {
-		if c.Op == store.OpRegister {
+		if c.Op == record.OpRegister {
 			paid = c
 		}
 	}
-	if paid.Attempt != store.AttemptDisowned {
+	if paid.Attempt != record.AttemptDisowned {
 		t.Errorf("the attempt is %q", paid.Attempt)
 	}
-	_, err = b.store.SettlePaid(t.Context(), newID(), store.CallResult{ID: paid.ID, Status: http.StatusOK}, []store.PaidTransition{
-		{Transition: store.Succeed(job.ID, store.Registered), Attempt: store.AttemptRegistered},
+	_, err = b.store.Ledger.SettlePaid(t.Context(), newID(), ledger.CallResult{ID: paid.ID, Status: http.StatusOK}, []ledger.PaidTransition{
+		{Transition: ledger.Succeed(job.ID, record.Registered), Attempt: record.AttemptRegistered},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.want(order, map[string]store.Outcome{"shop.nl": store.Registered})
+	b.want(order, map[string]record.Outcome{"shop.nl": record.Registered})
 	b.work(b.options())
 	b.settled(order)
 	if n := len(b.sandbox.Ledger().Received(sandbox.OpRegister)); n > 0 {
@@ -215,11 +219,11 @@ func TestOperatorCancelsWhatWasSent(t *testing.T) {
 			b.work(o)
 			order := b.submit(queue.Register, "r", names("shop", 20))
 			b.eventually(func() bool { return b.sql(`SELECT count(*) FROM attempts WHERE state <> 'open'`) == 20 })
-			if report := b.act(store.ActCancel, order); report.Changed() != 20 || report.Later() != 20 {
+			if report := b.act(operator.Cancel, order); report.Changed() != 20 || report.Later() != 20 {
 				t.Errorf("canceled %+v", report)
 			}
 			sum := b.settled(order)[0]
-			b.wantCounts(order, sum, map[store.State]int{store.Canceled: 20 - c.paid, store.Unconfirmed: c.paid})
+			b.wantCounts(order, sum, map[record.State]int{record.Canceled: 20 - c.paid, record.Unconfirmed: c.paid})
 			if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n != 1 {
 				t.Errorf("%d register calls, want 1", n)
 			}
@@ -233,16 +237,16 @@ func TestOperatorCancelsWhatWasSent(t *testing.T) {
 				t.Errorf("it is on record for %d jobs what WHOIS said after the call, want 20", n)
 			}
 			for _, j := range b.jobs(order) {
-				if j.State == store.Canceled && (j.Canceling || j.LastError != "canceled by ann: asked the registrar") {
+				if j.State == record.Canceled && (j.Canceling || j.LastError != "canceled by ann: asked the registrar") {
 					t.Fatalf("%s ended as %+v", j.Domain, j)
 				}
 			}
 			b.invariants()
 			// The registrar says that it was somebody else who took them. They stay canceled.
-			if report := b.act(store.ActConfirmNotRegistered, order); report.Changed() != c.paid {
+			if report := b.act(operator.ConfirmNotRegistered, order); report.Changed() != c.paid {
 				t.Errorf("confirmed %+v", report)
 			}
-			b.wantCounts(order, b.settled(order)[0], map[store.State]int{store.Canceled: 20})
+			b.wantCounts(order, b.settled(order)[0], map[record.State]int{record.Canceled: 20})
 			if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n != 1 {
 				t.Errorf("%d register calls, want 1", n)
 			}

@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -25,10 +27,10 @@ func TestOutageHold(t *testing.T) {
 			b.work(o)
 			order := b.submit(queue.Whois, "w", names("free", 2000))
 			b.eventually(func() bool { return len(b.holds()) == 1 })
-			if h := b.holds()[0]; h.Reason != store.HoldOutage || h.Scope != store.ScopeAll {
+			if h := b.holds()[0]; h.Reason != holds.Outage || h.Scope != holds.ScopeAll {
 				t.Errorf("hold %+v", h)
 			}
-			if sum := b.settled(order)[0]; sum.Outcomes[store.Available] != 2000 {
+			if sum := b.settled(order)[0]; sum.Outcomes[record.Available] != 2000 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			if n := b.sql(`SELECT max(attempts) FROM jobs`); n >= o.MaxAttempts {
@@ -52,11 +54,11 @@ func TestOutageOfRegistrations(t *testing.T) {
 	b.work(o)
 	order := b.submit(queue.Register, "r", names("shop", 600))
 	b.eventually(func() bool { return len(b.holds()) == 1 })
-	if h := b.holds()[0]; h.Reason != store.HoldOutage || h.Scope != store.ScopeRegister {
+	if h := b.holds()[0]; h.Reason != holds.Outage || h.Scope != holds.ScopeRegister {
 		t.Errorf("hold %+v", h)
 	}
 	b.settled(b.submit(queue.Whois, "w", names("free", 200)))
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Registered] != 600 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Registered] != 600 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	b.invariants()

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redistest"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -47,7 +48,7 @@ func TestRateLimitWithoutRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	gate.Release()
-	b.until(func(s store.Summary) bool { return s.Counts[store.Succeeded] >= 1000 }, order)
+	b.until(func(s record.Summary) bool { return s.Counts[record.Succeeded] >= 1000 }, order)
 	checkRate(t, b.sandbox.Ledger(), perSecond)
 }
 

@@ -6,11 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -20,7 +23,7 @@ import (
 // Its runners are more than its call slots: while some wait for the upstream, the others claim the next batches
 // and settle the last, so that a slot is never idle for Postgres' sake.
 type pipeline struct {
-	kind     store.Kind
+	kind     record.Kind
 	account  string
 	tuning   Tuning
 	options  Options
@@ -42,7 +45,7 @@ type pipeline struct {
 // batch is a claim and the jobs it got.
 type batch struct {
 	claim uuid.UUID
-	jobs  []store.ClaimedJob
+	jobs  []ledger.ClaimedJob
 	probe *probing // nil unless the batch is the probe of a hold
 	part  bool     // these are not all of the claim's
 	// known is what is known of holders that came with their details, by key.
@@ -50,7 +53,7 @@ type batch struct {
 }
 
 // of is a part of the batch, or all of it.
-func (b batch) of(jobs []store.ClaimedJob) batch {
+func (b batch) of(jobs []ledger.ClaimedJob) batch {
 	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
 }
 
@@ -64,11 +67,11 @@ func (b batch) some() []uuid.UUID {
 
 func newPipeline(kind queue.Kind, a Account, st *standing, h *heartbeat, o Options) *pipeline {
 	p := &pipeline{
-		kind:     store.Kind(kind),
+		kind:     record.Kind(kind),
 		account:  a.Name,
 		options:  o,
 		upstream: a.Upstream, tokens: a.Tokens, standing: st, heartbeat: h,
-		policy: newPolicy(store.Kind(kind), o),
+		policy: newPolicy(record.Kind(kind), o),
 		log:    o.Log.With().Str("kind", string(kind)).Str("account", a.Name).Logger(),
 	}
 	p.work, _ = workOf(kind) // Options have checked it
@@ -111,12 +114,12 @@ func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
 	p.options.reached(StepSettled)
 }
 
-func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJob, probe *probing) {
+func (p *pipeline) claimAndProcess(ctx context.Context, jobs []record.DeliveredJob, probe *probing) {
 	b := batch{claim: newID(), probe: probe}
 	claiming, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	var err error
-	b.jobs, err = p.options.Store.Claim(claiming, store.Claim{
+	b.jobs, err = p.options.Store.Ledger.Claim(claiming, ledger.Claim{
 		ID: b.claim, Kind: p.kind, Account: p.account, Worker: p.options.Name, Lease: p.options.lease(),
 	}, jobs)
 	if err != nil {
@@ -135,10 +138,10 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []store.DeliveredJo
 }
 
 // noteStrangers says so where deliveries named jobs of other orders, or none: no dispatcher does that.
-func (p *pipeline) noteStrangers(ctx context.Context, jobs []store.DeliveredJob) {
+func (p *pipeline) noteStrangers(ctx context.Context, jobs []record.DeliveredJob) {
 	looking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	n, err := p.options.Store.Strangers(looking, jobs)
+	n, err := p.options.Store.Orders.Strangers(looking, jobs)
 	if err != nil {
 		p.log.Debug().Err(err).Msg("looking for foreign jobs in deliveries failed")
 	} else if n > 0 {
@@ -159,7 +162,7 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 			p.noteUnsettled(b, n)
 			return true
 		}
-		var refused *store.Error
+		var refused *pg.Error
 		if ctx.Err() != nil || errors.As(err, &refused) && try >= refusals {
 			p.log.Error().Err(err).Stringer("claim", b.claim).Int("jobs", len(b.jobs)).
 				Msg("settling failed for good; the lease decides what becomes of the jobs")
@@ -172,10 +175,10 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 // settlePaid is settle for the reply to a paid call. It is known nowhere else, so it is offered to Postgres until Postgres
 // has it or the process ends. Where Postgres refuses it as it is, the upstream's words are left out: they are the only part
 // that it could not have seen before.
-func (p *pipeline) settlePaid(ctx context.Context, b batch, call store.CallResult, transitions []store.PaidTransition, others int) bool {
+func (p *pipeline) settlePaid(ctx context.Context, b batch, call ledger.CallResult, transitions []ledger.PaidTransition, others int) bool {
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, func(ctx context.Context) (int, error) {
-			return p.options.Store.SettlePaid(ctx, b.claim, call, transitions)
+			return p.options.Store.Ledger.SettlePaid(ctx, b.claim, call, transitions)
 		})
 		if err == nil {
 			p.noteUnsettled(b, n+others)
@@ -186,7 +189,7 @@ func (p *pipeline) settlePaid(ctx context.Context, b batch, call store.CallResul
 				Msg("the worker must end before the reply to a paid call is written down; its jobs wait for WHOIS")
 			return false
 		}
-		var refused *store.Error
+		var refused *pg.Error
 		if errors.As(err, &refused) && try == refusals {
 			p.log.Error().Err(err).Stringer("claim", b.claim).Msg("Postgres refuses the reply to a paid call; leaving the upstream's words out")
 			call, transitions = wordless(call, transitions)
@@ -196,11 +199,11 @@ func (p *pipeline) settlePaid(ctx context.Context, b batch, call store.CallResul
 }
 
 // wordless is a reply without the upstream's words.
-func wordless(call store.CallResult, transitions []store.PaidTransition) (store.CallResult, []store.PaidTransition) {
+func wordless(call ledger.CallResult, transitions []ledger.PaidTransition) (ledger.CallResult, []ledger.PaidTransition) {
 	call.Error, call.Strays = "", nil
-	bare := make([]store.PaidTransition, len(transitions))
+	bare := make([]ledger.PaidTransition, len(transitions))
 	for i, t := range transitions {
-		t.Transition, t.Message, t.StatusCode = store.Wordless(t.Transition), "", 0
+		t.Transition, t.Message, t.StatusCode = ledger.Wordless(t.Transition), "", 0
 		bare[i] = t
 	}
 	return call, bare
@@ -234,7 +237,7 @@ func (p *pipeline) drain(ctx context.Context) {
 	jobs := deliveredIn(left)
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	if err := p.options.Store.Undeliver(giving, jobs, 0); err != nil {
+	if err := p.options.Store.Delivery.Undeliver(giving, jobs, 0); err != nil {
 		p.log.Warn().Err(err).Int("jobs", len(jobs)).Msg("giving jobs back failed; they come back by themselves")
 	}
 	p.options.reached(StepDrained)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -43,10 +46,10 @@ func (h *holdWatch) run(ctx context.Context) {
 	}
 }
 
-func (h *holdWatch) look(ctx context.Context) ([]store.Standing, error) {
+func (h *holdWatch) look(ctx context.Context) ([]holds.Standing, error) {
 	looking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	standings, err := h.store.Standings(looking, h.names)
+	standings, err := h.store.Holds.Standings(looking, h.names)
 	for _, st := range standings {
 		h.still.NoteHolds(st.Account, st.Stopped)
 		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
@@ -61,9 +64,9 @@ type prober struct {
 	store     *store.Store
 	account   string
 	gate      *gate.Gate
-	told      chan store.Standing // how the account stands, the newest only
-	kinds     []store.Kind        // that this worker works on
-	pipelines map[store.Kind]*pipeline
+	told      chan holds.Standing // how the account stands, the newest only
+	kinds     []record.Kind       // that this worker works on
+	pipelines map[record.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
 	redeliver time.Duration // how long a delivery may stay unclaimed
 	woken     func()        // told when jobs have become due
@@ -85,7 +88,7 @@ const (
 )
 
 // tell says how the account stands. It never blocks.
-func (p *prober) tell(st store.Standing) {
+func (p *prober) tell(st holds.Standing) {
 	select {
 	case <-p.told:
 	default:
@@ -110,7 +113,7 @@ func (p *prober) run(ctx, work context.Context) {
 }
 
 // look does what there is to do. It begins nothing more once the worker is stopping.
-func (p *prober) look(ctx context.Context, st store.Standing) error {
+func (p *prober) look(ctx context.Context, st holds.Standing) error {
 	if !st.Wakes {
 		p.wave = firstWave
 	}
@@ -137,7 +140,7 @@ func (p *prober) stopping() bool { return p.gate.Closed() }
 func (p *prober) announce(ctx context.Context) error {
 	announcing, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	err := p.store.AnnounceAccount(announcing, p.account)
+	err := p.store.Fleet.AnnounceAccount(announcing, p.account)
 	p.announced = err == nil
 	return err
 }
@@ -146,7 +149,7 @@ func (p *prober) announce(ctx context.Context) error {
 func (p *prober) wakeCanceled(ctx context.Context) error {
 	waking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	n, err := p.store.WakeCanceled(waking, p.account, maxWave)
+	n, err := p.store.Holds.WakeCanceled(waking, p.account, maxWave)
 	if n > 0 {
 		p.woken()
 	}
@@ -158,7 +161,7 @@ func (p *prober) wakeHeld(ctx context.Context) error {
 	waking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	p.wave = max(p.wave, firstWave)
-	n, err := p.store.WakeHeld(waking, p.account, p.wave)
+	n, err := p.store.Holds.WakeHeld(waking, p.account, p.wave)
 	if err != nil {
 		p.wave = firstWave // so many may have been too many for the time of a statement
 		return err
@@ -195,27 +198,27 @@ func (p *prober) probe(ctx context.Context) error {
 	return err
 }
 
-func (p *prober) take(ctx context.Context) (store.Probe, bool, error) {
+func (p *prober) take(ctx context.Context) (holds.Probe, bool, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return p.store.TakeProbe(taking, p.account, p.kinds, p.ceiling, p.redeliver)
+	return p.store.Holds.TakeProbe(taking, p.account, p.kinds, p.ceiling, p.redeliver)
 }
 
-func (p *prober) takeNext(ctx context.Context, probe *store.Probe) (bool, error) {
+func (p *prober) takeNext(ctx context.Context, probe *holds.Probe) (bool, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return p.store.NextProbeJob(taking, probe, p.redeliver)
+	return p.store.Holds.NextProbeJob(taking, probe, p.redeliver)
 }
 
 // giveBack leaves a probe's job to the next probe.
-func (p *prober) giveBack(ctx context.Context, probe store.Probe) error {
+func (p *prober) giveBack(ctx context.Context, probe holds.Probe) error {
 	giving, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return p.store.Undeliver(giving, []store.DeliveredJob{probe.Job}, 0)
+	return p.store.Delivery.Undeliver(giving, []record.DeliveredJob{probe.Job}, 0)
 }
 
-func (p *prober) lift(ctx context.Context, probe store.Probe) error {
-	lifted, err := p.store.Lift(ctx, probe)
+func (p *prober) lift(ctx context.Context, probe holds.Probe) error {
+	lifted, err := p.store.Holds.Lift(ctx, probe)
 	if lifted {
 		p.log.Info().Str("reason", string(probe.Reason)).Msg("the probe went well: hold lifted")
 	}
@@ -223,8 +226,8 @@ func (p *prober) lift(ctx context.Context, probe store.Probe) error {
 }
 
 // probe carries out the job of a probe, in a batch of its own.
-func (p *pipeline) probe(ctx context.Context, probe store.Probe) probing {
+func (p *pipeline) probe(ctx context.Context, probe holds.Probe) probing {
 	run := &probing{id: probe.ID, scope: probe.Scope, reason: probe.Reason, status: probe.Status, words: probe.Words}
-	p.claimAndProcess(ctx, []store.DeliveredJob{probe.Job}, run)
+	p.claimAndProcess(ctx, []record.DeliveredJob{probe.Job}, run)
 	return *run
 }

@@ -3,7 +3,9 @@ package worker
 import (
 	"testing"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -11,11 +13,11 @@ import (
 // of an upstream that registers nothing.
 func TestProbeThatIsNotSentProvesNothing(t *testing.T) {
 	t.Parallel()
-	probe := &probing{scope: store.ScopeRegister, reason: store.HoldOutage}
+	probe := &probing{scope: holds.ScopeRegister, reason: holds.Outage}
 	probe.hear(false)
 	fates := fatesOfRegistrations([]string{"a.nl"}, registrar.RegisterReply{}, errTooLate)
-	(&pipeline{}).heedOutage(t.Context(), batch{probe: probe}, store.OpRegister, fates, registrar.Answer{})
-	probe.note(store.OpRegister, fates)
+	(&pipeline{}).heedOutage(t.Context(), batch{probe: probe}, record.OpRegister, fates, registrar.Answer{})
+	probe.note(record.OpRegister, fates)
 	if probe.passed {
 		t.Error("the probe passed without a call")
 	}

@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -106,7 +109,7 @@ func TestTasksThatNobodyCanCarryOutStayInTheArchive(t *testing.T) {
 }
 
 // own hands over a chunk as a producer does, and waits until its order has ended.
-func (b *bench) own(kind queue.Kind, reference string, jobs ...queue.Job) store.Order {
+func (b *bench) own(kind queue.Kind, reference string, jobs ...queue.Job) record.Order {
 	b.t.Helper()
 	producer, err := queue.NewProducer(b.redis)
 	if err != nil {
@@ -116,9 +119,9 @@ func (b *bench) own(kind queue.Kind, reference string, jobs ...queue.Job) store.
 	if err := errors.Join(err, producer.Close()); err != nil {
 		b.t.Fatal(err)
 	}
-	var order store.Order
+	var order record.Order
 	b.eventually(func() bool {
-		order, err = b.store.FindOrder(b.t.Context(), "shop", reference)
+		order, err = b.store.Orders.Find(b.t.Context(), "shop", reference)
 		return err == nil
 	})
 	b.settled(order)
@@ -149,11 +152,11 @@ func TestProducersJobsThatBreakARuleEndRejected(t *testing.T) {
 	for range 2 { // the second time changes nothing
 		order := b.own(queue.Register, "own", jobs...)
 		got := b.jobs(order)
-		if len(got) != 1+len(bad) || order.Total != len(got) || got["good.nl"].Outcome != store.Registered || got["good.nl"].HolderID != "H-1" {
+		if len(got) != 1+len(bad) || order.Total != len(got) || got["good.nl"].Outcome != record.Registered || got["good.nl"].HolderID != "H-1" {
 			t.Errorf("%d jobs, total %d, good.nl %s", len(got), order.Total, got["good.nl"].Outcome)
 		}
 		for _, c := range bad {
-			if j := got[c.subject]; j.State != store.Failed || j.Outcome != store.Rejected || !strings.Contains(j.LastError, c.reason) ||
+			if j := got[c.subject]; j.State != record.Failed || j.Outcome != record.Rejected || !strings.Contains(j.LastError, c.reason) ||
 				strings.Contains(j.LastError, "jan@") {
 				t.Errorf("%q stands as %s: %s %s %q", c.job.Domain, c.subject, j.State, j.Outcome, j.LastError)
 			}
@@ -162,12 +165,12 @@ func TestProducersJobsThatBreakARuleEndRejected(t *testing.T) {
 			t.Errorf("%d attempts", calls)
 		}
 		// No retry makes such a job fit to be carried out.
-		if report := b.act(store.ActRetry, order); report.Changed() != 0 || report.Skipped()[store.SkipUnusable] != len(bad) {
+		if report := b.act(operator.Retry, order); report.Changed() != 0 || report.Skipped()[operator.SkipUnusable] != len(bad) {
 			t.Errorf("retry would change %d and leave %v", report.Changed(), report.Skipped())
 		}
 	}
 	checks := b.own(queue.Whois, "checks", queue.Job{Domain: "www.host.nl"}, queue.Job{Domain: "free.nl", HolderID: "jan@example.nl", PeriodMonths: -1})
-	if got := b.jobs(checks); got["free.nl"].Outcome != store.Available || got[`"www.host.nl"`].Outcome != store.Rejected {
+	if got := b.jobs(checks); got["free.nl"].Outcome != record.Available || got[`"www.host.nl"`].Outcome != record.Rejected {
 		t.Errorf("checks ended as %v", got)
 	}
 	b.invariants()
@@ -182,7 +185,7 @@ func TestProducersIDsReachNoRows(t *testing.T) {
 	b.work(b.options())
 	b.settled(other)
 	order := b.own(queue.Register, "own", queue.Job{ID: id, Domain: "own.nl", HolderID: "H-1"}, queue.Job{ID: id, Domain: "own-too.nl", HolderID: "H-1"})
-	b.want(order, map[string]store.Outcome{"own.nl": store.Registered, "own-too.nl": store.Registered})
+	b.want(order, map[string]record.Outcome{"own.nl": record.Registered, "own-too.nl": record.Registered})
 	b.invariants()
 }
 
@@ -199,8 +202,8 @@ func TestProducersJobWhoseIDIsTaken(t *testing.T) {
 		t.Errorf("the archive says %q", task.LastErr)
 	}
 	b.settled(squatter)
-	b.want(squatter, map[string]store.Outcome{"squatted.nl": store.Available})
-	if _, err := b.store.FindOrder(t.Context(), "shop", "own"); !errors.Is(err, store.ErrNotFound) {
+	b.want(squatter, map[string]record.Outcome{"squatted.nl": record.Available})
+	if _, err := b.store.Orders.Find(t.Context(), "shop", "own"); !errors.Is(err, pg.ErrNotFound) {
 		t.Errorf("the order is there without its jobs: %v", err)
 	}
 	b.invariants()
@@ -224,7 +227,7 @@ func TestWorkerAsARedisUserWithFewRights(t *testing.T) {
 	stop := b.work(o)
 	order := b.submit(queue.Register, "o", []string{"a.nl", "b.nl"})
 	b.settled(order)
-	b.want(order, map[string]store.Outcome{"a.nl": store.Registered, "b.nl": store.Registered})
+	b.want(order, map[string]record.Outcome{"a.nl": record.Registered, "b.nl": record.Registered})
 	stop()
 	if err := client.Do(t.Context(), "ACL", "DELUSER", user).Err(); err != nil {
 		t.Error(err)
@@ -237,17 +240,17 @@ func TestProducersChunkOfAnUnknownAccount(t *testing.T) {
 	b := setup(t, sandbox.Options{})
 	b.work(b.options())
 	b.enqueue("register", queue.TypeRegister, fmt.Sprintf(`{"order":"x","source":"shop","account":%q,"jobs":[{"domain":"a.nl","holder_id":"H-1"},{"domain":"b"}]}`, "nobody"))
-	var order store.Order
+	var order record.Order
 	b.eventually(func() (found bool) {
 		var err error
-		order, err = b.store.FindOrder(t.Context(), "shop", "x")
+		order, err = b.store.Orders.Find(t.Context(), "shop", "x")
 		return err == nil
 	})
 	sum := b.settled(order)[0]
-	if job := b.jobs(order)["a.nl"]; sum.Outcomes[store.Rejected] != 2 || job.LastError != `there is no account "nobody": it is not configured` {
+	if job := b.jobs(order)["a.nl"]; sum.Outcomes[record.Rejected] != 2 || job.LastError != `there is no account "nobody": it is not configured` {
 		t.Errorf("ended as %v, %q", sum.Outcomes, job.LastError)
 	}
-	if report := b.act(store.ActRetry, order); report.Changed() != 1 { // once somebody has the account
+	if report := b.act(operator.Retry, order); report.Changed() != 1 { // once somebody has the account
 		t.Errorf("retry changed %d, want the one whose fields are in order", report.Changed())
 	}
 }

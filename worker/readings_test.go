@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -32,7 +33,7 @@ func TestReadingThatComesTooSoon(t *testing.T) {
 		)
 		SELECT 1`)
 	sum := b.settled(order)[0]
-	if sum.Outcomes[store.Registered] != 1 {
+	if sum.Outcomes[record.Registered] != 1 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpWhois); n > 6 {

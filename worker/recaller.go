@@ -64,7 +64,7 @@ func (r *recaller) look(ctx context.Context) error {
 	}
 	recalling, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	found, err := r.store.Recall(recalling, mark, longestRedelivery)
+	found, err := r.store.Delivery.Recall(recalling, mark, longestRedelivery)
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -57,9 +59,9 @@ func (b *bench) depth(gauge *queue.Gauge) int {
 // deliverAll delivers every chunk of WHOIS checks to nowhere.
 func (b *bench) deliverAll() {
 	b.t.Helper()
-	for _, lane := range []store.Lane{store.Plain, store.Bulk} {
-		lot := store.Lot{Kind: store.Whois, Lane: lane, Account: "default"}
-		if _, err := b.store.TakeFresh(b.t.Context(), lot, 1000, redelivery); err != nil {
+	for _, lane := range []record.Lane{record.Plain, record.Bulk} {
+		lot := delivery.Lot{Kind: record.Whois, Lane: lane, Account: "default"}
+		if _, err := b.store.Delivery.TakeFresh(b.t.Context(), lot, 1000, redelivery); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -74,7 +76,7 @@ func TestRedisEmptiedUnderAWorker(t *testing.T) {
 	o := b.options()
 	o.Whois = worker.Tuning{BatchSize: 5, Linger: 10 * time.Millisecond, Concurrency: 1}
 	o.UpstreamTimeout = 25 * time.Second
-	var orders []store.Order
+	var orders []record.Order
 	for i := range chunks {
 		name := fmt.Sprintf("o%d", i)
 		orders = append(orders, b.submitChunked(queue.Whois, name, names(name, 4), intake.Chunks{Whois: 5, Register: 1}))
@@ -88,7 +90,7 @@ func TestRedisEmptiedUnderAWorker(t *testing.T) {
 	emptied := time.Now()
 	gate.Release()
 	for _, sum := range b.settled(orders...) {
-		if sum.Counts[store.Succeeded] != 4 {
+		if sum.Counts[record.Succeeded] != 4 {
 			t.Errorf("%s ended as %v", sum.Reference, sum.Counts)
 		}
 	}

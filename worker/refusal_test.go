@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // fullRedis answers and takes no writes, as one that is out of memory, or has become a replica, does.
@@ -157,7 +158,7 @@ func TestWindowGrowsWithTheFleet(t *testing.T) {
 	l := &d.dispatcher.lots[0]
 	l.slots, d.dispatcher.fleet = 2, &fleetSlots{}
 	for _, step := range []struct{ slots, want int }{{0, 10}, {1, 10}, {2, 10}, {6, 30}, {3, 15}} {
-		d.dispatcher.fleet.set([]store.FleetLot{
+		d.dispatcher.fleet.set([]fleet.Lot{
 			{Kind: l.Kind, Account: l.Account, Slots: step.slots}, {Kind: l.Kind, Account: "other", Slots: 100},
 		})
 		if n := len(d.dispatch()); n != step.want {

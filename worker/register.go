@@ -7,9 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -46,12 +48,12 @@ func (p *pipeline) register(ctx context.Context, b batch) {
 func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	histories, err := p.options.Store.Histories(reading, b.claim, p.policy.proof)
+	histories, err := p.options.Store.Ledger.Histories(reading, b.claim, p.policy.proof)
 	if err != nil {
 		p.log.Error().Err(err).Stringer("claim", b.claim).Msg("reading histories failed; nothing was sent")
 		return part{}
 	}
-	fates, call, ok := p.check(ctx, b, store.OpCheck)
+	fates, call, ok := p.check(ctx, b, record.OpCheck)
 	if !ok {
 		return part{}
 	}
@@ -67,27 +69,27 @@ func (p *pipeline) registerOnce(ctx context.Context, b batch) part {
 
 // plan is what a fresh WHOIS check makes of a batch.
 type plan struct {
-	send     []store.ClaimedJob // available, and free to be paid for
-	cleared  []uuid.UUID        // those of them whose unanswered attempts the readings should clear
-	split    []store.ClaimedJob // the check itself was refused: look for the bad one
-	refused  []refusal          // perhaps this is the bad one
-	ended    []store.Transition // the rest
-	readings []store.Reading    // evidence about domains of which an earlier call may have had an effect
+	send     []ledger.ClaimedJob // available, and free to be paid for
+	cleared  []uuid.UUID         // those of them whose unanswered attempts the readings should clear
+	split    []ledger.ClaimedJob // the check itself was refused: look for the bad one
+	refused  []refusal           // perhaps this is the bad one
+	ended    []ledger.Transition // the rest
+	readings []ledger.Reading    // evidence about domains of which an earlier call may have had an effect
 }
 
-func (p *pipeline) plan(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) plan {
+func (p *pipeline) plan(jobs []ledger.ClaimedJob, fates []fate, histories map[uuid.UUID]ledger.History) plan {
 	var made plan
 	luck := p.options.Luck()
 	for i, j := range jobs {
-		d := p.policy.decide(j, histories[j.ID], answer{op: store.OpCheck, fate: fates[i], alone: len(jobs) == 1, luck: luck})
+		d := p.policy.decide(j, histories[j.ID], answer{op: record.OpCheck, fate: fates[i], alone: len(jobs) == 1, luck: luck})
 		if d.reading != "" {
-			made.readings = append(made.readings, store.Reading{Job: j.ID, Availability: d.reading, Status: fates[i].words})
+			made.readings = append(made.readings, ledger.Reading{Job: j.ID, Availability: d.reading, Status: fates[i].words})
 		}
 		switch d.move {
 		case moveSplit:
 			made.split = append(made.split, j)
 		case moveSuspect:
-			made.refused = append(made.refused, refusal{job: j, op: store.OpCheck, fate: fates[i], end: d.end})
+			made.refused = append(made.refused, refusal{job: j, op: record.OpCheck, fate: fates[i], end: d.end})
 		case moveSend:
 			made.send = append(made.send, j)
 			if d.clears {
@@ -102,10 +104,10 @@ func (p *pipeline) plan(jobs []store.ClaimedJob, fates []fate, histories map[uui
 
 // settleCheck writes down what a fresh check brought. It reports false unless all of it was: a job that the readings do not
 // clear after all, by Postgres' judgement, stays with the batch and goes back with it.
-func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResult, made plan) bool {
+func (p *pipeline) settleCheck(ctx context.Context, b batch, call ledger.CallResult, made plan) bool {
 	settled := 0
 	written := p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (n int, err error) {
-		settled, err = p.options.Store.SettleCheck(ctx, b.claim, store.CheckResult{
+		settled, err = p.options.Store.Ledger.SettleCheck(ctx, b.claim, ledger.CheckResult{
 			Call: call, Readings: made.readings, Transitions: made.ended, Proof: p.policy.proof,
 		})
 		return settled, err
@@ -116,10 +118,10 @@ func (p *pipeline) settleCheck(ctx context.Context, b batch, call store.CallResu
 	return written && settled == len(made.ended)
 }
 
-func unconfirmed(transitions []store.Transition) int {
+func unconfirmed(transitions []ledger.Transition) int {
 	n := 0
 	for _, t := range transitions {
-		if t.State() == store.Unconfirmed {
+		if t.State() == record.Unconfirmed {
 			n++
 		}
 	}
@@ -128,20 +130,20 @@ func unconfirmed(transitions []store.Transition) int {
 
 // pay commits the intent, sends what it returns, and settles what came back. The permit is held for the intent
 // as well: it belongs right before the call.
-func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]store.History) part {
+func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]ledger.History) part {
 	call := newID()
 	sent, fates, reply, err := p.sendPaid(ctx, b, call, cleared)
 	if len(sent) == 0 {
 		return part{}
 	}
 	if !errors.Is(err, errTooLate) && !errors.Is(err, errStopping) {
-		p.standing.upstream.Note(store.OpRegister, reply.Status, err)
+		p.standing.upstream.Note(record.OpRegister, reply.Status, err)
 	}
 	p.options.reached(StepReplied)
 	strays := straysOf(domainsOf(sent), reply)
 	p.reportStrays(b, strays)
-	p.blameAccount(ctx, store.OpRegister, sent, fates)
-	p.heed(ctx, b, store.OpRegister, fates, reply.Answer)
+	p.blameAccount(ctx, record.OpRegister, sent, fates)
+	p.heed(ctx, b, record.OpRegister, fates, reply.Answer)
 	transitions, res := p.paidTransitions(sent, fates, histories)
 	result := callResult(call, reply.Answer, err)
 	result.Strays = strays
@@ -152,8 +154,8 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 
 // sendPaid waits for the permit, commits the intent and makes the paid call for what that returns, the jobs in sent. Without any
 // nothing was sent. The fates are what the reply, or its absence, means for each.
-func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent []store.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error) {
-	permit, err := p.pass(ctx, b, store.OpRegister)
+func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent []ledger.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error) {
+	permit, err := p.pass(ctx, b, record.OpRegister)
 	if err != nil {
 		return nil, nil, reply, err
 	}
@@ -174,7 +176,7 @@ func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleare
 
 // reportStrays makes a noise about domains that a reply calls registered although nobody asked for them. Their names are in
 // the database, and not personal data, but whose words they are is not known.
-func (p *pipeline) reportStrays(b batch, strays []store.Stray) {
+func (p *pipeline) reportStrays(b batch, strays []ledger.Stray) {
 	if len(strays) > 0 {
 		p.log.Error().Stringer("claim", b.claim).Int("domains", len(strays)).
 			Msg("the registrar calls domains registered that were not ordered in this call; the table stray_registrations names them")
@@ -183,18 +185,18 @@ func (p *pipeline) reportStrays(b batch, strays []store.Stray) {
 
 // intend returns the jobs that may be sent. When it cannot tell whether the intent was committed, it
 // withdraws it.
-func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) []store.ClaimedJob {
+func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) []ledger.ClaimedJob {
 	intending, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	allowed, err := p.options.Store.Intend(intending, store.Intent{
-		Call: store.NewCall{
-			ID: call, ClaimID: b.claim, Op: store.OpRegister, Size: len(b.jobs),
+	allowed, err := p.options.Store.Ledger.Intend(intending, ledger.Intent{
+		Call: ledger.NewCall{
+			ID: call, ClaimID: b.claim, Op: record.OpRegister, Size: len(b.jobs),
 			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(), Probe: b.probe.permission(),
 		},
 		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof,
 	})
 	if err != nil {
-		if !p.refused(ctx, b, err) && !errors.Is(err, store.ErrFenced) {
+		if !p.refused(ctx, b, err) && !errors.Is(err, ledger.ErrFenced) {
 			p.withdraw(ctx, b, call, "the intent could not be recorded")
 		}
 		return nil
@@ -203,7 +205,7 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 	for _, id := range allowed {
 		ok[id] = true
 	}
-	sent := make([]store.ClaimedJob, 0, len(allowed))
+	sent := make([]ledger.ClaimedJob, 0, len(allowed))
 	for _, j := range b.jobs {
 		if ok[j.ID] {
 			sent = append(sent, j)
@@ -240,30 +242,30 @@ func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (
 
 // withdraw resolves an intent that was perhaps committed and certainly not followed by a call.
 func (p *pipeline) withdraw(ctx context.Context, b batch, call uuid.UUID, why string) {
-	transitions := make([]store.PaidTransition, len(b.jobs))
+	transitions := make([]ledger.PaidTransition, len(b.jobs))
 	for i, j := range b.jobs {
-		transitions[i] = store.PaidTransition{
-			Transition: store.RetryFree(j.ID, p.policy.backoff.delay(1, p.options.Luck()), why),
-			Attempt:    store.AttemptNotSent, Message: why,
+		transitions[i] = ledger.PaidTransition{
+			Transition: ledger.RetryFree(j.ID, p.policy.backoff.delay(1, p.options.Luck()), why),
+			Attempt:    record.AttemptNotSent, Message: why,
 		}
 	}
-	p.settlePaid(ctx, b, store.CallResult{ID: call, Error: why}, transitions, 0)
+	p.settlePaid(ctx, b, ledger.CallResult{ID: call, Error: why}, transitions, 0)
 }
 
 // paidTransitions turns the fates of a paid call into what is written, and into what is still to be done.
-func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histories map[uuid.UUID]store.History) (transitions []store.PaidTransition, res part) {
+func (p *pipeline) paidTransitions(jobs []ledger.ClaimedJob, fates []fate, histories map[uuid.UUID]ledger.History) (transitions []ledger.PaidTransition, res part) {
 	luck := p.options.Luck()
 	for i, j := range jobs {
 		f := fates[i]
-		d := p.policy.decide(j, histories[j.ID], answer{op: store.OpRegister, fate: f, alone: len(jobs) == 1, luck: luck})
-		t := store.PaidTransition{Transition: d.end, Attempt: d.attempt, Accepted: f.course == courseAccepted, StatusCode: d.code, Message: f.words}
+		d := p.policy.decide(j, histories[j.ID], answer{op: record.OpRegister, fate: f, alone: len(jobs) == 1, luck: luck})
+		t := ledger.PaidTransition{Transition: d.end, Attempt: d.attempt, Accepted: f.course == courseAccepted, StatusCode: d.code, Message: f.words}
 		switch {
 		case d.move == moveSplit:
 			res.split = append(res.split, j)
 		case d.move == moveSuspect:
-			t.Transition = store.Stay(j.ID)
-			res.refused = append(res.refused, refusal{job: j, op: store.OpRegister, fate: f, end: d.end})
-		case f.course == courseReject && d.end.State() != store.Failed:
+			t.Transition = ledger.Stay(j.ID)
+			res.refused = append(res.refused, refusal{job: j, op: record.OpRegister, fate: f, end: d.end})
+		case f.course == courseReject && d.end.State() != record.Failed:
 			res.bad = true // its call may have been refused for it
 		}
 		transitions = append(transitions, t)
@@ -271,7 +273,7 @@ func (p *pipeline) paidTransitions(jobs []store.ClaimedJob, fates []fate, histor
 	return transitions, res
 }
 
-func domainsOf(jobs []store.ClaimedJob) []string {
+func domainsOf(jobs []ledger.ClaimedJob) []string {
 	domains := make([]string, len(jobs))
 	for i, j := range jobs {
 		domains[i] = j.Domain
@@ -279,7 +281,7 @@ func domainsOf(jobs []store.ClaimedJob) []string {
 	return domains
 }
 
-func idsOf(jobs []store.ClaimedJob) []uuid.UUID {
+func idsOf(jobs []ledger.ClaimedJob) []uuid.UUID {
 	ids := make([]uuid.UUID, len(jobs))
 	for i, j := range jobs {
 		ids[i] = j.ID

@@ -5,6 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -37,7 +40,7 @@ const partingTime = 2 * time.Second
 // run reports until ctx ends.
 func (r *reporter) run(ctx context.Context) {
 	down := outage{log: r.log, what: "reporting this worker", troubles: r.troubles}
-	for ; ctx.Err() == nil; pause(ctx, store.ReportInterval) {
+	for ; ctx.Err() == nil; pause(ctx, fleet.ReportInterval) {
 		down.note(ctx, r.report(ctx))
 	}
 }
@@ -59,10 +62,10 @@ func (r *reporter) report(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	paused := r.paused(ctx)
-	said := store.WorkerReport{Name: r.name, Stopping: r.stopping, Trouble: r.troubles.words(), Lots: make([]store.LotReport, len(r.pipelines))}
+	said := fleet.WorkerReport{Name: r.name, Stopping: r.stopping, Trouble: r.troubles.words(), Lots: make([]fleet.LotReport, len(r.pipelines))}
 	for i, p := range r.pipelines {
 		load := p.load()
-		said.Lots[i] = store.LotReport{
+		said.Lots[i] = fleet.LotReport{
 			Kind: p.kind, Account: p.account, Slots: load.slots, Busy: load.busy, Waiting: load.waiting, Waited: load.waited,
 		}
 		for _, name := range queuesOf(p.kind, p.account) {
@@ -74,7 +77,7 @@ func (r *reporter) report(ctx context.Context) error {
 	}
 	reporting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	lots, err := r.store.ReportWorker(reporting, said)
+	lots, err := r.store.Fleet.ReportWorker(reporting, said)
 	if err == nil {
 		r.fleet.set(lots)
 	}
@@ -108,11 +111,11 @@ type fleetSlots struct {
 }
 
 type fleetLot struct {
-	kind    store.Kind
+	kind    record.Kind
 	account string
 }
 
-func (f *fleetSlots) set(lots []store.FleetLot) {
+func (f *fleetSlots) set(lots []fleet.Lot) {
 	known := make(map[fleetLot]int, len(lots))
 	for _, l := range lots {
 		known[fleetLot{l.Kind, l.Account}] = l.Slots
@@ -122,7 +125,7 @@ func (f *fleetSlots) set(lots []store.FleetLot) {
 	f.lots = known
 }
 
-func (f *fleetSlots) slots(kind store.Kind, account string) int {
+func (f *fleetSlots) slots(kind record.Kind, account string) int {
 	if f == nil {
 		return 0
 	}

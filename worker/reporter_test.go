@@ -4,18 +4,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
 // reported is what the one worker that there is says of a kind.
-func (b *bench) reported(kind store.Kind) (w store.SeenWorker, found bool) {
+func (b *bench) reported(kind record.Kind) (w fleet.SeenWorker, found bool) {
 	b.t.Helper()
-	st, err := b.store.Stillness(b.t.Context(), store.Order{Kind: kind, Account: "default"})
+	st, err := b.store.Fleet.Stillness(b.t.Context(), record.Order{Kind: kind, Account: "default"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -50,13 +52,13 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 	order := b.submit(queue.Whois, "o", names("a", 60))
 	<-gate.Held()
 	b.eventually(func() bool {
-		w, _ := b.reported(store.Whois)
+		w, _ := b.reported(record.Whois)
 		return w.Lot.Busy == 2 && w.Lot.Waiting > 0 && w.SeenAt.After(*w.Lot.WaitingSince)
 	})
-	if w, _ := b.reported(store.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Lot.Slots != 2 {
+	if w, _ := b.reported(record.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Lot.Slots != 2 {
 		t.Errorf("reported %+v", w)
 	}
-	if w, _ := b.reported(store.Register); len(w.Lot.Paused) != 1 || w.Lot.Paused[0] != "register-bulk" || w.Lot.Waiting != 0 || w.Lot.WaitingSince != nil {
+	if w, _ := b.reported(record.Register); len(w.Lot.Paused) != 1 || w.Lot.Paused[0] != "register-bulk" || w.Lot.Waiting != 0 || w.Lot.WaitingSince != nil {
 		t.Errorf("reported of registrations: %+v", w)
 	}
 	ended := make(chan struct{})
@@ -64,10 +66,10 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 		defer close(ended)
 		stop()
 	}()
-	b.eventually(func() bool { w, found := b.reported(store.Whois); return found && !w.Alive })
+	b.eventually(func() bool { w, found := b.reported(record.Whois); return found && !w.Alive })
 	gate.Release()
 	<-ended
-	if w, found := b.reported(store.Whois); !found || w.Alive {
+	if w, found := b.reported(record.Whois); !found || w.Alive {
 		t.Errorf("the worker has gone, and is on record as %+v", w)
 	}
 	b.work(b.options())
@@ -99,10 +101,10 @@ func TestPausedQueueStopsDeliveries(t *testing.T) {
 			b.work(b.options())
 			b.settled(other)
 			b.eventually(func() bool {
-				w, _ := b.reported(store.Whois)
+				w, _ := b.reported(record.Whois)
 				return len(w.Lot.Paused) == 1 && w.Lot.Paused[0] == name
 			})
-			if sum, err := b.store.Summarize(t.Context(), order); err != nil || sum.Counts[store.Queued] != 10 {
+			if sum, err := b.store.Orders.Summarize(t.Context(), order); err != nil || sum.Counts[record.Queued] != 10 {
 				t.Errorf("the order stands at %v, %v", sum.Counts, err)
 			}
 			if n := b.sql(`SELECT count(*) FROM chunks WHERE kind = 'whois' AND wake_at IS NOT NULL`); n != 0 {

@@ -69,14 +69,14 @@ func (r *rescuer) rescue(ctx context.Context) (more bool, err error) {
 func (r *rescuer) overdue(ctx context.Context) (claims, chunks bool, err error) {
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	return r.store.Overdue(asking)
+	return r.store.Delivery.Overdue(asking)
 }
 
 // expire takes back what claims hold whose lease has passed.
 func (r *rescuer) expire(ctx context.Context) (more bool, err error) {
 	expiring, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	e, err := r.store.ExpireClaims(expiring, claimsPerLook, r.reconcileAfter)
+	e, err := r.store.Ledger.ExpireClaims(expiring, claimsPerLook, r.reconcileAfter)
 	if err != nil {
 		return false, err
 	}
@@ -92,7 +92,7 @@ func (r *rescuer) expire(ctx context.Context) (more bool, err error) {
 func (r *rescuer) recover(ctx context.Context) (more bool, err error) {
 	recovering, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	chunks, jobs, err := r.store.RecoverChunks(recovering, chunksPerLook)
+	chunks, jobs, err := r.store.Delivery.RecoverChunks(recovering, chunksPerLook)
 	if err != nil {
 		return false, err
 	}

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -62,7 +63,7 @@ func randomFaults(t *testing.T, rng *rand.Rand) {
 		t.Errorf("%d domains were sent again after they had been registered", n)
 	}
 	// A fault that refuses a call of one domain refuses that domain: there may be a few.
-	if refused := sums[1].Outcomes[store.Rejected]; sums[1].Counts[store.Succeeded]+refused != 500 || refused > 5 {
+	if refused := sums[1].Outcomes[record.Rejected]; sums[1].Counts[record.Succeeded]+refused != 500 || refused > 5 {
 		t.Errorf("WHOIS checks ended as %v", sums[1].Outcomes)
 	}
 	t.Logf("%d faults; registrations ended as %v %v", fired, sums[0].Counts, sums[0].Outcomes)

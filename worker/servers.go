@@ -5,13 +5,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/job"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // server is an Asynq server and what it serves.
@@ -125,7 +126,7 @@ func servedQueues(o Options) []string {
 }
 
 // queuesOf are those of servedQueues that jobs of a kind and account take.
-func queuesOf(kind store.Kind, account string) []string {
+func queuesOf(kind record.Kind, account string) []string {
 	var names []string
 	for _, lane := range queue.Lanes() {
 		names = append(names, queue.Queue(queue.Kind(kind), lane), queue.AccountQueue(queue.Kind(kind), lane, account))

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
@@ -122,28 +125,28 @@ func (b *bench) work(o worker.Options) (stop func()) {
 }
 
 // submit takes in an order of these domains, in chunks as large as the worker's batches.
-func (b *bench) submit(kind queue.Kind, reference string, domains []string) store.Order {
+func (b *bench) submit(kind queue.Kind, reference string, domains []string) record.Order {
 	b.t.Helper()
 	return b.submitFor("default", kind, reference, domains)
 }
 
-func (b *bench) submitFor(account string, kind queue.Kind, reference string, domains []string) store.Order {
+func (b *bench) submitFor(account string, kind queue.Kind, reference string, domains []string) record.Order {
 	b.t.Helper()
 	return b.submitWith(account, "H-1", kind, reference, domains)
 }
 
-func (b *bench) submitWith(account, holder string, kind queue.Kind, reference string, domains []string) store.Order {
+func (b *bench) submitWith(account, holder string, kind queue.Kind, reference string, domains []string) record.Order {
 	b.t.Helper()
 	order := intake.Order{Source: "test", Reference: reference, Kind: kind, Account: account}
 	return b.submitOrder(order, holder, domains, intake.Chunks{Whois: 100, Register: 50})
 }
 
-func (b *bench) submitChunked(kind queue.Kind, reference string, domains []string, chunks intake.Chunks) store.Order {
+func (b *bench) submitChunked(kind queue.Kind, reference string, domains []string, chunks intake.Chunks) record.Order {
 	b.t.Helper()
 	return b.submitOrder(intake.Order{Source: "test", Reference: reference, Kind: kind, Account: "default"}, "H-1", domains, chunks)
 }
 
-func (b *bench) submitOrder(order intake.Order, holder string, domains []string, chunks intake.Chunks) store.Order {
+func (b *bench) submitOrder(order intake.Order, holder string, domains []string, chunks intake.Chunks) record.Order {
 	b.t.Helper()
 	r, err := input.FromArgs(domains, input.Options{Kind: string(order.Kind), DefaultHolderID: holder})
 	if err != nil {
@@ -153,7 +156,7 @@ func (b *bench) submitOrder(order intake.Order, holder string, domains []string,
 }
 
 // submitRead takes in an order with the lines of a reader, all of which must be good.
-func (b *bench) submitRead(order intake.Order, r *input.Reader, chunks intake.Chunks) store.Order {
+func (b *bench) submitRead(order intake.Order, r *input.Reader, chunks intake.Chunks) record.Order {
 	b.t.Helper()
 	spool, err := intake.ReadSpool(r, func(bad *input.RejectError) error { return bad })
 	if err != nil {
@@ -164,7 +167,7 @@ func (b *bench) submitRead(order intake.Order, r *input.Reader, chunks intake.Ch
 			b.t.Error(err)
 		}
 	}()
-	in, err := intake.New(b.store, chunks)
+	in, err := intake.New(b.store.Orders, chunks)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -194,25 +197,25 @@ func (b *bench) flushRedis() {
 }
 
 // settled waits until nothing more will happen to the orders by itself, and returns how they ended.
-func (b *bench) settled(orders ...store.Order) []store.Summary {
+func (b *bench) settled(orders ...record.Order) []record.Summary {
 	b.t.Helper()
-	return b.until(store.Summary.Settled, orders...)
+	return b.until(record.Summary.Settled, orders...)
 }
 
 // patience bounds waiting, on a machine that may be busy with much else. A test that passes does not use it up.
 const patience = 3 * time.Minute
 
-func (b *bench) until(reached func(store.Summary) bool, orders ...store.Order) []store.Summary {
+func (b *bench) until(reached func(record.Summary) bool, orders ...record.Order) []record.Summary {
 	b.t.Helper()
-	sums := make([]store.Summary, len(orders))
+	sums := make([]record.Summary, len(orders))
 	b.eventually(func() bool {
 		for i, o := range orders {
 			var err error
-			if sums[i], err = b.store.Summarize(b.t.Context(), o); err != nil {
+			if sums[i], err = b.store.Orders.Summarize(b.t.Context(), o); err != nil {
 				b.t.Fatal(err)
 			}
 		}
-		return !slices.ContainsFunc(sums, func(s store.Summary) bool { return !reached(s) })
+		return !slices.ContainsFunc(sums, func(s record.Summary) bool { return !reached(s) })
 	})
 	return sums
 }
@@ -238,13 +241,13 @@ func (b *bench) dump() {
 		b.sql(`SELECT count(*) FROM jobs`), b.sql(`SELECT count(*) FROM jobs WHERE finished_at IS NULL`),
 		b.sql(`SELECT count(*) FROM jobs WHERE state = 'queued'`), b.sql(`SELECT count(*) FROM jobs WHERE state = 'running'`),
 		b.sql(`SELECT count(*) FROM chunks`), b.sql(`SELECT count(*) FROM chunks WHERE wake_at IS NULL`), b.sql(`SELECT count(*) FROM orders`))
-	listed, err := b.store.ListOrders(b.t.Context(), "", 10)
+	listed, err := b.store.Orders.List(b.t.Context(), "", 10)
 	if err != nil {
 		b.t.Error(err)
 	}
 	for _, o := range listed {
 		b.t.Logf("order %s: %v %v", o.Reference, o.Counts, o.Outcomes)
-		for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{Limit: 200}) {
+		for j, err := range b.store.Orders.Jobs(b.t.Context(), o.ID, orders.JobFilter{Limit: 200}) {
 			if err == nil && !j.State.Final() {
 				b.t.Logf("  %s %s attempts %d: %s", j.Domain, j.State, j.Attempts, j.LastError)
 			}
@@ -253,10 +256,10 @@ func (b *bench) dump() {
 }
 
 // jobs reads an order's jobs by domain.
-func (b *bench) jobs(o store.Order) map[string]store.Job {
+func (b *bench) jobs(o record.Order) map[string]record.Job {
 	b.t.Helper()
-	jobs := map[string]store.Job{}
-	for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{}) {
+	jobs := map[string]record.Job{}
+	for j, err := range b.store.Orders.Jobs(b.t.Context(), o.ID, orders.JobFilter{}) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -265,7 +268,7 @@ func (b *bench) jobs(o store.Order) map[string]store.Job {
 	return jobs
 }
 
-func (b *bench) want(o store.Order, outcomes map[string]store.Outcome) {
+func (b *bench) want(o record.Order, outcomes map[string]record.Outcome) {
 	b.t.Helper()
 	jobs := b.jobs(o)
 	if len(jobs) != len(outcomes) {
@@ -347,8 +350,8 @@ func names(label string, n int) []string {
 	return domains
 }
 
-func outcomes(domains []string, outcome func(domain string) store.Outcome) map[string]store.Outcome {
-	want := map[string]store.Outcome{}
+func outcomes(domains []string, outcome func(domain string) record.Outcome) map[string]record.Outcome {
+	want := map[string]record.Outcome{}
 	for _, d := range domains {
 		want[d] = outcome(d)
 	}

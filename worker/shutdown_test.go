@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 
 	"github.com/bulkreg/bulkreg/queue"
@@ -198,7 +200,7 @@ func TestStopBeginsNoOtherCall(t *testing.T) {
 				t.Errorf("%d of 20 jobs wait without an attempt used up", n)
 			}
 			b.work(b.options())
-			if sum := b.settled(order)[0]; sum.Outcomes[store.Registered]+sum.Outcomes[store.Rejected] != 20 {
+			if sum := b.settled(order)[0]; sum.Outcomes[record.Registered]+sum.Outcomes[record.Rejected] != 20 {
 				t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 			}
 			b.invariants()

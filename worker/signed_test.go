@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -53,12 +54,12 @@ func (b *bench) withHeaders(queueName, taskType, payload string, headers map[str
 	}
 }
 
-func (b *bench) found(source, reference string) store.Order {
+func (b *bench) found(source, reference string) record.Order {
 	b.t.Helper()
-	var order store.Order
+	var order record.Order
 	b.eventually(func() (found bool) {
 		var err error
-		order, err = b.store.FindOrder(b.t.Context(), source, reference)
+		order, err = b.store.Orders.Find(b.t.Context(), source, reference)
 		return err == nil
 	})
 	return order
@@ -86,13 +87,13 @@ func TestSignedChunksAreCarriedOut(t *testing.T) {
 		}
 		order := b.found("shop", domain)
 		b.settled(order)
-		b.want(order, map[string]store.Outcome{domain: store.Registered})
+		b.want(order, map[string]record.Outcome{domain: record.Registered})
 	}
 	b.signed(erpKey, queue.Whois, ownChunk("erp", "checks", "free.nl"))
 	checks, submitted := b.found("erp", "checks"), b.submit(queue.Register, "submitted", []string{"submitted.nl"})
 	b.settled(checks, submitted)
-	b.want(checks, map[string]store.Outcome{"free.nl": store.Available})
-	b.want(submitted, map[string]store.Outcome{"submitted.nl": store.Registered})
+	b.want(checks, map[string]record.Outcome{"free.nl": record.Available})
+	b.want(submitted, map[string]record.Outcome{"submitted.nl": record.Registered})
 	if n := b.sql(`SELECT count(*) FROM jobs`); n != 4 {
 		t.Errorf("%d jobs, want 4", n)
 	}

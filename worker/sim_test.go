@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // number reads a setting of the tests from the environment.
@@ -70,12 +71,12 @@ func (w *world) judge() {
 	for _, j := range w.jobs() {
 		paid := w.registry.paid[j.Domain]
 		switch {
-		case j.Outcome == store.Registered:
+		case j.Outcome == record.Registered:
 			known[j.Domain] = true
 			if paid == 0 {
 				w.fail("%s is called registered and was never sold", j.Domain)
 			}
-		case j.State == store.Unconfirmed:
+		case j.State == record.Unconfirmed:
 			known[j.Domain] = true
 		}
 	}
@@ -136,7 +137,7 @@ const historiesKept = 150
 // auditAll checks all histories of a database at once. A breach names the order, which names the seed.
 func auditAll(t *testing.T, db *simDatabase) {
 	t.Helper()
-	report, err := db.store.Audit(t.Context(), store.AuditOptions{})
+	report, err := db.store.Audit.Run(t.Context(), audit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
@@ -46,7 +48,7 @@ func (w *world) newProcess() *process {
 	p.parts.addPipelines()
 	p.parts.dispatcher = newDispatcher(o, p.parts.pipelines, w, w)
 	// The plain lane: all orders are small.
-	p.parts.dispatcher.lots = slices.DeleteFunc(p.parts.dispatcher.lots, func(l lot) bool { return l.Lane != store.Plain })
+	p.parts.dispatcher.lots = slices.DeleteFunc(p.parts.dispatcher.lots, func(l lot) bool { return l.Lane != record.Plain })
 	p.parts.rescuer = &rescuer{store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: func() {}, log: o.Log}
 	for _, prober := range p.parts.probers {
 		prober.announced = true
@@ -175,13 +177,13 @@ func (p *process) beat() {
 
 // tolerate notes an error that nothing explains.
 func (w *world) tolerate(what string, err error) {
-	if err != nil && !errors.Is(err, errSimRedis) && !errors.Is(err, store.ErrUnavailable) {
+	if err != nil && !errors.Is(err, errSimRedis) && !errors.Is(err, pg.ErrUnavailable) {
 		w.fail("%s: %v", what, err)
 	}
 }
 
 // work is what the server of Asynq does with a chunk, without its coalescer: the world merges deliveries by itself.
-func (p *process) work(account string, kind store.Kind, jobs []store.DeliveredJob) {
+func (p *process) work(account string, kind record.Kind, jobs []record.DeliveredJob) {
 	for _, pipeline := range p.parts.pipelines {
 		if pipeline.kind == kind && pipeline.account == account {
 			p.start(fmt.Sprintf("work on %d %s jobs", len(jobs), kind), func(ctx context.Context) {

@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // world is one simulated history: processes that run the code of workers, step by step, on a database whose clock stands still,
@@ -44,7 +47,7 @@ type world struct {
 	locks      []*pgx.Conn // of transactions that stand still
 
 	domains []string
-	orders  []store.Order
+	orders  []record.Order
 	tasks   []queuedTask // what lies in Redis
 	refuse  int          // how Redis fails: 0 not, 1 before, 2 after it has taken a task
 	trace   []string
@@ -55,8 +58,8 @@ type world struct {
 // queuedTask is a chunk on its way.
 type queuedTask struct {
 	account string
-	kind    store.Kind
-	jobs    []store.DeliveredJob
+	kind    record.Kind
+	jobs    []record.DeliveredJob
 }
 
 var errSimRedis = errors.New("simulated: Redis is away")
@@ -66,9 +69,9 @@ func (w *world) Enqueue(_ context.Context, kind queue.Kind, _ queue.Lane, c queu
 	if w.refuse == 1 {
 		return errSimRedis
 	}
-	t := queuedTask{account: c.Account, kind: store.Kind(kind)}
+	t := queuedTask{account: c.Account, kind: record.Kind(kind)}
 	for _, j := range c.Jobs {
-		t.jobs = append(t.jobs, store.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch})
+		t.jobs = append(t.jobs, record.DeliveredJob{ID: j.ID, Domain: j.Domain, Epoch: *j.Epoch})
 	}
 	w.lock <- struct{}{}
 	w.tasks = append(w.tasks, t)
@@ -118,14 +121,14 @@ func (w *world) pass(d time.Duration) {
 func (w *world) submit() {
 	first := w.rng.IntN(len(w.domains))
 	domains := w.domains[first:]
-	n := store.NewOrder{
-		Source: "sim", Reference: fmt.Sprintf("%s-%d", w.accounts[0], len(w.orders)), Kind: store.Register, Lane: store.Plain,
+	n := orders.NewOrder{
+		Source: "sim", Reference: fmt.Sprintf("%s-%d", w.accounts[0], len(w.orders)), Kind: record.Register, Lane: record.Plain,
 		Account: w.accounts[w.rng.IntN(len(w.accounts))], ChunkSize: 1 + w.rng.IntN(len(domains)),
 	}
-	submitted, err := w.db.store.Submit(w.t.Context(), n, func(yield func(store.NewJob, error) bool) {
+	submitted, err := w.db.store.Orders.Submit(w.t.Context(), n, func(yield func(orders.NewJob, error) bool) {
 		for _, d := range domains {
 			id := queue.JobID(n.Source, n.Reference, queue.Register, d)
-			if !yield(store.NewJob{ID: id, Domain: d, HolderID: "H-1", PeriodMonths: 12}, nil) {
+			if !yield(orders.NewJob{ID: id, Domain: d, HolderID: "H-1", PeriodMonths: 12}, nil) {
 				return
 			}
 		}
@@ -221,29 +224,29 @@ func (w *world) deliver(p *process) {
 
 // operate lets a person do something to an order. The person knows what the registry knows.
 func (w *world) operate() {
-	r := store.ActRequest{Operator: "ann", Reason: "simulated", Orders: []store.Order{w.orders[w.rng.IntN(len(w.orders))]}}
+	r := operator.Request{Operator: "ann", Reason: "simulated", Orders: []record.Order{w.orders[w.rng.IntN(len(w.orders))]}}
 	switch w.chance(3, 2, 4, 1, 2) {
 	case 0:
-		r.Act = store.ActRetry
+		r.Act = operator.Retry
 	case 4:
-		r.Act = store.ActRetryNow
+		r.Act = operator.RetryNow
 	case 1:
-		r.Act = store.ActCancel
+		r.Act = operator.Cancel
 	case 2:
 		w.confirm()
 		return
 	case 3:
 		w.log("resumed")
-		_, err := w.db.store.Resume(w.t.Context(), w.accounts[w.rng.IntN(len(w.accounts))])
+		_, err := w.db.store.Holds.Resume(w.t.Context(), w.accounts[w.rng.IntN(len(w.accounts))])
 		w.tolerate("resume", err)
 		return
 	}
 	w.act(r)
 }
 
-func (w *world) act(r store.ActRequest) {
+func (w *world) act(r operator.Request) {
 	w.stirred = true
-	report, err := w.db.store.CarryOut(w.t.Context(), r)
+	report, err := w.db.store.Operator.CarryOut(w.t.Context(), r)
 	w.tolerate(string(r.Act), err)
 	w.log("%s changes %d", r.Act, report.Changed())
 }
@@ -254,22 +257,22 @@ func (w *world) confirm() {
 		return // nobody knows yet
 	}
 	for _, j := range w.jobs() {
-		if j.State != store.Unconfirmed {
+		if j.State != record.Unconfirmed {
 			continue
 		}
-		act := store.ActConfirmNotRegistered
+		act := operator.ConfirmNotRegistered
 		if w.registry.paid[j.Domain] > 0 {
-			act = store.ActConfirmRegistered
+			act = operator.ConfirmRegistered
 		}
 		w.log("asked about %s", j.Domain)
-		w.act(store.ActRequest{Act: act, Operator: "ann", Reason: "simulated", Jobs: []uuid.UUID{j.ID}})
+		w.act(operator.Request{Act: act, Operator: "ann", Reason: "simulated", Jobs: []uuid.UUID{j.ID}})
 	}
 }
 
-func (w *world) jobs() []store.Job {
-	var jobs []store.Job
+func (w *world) jobs() []record.Job {
+	var jobs []record.Job
 	for _, o := range w.orders {
-		for j, err := range w.db.store.Jobs(w.t.Context(), o.ID, store.JobFilter{}) {
+		for j, err := range w.db.store.Orders.Jobs(w.t.Context(), o.ID, orders.JobFilter{}) {
 			if err != nil {
 				w.t.Fatal(err)
 			}

@@ -6,9 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/redis/go-redis/v9"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
@@ -48,11 +49,11 @@ func newStanding(a Account, client redis.Scripter, o Options) *standing {
 }
 
 // classOf is which line a call waits in.
-func classOf(op store.Op) gate.Class {
+func classOf(op record.Op) gate.Class {
 	switch op {
-	case store.OpRegister:
+	case record.OpRegister:
 		return gate.Paid
-	case store.OpCheck, store.OpHolder:
+	case record.OpCheck, record.OpHolder:
 		return gate.Check
 	default:
 		return gate.Plain
@@ -61,7 +62,7 @@ func classOf(op store.Op) gate.Class {
 
 // pass waits for the permit of one call. While the batch waits its claim is kept alive, so that it is neither taken for lost
 // nor delivered again. Without a permit it has been given to its hold, or is to be given back.
-func (p *pipeline) pass(ctx context.Context, b batch, op store.Op) (*gate.Permit, error) {
+func (p *pipeline) pass(ctx context.Context, b batch, op record.Op) (*gate.Permit, error) {
 	defer p.heartbeat.keep(b.claim)()
 	permit, err := p.standing.gate.Acquire(ctx, classOf(op), b.probe != nil)
 	if errors.Is(err, gate.ErrHeld) {

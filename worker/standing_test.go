@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // Two refusals of the same size in a row prove a limit. Many full batches later a larger one is tried, and after each time in
@@ -51,10 +52,10 @@ func TestBatchLimit(t *testing.T) {
 const size25 = 25
 
 // refused makes n jobs that were refused in the same words.
-func refusedAlike(n, orders, holders int) ([]store.ClaimedJob, []fate) {
-	jobs, fates := make([]store.ClaimedJob, n), make([]fate, n)
+func refusedAlike(n, orders, holders int) ([]ledger.ClaimedJob, []fate) {
+	jobs, fates := make([]ledger.ClaimedJob, n), make([]fate, n)
 	for i := range jobs {
-		jobs[i] = store.ClaimedJob{ID: uuid.New(), OrderID: int64(i % orders), HolderID: fmt.Sprint("H-", i%holders)}
+		jobs[i] = ledger.ClaimedJob{ID: uuid.New(), OrderID: int64(i % orders), HolderID: fmt.Sprint("H-", i%holders)}
 		fates[i] = fate{course: courseReject, status: 422, words: "no"}
 	}
 	return jobs, fates
@@ -66,22 +67,22 @@ func TestAccountsFault(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name            string
-		op              store.Op
+		op              record.Op
 		n               int
 		orders, holders int
 		each            int // jobs a call
 		well            bool
 		want            bool
 	}{
-		{"ten of two customers", store.OpRegister, 10, 2, 2, 10, true, true},
-		{"nine of two customers", store.OpRegister, 9, 2, 2, 9, true, false},
-		{"one customer's holder", store.OpRegister, 50, 2, 1, 50, true, false},
-		{"one order", store.OpRegister, 50, 1, 5, 50, false, false},
-		{"ten of two customers, one by one", store.OpRegister, 10, 2, 2, 1, true, true},
-		{"checks that never went well", store.OpWhois, 10, 1, 1, 10, false, true},
-		{"checks of one order", store.OpWhois, 50, 1, 1, 50, true, false},
-		{"checks of two orders", store.OpWhois, 10, 2, 1, 10, true, true},
-		{"checks before registrations that never went well", store.OpCheck, 10, 1, 1, 1, false, true},
+		{"ten of two customers", record.OpRegister, 10, 2, 2, 10, true, true},
+		{"nine of two customers", record.OpRegister, 9, 2, 2, 9, true, false},
+		{"one customer's holder", record.OpRegister, 50, 2, 1, 50, true, false},
+		{"one order", record.OpRegister, 50, 1, 5, 50, false, false},
+		{"ten of two customers, one by one", record.OpRegister, 10, 2, 2, 1, true, true},
+		{"checks that never went well", record.OpWhois, 10, 1, 1, 10, false, true},
+		{"checks of one order", record.OpWhois, 50, 1, 1, 50, true, false},
+		{"checks of two orders", record.OpWhois, 10, 2, 1, 10, true, true},
+		{"checks before registrations that never went well", record.OpCheck, 10, 1, 1, 1, false, true},
 	} {
 		r := newRefusalRow()
 		if c.well {
@@ -102,22 +103,22 @@ func TestGoodAnswersBreakARowOfRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRefusalRow()
 	jobs, fates := refusedAlike(18, 2, 2)
-	r.accountsFault(store.OpRegister, jobs[:9], fates[:9])
-	r.wentWell(store.OpRegister)
-	if r.accountsFault(store.OpRegister, jobs[9:], fates[9:]) {
+	r.accountsFault(record.OpRegister, jobs[:9], fates[:9])
+	r.wentWell(record.OpRegister)
+	if r.accountsFault(record.OpRegister, jobs[9:], fates[9:]) {
 		t.Error("nine and nine are eighteen, although a job went well in between")
 	}
-	if jobs, fates = refusedAlike(10, 2, 2); !r.accountsFault(store.OpRegister, jobs, fates) {
+	if jobs, fates = refusedAlike(10, 2, 2); !r.accountsFault(record.OpRegister, jobs, fates) {
 		t.Error("ten in one call are enough")
 	}
 	fates[3].words = "something else"
-	if r.accountsFault(store.OpRegister, jobs, fates) {
+	if r.accountsFault(record.OpRegister, jobs, fates) {
 		t.Error("other words are another reason")
 	}
 	// The same job, however often, is one.
 	one := newRefusalRow()
 	for range 20 {
-		if one.accountsFault(store.OpRegister, jobs[:1], fates[:1]) {
+		if one.accountsFault(record.OpRegister, jobs[:1], fates[:1]) {
 			t.Fatal("one job's refusals count as many")
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rs/zerolog"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/rs/zerolog"
 )
 
 // longSlotWait is for how long jobs have to wait for a call slot before the log has it.
@@ -20,12 +21,12 @@ type standstill struct {
 	log     zerolog.Logger
 	mu      sync.Mutex
 	lots    map[lotName]lotStill
-	stopped map[string]store.Stopped // by account
+	stopped map[string]holds.Stopped // by account
 }
 
 // lotName is one kind and account.
 type lotName struct {
-	kind    store.Kind
+	kind    record.Kind
 	account string
 }
 
@@ -36,12 +37,12 @@ type lotStill struct {
 }
 
 func newStandstill(log zerolog.Logger) *standstill {
-	return &standstill{log: log, lots: map[lotName]lotStill{}, stopped: map[string]store.Stopped{}}
+	return &standstill{log: log, lots: map[lotName]lotStill{}, stopped: map[string]holds.Stopped{}}
 }
 
 // NoteLot takes in how a lot stands: its queues that somebody has paused from outside, how many jobs wait in this worker for a
 // call slot, and for how long the first of them has.
-func (s *standstill) NoteLot(kind store.Kind, account string, paused []string, waiting int, waited time.Duration) {
+func (s *standstill) NoteLot(kind record.Kind, account string, paused []string, waiting int, waited time.Duration) {
 	if s == nil {
 		return
 	}
@@ -67,7 +68,7 @@ func (s *standstill) NoteLot(kind store.Kind, account string, paused []string, w
 }
 
 // NoteHolds takes in what holds stop of an account.
-func (s *standstill) NoteHolds(account string, is store.Stopped) {
+func (s *standstill) NoteHolds(account string, is holds.Stopped) {
 	if s == nil {
 		return
 	}
@@ -78,7 +79,7 @@ func (s *standstill) NoteHolds(account string, is store.Stopped) {
 	log := s.log.With().Str("account", account).Logger()
 	switch {
 	case is == was:
-	case is == store.Stopped{}:
+	case is == holds.Stopped{}:
 		log.Info().Msg("no hold stops the account any more")
 	case is.All:
 		log.Warn().Msg("the account stands still: it is on hold")

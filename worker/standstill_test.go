@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // The log has what keeps work from moving when it begins and when it ends, for each lot by itself.
@@ -37,25 +38,25 @@ func TestStandstillIsLoggedOnChange(t *testing.T) {
 			t.Errorf("logged (-want +got):\n%s", diff)
 		}
 	}
-	s.NoteLot(store.Whois, "a", nil, 0, 0)
-	s.NoteLot(store.Whois, "a", nil, 10, longSlotWait-1)
-	s.NoteHolds("a", store.Stopped{})
+	s.NoteLot(record.Whois, "a", nil, 0, 0)
+	s.NoteLot(record.Whois, "a", nil, 10, longSlotWait-1)
+	s.NoteHolds("a", holds.Stopped{})
 	want()
-	s.NoteLot(store.Whois, "a", []string{"q2", "q1"}, 0, 0)
-	s.NoteLot(store.Whois, "a", []string{"q1", "q2"}, 0, 0)
-	s.NoteLot(store.Register, "a", nil, 0, 0)
+	s.NoteLot(record.Whois, "a", []string{"q2", "q1"}, 0, 0)
+	s.NoteLot(record.Whois, "a", []string{"q1", "q2"}, 0, 0)
+	s.NoteLot(record.Register, "a", nil, 0, 0)
 	want("warn whois/a q1, q2 somebody paused the queue in Redis")
-	s.NoteLot(store.Whois, "a", nil, 10, longSlotWait)
-	s.NoteLot(store.Whois, "a", nil, 11, 2*longSlotWait)
+	s.NoteLot(record.Whois, "a", nil, 10, longSlotWait)
+	s.NoteLot(record.Whois, "a", nil, 11, 2*longSlotWait)
 	want("info whois/a q1, q2 nobody pauses the queue in Redis any more",
 		"warn whois/a jobs wait long for a call slot: the upstream is slow, or the calls in flight are few")
-	s.NoteLot(store.Whois, "a", nil, 11, 0)
+	s.NoteLot(record.Whois, "a", nil, 11, 0)
 	want("info whois/a jobs do not wait long for a call slot any more")
 	for range 2 {
-		s.NoteHolds("a", store.Stopped{Register: true})
-		s.NoteHolds("b", store.Stopped{All: true})
+		s.NoteHolds("a", holds.Stopped{Register: true})
+		s.NoteHolds("b", holds.Stopped{All: true})
 	}
 	want("warn /a the account's registrations stand still: they are on hold", "warn /b the account stands still: it is on hold")
-	s.NoteHolds("a", store.Stopped{})
+	s.NoteHolds("a", holds.Stopped{})
 	want("info /a no hold stops the account any more")
 }

@@ -5,6 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
@@ -50,30 +55,30 @@ func TestStoppingWhileACallIsWritten(t *testing.T) {
 	w := &Worker{options: o}
 	w.addPipelines()
 	p := w.pipelines[0]
-	n := store.NewOrder{Source: "s", Reference: "r", Kind: store.Whois, Lane: store.Plain, Account: "default", ChunkSize: 1}
-	_, err = st.Submit(t.Context(), n, func(yield func(store.NewJob, error) bool) { yield(store.NewJob{ID: uuid.New(), Domain: "a.nl"}, nil) })
+	n := orders.NewOrder{Source: "s", Reference: "r", Kind: record.Whois, Lane: record.Plain, Account: "default", ChunkSize: 1}
+	_, err = st.Orders.Submit(t.Context(), n, func(yield func(orders.NewJob, error) bool) { yield(orders.NewJob{ID: uuid.New(), Domain: "a.nl"}, nil) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	deliveries, err := st.TakeFresh(t.Context(), store.Lot{Kind: store.Whois, Lane: store.Plain, Account: "default"}, 1, time.Minute)
+	deliveries, err := st.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 1, time.Minute)
 	if err != nil || len(deliveries) != 1 {
 		t.Fatal(deliveries, err)
 	}
 	b := batch{claim: newID()}
-	b.jobs, err = st.Claim(t.Context(), store.Claim{ID: b.claim, Kind: store.Whois, Account: "default", Worker: "w", Lease: time.Minute}, deliveries[0].Jobs)
+	b.jobs, err = st.Ledger.Claim(t.Context(), ledger.Claim{ID: b.claim, Kind: record.Whois, Account: "default", Worker: "w", Lease: time.Minute}, deliveries[0].Jobs)
 	if err != nil || len(b.jobs) != 1 {
 		t.Fatal(b.jobs, err)
 	}
-	permit, err := p.pass(t.Context(), b, store.OpWhois)
+	permit, err := p.pass(t.Context(), b, record.OpWhois)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer permit.Release()
 	p.standing.gate.Close()
-	if _, _, ok := p.checkWith(t.Context(), b, store.OpWhois, permit); ok || up.n != 0 {
+	if _, _, ok := p.checkWith(t.Context(), b, record.OpWhois, permit); ok || up.n != 0 {
 		t.Errorf("called %d times, %t", up.n, ok)
 	}
-	_, calls, err := st.FindJob(t.Context(), b.jobs[0].ID)
+	_, calls, err := st.Orders.FindJob(t.Context(), b.jobs[0].ID)
 	if err != nil || len(calls) != 1 || calls[0].FinishedAt.IsZero() || calls[0].Error != errStopping.Error() {
 		t.Errorf("on record: %+v, %v", calls, err)
 	}

@@ -6,9 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/gettoken"
@@ -46,14 +49,14 @@ func tokenWork() work {
 
 // tokenJob is a job and whom its token is for.
 type tokenJob struct {
-	store.ClaimedJob
+	ledger.ClaimedJob
 	sealed seal.Job
 	person gettoken.Person
 }
 
 // tokenEnd is what a call brought, or why there was none.
 type tokenEnd struct {
-	result store.TokenResult
+	result ledger.TokenResult
 	sent   time.Time // when the call was sent, by this machine's clock; for the token's age
 }
 
@@ -104,13 +107,13 @@ func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenE
 				more = false
 			}
 		}
-		p.settle(ctx, batch{claim: b.claim, jobs: make([]store.ClaimedJob, len(ends))}, func(ctx context.Context) (int, error) {
-			results := make([]store.TokenResult, len(ends))
+		p.settle(ctx, batch{claim: b.claim, jobs: make([]ledger.ClaimedJob, len(ends))}, func(ctx context.Context) (int, error) {
+			results := make([]ledger.TokenResult, len(ends))
 			for i, end := range ends { // anew for each try: tokens grow old while Postgres is away
 				results[i] = end.result
 				results[i].Age = p.options.since(end.sent)
 			}
-			return p.options.Store.SettleTokens(ctx, b.claim, results)
+			return p.options.Store.Ledger.SettleTokens(ctx, b.claim, results)
 		})
 	}
 }
@@ -119,7 +122,7 @@ func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenE
 func (p *pipeline) people(ctx context.Context, b batch) ([]tokenJob, []tokenEnd, error) {
 	reading, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	kept, err := p.options.Store.People(reading, b.claim)
+	kept, err := p.options.Store.Tokens.People(reading, b.claim)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,27 +152,27 @@ func (p *pipeline) people(ctx context.Context, b batch) ([]tokenJob, []tokenEnd,
 
 // unopened is how a job goes on whose person cannot be read. For want of a key it waits: somebody may have taken it away too early.
 func (p *pipeline) unopened(job uuid.UUID, purged bool, err error) tokenEnd {
-	var t store.Transition
+	var t ledger.Transition
 	switch {
 	case purged:
-		t = store.Fail(job, store.Rejected, "whom the token is for was removed")
+		t = ledger.Fail(job, record.Rejected, "whom the token is for was removed")
 	case errors.Is(err, seal.ErrBroken):
-		t = store.Fail(job, store.Rejected, "whom the token is for cannot be read: "+err.Error())
+		t = ledger.Fail(job, record.Rejected, "whom the token is for cannot be read: "+err.Error())
 	default:
 		p.log.Error().Err(err).Stringer("job", job).Msg("whom a token is for cannot be read now")
-		t = store.RetryFree(job, p.options.RetryMax, err.Error())
+		t = ledger.RetryFree(job, p.options.RetryMax, err.Error())
 	}
-	return tokenEnd{result: store.TokenResult{Transition: t}, sent: p.options.Clock()}
+	return tokenEnd{result: ledger.TokenResult{Transition: t}, sent: p.options.Clock()}
 }
 
 // askFor makes the call of one job.
 func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
-	one := b.of([]store.ClaimedJob{j.ClaimedJob})
+	one := b.of([]ledger.ClaimedJob{j.ClaimedJob})
 	end := tokenEnd{sent: p.options.Clock()}
 	again := func(err error) tokenEnd {
-		end.result.Transition = store.RetryFree(j.ID, p.policy.backoff.delay(1, p.options.Luck()), "")
-		if errors.Is(err, gate.ErrHeld) || errors.Is(err, store.ErrHeld) {
-			end.result.Transition = store.Hold(j.ID, "")
+		end.result.Transition = ledger.RetryFree(j.ID, p.policy.backoff.delay(1, p.options.Luck()), "")
+		if errors.Is(err, gate.ErrHeld) || errors.Is(err, holds.ErrHeld) {
+			end.result.Transition = ledger.Hold(j.ID, "")
 		}
 		return end
 	}
@@ -179,10 +182,10 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 	}
 	defer permit.Release()
 	call := newID()
-	if err := p.startCall(ctx, one, call, store.OpToken); err != nil {
+	if err := p.startCall(ctx, one, call, record.OpToken); err != nil {
 		return again(err)
 	}
-	end.result.Call = store.CallResult{ID: call, Error: errStopping.Error()}
+	end.result.Call = ledger.CallResult{ID: call, Error: errStopping.Error()}
 	if p.standing.gate.Closed() {
 		return again(errStopping)
 	}
@@ -193,9 +196,9 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 	p.heedPause(fates)
 	permit.Release()
 	if answersForOne(reply.Answer) && fates[0].hold == "" {
-		p.standing.upstream.Note(store.OpToken, reply.Status, nil) // it answers, if not as one would like
+		p.standing.upstream.Note(record.OpToken, reply.Status, nil) // it answers, if not as one would like
 	} else {
-		p.standing.upstream.Note(store.OpToken, reply.Status, err)
+		p.standing.upstream.Note(record.OpToken, reply.Status, err)
 	}
 	p.heedTokenCall(ctx, one, fates, reply)
 	end.sent = reply.Started
@@ -216,29 +219,29 @@ func (p *pipeline) heedTokenCall(ctx context.Context, b batch, fates []fate, rep
 		p.standing.failures.note(false, false)
 		b.probe.hear(false)
 	} else {
-		p.heedOutage(ctx, b, store.OpToken, fates, reply.Answer)
+		p.heedOutage(ctx, b, record.OpToken, fates, reply.Answer)
 	}
 	if f := fates[0]; f.hold != "" {
-		p.lay(ctx, b, store.OpToken, f)
+		p.lay(ctx, b, record.OpToken, f)
 	}
-	b.probe.note(store.OpToken, fates)
+	b.probe.note(record.OpToken, fates)
 }
 
 // tokenResult is what a call means for its job.
-func (p *pipeline) tokenResult(j tokenJob, f fate, reply gettoken.Reply, call store.CallResult) store.TokenResult {
-	r := store.TokenResult{Call: call, Life: gettoken.Life}
+func (p *pipeline) tokenResult(j tokenJob, f fate, reply gettoken.Reply, call ledger.CallResult) ledger.TokenResult {
+	r := ledger.TokenResult{Call: call, Life: gettoken.Life}
 	switch f.course {
 	case courseDone:
 		sealed, err := p.options.Seal.SealToken(seal.Token{
 			Token: string(reply.Issued.Token), RedirectURL: string(reply.Issued.RedirectURL), AccountURL: string(reply.Issued.AccountURL),
 		}, j.sealed)
 		if err != nil { // there was a key to open the person with
-			r.Transition = store.Retry(j.ID, p.options.RetryMax, err.Error())
+			r.Transition = ledger.Retry(j.ID, p.options.RetryMax, err.Error())
 			break
 		}
-		r.Sealed, r.Transition = sealed, store.Succeed(j.ID, store.Issued)
+		r.Sealed, r.Transition = sealed, ledger.Succeed(j.ID, record.Issued)
 	case courseReject:
-		r.Transition = store.Fail(j.ID, store.Rejected, f.words)
+		r.Transition = ledger.Fail(j.ID, record.Rejected, f.words)
 	default:
 		r.Transition = p.policy.againOrEnd(j.ClaimedJob, f, p.options.Luck())
 	}

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/gettoken"
@@ -86,7 +87,7 @@ func people(label string, n int) []string {
 }
 
 // submit takes in an order of tokens for these addresses.
-func (b *tokenBench) submit(reference string, emails ...string) store.Order {
+func (b *tokenBench) submit(reference string, emails ...string) record.Order {
 	b.t.Helper()
 	var lines strings.Builder
 	lines.WriteString("email,originator,languageCode,firstname,lastname,privacyConsent\n")
@@ -106,7 +107,7 @@ func (b *tokenBench) submit(reference string, emails ...string) store.Order {
 			b.t.Error(err)
 		}
 	}()
-	in, err := intake.New(b.store, intake.Chunks{Whois: 100, Register: 50, Token: 50})
+	in, err := intake.New(b.store.Orders, intake.Chunks{Whois: 100, Register: 50, Token: 50})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -119,9 +120,9 @@ func (b *tokenBench) submit(reference string, emails ...string) store.Order {
 }
 
 // wantTokens checks that each job ended so, and that the tokens of those that were issued are the sandbox's newest.
-func (b *tokenBench) wantTokens(o store.Order, want map[string]store.Outcome) {
+func (b *tokenBench) wantTokens(o record.Order, want map[string]record.Outcome) {
 	b.t.Helper()
-	live, err := b.store.LiveTokens(b.t.Context(), o.ID)
+	live, err := b.store.Tokens.Live(b.t.Context(), o.ID)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func (b *tokenBench) wantTokens(o store.Order, want map[string]store.Outcome) {
 			b.t.Errorf("%s: state %s, outcome %q, error %q; want outcome %q", email, j.State, j.Outcome, j.LastError, outcome)
 		}
 		kept, there := live[j.ID]
-		if there != (outcome == store.Issued) {
+		if there != (outcome == record.Issued) {
 			b.t.Errorf("%s is %s, and has a token: %t", email, outcome, there)
 		}
 		if !there {
@@ -152,8 +153,8 @@ func (b *tokenBench) wantTokens(o store.Order, want map[string]store.Outcome) {
 	}
 }
 
-func all(emails []string, outcome store.Outcome) map[string]store.Outcome {
-	want := map[string]store.Outcome{}
+func all(emails []string, outcome record.Outcome) map[string]record.Outcome {
+	want := map[string]record.Outcome{}
 	for _, email := range emails {
 		want[email] = outcome
 	}
@@ -171,7 +172,7 @@ func TestTokensAreIssued(t *testing.T) {
 	}
 	b.work(b.options())
 	b.settled(order)
-	b.wantTokens(order, all(emails, store.Issued))
+	b.wantTokens(order, all(emails, record.Issued))
 	ledger := b.sandbox.Ledger()
 	if len(ledger.Issued) != len(emails) || ledger.Counts[sandbox.OpWhois] != 0 || ledger.Counts[sandbox.OpRegister] != 0 {
 		t.Errorf("%d tokens, calls %v", len(ledger.Issued), ledger.Counts)
@@ -191,9 +192,9 @@ func TestTokensAreIssued(t *testing.T) {
 func TestTokensEndAsTheUpstreamSays(t *testing.T) {
 	t.Parallel()
 	b := setupTokens(t, sandbox.Options{})
-	want := map[string]store.Outcome{"flaky-1@example.nl": store.Issued, "refused-1@example.nl": store.Exhausted, "jan@example.nl": store.Issued}
+	want := map[string]record.Outcome{"flaky-1@example.nl": record.Issued, "refused-1@example.nl": record.Exhausted, "jan@example.nl": record.Issued}
 	for _, label := range []string{"bademail", "badextension", "badlanguage", "badportal"} {
-		want[label+"-1@example.nl"] = store.Rejected
+		want[label+"-1@example.nl"] = record.Rejected
 	}
 	emails := make([]string, 0, len(want))
 	for email := range want {
@@ -230,7 +231,7 @@ func TestTokensSurviveFaults(t *testing.T) {
 	emails := people("jan", 40)
 	order := b.submit("r", emails...)
 	b.settled(order)
-	b.wantTokens(order, all(emails, store.Issued))
+	b.wantTokens(order, all(emails, record.Issued))
 	b.invariants()
 }
 
@@ -252,7 +253,7 @@ func TestARefusedAccessTokenHoldsTokensAlone(t *testing.T) {
 			}
 			b.access.set(sandbox.DefaultAccessToken)
 			b.settled(order)
-			b.wantTokens(order, all(emails, store.Issued))
+			b.wantTokens(order, all(emails, record.Issued))
 			if n := b.sql(`SELECT count(*) FROM jobs WHERE attempts > 1`); n != 0 {
 				t.Errorf("the hold has cost %d jobs an attempt", n)
 			}
@@ -276,7 +277,7 @@ func TestTokensWaitForAnUpstreamThatIsAway(t *testing.T) {
 	})
 	down.Remove()
 	b.settled(order)
-	b.wantTokens(order, all(emails, store.Issued))
+	b.wantTokens(order, all(emails, record.Issued))
 }
 
 func TestProducersAskForTokens(t *testing.T) {
@@ -306,16 +307,16 @@ func TestProducersAskForTokens(t *testing.T) {
 		}
 	}
 	b.work(b.options())
-	var order, other store.Order
+	var order, other record.Order
 	b.eventually(func() bool {
 		var first, second error
-		order, first = b.store.FindOrder(t.Context(), "shop", "r")
-		other, second = b.store.FindOrder(t.Context(), "shop", "elsewhere")
+		order, first = b.store.Orders.Find(t.Context(), "shop", "r")
+		other, second = b.store.Orders.Find(t.Context(), "shop", "elsewhere")
 		return first == nil && second == nil
 	})
 	b.settled(order, other)
-	b.wantTokens(order, map[string]store.Outcome{
-		"jan@example.nl": store.Issued, "an@example.nl": store.Issued, "ben@example.nl": store.Rejected, "cas@example.nl": store.Rejected,
+	b.wantTokens(order, map[string]record.Outcome{
+		"jan@example.nl": record.Issued, "an@example.nl": record.Issued, "ben@example.nl": record.Rejected, "cas@example.nl": record.Rejected,
 	})
 	if order.Account != queue.TokenAccount || len(b.sandbox.Ledger().Issued) != 2 {
 		t.Errorf("account %s, %d tokens", order.Account, len(b.sandbox.Ledger().Issued))
@@ -323,7 +324,7 @@ func TestProducersAskForTokens(t *testing.T) {
 	if j := b.jobs(order)[queue.Subject("ben@example.nl")]; !strings.Contains(j.LastError, "originator is missing") {
 		t.Errorf("it says %s", j.LastError)
 	}
-	b.wantTokens(other, map[string]store.Outcome{"jan@example.nl": store.Rejected})
+	b.wantTokens(other, map[string]record.Outcome{"jan@example.nl": record.Rejected})
 }
 
 // A token that nobody fetched is gone within a minute of its end, whoever is there to erase it.
@@ -338,7 +339,7 @@ func TestExpiredTokensAreErased(t *testing.T) {
 	o := b.bench.options() // it works on no tokens
 	b.work(o)
 	b.eventually(func() bool { return b.sql(`SELECT count(*) FROM tokens`) == 0 })
-	b.wantTokens(order, map[string]store.Outcome{"jan@example.nl": store.TokenExpired})
+	b.wantTokens(order, map[string]record.Outcome{"jan@example.nl": record.TokenExpired})
 }
 
 // What Postgres, Redis and the logs hold after a run with faults, and while jobs wait, shows no token, no URL and nobody.

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/bulkreg/bulkreg/worker/gettoken"
 )
 
@@ -27,13 +28,13 @@ func fateOfToken(reply gettoken.Reply, err error, renewed func(generation uint64
 	case errors.Is(err, errTooLate), errors.Is(err, errStopping):
 		f.course = courseWait // this worker did not make the call
 	case !a.Sent && a.TokenGeneration == 0:
-		f.course, f.hold = courseHold, store.HoldAuth // there is no access token to call with
+		f.course, f.hold = courseHold, holds.Auth // there is no access token to call with
 	case reply.Invalid:
 		f.course, f.definite = courseReject, true
 	case a.Status < http.StatusMultipleChoices, a.Status >= http.StatusInternalServerError, a.Documented && a.StatusCode != a.Status:
 		f.course = courseRetry // not answered, failed, or in two minds
 	case !a.Documented && (a.Status == http.StatusNotFound || a.Status == http.StatusMethodNotAllowed) && a.Sent:
-		f.course, f.hold = courseHold, store.HoldContract // nobody there knows the operation
+		f.course, f.hold = courseHold, holds.Contract // nobody there knows the operation
 	default:
 		f.course, f.hold = courseOfStatus(a.Status, courseRetry)
 	}
@@ -41,9 +42,9 @@ func fateOfToken(reply gettoken.Reply, err error, renewed func(generation uint64
 	case f.course == courseSplit:
 		f.course, f.definite = courseReject, true // it stands alone
 	case f.course == courseReauth && !renewed(a.TokenGeneration):
-		f.course, f.hold = courseHold, store.HoldAuth
-	case f.hold == store.HoldPayment: // nothing of GetToken is paid for
-		f.hold = store.HoldContract
+		f.course, f.hold = courseHold, holds.Auth
+	case f.hold == holds.Payment: // nothing of GetToken is paid for
+		f.hold = holds.Contract
 	}
 	return f
 }

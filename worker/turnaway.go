@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // misfit says why a task is turned away: nobody can carry it out, and no redelivery changes that. Asynq keeps the task in its
@@ -72,11 +74,11 @@ func shownType(name string) string {
 // unadoptable makes a *misfit of an error for which the rows of a chunk will never be written. Others pass.
 func unadoptable(err error) error {
 	switch {
-	case errors.As(err, new(*store.ReferenceConflictError)):
+	case errors.As(err, new(*record.ReferenceConflictError)):
 		return &misfit{misfitOrder, err}
-	case errors.As(err, new(*store.JobTakenError)):
+	case errors.As(err, new(*pg.JobTakenError)):
 		return &misfit{misfitJob, err}
-	case errors.As(err, new(*store.Error)):
+	case errors.As(err, new(*pg.Error)):
 		return &misfit{misfitDatabase, err}
 	}
 	return err

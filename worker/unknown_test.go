@@ -6,8 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -67,7 +70,7 @@ func TestRegisterCallGoneWrong(t *testing.T) {
 				t.Fatal("the fault did not happen")
 			}
 			b.invariants()
-			if sum.Counts[store.Unconfirmed] != c.unconfirmed || sum.Outcomes[store.Registered] != 50-c.unconfirmed {
+			if sum.Counts[record.Unconfirmed] != c.unconfirmed || sum.Outcomes[record.Registered] != 50-c.unconfirmed {
 				t.Errorf("ended as %v %v, want %d unconfirmed and the rest registered", sum.Counts, sum.Outcomes, c.unconfirmed)
 			}
 			if resends := b.sandbox.Ledger().Resends(); len(resends) > 0 {
@@ -108,7 +111,7 @@ func TestWhoisGoneWrong(t *testing.T) {
 				if injected.Fired() == 0 {
 					t.Fatal("the fault did not happen")
 				}
-				if sum.Counts[store.Succeeded] != 50 {
+				if sum.Counts[record.Succeeded] != 50 {
 					t.Errorf("ended as %v %v, want all succeeded", sum.Counts, sum.Outcomes)
 				}
 				b.invariants()
@@ -128,7 +131,7 @@ func TestBadDomainsEndAlone(t *testing.T) {
 			domains := append(names("shop", 47), names(label, 3)...)
 			sum := b.settled(b.submit(queue.Register, "r", domains))[0]
 			b.invariants()
-			if sum.Outcomes[store.Registered] != 47 || sum.Outcomes[store.Rejected] != 3 {
+			if sum.Outcomes[record.Registered] != 47 || sum.Outcomes[record.Rejected] != 3 {
 				t.Errorf("ended as %v %v, want 47 registered and 3 rejected", sum.Counts, sum.Outcomes)
 			}
 		})
@@ -150,9 +153,9 @@ func TestIntentOfADeadWorker(t *testing.T) {
 			b.work(b.options())
 			sum := b.settled(order)[0]
 			b.invariants()
-			want := store.Succeeded
+			want := record.Succeeded
 			if paid {
-				want = store.Unconfirmed
+				want = record.Unconfirmed
 			}
 			if sum.Counts[want] != 1 {
 				t.Errorf("ended as %v, want %s", sum.Counts, want)
@@ -165,23 +168,23 @@ func TestIntentOfADeadWorker(t *testing.T) {
 }
 
 // dieAfterIntent leaves an order's jobs as a worker does that was killed right after its intent.
-func (b *bench) dieAfterIntent(order store.Order) {
+func (b *bench) dieAfterIntent(order record.Order) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	deliveries, err := b.store.TakeFresh(ctx, store.Lot{Kind: order.Kind, Lane: order.Lane, Account: "default"}, 10, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(ctx, delivery.Lot{Kind: order.Kind, Lane: order.Lane, Account: "default"}, 10, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	claim := store.Claim{ID: newID(), Kind: order.Kind, Account: "default", Worker: "dead", Lease: time.Second}
-	claimed, err := b.store.Claim(ctx, claim, deliveries[0].Jobs)
+	claim := ledger.Claim{ID: newID(), Kind: order.Kind, Account: "default", Worker: "dead", Lease: time.Second}
+	claimed, err := b.store.Ledger.Claim(ctx, claim, deliveries[0].Jobs)
 	if err != nil || len(claimed) == 0 {
 		b.t.Fatalf("claimed %d, %v", len(claimed), err)
 	}
-	intent := store.Intent{Call: store.NewCall{ID: newID(), ClaimID: claim.ID, Op: store.OpRegister, Size: len(claimed), Timeout: time.Millisecond}}
+	intent := ledger.Intent{Call: ledger.NewCall{ID: newID(), ClaimID: claim.ID, Op: record.OpRegister, Size: len(claimed), Timeout: time.Millisecond}}
 	for _, j := range claimed {
 		intent.Jobs = append(intent.Jobs, j.ID)
 	}
-	if sent, err := b.store.Intend(ctx, intent); err != nil || len(sent) != len(claimed) {
+	if sent, err := b.store.Ledger.Intend(ctx, intent); err != nil || len(sent) != len(claimed) {
 		b.t.Fatalf("may send %d, %v", len(sent), err)
 	}
 }
@@ -197,7 +200,7 @@ func TestRefusalOfADomainThatWasPaidFor(t *testing.T) {
 	o.ReconcileAfter = 8 * time.Second
 	b.work(o)
 	sum := b.settled(b.submit(queue.Register, "r", []string{"lag-a.nl", "lag-b.nl"}))[0]
-	if sum.Counts[store.Unconfirmed] != 1 || sum.Outcomes[store.Registered] != 1 {
+	if sum.Counts[record.Unconfirmed] != 1 || sum.Outcomes[record.Registered] != 1 {
 		t.Errorf("ended as %v %v, want the first unconfirmed and the other registered", sum.Counts, sum.Outcomes)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n != 3 {
@@ -215,7 +218,7 @@ func TestRegistrationThatIsNeverAnswered(t *testing.T) {
 	o.UpstreamTimeout, o.MaxAttempts = 500*time.Millisecond, 2
 	b.work(o)
 	sum := b.settled(b.submit(queue.Register, "r", names("shop", 20)))[0]
-	if sum.Outcomes[store.Exhausted] != 20 {
+	if sum.Outcomes[record.Exhausted] != 20 {
 		t.Errorf("ended as %v %v", sum.Counts, sum.Outcomes)
 	}
 	if n := b.sql(`SELECT max(n) FROM (SELECT count(*) AS n FROM attempts GROUP BY job_id) AS sent`); n != 2 {

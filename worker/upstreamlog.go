@@ -10,10 +10,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -27,7 +28,7 @@ type upstreamLog struct {
 	log   zerolog.Logger // has the account
 	clock func() time.Time
 	mu    sync.Mutex
-	ops   map[store.Op]*opFailures
+	ops   map[record.Op]*opFailures
 }
 
 // opFailures is how the calls of one operation fail.
@@ -40,12 +41,12 @@ type opFailures struct {
 }
 
 func newUpstreamLog(log zerolog.Logger, clock func() time.Time) *upstreamLog {
-	return &upstreamLog{log: log, clock: clock, ops: map[store.Op]*opFailures{}}
+	return &upstreamLog{log: log, clock: clock, ops: map[record.Op]*opFailures{}}
 }
 
 // Note takes in how a call ended: with its HTTP status, 0 where none arrived, and its error, nil if it did what was asked. A
 // refusal is an answer. Calls that were not sent because this worker is stopping are none of the upstream's.
-func (u *upstreamLog) Note(op store.Op, status int, err error) {
+func (u *upstreamLog) Note(op record.Op, status int, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
@@ -63,7 +64,7 @@ func (u *upstreamLog) Note(op store.Op, status int, err error) {
 	u.failed(op, f, status, err)
 }
 
-func (u *upstreamLog) failed(op store.Op, f *opFailures, status int, err error) {
+func (u *upstreamLog) failed(op record.Op, f *opFailures, status int, err error) {
 	now := u.clock()
 	if f.since.IsZero() {
 		f.since = now
@@ -78,7 +79,7 @@ func (u *upstreamLog) failed(op store.Op, f *opFailures, status int, err error) 
 	f.logged, f.quiet, f.told = now, 0, true
 }
 
-func (u *upstreamLog) answered(op store.Op, f *opFailures) {
+func (u *upstreamLog) answered(op record.Op, f *opFailures) {
 	if f.told {
 		u.log.Info().Str("op", string(op)).Int("calls", f.failed).Dur("after", u.clock().Sub(f.since)).
 			Msg("the upstream answers again")

@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
 
@@ -63,33 +64,33 @@ func TestUpstreamLogIsSparing(t *testing.T) {
 		}
 	}
 	broken := errors.New("Joost Secretman of Kerkstraat cannot have it")
-	l.Note(store.OpWhois, 200, nil)
+	l.Note(record.OpWhois, 200, nil)
 	want()
-	l.Note(store.OpWhois, 503, broken)
-	l.Note(store.OpRegister, 0, io.EOF)
+	l.Note(record.OpWhois, 503, broken)
+	l.Note(record.OpRegister, 0, io.EOF)
 	want("warn whois 503 HTTP 503 (1)", "warn register 0 the connection broke off (1)")
 	for range 30 {
 		l.now = l.now.Add(time.Second)
-		l.Note(store.OpWhois, 500, broken)
+		l.Note(record.OpWhois, 500, broken)
 	}
 	want()
 	l.now = l.now.Add(30 * time.Second)
-	l.Note(store.OpWhois, 500, broken)
+	l.Note(record.OpWhois, 500, broken)
 	want("warn whois 500 HTTP 500 (31)")
-	l.Note(store.OpRegister, 422, broken) // it refuses, and so it answers
-	l.Note(store.OpRegister, 200, nil)
+	l.Note(record.OpRegister, 422, broken) // it refuses, and so it answers
+	l.Note(record.OpRegister, 200, nil)
 	want("info register 0  (1)")
-	l.Note(store.OpWhois, 200, nil)
+	l.Note(record.OpWhois, 200, nil)
 	want("info whois 0  (32)")
 	for range 10 { // one call in two fails
-		l.Note(store.OpWhois, 500, broken)
-		l.Note(store.OpWhois, 200, nil)
+		l.Note(record.OpWhois, 500, broken)
+		l.Note(record.OpWhois, 200, nil)
 	}
 	want()
 	l.now = l.now.Add(upstreamLogEvery)
-	l.Note(store.OpWhois, 429, broken)
+	l.Note(record.OpWhois, 429, broken)
 	want("warn whois 429 it asks for fewer calls (11)")
-	l.Note(store.OpCheck, 0, fmt.Errorf("call: %w", context.Canceled))
+	l.Note(record.OpCheck, 0, fmt.Errorf("call: %w", context.Canceled))
 	want()
 	l.Unconfirmed(uuid.New(), 0)
 	want()
@@ -132,7 +133,7 @@ func TestUpstreamLogOfARealClient(t *testing.T) {
 	}
 	t.Cleanup(client.Close)
 	reply, err := client.CheckBulk(t.Context(), []string{"a.nl"})
-	l.Note(store.OpWhois, reply.Status, err)
+	l.Note(record.OpWhois, reply.Status, err)
 	if diff := cmp.Diff([]string{"warn whois 0 no token: the connection is refused (1)"}, l.lines(t)); diff != "" {
 		t.Error(diff)
 	}

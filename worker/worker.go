@@ -19,11 +19,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // Worker works on jobs until its context ends.
@@ -85,7 +87,7 @@ func (w *Worker) addPipelines() {
 		st := newStanding(a, w.redis, o)
 		w.standings = append(w.standings, st)
 		prober := &prober{
-			store: o.Store, account: a.Name, pipelines: map[store.Kind]*pipeline{}, gate: st.gate, told: make(chan store.Standing, 1),
+			store: o.Store, account: a.Name, pipelines: map[record.Kind]*pipeline{}, gate: st.gate, told: make(chan holds.Standing, 1),
 			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}

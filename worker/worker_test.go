@@ -6,9 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -23,20 +26,20 @@ func TestMixedOrdersEndAsTheyShould(t *testing.T) {
 	register := b.submit(queue.Register, "registrations", registrations)
 	b.settled(whois, register)
 
-	b.want(whois, outcomes(checks, func(d string) store.Outcome {
+	b.want(whois, outcomes(checks, func(d string) record.Outcome {
 		if labelled("taken")(d) {
-			return store.Taken
+			return record.Taken
 		}
-		return store.Available
+		return record.Available
 	}))
-	b.want(register, outcomes(registrations, func(d string) store.Outcome {
+	b.want(register, outcomes(registrations, func(d string) record.Outcome {
 		switch {
 		case labelled("taken")(d):
-			return store.Taken
+			return record.Taken
 		case labelled("refused")(d):
-			return store.Rejected
+			return record.Rejected
 		default:
-			return store.Registered
+			return record.Registered
 		}
 	}))
 	b.invariants()
@@ -55,7 +58,7 @@ func TestBatchesAreFull(t *testing.T) {
 	// nothing in the end; the registrations have two calls to spare.
 	o.Whois.Linger, o.Register.Linger = 20*time.Second, 3*time.Second
 	// Chunks that do not fit the batches, from two orders each: they arrive out of step.
-	whois := []store.Order{
+	whois := []record.Order{
 		b.submitChunked(queue.Whois, "w1", names("a", 430), intake.Chunks{Whois: 70, Register: 1}),
 		b.submitChunked(queue.Whois, "w2", names("b", 570), intake.Chunks{Whois: 30, Register: 1}),
 	}
@@ -64,7 +67,7 @@ func TestBatchesAreFull(t *testing.T) {
 	if n := calls(b.sandbox.Ledger(), sandbox.OpWhois); n > 12 {
 		t.Errorf("1,000 WHOIS checks took %d calls, want at most 12", n)
 	}
-	register := []store.Order{
+	register := []record.Order{
 		b.submitChunked(queue.Register, "r1", names("c", 130), intake.Chunks{Whois: 1, Register: 37}),
 		b.submitChunked(queue.Register, "r2", names("d", 140), intake.Chunks{Whois: 1, Register: 21}),
 	}
@@ -89,7 +92,7 @@ func TestSameOrderAgainChangesNothing(t *testing.T) {
 	other := b.submit(queue.Register, "other", names("shop", 61))
 	b.settled(other)
 	stop()
-	if n := b.jobs(other); n["shop-0000.nl"].Outcome != store.Duplicate || n["shop-0060.nl"].Outcome != store.Registered {
+	if n := b.jobs(other); n["shop-0000.nl"].Outcome != record.Duplicate || n["shop-0060.nl"].Outcome != record.Registered {
 		t.Errorf("second order: %s and %s, want duplicate and registered", n["shop-0000.nl"].Outcome, n["shop-0060.nl"].Outcome)
 	}
 	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister) - before; n != 1 {
@@ -109,7 +112,7 @@ func TestTwoWorkersShareTheWork(t *testing.T) {
 	register := b.submit(queue.Register, "r", names("shop", 1000))
 	whois := b.submit(queue.Whois, "w", names("free", 3000))
 	sums := b.settled(register, whois)
-	if sums[0].Counts[store.Succeeded] != 1000 || sums[1].Counts[store.Succeeded] != 3000 {
+	if sums[0].Counts[record.Succeeded] != 1000 || sums[1].Counts[record.Succeeded] != 3000 {
 		t.Errorf("ended as %v and %v", sums[0].Counts, sums[1].Counts)
 	}
 	if n := b.sql(`SELECT count(DISTINCT worker) FROM claims`); n != 2 {
@@ -134,7 +137,7 @@ func TestWorkerStoppedInTheMiddleLosesNothing(t *testing.T) {
 	gate.Release()
 	<-stopped
 	sum := b.settled(order)[0]
-	if sum.Counts[store.Succeeded] != 400 {
+	if sum.Counts[record.Succeeded] != 400 {
 		t.Errorf("ended as %v, want 400 succeeded", sum.Counts)
 	}
 	// A batch whose intent was written as the worker was told to stop has attempts that were not sent. Nothing else may be there twice.
@@ -152,12 +155,12 @@ func TestJobsOfADeadWorkerAreTakenOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
 	order := b.submit(queue.Whois, "w", names("free", 50))
-	deliveries, err := b.store.TakeFresh(t.Context(), store.Lot{Kind: store.Whois, Lane: store.Plain, Account: "default"}, 10, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 10, time.Hour)
 	if err != nil || len(deliveries) != 1 {
 		t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}
-	dead := store.Claim{ID: newID(), Kind: store.Whois, Account: "default", Worker: "dead", Lease: 0}
-	if claimed, err := b.store.Claim(t.Context(), dead, deliveries[0].Jobs); err != nil || len(claimed) != 50 {
+	dead := ledger.Claim{ID: newID(), Kind: record.Whois, Account: "default", Worker: "dead", Lease: 0}
+	if claimed, err := b.store.Ledger.Claim(t.Context(), dead, deliveries[0].Jobs); err != nil || len(claimed) != 50 {
 		t.Fatalf("claimed %d, %v", len(claimed), err)
 	}
 	b.work(b.options())
@@ -173,17 +176,17 @@ func TestSmallOrderDoesNotWaitBehindALargeOne(t *testing.T) {
 	b := setup(t, sandbox.Options{Latency: sandbox.Latency{Whois: 50 * time.Millisecond}, LedgerCounts: true})
 	b.work(b.options())
 	large := b.submit(queue.Whois, "large", names("bulk", 20_000))
-	b.until(func(s store.Summary) bool { return s.Counts[store.Succeeded] > 0 }, large)
+	b.until(func(s record.Summary) bool { return s.Counts[record.Succeeded] > 0 }, large)
 	small := b.submit(queue.Whois, "small", []string{"just-this-one.nl"})
 	b.settled(small)
-	sum, err := b.store.Summarize(t.Context(), large)
+	sum, err := b.store.Orders.Summarize(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if sum.Done() {
 		t.Error("the large order was done before the small one")
 	}
-	if done := sum.Counts[store.Succeeded]; done > 15_000 {
+	if done := sum.Counts[record.Succeeded]; done > 15_000 {
 		t.Errorf("%d jobs of the large order went before the small one", done)
 	}
 }
@@ -213,13 +216,13 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var order store.Order
+	var order record.Order
 	b.eventually(func() bool {
-		order, err = b.store.FindOrder(t.Context(), "shop", "own")
+		order, err = b.store.Orders.Find(t.Context(), "shop", "own")
 		return err == nil
 	})
 	sum := b.settled(order)[0]
-	if sum.Total != 44 || sum.Counts[store.Succeeded] != 40 || sum.Outcomes[store.Rejected] != 4 {
+	if sum.Total != 44 || sum.Counts[record.Succeeded] != 40 || sum.Outcomes[record.Rejected] != 4 {
 		t.Errorf("total %d, %v; want 40 registered, and 4 rejected that break a rule", sum.Total, sum.Counts)
 	}
 	stranger := queue.Chunk{Order: "stranger", Source: "shop", Account: "nobody", Jobs: []queue.Job{{Domain: "example.nl", HolderID: "H-1"}}}
@@ -227,10 +230,10 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually(func() bool {
-		order, err = b.store.FindOrder(t.Context(), "shop", "stranger")
+		order, err = b.store.Orders.Find(t.Context(), "shop", "stranger")
 		return err == nil
 	})
-	if sum := b.settled(order)[0]; sum.Outcomes[store.Rejected] != 1 {
+	if sum := b.settled(order)[0]; sum.Outcomes[record.Rejected] != 1 {
 		t.Errorf("a chunk for an unknown account ended as %v", sum.Outcomes)
 	}
 	b.invariants()
@@ -239,7 +242,7 @@ func TestProducersOwnChunksAreAdopted(t *testing.T) {
 func TestTwoOrdersForOneDomainPayOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
-	var orders []store.Order
+	var orders []record.Order
 	for _, ref := range []string{"a", "b", "c"} {
 		orders = append(orders, b.submit(queue.Register, ref, names("wanted", 80)))
 	}

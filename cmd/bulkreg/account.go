@@ -22,7 +22,7 @@ func checkAccount(ctx context.Context, cfg config.Config, st *store.Store, name 
 }
 
 func knownAccounts(ctx context.Context, cfg config.Config, st *store.Store) ([]string, error) {
-	known, err := st.Accounts(ctx)
+	known, err := st.Fleet.Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -19,7 +22,7 @@ import (
 // acting is what a person does to jobs: it is shown, asked for, carried out, and kept on record with their name.
 type acting struct {
 	*app
-	request store.ActRequest
+	request operator.Request
 	source  string
 	yes     bool
 	out     output
@@ -27,8 +30,8 @@ type acting struct {
 	doing    string                                      // what the progress says
 	becomes  string                                      // what the plan says of the jobs that change
 	done     string                                      // and the result
-	question func(plan store.ActReport, n string) string // n counts the jobs
-	note     func(plan store.ActReport) (warning string) // what else to say with the plan; nil for nothing
+	question func(plan operator.Report, n string) string // n counts the jobs
+	note     func(plan operator.Report) (warning string) // what else to say with the plan; nil for nothing
 }
 
 // aboutTargets is said of every act.
@@ -61,7 +64,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.resolve(ctx, st, args); err != nil {
 			return err
 		}
-		plan, err := c.counted(ctx, "planning", st.PlanAct)
+		plan, err := c.counted(ctx, "planning", st.Operator.Plan)
 		if err != nil {
 			return unchanged(ctx, err)
 		}
@@ -74,7 +77,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 		if err := c.consent(ctx, c.yes, question); err != nil {
 			return err
 		}
-		report, err := c.counted(ctx, c.doing, st.CarryOut)
+		report, err := c.counted(ctx, c.doing, st.Operator.CarryOut)
 		if err != nil {
 			return broken(ctx, report, err)
 		}
@@ -86,7 +89,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 }
 
 // counted does what may take long, and shows how far it is.
-func (c *acting) counted(ctx context.Context, what string, do func(context.Context, store.ActRequest) (store.ActReport, error)) (store.ActReport, error) {
+func (c *acting) counted(ctx context.Context, what string, do func(context.Context, operator.Request) (operator.Report, error)) (operator.Report, error) {
 	shown := c.startCounting(what, c.request.Size())
 	defer shown.end()
 	request := c.request
@@ -103,11 +106,11 @@ func (c *acting) resolve(ctx context.Context, st *store.Store, args []string) er
 			ids[arg] = id
 		}
 	}
-	ordersOf, err := st.OrdersOf(ctx, slices.Collect(maps.Values(ids)))
+	ordersOf, err := st.Operator.OrdersOf(ctx, slices.Collect(maps.Values(ids)))
 	if err != nil {
 		return unchanged(ctx, err)
 	}
-	orders := map[int64]store.Order{}
+	orders := map[int64]record.Order{}
 	var jobs []uuid.UUID
 	for _, arg := range args {
 		id, isID := ids[arg]
@@ -145,7 +148,7 @@ func unchanged(ctx context.Context, err error) error {
 }
 
 // broken is an error when something may have been changed.
-func broken(ctx context.Context, report store.ActReport, err error) error {
+func broken(ctx context.Context, report operator.Report, err error) error {
 	so := fmt.Sprintf("%s changed before that, and perhaps some more; the same command again does the rest",
 		counted(report.Changed(), "job was", "jobs were"))
 	if len(report.Paused) > 0 {
@@ -158,29 +161,29 @@ func broken(ctx context.Context, report store.ActReport, err error) error {
 }
 
 // why says of the jobs that an act leaves alone why it does.
-func why(s store.Skip) string {
+func why(s operator.Skip) string {
 	switch s {
-	case store.SkipEnded:
+	case operator.SkipEnded:
 		return "have ended already"
-	case store.SkipRunning:
+	case operator.SkipRunning:
 		return "are being called for right now"
-	case store.SkipCanceling:
+	case operator.SkipCanceling:
 		return "are being canceled already"
-	case store.SkipUnconfirmed:
+	case operator.SkipUnconfirmed:
 		return "may have been paid for: `bulkreg confirm` settles them"
-	case store.SkipSucceeded:
+	case operator.SkipSucceeded:
 		return "have succeeded"
-	case store.SkipUnfinished:
+	case operator.SkipUnfinished:
 		return "have not ended yet"
-	case store.SkipUnusable:
+	case operator.SkipUnusable:
 		return "cannot be carried out as they are, or have lost their holder's id to a purge: order them anew, with what was wrong put right"
-	case store.SkipClaimed:
+	case operator.SkipClaimed:
 		return "have a domain that another job has registered or is about to"
-	case store.SkipNotUnconfirmed:
+	case operator.SkipNotUnconfirmed:
 		return "do not wait for a person"
-	case store.SkipNotWaiting:
+	case operator.SkipNotWaiting:
 		return "do not wait for a later attempt"
-	case store.SkipUnanswered:
+	case operator.SkipUnanswered:
 		return "were sent without a definite answer: WHOIS may lag, and a reading before its time proves nothing"
 	default:
 		return "changed at that very moment: the same command again looks at them anew"
@@ -188,7 +191,7 @@ func why(s store.Skip) string {
 }
 
 // printPlan shows people what would change and what would not.
-func (c *acting) printPlan(plan store.ActReport) {
+func (c *acting) printPlan(plan operator.Report) {
 	say(c.stderr, "The plan, for the record by %s:\n", c.request.Operator)
 	t := newTable(c.stderr)
 	for _, n := range plan.Counts {
@@ -212,7 +215,7 @@ func (c *acting) printPlan(plan store.ActReport) {
 }
 
 // printClaimed names the first domains that another job has, and who has them.
-func printClaimed(w io.Writer, r store.ActReport) {
+func printClaimed(w io.Writer, r operator.Report) {
 	for _, c := range r.Claimed {
 		how := "in progress in"
 		if c.Registered {
@@ -220,20 +223,20 @@ func printClaimed(w io.Writer, r store.ActReport) {
 		}
 		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
-	if more := r.Skipped()[store.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
+	if more := r.Skipped()[operator.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
 		say(w, "  ... and %s more\n", thousands(more))
 	}
 }
 
 // actJSON is what an act came to, as programs read it. Its names are part of the interface.
 type actJSON struct {
-	Act     store.Act          `json:"act"`
-	By      string             `json:"by"`
-	Reason  string             `json:"reason"`
-	Changed int                `json:"changed"`
-	Later   int                `json:"later,omitempty"` // of a cancel: changed jobs that end only after a check
-	Skipped map[store.Skip]int `json:"skipped"`         // jobs left as they are, by reason; reasons with none are left out
-	Claimed []claimedJSON      `json:"claimed"`         // the first domains that another job has
+	Act     operator.Act          `json:"act"`
+	By      string                `json:"by"`
+	Reason  string                `json:"reason"`
+	Changed int                   `json:"changed"`
+	Later   int                   `json:"later,omitempty"` // of a cancel: changed jobs that end only after a check
+	Skipped map[operator.Skip]int `json:"skipped"`         // jobs left as they are, by reason; reasons with none are left out
+	Claimed []claimedJSON         `json:"claimed"`         // the first domains that another job has
 }
 
 type claimedJSON struct {
@@ -242,9 +245,9 @@ type claimedJSON struct {
 	Registered bool   `json:"registered"` // false: a live job wants it
 }
 
-func (c *acting) printResult(r store.ActReport) error {
+func (c *acting) printResult(r operator.Report) error {
 	later := 0
-	if c.request.Act == store.ActCancel {
+	if c.request.Act == operator.Cancel {
 		later = r.Later()
 	}
 	if c.out.json() {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // On a terminal a plain yes is asked for.
@@ -55,7 +55,7 @@ func TestRetryOfChecksDoesNotSpeakOfMoney(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one")
-	d.work(store.Whois, fates{"a.nl": fails(store.Exhausted, "busy")})
+	d.work(record.Whois, fates{"a.nl": fails(record.Exhausted, "busy")})
 	p := startOnTerminal(t, append(d.environ, "USER=ann"), "retry", "one")
 	if shown := p.stderr.await(t, "[y/N]", p.ended); !strings.Contains(shown, "Try 1 job again? [y/N]") {
 		t.Errorf("it asks %q", shown)

@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // doubtfulDesk has an order of four registrations: one registered, one rejected, one unconfirmed, one left.
@@ -18,8 +21,8 @@ func doubtfulDesk(t *testing.T) *desk {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	d.register("one", "a.nl", "b.nl", "c.nl", "d.nl")
-	d.work(store.Register, fates{
-		"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "bad holder"), "c.nl": isUnconfirmed(),
+	d.work(record.Register, fates{
+		"a.nl": succeeds(record.Registered), "b.nl": fails(record.Rejected, "bad holder"), "c.nl": isUnconfirmed(),
 	})
 	return d
 }
@@ -30,9 +33,9 @@ func (d *desk) register(reference string, domains ...string) {
 	d.must(exitDone, "enqueue", "register", file, "--holder", "H1", "--order", reference, "--yes")
 }
 
-func (d *desk) job(reference, domain string) store.Job {
+func (d *desk) job(reference, domain string) record.Job {
 	d.t.Helper()
-	for j, err := range d.st.Jobs(d.t.Context(), d.order(reference).ID, store.JobFilter{}) {
+	for j, err := range d.st.Orders.Jobs(d.t.Context(), d.order(reference).ID, orders.JobFilter{}) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -41,7 +44,7 @@ func (d *desk) job(reference, domain string) store.Job {
 		}
 	}
 	d.t.Fatalf("order %s has no job for %s", reference, domain)
-	return store.Job{}
+	return record.Job{}
 }
 
 // standings is how an order's jobs stand, in their order.
@@ -89,8 +92,8 @@ func TestConfirmNotRegistered(t *testing.T) {
 	id := d.job("one", "c.nl").ID.String()
 	r := d.must(exitDone, "confirm", id, "--not-registered", "--reason", "ticket 4711", "--by", "bob", "--yes", "-o", "json")
 	want := actJSON{
-		Act: store.ActConfirmNotRegistered, By: "bob", Reason: "ticket 4711", Changed: 1,
-		Skipped: map[store.Skip]int{}, Claimed: []claimedJSON{},
+		Act: operator.ConfirmNotRegistered, By: "bob", Reason: "ticket 4711", Changed: 1,
+		Skipped: map[operator.Skip]int{}, Claimed: []claimedJSON{},
 	}
 	if diff := cmp.Diff(want, parsed[actJSON](t, r.stdout)); diff != "" {
 		t.Errorf("the result (-want +got):\n%s", diff)
@@ -110,7 +113,7 @@ DONE                  BY   ACT                     BEFORE                       
 		t.Errorf("the job is shown as\n%s", shown)
 	}
 	detail := parsed[jobDetailJSON](t, d.must(exitDone, "job", id, "-o", "json").stdout)
-	if len(detail.Acts) != 1 || detail.Acts[0].By != "bob" || detail.Acts[0].At.IsZero() || detail.Acts[0].StateBefore != store.Unconfirmed {
+	if len(detail.Acts) != 1 || detail.Acts[0].By != "bob" || detail.Acts[0].At.IsZero() || detail.Acts[0].StateBefore != record.Unconfirmed {
 		t.Errorf("acts %+v", detail.Acts)
 	}
 }
@@ -119,7 +122,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
 	r := d.must(exitDone, "retry", "one", "--outcome", "rejected", "--yes", "-o", "json")
-	want := actJSON{Act: store.ActRetry, By: "ann", Changed: 1, Skipped: map[store.Skip]int{}, Claimed: []claimedJSON{}}
+	want := actJSON{Act: operator.Retry, By: "ann", Changed: 1, Skipped: map[operator.Skip]int{}, Claimed: []claimedJSON{}}
 	if diff := cmp.Diff(want, parsed[actJSON](t, r.stdout)); diff != "" {
 		t.Errorf("the result (-want +got):\n%s", diff)
 	}
@@ -127,8 +130,8 @@ func TestRetry(t *testing.T) {
 		t.Errorf("stands at %s", got)
 	}
 	r = d.must(exitDone, "retry", "one", "--yes", "-o", "json")
-	if got := parsed[actJSON](t, r.stdout); got.Changed != 0 || got.Skipped[store.SkipUnfinished] != 2 ||
-		got.Skipped[store.SkipSucceeded] != 1 || got.Skipped[store.SkipUnconfirmed] != 1 {
+	if got := parsed[actJSON](t, r.stdout); got.Changed != 0 || got.Skipped[operator.SkipUnfinished] != 2 ||
+		got.Skipped[operator.SkipSucceeded] != 1 || got.Skipped[operator.SkipUnconfirmed] != 1 {
 		t.Errorf("again: %+v", got)
 	}
 }
@@ -144,7 +147,7 @@ func TestRetryOfADomainThatIsSpokenFor(t *testing.T) {
 		t.Errorf("the plan is %s", r.stderr)
 	}
 	got := parsed[actJSON](t, d.must(exitDone, "retry", "one", "--yes", "-o", "json").stdout)
-	if diff := cmp.Diff([]claimedJSON{{Domain: "b.nl", Reference: "two"}}, got.Claimed); diff != "" || got.Skipped[store.SkipClaimed] != 1 {
+	if diff := cmp.Diff([]claimedJSON{{Domain: "b.nl", Reference: "two"}}, got.Claimed); diff != "" || got.Skipped[operator.SkipClaimed] != 1 {
 		t.Errorf("%+v (-want +got):\n%s", got, diff)
 	}
 }
@@ -162,7 +165,7 @@ func TestCancel(t *testing.T) {
 	if diff := cmp.Diff(wantResult, r.stdout); diff != "" {
 		t.Errorf("the result (-want +got):\n%s", diff)
 	}
-	if j := d.job("one", "d.nl"); j.State != store.Canceled || j.LastError != "canceled by ann: wrong list" {
+	if j := d.job("one", "d.nl"); j.State != record.Canceled || j.LastError != "canceled by ann: wrong list" {
 		t.Errorf("the job is %+v", j)
 	}
 	d.must(exitDone, "retry", "one", "--outcome", "canceled", "--yes")
@@ -176,8 +179,8 @@ func TestCancelOfWhatWasSent(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
 	d.register("two", "x.nl")
-	d.work(store.Register, fates{"x.nl": ends(store.AttemptRefused, func(job uuid.UUID) store.Transition {
-		return store.RetryFree(job, 1<<40, "402 no funds")
+	d.work(record.Register, fates{"x.nl": ends(record.AttemptRefused, func(job uuid.UUID) ledger.Transition {
+		return ledger.RetryFree(job, 1<<40, "402 no funds")
 	})})
 	r := d.must(exitDone, "cancel", "two", "--yes")
 	if !strings.Contains(r.stderr, "1 of them was sent before") || !strings.Contains(r.stdout, "1     being canceled") {
@@ -290,14 +293,14 @@ func TestJobShowsReadings(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
 	j := d.job("one", "c.nl")
-	_, calls, err := d.st.FindJob(t.Context(), j.ID)
+	_, calls, err := d.st.Orders.FindJob(t.Context(), j.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := store.CheckResult{Call: store.CallResult{ID: calls[0].ID, Status: 200}, Readings: []store.Reading{
-		{Job: j.ID, Availability: store.Taken, Status: "active"},
+	read := ledger.CheckResult{Call: ledger.CallResult{ID: calls[0].ID, Status: 200}, Readings: []ledger.Reading{
+		{Job: j.ID, Availability: record.Taken, Status: "active"},
 	}}
-	if _, err := d.st.SettleCheck(t.Context(), uuid.Nil, read); err != nil {
+	if _, err := d.st.Ledger.SettleCheck(t.Context(), uuid.Nil, read); err != nil {
 		t.Fatal(err)
 	}
 	r := d.must(exitDone, "job", j.ID.String())
@@ -308,7 +311,7 @@ func TestJobShowsReadings(t *testing.T) {
 		t.Errorf("it does not say what to type: %s", r.stdout)
 	}
 	got := parsed[jobDetailJSON](t, d.must(exitDone, "job", j.ID.String(), "-o", "json").stdout)
-	if len(got.Readings) != 1 || got.Readings[0].Availability != store.Taken || got.Readings[0].Status != "active" {
+	if len(got.Readings) != 1 || got.Readings[0].Availability != record.Taken || got.Readings[0].Status != "active" {
 		t.Errorf("readings %+v", got.Readings)
 	}
 }

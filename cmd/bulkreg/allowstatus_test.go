@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -113,7 +114,7 @@ func TestJobsOfWhoisOrdersTellWhatWasSaid(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one")
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Available)})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Available)})
 	d.said("one", "reserved")
 	want := `JOB                                   DOMAIN  STATE      OUTCOME    ATTEMPTS  ERROR  WHOIS ALSO SAID
 <uuid>  a.nl    succeeded  available  1         -      reserved

@@ -3,8 +3,9 @@ package main
 import (
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // aboutUnconfirmed is why unconfirmed jobs need a person.
@@ -18,8 +19,8 @@ type needsPersonJSON struct {
 }
 
 // needsPersonOut is nil when no job waits for a person.
-func needsPersonOut(s store.Summary) *needsPersonJSON {
-	n := s.Counts[store.Unconfirmed]
+func needsPersonOut(s record.Summary) *needsPersonJSON {
+	n := s.Counts[record.Unconfirmed]
 	if n == 0 {
 		return nil
 	}
@@ -30,7 +31,7 @@ func needsPersonOut(s store.Summary) *needsPersonJSON {
 }
 
 // printNeedsPerson says below an order what a person has to do, if anything.
-func (a *app) printNeedsPerson(s store.Summary) error {
+func (a *app) printNeedsPerson(s record.Summary) error {
 	n := needsPersonOut(s)
 	if n == nil {
 		return nil

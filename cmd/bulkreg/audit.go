@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/audit"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -20,7 +22,7 @@ const maxAuditLimit = 10_000
 // auditing is the check of what must hold in the database.
 type auditing struct {
 	*app
-	options store.AuditOptions
+	options audit.Options
 	out     output
 }
 
@@ -63,7 +65,7 @@ func (c *auditing) run(ctx context.Context) error {
 		return usagef("--grace %s: give a time such as 1m, or 0 when no worker runs", c.options.Grace)
 	}
 	return c.withStore(ctx, func(ctx context.Context, st *store.Store) error {
-		report, err := st.Audit(ctx, c.options)
+		report, err := st.Audit.Run(ctx, c.options)
 		if err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func (c *auditing) run(ctx context.Context) error {
 	})
 }
 
-func (c *auditing) print(r store.AuditReport) error {
+func (c *auditing) print(r audit.Report) error {
 	if c.out.json() {
 		return printJSON(c.stdout, auditOut(r))
 	}
@@ -99,7 +101,7 @@ func (c *auditing) print(r store.AuditReport) error {
 }
 
 // printAdvice says once for each sort of breach what to do, and which invariants have more breaches than are listed.
-func (c *auditing) printAdvice(r store.AuditReport) {
+func (c *auditing) printAdvice(r audit.Report) {
 	var said []string
 	for _, b := range r.Breaches {
 		line := fmt.Sprintf("%-4s %s\n", b.Invariant, b.Advice)
@@ -116,7 +118,7 @@ func (c *auditing) printAdvice(r store.AuditReport) {
 	}
 }
 
-func listedOf(r store.AuditReport, invariant string) int {
+func listedOf(r audit.Report, invariant string) int {
 	n := 0
 	for _, b := range r.Breaches {
 		if b.Invariant == invariant {
@@ -126,7 +128,7 @@ func listedOf(r store.AuditReport, invariant string) int {
 	return n
 }
 
-func invariants(r store.AuditReport) string {
+func invariants(r audit.Report) string {
 	names := make([]string, len(r.Checked))
 	for i, c := range r.Checked {
 		names[i] = c.Invariant
@@ -134,7 +136,7 @@ func invariants(r store.AuditReport) string {
 	return strings.Join(names, ", ")
 }
 
-func jobCell(b store.Breach) string {
+func jobCell(b audit.Breach) string {
 	if b.Job == uuid.Nil {
 		return ""
 	}
@@ -142,7 +144,7 @@ func jobCell(b store.Breach) string {
 }
 
 // orderCell is the order's reference, after its source where that is not this command line or the reference is not enough.
-func orderCell(b store.Breach) string {
+func orderCell(b audit.Breach) string {
 	if b.Source == "" || b.Source == cliSource && !b.Shared {
 		return b.Reference
 	}
@@ -176,7 +178,7 @@ type breachJSON struct {
 	Advice    string     `json:"advice"`
 }
 
-func auditOut(r store.AuditReport) auditJSON {
+func auditOut(r audit.Report) auditJSON {
 	out := auditJSON{
 		At: r.At.UTC(), Orders: r.Orders, Jobs: r.Jobs, Attempts: r.Attempts, Total: r.Total(),
 		Invariants: make([]auditedInvariantJSON, 0, len(r.Checked)), Breaches: make([]breachJSON, 0, len(r.Breaches)),

@@ -4,10 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // exec changes rows past all rules.
@@ -26,7 +27,7 @@ func TestAuditOfASoundDatabase(t *testing.T) {
 		t.Errorf("of an empty database: %q %q", r.stdout, r.stderr)
 	}
 	d.must(exitDone, "enqueue", "register", d.file("two.txt", "one.nl\ntwo.nl\n"), "--order", "two", "--holder", "H-1", "--yes")
-	d.work(store.Register, fates{"one.nl": succeeds(store.Registered), "two.nl": isUnconfirmed()})
+	d.work(record.Register, fates{"one.nl": succeeds(record.Registered), "two.nl": isUnconfirmed()})
 	r := d.must(exitDone, "audit", "--grace", "0")
 	for _, want := range []string{"Checked 1 order, 2 jobs and 2 paid attempts, as of ", "All is well: I1, I2, I5, I6, I7, I8, I9, I10 hold."} {
 		if !strings.Contains(r.stderr, want) {
@@ -43,7 +44,7 @@ func TestAuditOfADamagedDatabase(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "register", d.file("some.txt", "one.nl\ntwo.nl\nthree.nl\n"), "--order", "some", "--holder", "H-1", "--yes")
-	d.work(store.Register, fates{"one.nl": succeeds(store.Registered), "two.nl": succeeds(store.Registered), "three.nl": succeeds(store.Registered)})
+	d.work(record.Register, fates{"one.nl": succeeds(record.Registered), "two.nl": succeeds(record.Registered), "three.nl": succeeds(record.Registered)})
 	d.exec(`UPDATE orders SET total = 4`)
 	d.exec(`UPDATE attempts SET state = 'failed' WHERE domain <> 'three.nl'`)
 
@@ -102,7 +103,7 @@ func (d *desk) jobOf(domain string) (id uuid.UUID) {
 func TestAuditNamesTheSource(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]string{cliSource: "r", "shop": "shop/r", "": ""} {
-		b := store.Breach{Source: source, Reference: "r"}
+		b := audit.Breach{Source: source, Reference: "r"}
 		if source == "" {
 			b.Reference = ""
 		}

@@ -88,7 +88,7 @@ func (b *benchBed) openStore(ctx context.Context) error {
 		return err
 	}
 	b.closers = append(b.closers, func() error { b.store.Close(); return nil })
-	b.intake, err = intake.New(b.store, intake.Chunks{Whois: benchWhoisBatch, Register: benchRegisterBatch})
+	b.intake, err = intake.New(b.store.Orders, intake.Chunks{Whois: benchWhoisBatch, Register: benchRegisterBatch})
 	return err
 }
 

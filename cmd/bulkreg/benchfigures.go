@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -153,10 +155,10 @@ func (b *benchBed) alone(ctx context.Context) (*aloneFigures, error) {
 }
 
 // awaitFirst waits until the first job of an order has ended.
-func (b *benchBed) awaitFirst(ctx context.Context, o store.Order) error {
+func (b *benchBed) awaitFirst(ctx context.Context, o record.Order) error {
 	const look = 20 * time.Millisecond
 	for {
-		for job, err := range b.store.Jobs(ctx, o.ID, store.JobFilter{Limit: 1}) {
+		for job, err := range b.store.Orders.Jobs(ctx, o.ID, orders.JobFilter{Limit: 1}) {
 			if err != nil || !job.FinishedAt.IsZero() {
 				return err
 			}

@@ -8,17 +8,19 @@ import (
 	"io"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
 const benchSource = "bench"
 
 // submit takes an order in as `bulkreg enqueue` does, from lines that come through a pipe.
-func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_ store.Order, err error) {
+func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_ record.Order, err error) {
 	lines, done := benchLines(reference, domains)
 	defer func() {
 		// Where reading ended early, the writer does too.
@@ -26,11 +28,11 @@ func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_
 	}()
 	reader, err := input.NewReader(lines, input.Options{Kind: string(b.row.kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	spool, err := intake.ReadSpool(reader, func(bad *input.RejectError) error { return bad })
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
 	submitted, err := b.intake.Submit(ctx, intake.Order{
@@ -69,36 +71,36 @@ const (
 
 // await waits until every job of an order has succeeded. When the last one did is in the summary, by Postgres's clock,
 // which is this machine's: how often we look makes no difference.
-func (b *benchBed) await(ctx context.Context, o store.Order) (store.Summary, error) {
+func (b *benchBed) await(ctx context.Context, o record.Order) (record.Summary, error) {
 	for {
 		wait := benchLookEvery
 		ended, err := b.lastEnded(ctx, o)
 		if err != nil {
-			return store.Summary{}, err
+			return record.Summary{}, err
 		}
 		if ended {
 			began := time.Now()
-			sum, err := b.store.Summarize(ctx, o)
+			sum, err := b.store.Orders.Summarize(ctx, o)
 			switch {
 			case err != nil:
 				return sum, err
-			case sum.Settled() && sum.Counts[store.Succeeded] == sum.Total:
+			case sum.Settled() && sum.Counts[record.Succeeded] == sum.Total:
 				return sum, nil
 			case sum.Settled():
-				return sum, fmt.Errorf("only %d of %d jobs of order %s succeeded: %v", sum.Counts[store.Succeeded], sum.Total, o.Reference, sum.Counts)
+				return sum, fmt.Errorf("only %d of %d jobs of order %s succeeded: %v", sum.Counts[record.Succeeded], sum.Total, o.Reference, sum.Counts)
 			}
 			wait = max(wait, benchLookShare*time.Since(began))
 		}
 		if err := b.pause(ctx, wait); err != nil {
-			return store.Summary{}, fmt.Errorf("wait for order %s: %w", o.Reference, err)
+			return record.Summary{}, fmt.Errorf("wait for order %s: %w", o.Reference, err)
 		}
 	}
 }
 
 // lastEnded says whether the last job of an order has ended. That tells next to nothing and costs next to nothing: jobs
 // go out in their order, so that it will be one of the last.
-func (b *benchBed) lastEnded(ctx context.Context, o store.Order) (bool, error) {
-	for job, err := range b.store.Jobs(ctx, o.ID, store.JobFilter{AfterSeq: o.Total - 1, Limit: 1}) {
+func (b *benchBed) lastEnded(ctx context.Context, o record.Order) (bool, error) {
+	for job, err := range b.store.Orders.Jobs(ctx, o.ID, orders.JobFilter{AfterSeq: o.Total - 1, Limit: 1}) {
 		return !job.FinishedAt.IsZero(), err
 	}
 	return false, fmt.Errorf("order %s has lost its last job", o.Reference)

@@ -3,16 +3,16 @@ package main
 import (
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/bulkreg/bulkreg/store/operator"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/spf13/cobra"
 )
 
 func (a *app) cancelCommand() *cobra.Command {
 	c := &acting{app: a, doing: "canceling", becomes: "are canceled", done: "canceled"}
-	c.request.Act = store.ActCancel
-	c.question = func(_ store.ActReport, n string) string { return "Cancel " + n + "?" }
-	c.note = func(plan store.ActReport) string {
+	c.request.Act = operator.Cancel
+	c.question = func(_ operator.Report, n string) string { return "Cancel " + n + "?" }
+	c.note = func(plan operator.Report) string {
 		n := plan.Later()
 		if n == 0 {
 			return ""

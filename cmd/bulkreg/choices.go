@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/spf13/cobra"
 )
 
 // choices is a flag that takes some of several words, with commas between them or given again.
@@ -47,7 +47,7 @@ func (c *choices) complete(_ *cobra.Command, _ []string, begun string) ([]string
 
 // addState gives a command a flag for the states of jobs.
 func addState(cmd *cobra.Command, c *choices) {
-	for _, s := range store.States() {
+	for _, s := range record.States() {
 		c.words = append(c.words, string(s))
 	}
 	cmd.Flags().Var(c, "state", "only jobs in this `STATE`, such as failed or unconfirmed; several with commas between them")
@@ -57,10 +57,10 @@ func addState(cmd *cobra.Command, c *choices) {
 	}
 }
 
-func (c *choices) states() []store.State {
-	states := make([]store.State, len(c.values))
+func (c *choices) states() []record.State {
+	states := make([]record.State, len(c.values))
 	for i, word := range c.values {
-		states[i] = store.State(word)
+		states[i] = record.State(word)
 	}
 	return states
 }

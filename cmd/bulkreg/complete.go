@@ -53,7 +53,7 @@ func (a *app) complete(most int, looks ...func(context.Context, *store.Store, st
 
 // orderNames are the newest orders whose names begin so: the reference, or source/reference.
 func orderNames(ctx context.Context, st *store.Store, begun string) ([]string, error) {
-	orders, err := st.OrdersBeginning(ctx, begun, completions)
+	orders, err := st.Orders.Beginning(ctx, begun, completions)
 	names := make([]string, len(orders))
 	for i, o := range orders {
 		if names[i] = o.Name(); !strings.HasPrefix(names[i], begun) {

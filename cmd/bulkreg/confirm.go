@@ -1,9 +1,8 @@
 package main
 
 import (
+	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/spf13/cobra"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func (a *app) confirmCommand() *cobra.Command {
@@ -43,12 +42,12 @@ Other jobs of a named order stay as they are. ` + aboutTargets,
 
 func (c *acting) confirms(registered bool) {
 	if registered {
-		c.request.Act, c.becomes, c.done = store.ActConfirmRegistered, "end as registered", "registered"
-		c.question = func(_ store.ActReport, n string) string { return "Confirm " + n + " as registered?" }
+		c.request.Act, c.becomes, c.done = operator.ConfirmRegistered, "end as registered", "registered"
+		c.question = func(_ operator.Report, n string) string { return "Confirm " + n + " as registered?" }
 		return
 	}
-	c.request.Act, c.becomes, c.done = store.ActConfirmNotRegistered, "go again, each after a fresh check", "queued again"
-	c.question = func(_ store.ActReport, n string) string {
+	c.request.Act, c.becomes, c.done = operator.ConfirmNotRegistered, "go again, each after a fresh check", "queued again"
+	c.question = func(_ operator.Report, n string) string {
 		return "Confirm " + n + " as not registered? What is available is sent again, which costs money."
 	}
 }

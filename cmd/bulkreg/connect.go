@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
@@ -54,7 +56,7 @@ func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	}
 	// Who comes first erases what has expired, also where no worker runs. Where nothing can be written now, nothing can be erased,
 	// and nothing that has expired is given out either.
-	if _, err := st.EraseTokens(ctx, erasedAtStart); err != nil && !errors.Is(err, store.ErrUnavailable) {
+	if _, err := st.Tokens.Erase(ctx, erasedAtStart); err != nil && !errors.Is(err, pg.ErrUnavailable) {
 		st.Close()
 		return nil, err
 	}

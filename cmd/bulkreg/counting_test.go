@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // Acts on very many jobs show from the start how far they are; on few they show nothing.
@@ -68,7 +69,7 @@ func TestCounting(t *testing.T) {
 // A cancel that is broken off says that what is left stands still, and what ends that.
 func TestBrokenOffCancelSaysWhatStaysPaused(t *testing.T) {
 	t.Parallel()
-	report := store.ActReport{Paused: []store.Order{{Source: "cli", Reference: "one"}}}
+	report := operator.Report{Paused: []record.Order{{Source: "cli", Reference: "one"}}}
 	const want = "0 jobs were changed before that, and perhaps some more; the same command again does the rest; " +
 		"until then what is left stays paused, and `bulkreg resume cli/one` lets it go on instead"
 	if err := broken(t.Context(), report, errors.New("no disk")); err.Error() != "no disk; "+want {

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
@@ -73,12 +77,12 @@ func (a *app) runDemo(ctx context.Context, running *embedded) error {
 }
 
 // refusalOf is what the registrar said of a job that it refused.
-func refusalOf(ctx context.Context, st *store.Store, o store.Order) (string, error) {
-	for job, err := range st.Jobs(ctx, o.ID, store.JobFilter{State: store.Failed}) {
+func refusalOf(ctx context.Context, st *store.Store, o record.Order) (string, error) {
+	for job, err := range st.Orders.Jobs(ctx, o.ID, orders.JobFilter{State: record.Failed}) {
 		if err != nil {
 			return "", err
 		}
-		if job.Outcome == store.Rejected && job.LastError != "" {
+		if job.Outcome == record.Rejected && job.LastError != "" {
 			return job.LastError, nil
 		}
 	}
@@ -89,11 +93,11 @@ func refusalOf(ctx context.Context, st *store.Store, o store.Order) (string, err
 func nextRun(ctx context.Context, st *store.Store) (int, error) {
 	for run := 1; ; run++ {
 		for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
-			_, err := st.FindOrder(ctx, cliSource, demoReference(kind, run))
+			_, err := st.Orders.Find(ctx, cliSource, demoReference(kind, run))
 			if err == nil {
 				break
 			}
-			if !errors.Is(err, store.ErrNotFound) {
+			if !errors.Is(err, pg.ErrNotFound) {
 				return 0, err
 			}
 			if kind == queue.Register {
@@ -112,7 +116,7 @@ func demoReference(kind queue.Kind, run int) string {
 }
 
 // demoOrder takes an order in as `bulkreg enqueue` does and follows it to its end.
-func (a *app) demoOrder(ctx context.Context, running *embedded, kind queue.Kind, reference string, jobs []demoJob) (_ store.Summary, err error) {
+func (a *app) demoOrder(ctx context.Context, running *embedded, kind queue.Kind, reference string, jobs []demoJob) (_ record.Summary, err error) {
 	var lines strings.Builder
 	for _, job := range jobs {
 		lines.WriteString(job.domain + "\n")
@@ -121,29 +125,29 @@ func (a *app) demoOrder(ctx context.Context, running *embedded, kind queue.Kind,
 		Kind: string(kind), Format: input.FormatLines, DefaultHolderID: sandbox.DefaultHolder,
 	})
 	if err != nil {
-		return store.Summary{}, err
+		return record.Summary{}, err
 	}
 	spool, err := intake.ReadSpool(reader, func(bad *input.RejectError) error { return bad })
 	if err != nil {
-		return store.Summary{}, err
+		return record.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
-	in, err := intake.New(running.store, intake.Chunks{
+	in, err := intake.New(running.store.Orders, intake.Chunks{
 		Whois: running.config.WhoisBatchSize, Register: running.config.RegisterBatchSize,
 	})
 	if err != nil {
-		return store.Summary{}, err
+		return record.Summary{}, err
 	}
 	order := intake.Order{Source: cliSource, Reference: reference, Kind: kind, Account: config.DefaultAccount}
 	submitted, err := in.Submit(ctx, order, spool)
 	if err != nil {
-		return store.Summary{}, err
+		return record.Summary{}, err
 	}
 	return a.follow(ctx, running.store, submitted.Order)
 }
 
 // printDemo tells a newcomer what happened.
-func (a *app) printDemo(checked, registered store.Summary, before, after *sandbox.Ledger, refusal string) {
+func (a *app) printDemo(checked, registered record.Summary, before, after *sandbox.Ledger, refusal string) {
 	checks := before.Counts[sandbox.OpWhois]
 	fresh := after.Counts[sandbox.OpWhois] - checks
 	paid := len(after.PaidDomains())
@@ -161,11 +165,11 @@ The registrar's own ledger says that %s registrations were paid, each once. They
 registered.
 `,
 		thousands(checked.Total), counted(checks, "call", "calls"), took(checked),
-		thousands(checked.Outcomes[store.Available]), thousands(checked.Outcomes[store.Taken]),
+		thousands(checked.Outcomes[record.Available]), thousands(checked.Outcomes[record.Taken]),
 		thousands(registered.Total), counted(fresh+after.Counts[sandbox.OpRegister], "call", "calls"),
 		fresh, after.Counts[sandbox.OpRegister], took(registered),
-		thousands(registered.Outcomes[store.Registered]), thousands(registered.Outcomes[store.Taken]),
-		thousands(registered.Outcomes[store.Rejected]), refusal,
+		thousands(registered.Outcomes[record.Registered]), thousands(registered.Outcomes[record.Taken]),
+		thousands(registered.Outcomes[record.Rejected]), refusal,
 		thousands(paid))
 	fmt.Fprintf(a.stdout, `
 Where to look next, when `+"`make build`"+` has made bin/bulkreg:
@@ -180,6 +184,6 @@ Where to look next, when `+"`make build`"+` has made bin/bulkreg:
 }
 
 // took is how long an order took.
-func took(s store.Summary) string {
+func took(s record.Summary) string {
 	return fmt.Sprintf("%.1f s", s.FinishedAt.Sub(s.CreatedAt).Seconds())
 }

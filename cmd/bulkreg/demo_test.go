@@ -7,11 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/redistest"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -81,7 +82,7 @@ func TestDemoPlan(t *testing.T) {
 	seen := map[string]bool{}
 	for run := 1; run <= 2; run++ {
 		plan := newDemoPlan(run)
-		counts := map[store.Outcome]int{}
+		counts := map[record.Outcome]int{}
 		for _, job := range plan.whois {
 			name, err := domainname.Parse(job.domain)
 			if err != nil || name.ASCII != job.domain || seen[job.domain] {
@@ -90,7 +91,7 @@ func TestDemoPlan(t *testing.T) {
 			seen[job.domain] = true
 			counts[job.outcome]++
 		}
-		if diff := cmp.Diff(map[store.Outcome]int{store.Available: 1700, store.Taken: 300}, counts); diff != "" {
+		if diff := cmp.Diff(map[record.Outcome]int{record.Available: 1700, record.Taken: 300}, counts); diff != "" {
 			t.Error(diff)
 		}
 		clear(counts)
@@ -100,7 +101,7 @@ func TestDemoPlan(t *testing.T) {
 			}
 			counts[job.outcome]++
 		}
-		if diff := cmp.Diff(map[store.Outcome]int{store.Registered: 415, store.Taken: 75, store.Rejected: 10}, counts); diff != "" {
+		if diff := cmp.Diff(map[record.Outcome]int{record.Registered: 415, record.Taken: 75, record.Rejected: 10}, counts); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -108,26 +109,26 @@ func TestDemoPlan(t *testing.T) {
 
 func TestCompareJobs(t *testing.T) {
 	t.Parallel()
-	plan := []demoJob{{"a.nl", store.Registered}, {"b.nl", store.Taken}}
-	sum := func(total int, outcomes map[store.Outcome]int) store.Summary {
-		return store.Summary{Order: store.Order{Reference: "r", Total: total}, Outcomes: outcomes}
+	plan := []demoJob{{"a.nl", record.Registered}, {"b.nl", record.Taken}}
+	sum := func(total int, outcomes map[record.Outcome]int) record.Summary {
+		return record.Summary{Order: record.Order{Reference: "r", Total: total}, Outcomes: outcomes}
 	}
-	good := sum(2, map[store.Outcome]int{store.Registered: 1, store.Taken: 1})
+	good := sum(2, map[record.Outcome]int{record.Registered: 1, record.Taken: 1})
 	for name, tc := range map[string]struct {
-		sum  store.Summary
+		sum  record.Summary
 		jobs []demoJob
 		want string // "": as planned
 	}{
 		"as planned":         {good, plan, ""},
 		"a job less":         {good, plan[:1], "has 1 jobs and counts 2: want 2"},
-		"a job more":         {good, append(plan[:2:2], demoJob{"c.nl", store.Taken}), `c.nl ended as "taken": want ""`},
-		"another outcome":    {good, []demoJob{plan[0], {"b.nl", store.Registered}}, `b.nl ended as "registered": want "taken"`},
+		"a job more":         {good, append(plan[:2:2], demoJob{"c.nl", record.Taken}), `c.nl ended as "taken": want ""`},
+		"another outcome":    {good, []demoJob{plan[0], {"b.nl", record.Registered}}, `b.nl ended as "registered": want "taken"`},
 		"not ended":          {good, []demoJob{plan[0], {"b.nl", ""}}, `b.nl ended as ""`},
-		"wrong counts":       {sum(2, map[store.Outcome]int{store.Registered: 2}), plan, "counts 2 jobs as registered: want 1"},
+		"wrong counts":       {sum(2, map[record.Outcome]int{record.Registered: 2}), plan, "counts 2 jobs as registered: want 1"},
 		"wrong total":        {sum(3, good.Outcomes), plan, "counts 3: want 2"},
 		"too many to tell":   {good, strangers(30), "and 21 differences more"},
-		"another's domain":   {good, []demoJob{plan[0], {"x.nl", store.Taken}}, "x.nl ended"},
-		"both at once, told": {sum(2, nil), []demoJob{plan[0], {"b.nl", store.Rejected}}, "counts 0 jobs as taken"},
+		"another's domain":   {good, []demoJob{plan[0], {"x.nl", record.Taken}}, "x.nl ended"},
+		"both at once, told": {sum(2, nil), []demoJob{plan[0], {"b.nl", record.Rejected}}, "counts 0 jobs as taken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +141,7 @@ func TestCompareJobs(t *testing.T) {
 func strangers(n int) []demoJob {
 	jobs := make([]demoJob, n)
 	for i := range jobs {
-		jobs[i] = demoJob{demoName(i, 1), store.Taken}
+		jobs[i] = demoJob{demoName(i, 1), record.Taken}
 	}
 	return jobs
 }
@@ -158,7 +159,7 @@ func checkDifference(t *testing.T, err error, want string) {
 // The demo must not call good what the ledger calls bad.
 func TestCompareLedger(t *testing.T) {
 	t.Parallel()
-	plan := []demoJob{{"a.nl", store.Registered}, {"taken-b.nl", store.Taken}, {"refused-c.nl", store.Rejected}}
+	plan := []demoJob{{"a.nl", record.Registered}, {"taken-b.nl", record.Taken}, {"refused-c.nl", record.Rejected}}
 	for name, tc := range map[string]struct {
 		sent []string // one register call each
 		want string

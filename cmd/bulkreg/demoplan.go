@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -14,7 +17,7 @@ import (
 // demoJob is one domain of the demo and what must become of it.
 type demoJob struct {
 	domain  string
-	outcome store.Outcome
+	outcome record.Outcome
 }
 
 // demoPlan is what the demo asks for: WHOIS checks, and registrations of the first of the same domains.
@@ -32,12 +35,12 @@ func newDemoPlan(run int) demoPlan {
 	var plan demoPlan
 	for i := range demoChecks {
 		label := ""
-		checked, registered := store.Available, store.Registered
+		checked, registered := record.Available, record.Registered
 		switch {
 		case slices.Contains([]int{3, 10, 17}, i%20):
-			label, checked, registered = "taken-", store.Taken, store.Taken
+			label, checked, registered = "taken-", record.Taken, record.Taken
 		case i%50 == 25:
-			label, registered = "refused-", store.Rejected
+			label, registered = "refused-", record.Rejected
 		}
 		domain := label + demoName(i, run)
 		plan.whois = append(plan.whois, demoJob{domain, checked})
@@ -89,9 +92,9 @@ func (d *differences) err() error {
 }
 
 // compareOrder checks that every job of a followed order ended as the plan says, and that the counts add up.
-func compareOrder(ctx context.Context, st *store.Store, sum store.Summary, plan []demoJob) error {
+func compareOrder(ctx context.Context, st *store.Store, sum record.Summary, plan []demoJob) error {
 	var jobs []demoJob
-	for job, err := range st.Jobs(ctx, sum.ID, store.JobFilter{}) {
+	for job, err := range st.Orders.Jobs(ctx, sum.ID, orders.JobFilter{}) {
 		if err != nil {
 			return err
 		}
@@ -100,13 +103,13 @@ func compareOrder(ctx context.Context, st *store.Store, sum store.Summary, plan 
 	return compareJobs(sum, jobs, plan)
 }
 
-func compareJobs(sum store.Summary, jobs, plan []demoJob) error {
+func compareJobs(sum record.Summary, jobs, plan []demoJob) error {
 	var d differences
 	if sum.Total != len(plan) || len(jobs) != len(plan) {
 		d.add("order %s has %d jobs and counts %d: want %d", sum.Reference, len(jobs), sum.Total, len(plan))
 	}
-	expected := map[string]store.Outcome{}
-	counts := map[store.Outcome]int{}
+	expected := map[string]record.Outcome{}
+	counts := map[record.Outcome]int{}
 	for _, job := range plan {
 		expected[job.domain] = job.outcome
 		counts[job.outcome]++
@@ -133,20 +136,20 @@ func compareLedger(ledger *sandbox.Ledger, plan []demoJob) error {
 	for _, sent := range ledger.Resends() {
 		d.add("%s was sent again after it had been paid for", sent.Domain)
 	}
-	expected := map[string]store.Outcome{}
+	expected := map[string]record.Outcome{}
 	for _, job := range plan {
 		expected[job.domain] = job.outcome
-		if job.outcome == store.Registered && ledger.Paid(job.domain) == 0 {
+		if job.outcome == record.Registered && ledger.Paid(job.domain) == 0 {
 			d.add("%s is called registered and was never paid for", job.domain)
 		}
 	}
 	for _, domain := range ledger.PaidDomains() {
-		if expected[domain] != store.Registered {
+		if expected[domain] != record.Registered {
 			d.add("%s was paid for and should not have been", domain)
 		}
 	}
 	for _, sent := range ledger.Received(sandbox.OpRegister) {
-		if expected[sent.Domain] == store.Taken {
+		if expected[sent.Domain] == record.Taken {
 			d.add("%s was sent although WHOIS calls it taken", sent.Domain)
 		}
 	}

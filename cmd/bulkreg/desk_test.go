@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -72,7 +77,7 @@ func (d *desk) read(path string) string {
 // empty checks that nothing was stored.
 func (d *desk) empty() {
 	d.t.Helper()
-	orders, err := d.st.ListOrders(d.t.Context(), "", 10)
+	orders, err := d.st.Orders.List(d.t.Context(), "", 10)
 	if err != nil || len(orders) > 0 {
 		d.t.Errorf("stored: %v, %v", orders, err)
 	}
@@ -82,7 +87,7 @@ func (d *desk) empty() {
 func (d *desk) domains(reference string) []string {
 	d.t.Helper()
 	var domains []string
-	for j, err := range d.st.Jobs(d.t.Context(), d.order(reference).ID, store.JobFilter{}) {
+	for j, err := range d.st.Orders.Jobs(d.t.Context(), d.order(reference).ID, orders.JobFilter{}) {
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -91,9 +96,9 @@ func (d *desk) domains(reference string) []string {
 	return domains
 }
 
-func (d *desk) order(reference string) store.Order {
+func (d *desk) order(reference string) record.Order {
 	d.t.Helper()
-	o, err := d.st.FindOrder(d.t.Context(), cliSource, reference)
+	o, err := d.st.Orders.Find(d.t.Context(), cliSource, reference)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -101,39 +106,39 @@ func (d *desk) order(reference string) store.Order {
 }
 
 // fates says how jobs end, by domain. Those that it does not name stay as they are.
-type fates map[string]func(job uuid.UUID) store.PaidTransition
+type fates map[string]func(job uuid.UUID) ledger.PaidTransition
 
-func ends(attempt store.AttemptState, make func(uuid.UUID) store.Transition) func(uuid.UUID) store.PaidTransition {
-	return func(job uuid.UUID) store.PaidTransition {
-		return store.PaidTransition{Transition: make(job), Attempt: attempt}
+func ends(attempt record.AttemptState, make func(uuid.UUID) ledger.Transition) func(uuid.UUID) ledger.PaidTransition {
+	return func(job uuid.UUID) ledger.PaidTransition {
+		return ledger.PaidTransition{Transition: make(job), Attempt: attempt}
 	}
 }
 
-func succeeds(outcome store.Outcome) func(uuid.UUID) store.PaidTransition {
-	return ends(store.AttemptRegistered, func(job uuid.UUID) store.Transition { return store.Succeed(job, outcome) })
+func succeeds(outcome record.Outcome) func(uuid.UUID) ledger.PaidTransition {
+	return ends(record.AttemptRegistered, func(job uuid.UUID) ledger.Transition { return ledger.Succeed(job, outcome) })
 }
 
-func fails(outcome store.Outcome, text string) func(uuid.UUID) store.PaidTransition {
-	return func(job uuid.UUID) store.PaidTransition {
-		return store.PaidTransition{
-			Transition: store.Fail(job, outcome, text), Attempt: store.AttemptFailed, StatusCode: 422, Message: text,
+func fails(outcome record.Outcome, text string) func(uuid.UUID) ledger.PaidTransition {
+	return func(job uuid.UUID) ledger.PaidTransition {
+		return ledger.PaidTransition{
+			Transition: ledger.Fail(job, outcome, text), Attempt: record.AttemptFailed, StatusCode: 422, Message: text,
 		}
 	}
 }
 
-func isUnconfirmed() func(uuid.UUID) store.PaidTransition {
-	return ends(store.AttemptUnknown, func(job uuid.UUID) store.Transition { return store.Unconfirm(job, "no answer, and taken now") })
+func isUnconfirmed() func(uuid.UUID) ledger.PaidTransition {
+	return ends(record.AttemptUnknown, func(job uuid.UUID) ledger.Transition { return ledger.Unconfirm(job, "no answer, and taken now") })
 }
 
 // work does what a worker does, with one call for all that is fresh of a kind.
-func (d *desk) work(kind store.Kind, ends fates) {
+func (d *desk) work(kind record.Kind, ends fates) {
 	d.t.Helper()
 	ctx := d.t.Context()
-	deliveries, err := d.st.TakeFresh(ctx, store.Lot{Kind: kind, Lane: store.Plain, Account: "default"}, 10, time.Minute)
+	deliveries, err := d.st.Delivery.TakeFresh(ctx, delivery.Lot{Kind: kind, Lane: record.Plain, Account: "default"}, 10, time.Minute)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	var delivered []store.DeliveredJob
+	var delivered []record.DeliveredJob
 	for _, delivery := range deliveries {
 		for _, j := range delivery.Jobs {
 			if ends[j.Domain] != nil {
@@ -141,36 +146,36 @@ func (d *desk) work(kind store.Kind, ends fates) {
 			}
 		}
 	}
-	claim := store.Claim{ID: uuid.New(), Kind: kind, Account: "default", Worker: "host-1", Lease: time.Minute}
-	claimed, err := d.st.Claim(ctx, claim, delivered)
+	claim := ledger.Claim{ID: uuid.New(), Kind: kind, Account: "default", Worker: "host-1", Lease: time.Minute}
+	claimed, err := d.st.Ledger.Claim(ctx, claim, delivered)
 	if err != nil || len(claimed) != len(ends) {
 		d.t.Fatalf("claimed %v of %v, %v", claimed, ends, err)
 	}
 	var (
-		paid []store.PaidTransition
-		free []store.Transition
+		paid []ledger.PaidTransition
+		free []ledger.Transition
 		jobs []uuid.UUID
 	)
 	for _, j := range claimed {
 		p := ends[j.Domain](j.ID)
 		paid, free, jobs = append(paid, p), append(free, p.Transition), append(jobs, j.ID)
 	}
-	call := store.NewCall{
-		ID: uuid.New(), ClaimID: claim.ID, Op: store.OpWhois, Size: len(claimed), Timeout: time.Second, Lease: time.Minute,
+	call := ledger.NewCall{
+		ID: uuid.New(), ClaimID: claim.ID, Op: record.OpWhois, Size: len(claimed), Timeout: time.Second, Lease: time.Minute,
 	}
-	result := store.CallResult{ID: call.ID, Status: 200, Duration: 120 * time.Millisecond}
+	result := ledger.CallResult{ID: call.ID, Status: 200, Duration: 120 * time.Millisecond}
 	var settled int
-	if kind == store.Whois {
-		if err := d.st.StartCall(ctx, call); err != nil {
+	if kind == record.Whois {
+		if err := d.st.Ledger.StartCall(ctx, call); err != nil {
 			d.t.Fatal(err)
 		}
-		settled, err = d.st.Settle(ctx, claim.ID, result, free)
+		settled, err = d.st.Ledger.Settle(ctx, claim.ID, result, free)
 	} else {
-		call.Op = store.OpRegister
-		if sent, err := d.st.Intend(ctx, store.Intent{Call: call, Jobs: jobs}); err != nil || len(sent) != len(jobs) {
+		call.Op = record.OpRegister
+		if sent, err := d.st.Ledger.Intend(ctx, ledger.Intent{Call: call, Jobs: jobs}); err != nil || len(sent) != len(jobs) {
 			d.t.Fatalf("intend: %v, %v", sent, err)
 		}
-		settled, err = d.st.SettlePaid(ctx, claim.ID, result, paid)
+		settled, err = d.st.Ledger.SettlePaid(ctx, claim.ID, result, paid)
 	}
 	if err != nil || settled != len(claimed) {
 		d.t.Fatalf("settled %d of %d, %v", settled, len(claimed), err)

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redistest"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 )
 
@@ -78,8 +79,8 @@ func TestDevRefusesADatabaseOfOthers(t *testing.T) {
 			t.Errorf("status %d, %s", r.status, r.stderr)
 		}
 	}
-	sum, err := st.Summarize(t.Context(), order)
-	if err != nil || sum.Counts[store.Queued] != 1 {
+	sum, err := st.Orders.Summarize(t.Context(), order)
+	if err != nil || sum.Counts[record.Queued] != 1 {
 		t.Errorf("the order: %v, %v", sum.Counts, err)
 	}
 }

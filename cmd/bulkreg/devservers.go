@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
@@ -19,18 +21,18 @@ import (
 // made itself: a worker on the sandbox would call somebody's registrations registered, and nobody would have bought them.
 func openDev(ctx context.Context, cfg config.Config) (st *store.Store, isNew bool, err error) {
 	st, err = openStore(ctx, cfg)
-	var schema *store.SchemaError
+	var schema *pg.SchemaError
 	if errors.As(err, &schema) && schema.Have == 0 {
 		st, err = createDev(ctx, cfg)
 		return st, true, err
 	}
-	if errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, pg.ErrUnavailable) {
 		return nil, false, fmt.Errorf("%w; dev uses the database at DATABASE_URL because that is set: unset it for a throwaway one", err)
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	played, err := st.Played(ctx)
+	played, err := st.Simulated(ctx)
 	if err == nil && !played {
 		err = usagef("dev did not make the database at DATABASE_URL, and does not touch its orders: against the sandbox their " +
 			"domains would be called registered without being bought; unset DATABASE_URL for a throwaway database, or give an empty one")
@@ -55,7 +57,7 @@ func createDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := st.MarkPlayed(ctx); err != nil {
+	if err := st.MarkSimulated(ctx); err != nil {
 		st.Close()
 		return nil, err
 	}

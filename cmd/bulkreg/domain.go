@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -50,7 +52,7 @@ type domainJSON struct {
 }
 
 func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.Name, out output) error {
-	jobs, err := st.JobsOfDomain(ctx, name.ASCII, func(o store.Order) uuid.UUID {
+	jobs, err := st.Orders.JobsOfDomain(ctx, name.ASCII, func(o record.Order) uuid.UUID {
 		return queue.JobID(o.Source, o.Reference, queue.Kind(o.Kind), name.ASCII)
 	})
 	if err != nil {
@@ -64,7 +66,7 @@ func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.N
 }
 
 // showKnown shows jobs about the same with all their calls.
-func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []store.Job, known domainJSON, out output) error {
+func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []record.Job, known domainJSON, out output) error {
 	if !out.json() {
 		if err := a.listDomainJobs(jobs, known); err != nil {
 			return err
@@ -85,9 +87,9 @@ func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []store.Job, 
 }
 
 // listDomainJobs says at once how all jobs of a domain stand.
-func (a *app) listDomainJobs(jobs []store.Job, known domainJSON) error {
+func (a *app) listDomainJobs(jobs []record.Job, known domainJSON) error {
 	if len(jobs) == 0 {
-		say(a.stderr, "No order has named %s.\n", domainCell(store.Job{Domain: known.Domain, DomainUnicode: known.DomainUnicode}))
+		say(a.stderr, "No order has named %s.\n", domainCell(record.Job{Domain: known.Domain, DomainUnicode: known.DomainUnicode}))
 		return nil
 	}
 	t := newTable(a.stdout, "ORDER", "KIND", "ACCOUNT", "CREATED", "STATE", "OUTCOME", "ERROR")
@@ -97,8 +99,8 @@ func (a *app) listDomainJobs(jobs []store.Job, known domainJSON) error {
 	return t.end()
 }
 
-func (a *app) showDomainJob(ctx context.Context, st *store.Store, of store.Job, out output, known *domainJSON) error {
-	j, calls, err := st.FindJob(ctx, of.ID)
+func (a *app) showDomainJob(ctx context.Context, st *store.Store, of record.Job, out output, known *domainJSON) error {
+	j, calls, err := st.Orders.FindJob(ctx, of.ID)
 	if err != nil {
 		return err
 	}

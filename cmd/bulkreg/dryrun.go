@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/queue/intake"
@@ -108,9 +110,9 @@ func freshDomains(ctx context.Context, st *store.Store, spool *intake.Spool) ite
 	const batch = 5000
 	return func(yield func(intake.Wanted, error) bool) {
 		for wanted, err := range batches(spool.Wanted(), batch) {
-			var claimed []store.Claimant
+			var claimed []orders.Claimant
 			if err == nil {
-				claimed, err = st.Claimants(ctx, domainsOf(wanted))
+				claimed, err = st.Orders.Claimants(ctx, domainsOf(wanted))
 			}
 			if err != nil {
 				yield(intake.Wanted{}, err)

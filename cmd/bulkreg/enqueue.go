@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -196,7 +199,7 @@ func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), 
 }
 
 func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intake.Spool, stats input.Stats, approve approval) error {
-	taker, err := intake.New(st, intake.Chunks{Whois: e.cfg.WhoisBatchSize, Register: e.cfg.RegisterBatchSize, Token: worker.TokenTuning(e.cfg.TokenConcurrency).BatchSize})
+	taker, err := intake.New(st.Orders, intake.Chunks{Whois: e.cfg.WhoisBatchSize, Register: e.cfg.RegisterBatchSize, Token: worker.TokenTuning(e.cfg.TokenConcurrency).BatchSize})
 	if err != nil {
 		return err
 	}
@@ -224,7 +227,7 @@ func (e *enqueuing) takeSpool(ctx context.Context, st *store.Store, spool *intak
 	if e.wait {
 		return e.results().waitFor(ctx, st, o, e.limits, e.out)
 	}
-	sum, err := st.Summarize(ctx, o)
+	sum, err := st.Orders.Summarize(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -260,7 +263,7 @@ type approval func(ctx context.Context, in incoming) (bool, error)
 // stepSubmitted is when an order is stored and nobody has been told.
 const stepSubmitted worker.Step = "submitted"
 
-func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *intake.Spool) (store.Order, error) {
+func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *intake.Spool) (record.Order, error) {
 	res, err := taker.Submit(ctx, e.order, spool)
 	if e.reached != nil {
 		e.reached(stepSubmitted)
@@ -269,7 +272,7 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 	case err != nil && ctx.Err() != nil:
 		return res.Order, &exitErr{exitInterrupted, fmt.Errorf("interrupted while the order was being stored: "+
 			"`bulkreg order %s` tells whether it is there, and to repeat the same command is safe", shellWord(e.order.Source+"/"+e.order.Reference))}
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, pg.ErrUnavailable):
 		return res.Order, fmt.Errorf("%w; the order may be there all the same, and to repeat the same command is safe", err)
 	case err != nil:
 		return res.Order, refused(ctx, err)
@@ -293,8 +296,8 @@ func (e *enqueuing) reportRepeat() {
 // refused is an order that the store does not take.
 func refused(ctx context.Context, err error) error {
 	var (
-		conflict *store.ReferenceConflictError
-		taken    *store.JobTakenError
+		conflict *record.ReferenceConflictError
+		taken    *pg.JobTakenError
 	)
 	switch {
 	case ctx.Err() != nil:

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -25,7 +26,7 @@ func registrationDesk(t *testing.T) *desk {
 	for reference, domain := range map[string]string{"first": "old.nl", "second": "live.nl"} {
 		d.must(exitDone, "enqueue", "register", d.file(reference, domain), "--holder", "H0", "--order", reference, "--yes")
 	}
-	d.work(store.Register, fates{"old.nl": succeeds(store.Registered)})
+	d.work(record.Register, fates{"old.nl": succeeds(record.Registered)})
 	return d
 }
 
@@ -72,9 +73,9 @@ func TestEnqueueRegister(t *testing.T) {
 	repeat := false
 	want := orderJSON{
 		Repeat:    &repeat,
-		Reference: "one", Source: "cli", Kind: store.Register, Account: "default", Total: 3,
-		Counts:   map[store.State]int{store.Queued: 1, store.Failed: 2},
-		Outcomes: map[store.Outcome]int{store.Duplicate: 2}, CreatedAt: order.CreatedAt,
+		Reference: "one", Source: "cli", Kind: record.Register, Account: "default", Total: 3,
+		Counts:   map[record.State]int{record.Queued: 1, record.Failed: 2},
+		Outcomes: map[record.Outcome]int{record.Duplicate: 2}, CreatedAt: order.CreatedAt,
 	}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)
@@ -142,16 +143,16 @@ func TestEnqueueRegisterWait(t *testing.T) {
 		stderr []string
 	}{
 		"all registered": {
-			fates{"a.nl": succeeds(store.Registered), "b.nl": succeeds(store.Registered)}, exitDone,
+			fates{"a.nl": succeeds(record.Registered), "b.nl": succeeds(record.Registered)}, exitDone,
 			[]string{"one: 2/2, 1 call, registered 2\n"},
 		},
 		"one rejected": {
-			fates{"a.nl": succeeds(store.Registered), "b.nl": fails(store.Rejected, "no")}, exitNotAll,
+			fates{"a.nl": succeeds(record.Registered), "b.nl": fails(record.Rejected, "no")}, exitNotAll,
 			[]string{"one: 2/2, 1 call, registered 1, rejected 1\n",
 				`{"kind":"not_succeeded","message":"order one: 1 of 2 jobs did not succeed; ` + "`bulkreg jobs one --state failed` tells why\""},
 		},
 		"one unconfirmed": {
-			fates{"a.nl": fails(store.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
+			fates{"a.nl": fails(record.Rejected, "no"), "b.nl": isUnconfirmed()}, exitUnconfirmed,
 			[]string{"one: 2/2, 1 call, rejected 1, unconfirmed 1\n", "1 of 2 jobs may have been paid for", "`bulkreg jobs one --state unconfirmed`"},
 		},
 	} {
@@ -161,7 +162,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 			file := d.file("list", "a.nl\nb.nl\n")
 			c := startCommand(t, d.environ, "enqueue", "register", file, "--holder", "H1", "--order", "one", "--yes", "--wait", "-o", "json")
 			c.stderr.await(t, "one: 0/2, 0 calls, queued 2\n", c.ended)
-			d.work(store.Register, tc.ends)
+			d.work(record.Register, tc.ends)
 			<-c.ended
 			r := c.result()
 			if r.status != tc.status {

@@ -107,7 +107,7 @@ func checkTokens(ctx context.Context, cfg config.Config, st *store.Store) error 
 	if cfg.Tokens() {
 		return nil
 	}
-	known, err := st.Accounts(ctx)
+	known, err := st.Fleet.Accounts(ctx)
 	if err != nil || slices.Contains(known, queue.TokenAccount) {
 		return err
 	}

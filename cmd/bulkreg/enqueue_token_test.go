@@ -6,11 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
@@ -116,7 +119,7 @@ func TestEnqueueTokenRefuses(t *testing.T) {
 		t.Errorf("without a worker: %s", r.stderr)
 	}
 	d.empty()
-	if err := d.st.AnnounceAccount(t.Context(), queue.TokenAccount); err != nil {
+	if err := d.st.Fleet.AnnounceAccount(t.Context(), queue.TokenAccount); err != nil {
 		t.Fatal(err)
 	}
 	d.must(exitDone, "enqueue", "token", list, "--order", "r")
@@ -130,12 +133,12 @@ func (d *desk) issue(reference, key string, age time.Duration) uuid.UUID {
 		d.t.Fatal(err)
 	}
 	order := d.order(reference)
-	deliveries, err := d.st.TakeFresh(d.t.Context(), store.Lot{Kind: store.Token, Lane: store.Plain, Account: queue.TokenAccount}, 10, time.Hour)
+	deliveries, err := d.st.Delivery.TakeFresh(d.t.Context(), delivery.Lot{Kind: record.Token, Lane: record.Plain, Account: queue.TokenAccount}, 10, time.Hour)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	claim := store.Claim{ID: uuid.New(), Kind: store.Token, Account: queue.TokenAccount, Worker: "test", Lease: time.Hour}
-	jobs, err := d.st.Claim(d.t.Context(), claim, deliveries[0].Jobs[:1])
+	claim := ledger.Claim{ID: uuid.New(), Kind: record.Token, Account: queue.TokenAccount, Worker: "test", Lease: time.Hour}
+	jobs, err := d.st.Ledger.Claim(d.t.Context(), claim, deliveries[0].Jobs[:1])
 	if err != nil || len(jobs) != 1 {
 		d.t.Fatalf("%d jobs, %v", len(jobs), err)
 	}
@@ -145,8 +148,8 @@ func (d *desk) issue(reference, key string, age time.Duration) uuid.UUID {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	_, err = d.st.SettleTokens(d.t.Context(), claim.ID, []store.TokenResult{{
-		Call: store.CallResult{ID: uuid.New()}, Transition: store.Succeed(id, store.Issued), Sealed: sealed, Age: age, Life: store.TokenLife,
+	_, err = d.st.Ledger.SettleTokens(d.t.Context(), claim.ID, []ledger.TokenResult{{
+		Call: ledger.CallResult{ID: uuid.New()}, Transition: ledger.Succeed(id, record.Issued), Sealed: sealed, Age: age, Life: record.TokenLife,
 	}})
 	if err != nil {
 		d.t.Fatal(err)

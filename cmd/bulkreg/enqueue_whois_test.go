@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func TestEnqueueWhois(t *testing.T) {
@@ -277,7 +278,7 @@ func TestEnqueueForAnAccount(t *testing.T) {
 		}
 	}
 	d.empty()
-	if err := d.st.AnnounceAccount(t.Context(), "brand-b"); err != nil {
+	if err := d.st.Fleet.AnnounceAccount(t.Context(), "brand-b"); err != nil {
 		t.Fatal(err)
 	}
 	if r := enqueue(d.environ, "brand-b"); r.status != exitDone || d.order("for brand-b").Account != "brand-b" {
@@ -297,14 +298,14 @@ func TestEnqueueWait(t *testing.T) {
 	d := newDesk(t)
 	c := startCommand(t, d.environ, "enqueue", "whois", "a.nl", "b.nl", "--order", "one", "--wait", "-o", "json")
 	c.stderr.await(t, "one: 0/2, 0 calls, queued 2\n", c.ended)
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Available), "b.nl": succeeds(store.Taken)})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Available), "b.nl": succeeds(record.Taken)})
 	<-c.ended
 	r := c.result()
 	if r.status != exitDone || !strings.HasSuffix(r.stderr, "one: 2/2, 1 call, available 1, taken 1\n") {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
 	order := parsed[orderJSON](t, r.stdout)
-	if !order.Done || order.Calls != 1 || order.Counts[store.Succeeded] != 2 || order.FinishedAt == nil {
+	if !order.Done || order.Calls != 1 || order.Counts[record.Succeeded] != 2 || order.FinishedAt == nil {
 		t.Errorf("got %+v", order)
 	}
 	if r := d.must(exitDone, "enqueue", "whois", "b.nl", "a.nl", "--order", "one", "--wait"); !strings.Contains(r.stderr, "nothing was changed") {

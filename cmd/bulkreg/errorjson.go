@@ -10,13 +10,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // The kinds of errors, for programs. They are part of the interface.
@@ -122,7 +124,7 @@ func kindOf(err error, status int) string {
 		missing  *config.MissingError
 		file     *input.FileError
 		place    *located
-		conflict *store.ReferenceConflictError
+		conflict *record.ReferenceConflictError
 		none     *notFound
 		noOrder  *noOrderError
 	)
@@ -135,11 +137,11 @@ func kindOf(err error, status int) string {
 		return kindInterrupted
 	case status == exitNotFinished: // whatever else could not be told
 		return kindNotFinished
-	case errors.As(err, &none), errors.As(err, &noOrder), errors.Is(err, store.ErrNotFound):
+	case errors.As(err, &none), errors.As(err, &noOrder), errors.Is(err, pg.ErrNotFound):
 		return kindNotFound
 	case errors.As(err, &file), errors.As(err, &place), errors.Is(err, intake.ErrEmpty):
 		return kindInput
-	case errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, pg.ErrUnavailable):
 		return kindUnavailable
 	}
 	kinds := map[int]string{exitUsage: kindUsage, exitNotAll: kindNotSucceeded, exitUnconfirmed: kindUnconfirmed}

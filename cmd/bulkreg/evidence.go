@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -13,16 +16,16 @@ import (
 
 // evidence is what is known of a job beyond its calls.
 type evidence struct {
-	readings []store.RecordedReading
-	acts     []store.RecordedAct
+	readings []operator.RecordedReading
+	acts     []operator.RecordedAct
 }
 
 func findEvidence(ctx context.Context, st *store.Store, job uuid.UUID) (evidence, error) {
-	readings, err := st.Readings(ctx, job)
+	readings, err := st.Operator.Readings(ctx, job)
 	if err != nil {
 		return evidence{}, err
 	}
-	acts, err := st.Acts(ctx, job)
+	acts, err := st.Operator.Acts(ctx, job)
 	return evidence{readings, acts}, err
 }
 
@@ -60,20 +63,20 @@ type evidenceJSON struct {
 }
 
 type readingJSON struct {
-	CallID       uuid.UUID     `json:"call_id"`
-	ReadAt       time.Time     `json:"read_at"`
-	Availability store.Outcome `json:"availability"`
-	Status       string        `json:"status,omitempty"` // the upstream's word for it
+	CallID       uuid.UUID      `json:"call_id"`
+	ReadAt       time.Time      `json:"read_at"`
+	Availability record.Outcome `json:"availability"`
+	Status       string         `json:"status,omitempty"` // the upstream's word for it
 }
 
 type recordedActJSON struct {
-	Act           store.Act     `json:"act"`
-	By            string        `json:"by"`
-	Reason        string        `json:"reason"`
-	At            time.Time     `json:"at"`
-	StateBefore   store.State   `json:"state_before"`
-	OutcomeBefore store.Outcome `json:"outcome_before"`
-	ErrorBefore   string        `json:"error_before"`
+	Act           operator.Act   `json:"act"`
+	By            string         `json:"by"`
+	Reason        string         `json:"reason"`
+	At            time.Time      `json:"at"`
+	StateBefore   record.State   `json:"state_before"`
+	OutcomeBefore record.Outcome `json:"outcome_before"`
+	ErrorBefore   string         `json:"error_before"`
 }
 
 func (e evidence) out() evidenceJSON {

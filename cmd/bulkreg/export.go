@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -41,7 +44,7 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 		Args:              oneArg(anOrder),
 		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
 				w := bufio.NewWriterSize(a.stdout, 1<<16)
 				export := exportCSV
 				if format.value == "ndjson" {
@@ -52,7 +55,7 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 				if err != nil {
 					return err
 				}
-				return errors.Join(export(ctx, w, st, tokens, store.JobFilter{States: state.states()}), w.Flush())
+				return errors.Join(export(ctx, w, st, tokens, orders.JobFilter{States: state.states()}), w.Flush())
 			})
 		},
 	}
@@ -62,10 +65,10 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 	return cmd
 }
 
-func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f store.JobFilter) error {
+func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f orders.JobFilter) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	for j, err := range st.Jobs(ctx, tokens.order.ID, f) {
+	for j, err := range st.Orders.Jobs(ctx, tokens.order.ID, f) {
 		if err != nil {
 			return err
 		}
@@ -95,21 +98,21 @@ func exportColumns() []string {
 	}
 }
 
-func exportCSV(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f store.JobFilter) error {
+func exportCSV(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f orders.JobFilter) error {
 	write := func(cells []string) error {
 		if _, err := io.WriteString(w, strings.Join(cells, ",")+"\n"); err != nil {
 			return fmt.Errorf("write export: %w", err)
 		}
 		return nil
 	}
-	columns, withTokens := exportColumns(), tokens.order.Kind == store.Token
+	columns, withTokens := exportColumns(), tokens.order.Kind == record.Token
 	if withTokens {
 		columns = append(columns, tokenColumns()...)
 	}
 	if err := write(columns); err != nil {
 		return err
 	}
-	for j, err := range st.Jobs(ctx, tokens.order.ID, f) {
+	for j, err := range st.Orders.Jobs(ctx, tokens.order.ID, f) {
 		if err != nil {
 			return err
 		}
@@ -129,7 +132,7 @@ func exportCSV(ctx context.Context, w io.Writer, st *store.Store, tokens *export
 }
 
 // exportRow is a job's cells. Those without quotes are numbers, times, and words of ours.
-func exportRow(j store.Job) []string {
+func exportRow(j record.Job) []string {
 	period := ""
 	if j.PeriodMonths > 0 {
 		period = strconv.Itoa(j.PeriodMonths)

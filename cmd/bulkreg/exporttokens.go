@@ -5,6 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/store/tokens"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
@@ -14,8 +17,8 @@ import (
 
 // exportedTokens are the tokens of an order that are still good while they are written. Without any it needs no key.
 type exportedTokens struct {
-	order store.Order
-	live  map[uuid.UUID]store.LiveToken
+	order record.Order
+	live  map[uuid.UUID]tokens.Kept
 	keys  seal.Keys
 	read  time.Time // when they were read; that goes on by this machine's monotonic clock
 }
@@ -29,13 +32,13 @@ type tokenOut struct {
 }
 
 // tokensOf reads the tokens of an order, none of another kind.
-func (a *app) tokensOf(ctx context.Context, st *store.Store, o store.Order) (*exportedTokens, error) {
+func (a *app) tokensOf(ctx context.Context, st *store.Store, o record.Order) (*exportedTokens, error) {
 	t := &exportedTokens{order: o, read: time.Now()}
-	if o.Kind != store.Token {
+	if o.Kind != record.Token {
 		return t, nil
 	}
 	var err error
-	if t.live, err = st.LiveTokens(ctx, o.ID); err != nil || len(t.live) == 0 {
+	if t.live, err = st.Tokens.Live(ctx, o.ID); err != nil || len(t.live) == 0 {
 		return t, err
 	}
 	cfg, err := a.loadConfigFor(config.UseStore)
@@ -49,7 +52,7 @@ func (a *app) tokensOf(ctx context.Context, st *store.Store, o store.Order) (*ex
 }
 
 // of is a job's token, empty where there is none that is good.
-func (t *exportedTokens) of(j store.Job) (tokenOut, error) {
+func (t *exportedTokens) of(j record.Job) (tokenOut, error) {
 	kept, there := t.live[j.ID]
 	if !there || time.Since(t.read) >= kept.Left {
 		return tokenOut{}, nil
@@ -70,7 +73,7 @@ func tokenColumns() []string {
 }
 
 // cells are those of tokenColumns.
-func (t tokenOut) cells(j store.Job) []string {
+func (t tokenOut) cells(j record.Job) []string {
 	consent, expires := "", ""
 	if j.PrivacyConsent != nil {
 		consent = "false"

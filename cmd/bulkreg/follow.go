@@ -7,6 +7,11 @@ import (
 	"io"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -23,22 +28,22 @@ const patience = time.Minute
 
 // summarizer counts an order's jobs.
 type summarizer interface {
-	Summarize(ctx context.Context, o store.Order) (store.Summary, error)
+	Summarize(ctx context.Context, o record.Order) (record.Summary, error)
 }
 
-var _ summarizer = (*store.Store)(nil)
+var _ summarizer = (*orders.Orders)(nil)
 
 // follow shows on stderr how an order comes along, until each of its jobs is final or waits for a person, and returns
 // how it stands then. When ctx ends before, the order goes on, and the error says so.
-func (a *app) follow(ctx context.Context, st *store.Store, o store.Order) (store.Summary, error) {
+func (a *app) follow(ctx context.Context, st *store.Store, o record.Order) (record.Summary, error) {
 	return a.followWithin(ctx, st, o, waitLimits{})
 }
 
 // followWithin follows an order within limits. An error of exitNotFinished comes with how the order stands.
-func (a *app) followWithin(ctx context.Context, st *store.Store, o store.Order, limits waitLimits) (store.Summary, error) {
+func (a *app) followWithin(ctx context.Context, st *store.Store, o record.Order, limits waitLimits) (record.Summary, error) {
 	within, end := limits.limited(ctx)
 	defer end(nil)
-	sum, err := a.followTo(within, st, o, func(sum store.Summary) {
+	sum, err := a.followTo(within, st, o, func(sum record.Summary) {
 		if !limits.failOnHold {
 			return
 		}
@@ -54,15 +59,15 @@ func (a *app) followWithin(ctx context.Context, st *store.Store, o store.Order, 
 }
 
 // followTo shows how an order comes along, and has each look at it judged.
-func (a *app) followTo(ctx context.Context, st *store.Store, o store.Order, judge func(store.Summary)) (store.Summary, error) {
+func (a *app) followTo(ctx context.Context, st *store.Store, o record.Order, judge func(record.Summary)) (record.Summary, error) {
 	p := a.newProgress(o.Reference)
 	defer p.end()
 	tell := func(text string) { p.note(o.Reference + " " + text) }
-	watch := stillWatch{clock: time.Now, tell: tell, ask: func(ctx context.Context, sum store.Summary) ([]store.StillReason, error) {
-		found, err := st.Stillness(ctx, sum.Order)
+	watch := stillWatch{clock: time.Now, tell: tell, ask: func(ctx context.Context, sum record.Summary) ([]fleet.StillReason, error) {
+		found, err := st.Fleet.Stillness(ctx, sum.Order)
 		return whyStill(sum, found), err
 	}}
-	return followOrder(ctx, st, o, func(sum store.Summary) {
+	return followOrder(ctx, st.Orders, o, func(sum record.Summary) {
 		p.show(sum)
 		watch.look(ctx, sum)
 		judge(sum)
@@ -70,8 +75,8 @@ func (a *app) followTo(ctx context.Context, st *store.Store, o store.Order, judg
 }
 
 // followOrder looks at an order again and again, shows what it sees, and ends when it is settled.
-func followOrder(ctx context.Context, st summarizer, o store.Order, show func(store.Summary), notes io.Writer) (store.Summary, error) {
-	seen := store.Summary{Order: o}
+func followOrder(ctx context.Context, st summarizer, o record.Order, show func(record.Summary), notes io.Writer) (record.Summary, error) {
+	seen := record.Summary{Order: o}
 	var away time.Time // since when the database is
 	for interval := firstLook; ; interval = min(interval*3/2, lastLook) {
 		began := time.Now()
@@ -80,7 +85,7 @@ func followOrder(ctx context.Context, st summarizer, o store.Order, show func(st
 		switch {
 		case ctx.Err() != nil:
 			return seen, leftAlone(o)
-		case errors.Is(err, store.ErrUnavailable) && (away.IsZero() || time.Since(away) < patience):
+		case errors.Is(err, pg.ErrUnavailable) && (away.IsZero() || time.Since(away) < patience):
 			if away.IsZero() {
 				away = began
 				say(notes, "%v; the order goes on, and so does the watch once it is back\n", err)
@@ -104,12 +109,12 @@ func followOrder(ctx context.Context, st summarizer, o store.Order, show func(st
 }
 
 // leftAlone is how an interrupted watch ends.
-func leftAlone(o store.Order) error {
+func leftAlone(o record.Order) error {
 	return &exitErr{exitInterrupted, fmt.Errorf("interrupted: the order goes on; `bulkreg watch %s` looks again", named(o))}
 }
 
 // named is an order as a command takes it, so that it can be pasted.
-func named(o store.Order) string {
+func named(o record.Order) string {
 	if o.Source == cliSource && !o.Shared {
 		return shellWord(o.Reference)
 	}
@@ -117,17 +122,17 @@ func named(o store.Order) string {
 }
 
 // verdict tells by its exit status how a settled order went; nil when every job succeeded.
-func verdict(s store.Summary) error {
-	failed, lost := s.Counts[store.Failed], s.Counts[store.Failed]+s.Counts[store.Canceled]
-	switch unconfirmed := s.Counts[store.Unconfirmed]; {
+func verdict(s record.Summary) error {
+	failed, lost := s.Counts[record.Failed], s.Counts[record.Failed]+s.Counts[record.Canceled]
+	switch unconfirmed := s.Counts[record.Unconfirmed]; {
 	case unconfirmed > 0:
 		return &exitErr{exitUnconfirmed, fmt.Errorf("order %s: %s of %s may have been paid for: "+
 			"ask the registrar about each, then settle it with `bulkreg confirm`; `bulkreg jobs %s --state unconfirmed` lists what to ask about",
 			s.Reference, thousands(unconfirmed), counted(s.Total, "job", "jobs"), named(s.Order))}
 	case lost > 0:
-		state := store.Canceled
+		state := record.Canceled
 		if failed > 0 {
-			state = store.Failed
+			state = record.Failed
 		}
 		return &exitErr{exitNotAll, fmt.Errorf("order %s: %s of %s did not succeed; `bulkreg jobs %s --state %s` tells why",
 			s.Reference, thousands(lost), counted(s.Total, "job", "jobs"), named(s.Order), state)}

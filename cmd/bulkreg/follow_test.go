@@ -10,7 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // An interrupted watch leaves the order alone and says so.
@@ -33,19 +34,19 @@ func TestInterruptedWatch(t *testing.T) {
 	if r := watch.stop(); r.status != exitInterrupted {
 		t.Errorf("watch: status %d, %s", r.status, r.stderr)
 	}
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Available)})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Available)})
 	d.must(exitDone, "watch", "one")
 }
 
 // scripted answers as it is told to, one step a look.
 type scripted struct {
-	steps []func() (store.Summary, error)
+	steps []func() (record.Summary, error)
 	looks []time.Time
 }
 
-func (s *scripted) Summarize(ctx context.Context, _ store.Order) (store.Summary, error) {
+func (s *scripted) Summarize(ctx context.Context, _ record.Order) (record.Summary, error) {
 	if ctx.Err() != nil {
-		return store.Summary{}, ctx.Err()
+		return record.Summary{}, ctx.Err()
 	}
 	s.looks = append(s.looks, time.Now())
 	step := s.steps[0]
@@ -55,10 +56,10 @@ func (s *scripted) Summarize(ctx context.Context, _ store.Order) (store.Summary,
 	return step()
 }
 
-func taking(d time.Duration, succeeded int) func() (store.Summary, error) {
-	return func() (store.Summary, error) {
+func taking(d time.Duration, succeeded int) func() (record.Summary, error) {
+	return func() (record.Summary, error) {
 		<-time.After(d)
-		return store.Summary{Order: store.Order{Total: 9}, Counts: map[store.State]int{store.Succeeded: succeeded}}, nil
+		return record.Summary{Order: record.Order{Total: 9}, Counts: map[record.State]int{record.Succeeded: succeeded}}, nil
 	}
 }
 
@@ -66,11 +67,11 @@ func taking(d time.Duration, succeeded int) func() (store.Summary, error) {
 func TestFollowPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scripted{steps: []func() (store.Summary, error){
+		s := &scripted{steps: []func() (record.Summary, error){
 			taking(0, 0), taking(0, 1), taking(0, 2), taking(time.Second, 3), taking(0, 4), taking(0, 9),
 		}}
 		shown := 0
-		sum, err := followOrder(t.Context(), s, store.Order{}, func(store.Summary) { shown++ }, &bytes.Buffer{})
+		sum, err := followOrder(t.Context(), s, record.Order{}, func(record.Summary) { shown++ }, &bytes.Buffer{})
 		if err != nil || !sum.Done() || shown != 6 {
 			t.Fatalf("%+v, %v, shown %d times", sum, err, shown)
 		}
@@ -86,21 +87,21 @@ func TestFollowPace(t *testing.T) {
 // A database that is away for a while is waited for; one that stays away is an error.
 func TestFollowOutlastsAnOutage(t *testing.T) {
 	t.Parallel()
-	away := func() (store.Summary, error) { return store.Summary{}, fmt.Errorf("count: %w", store.ErrUnavailable) }
+	away := func() (record.Summary, error) { return record.Summary{}, fmt.Errorf("count: %w", pg.ErrUnavailable) }
 	synctest.Test(t, func(t *testing.T) {
-		s := &scripted{steps: []func() (store.Summary, error){taking(0, 1), away, away, away, taking(0, 9)}}
+		s := &scripted{steps: []func() (record.Summary, error){taking(0, 1), away, away, away, taking(0, 9)}}
 		var notes bytes.Buffer
-		if sum, err := followOrder(t.Context(), s, store.Order{}, func(store.Summary) {}, &notes); err != nil || !sum.Done() {
+		if sum, err := followOrder(t.Context(), s, record.Order{}, func(record.Summary) {}, &notes); err != nil || !sum.Done() {
 			t.Errorf("%+v, %v", sum, err)
 		}
 		if got := strings.Count(notes.String(), "the order goes on"); got != 1 {
 			t.Errorf("it says %d times that the database is away: %s", got, notes.String())
 		}
 
-		s = &scripted{steps: []func() (store.Summary, error){away}}
+		s = &scripted{steps: []func() (record.Summary, error){away}}
 		began := time.Now()
-		_, err := followOrder(t.Context(), s, store.Order{}, func(store.Summary) {}, &notes)
-		if !errors.Is(err, store.ErrUnavailable) || time.Since(began) < patience || time.Since(began) > 2*patience {
+		_, err := followOrder(t.Context(), s, record.Order{}, func(record.Summary) {}, &notes)
+		if !errors.Is(err, pg.ErrUnavailable) || time.Since(began) < patience || time.Since(began) > 2*patience {
 			t.Errorf("it gives up with %v after %s", err, time.Since(began))
 		}
 	})
@@ -109,19 +110,19 @@ func TestFollowOutlastsAnOutage(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		counts map[store.State]int
+		counts map[record.State]int
 		status int
 	}{
-		"all well":          {map[store.State]int{store.Succeeded: 3}, exitDone},
+		"all well":          {map[record.State]int{record.Succeeded: 3}, exitDone},
 		"no jobs":           {nil, exitDone},
-		"one failed":        {map[store.State]int{store.Succeeded: 2, store.Failed: 1}, exitNotAll},
-		"one canceled":      {map[store.State]int{store.Succeeded: 2, store.Canceled: 1}, exitNotAll},
-		"one unconfirmed":   {map[store.State]int{store.Succeeded: 2, store.Unconfirmed: 1}, exitUnconfirmed},
-		"one of everything": {map[store.State]int{store.Succeeded: 1, store.Failed: 1, store.Unconfirmed: 1}, exitUnconfirmed},
+		"one failed":        {map[record.State]int{record.Succeeded: 2, record.Failed: 1}, exitNotAll},
+		"one canceled":      {map[record.State]int{record.Succeeded: 2, record.Canceled: 1}, exitNotAll},
+		"one unconfirmed":   {map[record.State]int{record.Succeeded: 2, record.Unconfirmed: 1}, exitUnconfirmed},
+		"one of everything": {map[record.State]int{record.Succeeded: 1, record.Failed: 1, record.Unconfirmed: 1}, exitUnconfirmed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := verdict(store.Summary{Order: store.Order{Reference: "x", Total: 3}, Counts: tc.counts})
+			err := verdict(record.Summary{Order: record.Order{Reference: "x", Total: 3}, Counts: tc.counts})
 			if got := report(&bytes.Buffer{}, err); got != tc.status {
 				t.Errorf("status %d, want %d", got, tc.status)
 			}

@@ -250,7 +250,7 @@ func (h *holding) change(ctx context.Context, id string, call func(*registrar.Cl
 }
 
 func (h *holding) retire(ctx context.Context, st *store.Store, id string) error {
-	if _, err := st.RetireHolder(ctx, h.account, id); err != nil {
+	if _, err := st.Holders.RetireHolder(ctx, h.account, id); err != nil {
 		return fmt.Errorf("%w; orders with the former details of this holder may still get it: give the command again", err)
 	}
 	return nil

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/holders"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -224,7 +225,7 @@ func (d *desk) rememberHolder(details string) string {
 	id := heldBy(d.t, c.result())["id"]
 	line := `{"domain":"example.nl","holder":` + details + "}\n"
 	d.must(exitDone, "enqueue", "register", d.file("order.ndjson", line), "--order", "r", "--yes")
-	if _, err := d.st.SettleHolder(d.t.Context(), store.ReadyHolder(int64(d.number(`SELECT id FROM holders`)), id)); err != nil {
+	if _, err := d.st.Holders.SettleHolder(d.t.Context(), holders.Ready(int64(d.number(`SELECT id FROM holders`)), id)); err != nil {
 		d.t.Fatal(err)
 	}
 	return id

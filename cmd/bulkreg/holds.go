@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -35,15 +37,15 @@ other account notices.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				standing, err := st.Holds(ctx)
+				standing, err := st.Holds.List(ctx)
 				if err != nil {
 					return err
 				}
-				paused, err := st.OrderHolds(ctx)
+				paused, err := st.Holds.OrderHolds(ctx)
 				if err != nil {
 					return err
 				}
-				return a.printHolds(out, store.Resumption{Holds: standing, Orders: paused})
+				return a.printHolds(out, holds.Resumption{Holds: standing, Orders: paused})
 			})
 		},
 	}
@@ -53,25 +55,25 @@ other account notices.`,
 
 // holdJSON is a hold for programs. Its names are part of the interface.
 type holdJSON struct {
-	Account     string           `json:"account"`
-	Source      string           `json:"source,omitempty"` // of the order that is paused by itself, with its reference
-	Order       string           `json:"order,omitempty"`
-	Reason      store.HoldReason `json:"reason"`
-	Scope       store.Scope      `json:"scope"` // order: one order alone
-	Since       time.Time        `json:"since"`
-	PlacedBy    string           `json:"placed_by,omitempty"` // the operator; left out for bulkreg itself
-	Words       string           `json:"words"`
-	Status      int              `json:"status,omitempty"`
-	Probes      int              `json:"probes"`
-	NextProbeAt *time.Time       `json:"next_probe_at"` // null: a person must lift it
-	Jobs        int              `json:"jobs"`
-	Orders      []string         `json:"orders"`
+	Account     string       `json:"account"`
+	Source      string       `json:"source,omitempty"` // of the order that is paused by itself, with its reference
+	Order       string       `json:"order,omitempty"`
+	Reason      holds.Reason `json:"reason"`
+	Scope       holds.Scope  `json:"scope"` // order: one order alone
+	Since       time.Time    `json:"since"`
+	PlacedBy    string       `json:"placed_by,omitempty"` // the operator; left out for bulkreg itself
+	Words       string       `json:"words"`
+	Status      int          `json:"status,omitempty"`
+	Probes      int          `json:"probes"`
+	NextProbeAt *time.Time   `json:"next_probe_at"` // null: a person must lift it
+	Jobs        int          `json:"jobs"`
+	Orders      []string     `json:"orders"`
 }
 
 // scopeOrder is the scope of a hold on one order alone.
-const scopeOrder store.Scope = "order"
+const scopeOrder holds.Scope = "order"
 
-func holdOut(h store.HoldView) holdJSON {
+func holdOut(h holds.View) holdJSON {
 	orders := h.Orders
 	if orders == nil {
 		orders = []string{}
@@ -82,14 +84,14 @@ func holdOut(h store.HoldView) holdJSON {
 	}
 }
 
-func orderHoldOut(h store.OrderHold) holdJSON {
+func orderHoldOut(h holds.OrderHold) holdJSON {
 	return holdJSON{
-		Account: h.Account, Source: h.Source, Order: h.Reference, Reason: store.HoldPaused, Scope: scopeOrder, Since: h.Since.UTC(),
+		Account: h.Account, Source: h.Source, Order: h.Reference, Reason: holds.Paused, Scope: scopeOrder, Since: h.Since.UTC(),
 		PlacedBy: h.PlacedBy, Words: h.Words, Jobs: h.Jobs, Orders: []string{h.Name()},
 	}
 }
 
-func (a *app) printHolds(out output, all store.Resumption) error {
+func (a *app) printHolds(out output, all holds.Resumption) error {
 	if out.json() {
 		array := newJSONArray(a.stdout)
 		for _, h := range all.Holds {
@@ -111,14 +113,14 @@ func (a *app) printHolds(out output, all store.Resumption) error {
 	t := out.newTable(a.stdout, "ACCOUNT", "REASON", "STOPS", "SINCE", "BY", "JOBS", "ORDERS", "NEXT PROBE", "WHY")
 	for _, h := range all.Holds {
 		stops := "registrations"
-		if h.Scope == store.ScopeAll {
+		if h.Scope == holds.ScopeAll {
 			stops = "everything"
 		}
 		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
 			strings.Join(h.Orders, " "), nextProbe(h), heldWords(h))
 	}
 	for _, h := range all.Orders {
-		t.row(h.Account, string(store.HoldPaused), "one order", timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
+		t.row(h.Account, string(holds.Paused), "one order", timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
 			h.Source+"/"+h.Reference, aPersonLifts, h.Words)
 	}
 	return t.end()
@@ -127,7 +129,7 @@ func (a *app) printHolds(out output, all store.Resumption) error {
 // aPersonLifts stands where no probe comes by itself.
 const aPersonLifts = "a person lifts it"
 
-func nextProbe(h store.HoldView) string {
+func nextProbe(h holds.View) string {
 	if h.Reason.ByPerson() {
 		return aPersonLifts
 	}
@@ -143,7 +145,7 @@ func placer(by string) string {
 }
 
 // heldWords is why a hold is there: what the registrar said, or who placed it.
-func heldWords(h store.HoldView) string {
+func heldWords(h holds.View) string {
 	if h.Status != 0 {
 		return fmt.Sprintf("%d %s", h.Status, h.Words)
 	}

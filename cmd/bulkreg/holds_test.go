@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
 )
 
 func TestHoldsAndResume(t *testing.T) {
@@ -16,8 +16,8 @@ func TestHoldsAndResume(t *testing.T) {
 		t.Errorf("without a hold: %q %q", r.stdout, r.stderr)
 	}
 	d.must(exitDone, "enqueue", "register", d.file("two.txt", "one.nl\ntwo.nl\n"), "--order", "waits", "--holder", "H-1", "--yes")
-	laid, err := d.st.Hold(t.Context(), store.NewHold{
-		Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister,
+	laid, err := d.st.Holds.Hold(t.Context(), holds.NewHold{
+		Account: "default", Reason: holds.Payment, Scope: holds.ScopeRegister,
 		Words: "insufficient funds", Status: 402, ProbeEvery: time.Hour,
 	})
 	if err != nil || !laid {
@@ -33,10 +33,10 @@ func TestHoldsAndResume(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.must(exitDone, "holds", "-o", "json").stdout), &listed); err != nil {
 		t.Fatal(err)
 	}
-	if len(listed) != 1 || listed[0].Jobs != 2 || listed[0].Reason != store.HoldPayment || listed[0].Orders[0] != "waits" {
+	if len(listed) != 1 || listed[0].Jobs != 2 || listed[0].Reason != holds.Payment || listed[0].Orders[0] != "waits" {
 		t.Errorf("JSON: %+v", listed)
 	}
-	if err := d.st.AnnounceAccount(t.Context(), "another"); err != nil {
+	if err := d.st.Fleet.AnnounceAccount(t.Context(), "another"); err != nil {
 		t.Fatal(err)
 	}
 	if r := d.must(exitDone, "resume", "another"); !strings.Contains(r.stderr, "no hold to lift") {
@@ -49,7 +49,7 @@ func TestHoldsAndResume(t *testing.T) {
 	if r := d.must(exitDone, "resume", "default"); !strings.Contains(r.stderr, "Lifted the payment hold of account default") || !strings.Contains(r.stderr, ": 2 jobs go on.") {
 		t.Errorf("resuming: %q", r.stdout)
 	}
-	if left, err := d.st.Holds(t.Context()); err != nil || len(left) != 0 {
+	if left, err := d.st.Holds.List(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("%d holds left, %v", len(left), err)
 	}
 	d.must(exitUsage, "resume", "one", "two")

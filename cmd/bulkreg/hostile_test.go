@@ -6,10 +6,11 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // hostileText is what a registrar, a producer or a person may send to take over a terminal: C0, C1, commands, and what turns the
@@ -32,12 +33,12 @@ func hostileDesk(t *testing.T) (d *desk, job uuid.UUID, reference string) {
 	d = newDesk(t)
 	d.must(exitDone, "enqueue", "register", d.file("list", "a.nl\nb.nl\nc.nl\nd.nl\n"), "--order", "one", "--holder", "H", "--yes")
 	d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "checks")
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Taken), "b.nl": fails(store.Exhausted, "no")})
-	d.work(store.Register, fates{"a.nl": isUnconfirmed(), "b.nl": fails(store.Rejected, "no")})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Taken), "b.nl": fails(record.Exhausted, "no")})
+	d.work(record.Register, fates{"a.nl": isUnconfirmed(), "b.nl": fails(record.Rejected, "no")})
 	job = d.job("one", "b.nl").ID
 	d.must(exitDone, "retry", job.String(), "--by", "ann", "--reason", "why", "--yes")
 	d.must(exitDone, "pause", "cli/one", "--by", "ann", "--reason", "later")
-	d.placeHold(store.HoldPayment)
+	d.placeHold(holds.Payment)
 	d.reported(`"slots":2,"paused":["register"]`)
 	// Most of this is refused at the doors; whoever writes to the database, or wrote with an older release, is not asked.
 	for _, change := range []string{
@@ -125,7 +126,7 @@ func TestTSVIsDisarmed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
-	d.work(store.Whois, fates{"a.nl": fails(store.Exhausted, `=HYPERLINK("http://evil.example";"x")`), "b.nl": fails(store.Exhausted, "busy\t+1;＠x")})
+	d.work(record.Whois, fates{"a.nl": fails(record.Exhausted, `=HYPERLINK("http://evil.example";"x")`), "b.nl": fails(record.Exhausted, "busy\t+1;＠x")})
 	got := d.must(exitDone, "jobs", "one", "-o", "tsv").stdout
 	for _, cell := range []string{"\t'=HYPERLINK(", ";'＠x"} {
 		if !strings.Contains(got, cell) {
@@ -143,7 +144,7 @@ func TestWordsAreWholeInPipes(t *testing.T) {
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "one")
 	long := strings.Repeat("word ", 30) + "end"
-	d.work(store.Whois, fates{"a.nl": fails(store.Exhausted, long)})
+	d.work(record.Whois, fates{"a.nl": fails(record.Exhausted, long)})
 	for _, args := range [][]string{{"jobs", "one"}, {"jobs", "one", "-o", "tsv"}, {"domain", "a.nl"}} {
 		if r := d.must(exitDone, args...); !strings.Contains(r.stdout, long) {
 			t.Errorf("%q cuts it: %s", args, r.stdout)

@@ -8,6 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -41,9 +46,9 @@ definite answer, it shows what WHOIS said of the domain since, and when; and wha
 }
 
 func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out output) error {
-	j, calls, err := st.FindJob(ctx, id)
+	j, calls, err := st.Orders.FindJob(ctx, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, pg.ErrNotFound):
 		return &notFound{fmt.Errorf("there is no job %s", id)}
 	case err != nil:
 		return err
@@ -75,11 +80,11 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 }
 
 // stillOfJob reads why a job may not move. When its own retry comes, it says itself.
-func stillOfJob(ctx context.Context, st *store.Store, j store.Job) ([]store.StillReason, error) {
-	if j.State.Final() || j.State == store.Unconfirmed {
+func stillOfJob(ctx context.Context, st *store.Store, j record.Job) ([]fleet.StillReason, error) {
+	if j.State.Final() || j.State == record.Unconfirmed {
 		return nil, nil
 	}
-	found, err := st.Stillness(ctx, store.Order{ID: j.OrderID, Kind: j.Kind, Account: j.Account})
+	found, err := st.Fleet.Stillness(ctx, record.Order{ID: j.OrderID, Kind: j.Kind, Account: j.Account})
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +92,10 @@ func stillOfJob(ctx context.Context, st *store.Store, j store.Job) ([]store.Stil
 	return notTooSoon(found.Reasons(), found.At.Sub(j.CreatedAt)), nil
 }
 
-func (a *app) printJob(j store.Job) error {
+func (a *app) printJob(j record.Job) error {
 	t := newTable(a.stdout)
 	t.row("Job", j.ID.String())
-	if j.Kind == store.Token {
+	if j.Kind == record.Token {
 		t.row("Person", j.Domain)
 	} else {
 		t.row("Domain", domainCell(j))
@@ -98,7 +103,7 @@ func (a *app) printJob(j store.Job) error {
 	t.row("Order", fmt.Sprintf("%s (source %s, place %d)", j.Reference, j.Source, j.Seq))
 	t.row("Kind", string(j.Kind))
 	t.row("Account", j.Account)
-	if j.Kind == store.Register {
+	if j.Kind == record.Register {
 		t.row("Holder", j.HolderID)
 		if j.PeriodMonths > 0 {
 			t.row("Period", counted(j.PeriodMonths, "month", "months"))
@@ -128,31 +133,31 @@ func (a *app) printJob(j store.Job) error {
 }
 
 // nextAttention says when something happens to a job that is not final, and what.
-func nextAttention(j store.Job) string {
+func nextAttention(j record.Job) string {
 	at := timeCell(j.WakeAt)
-	if j.Canceling && j.State != store.Unconfirmed {
+	if j.Canceling && j.State != record.Unconfirmed {
 		return strings.TrimPrefix(at+": ", ": ") + "it is being canceled: WHOIS must show that no call had an effect"
 	}
 	switch j.State {
-	case store.Queued:
+	case record.Queued:
 		if at == "" {
 			return "now: it is about to be delivered to a worker"
 		}
 		return at + ": delivered again, unless a worker has it by then"
-	case store.Running:
+	case record.Running:
 		return at + ": taken back, unless its worker settles it before"
-	case store.Retrying:
+	case record.Retrying:
 		return at + ": next attempt"
-	case store.Held:
+	case record.Held:
 		return fmt.Sprintf("when the hold on account %s, or on its order, is lifted: `bulkreg holds`", j.Account)
-	case store.Unconfirmed:
+	case record.Unconfirmed:
 		return fmt.Sprintf("a person must say whether it was registered: `bulkreg confirm %s --registered|--not-registered --reason TEXT`", j.ID)
 	default:
 		return "never: it is final"
 	}
 }
 
-func (a *app) printCalls(calls []store.Call) error {
+func (a *app) printCalls(calls []orders.Call) error {
 	t := newTable(a.stdout, "CALLED", "OP", "JOBS", "STATUS", "DURATION", "ATTEMPT", "WORKER", "UPSTREAM SAID")
 	for _, c := range calls {
 		status, duration := "no reply", ""
@@ -171,7 +176,7 @@ func (a *app) printCalls(calls []store.Call) error {
 }
 
 // said is what the upstream said of the job, or else of the whole call.
-func said(c store.Call) string {
+func said(c orders.Call) string {
 	if c.Message != "" {
 		return c.Message
 	}
@@ -195,20 +200,20 @@ type jobDetailJSON struct {
 }
 
 type callJSON struct {
-	ID         uuid.UUID          `json:"call_id"`
-	Op         store.Op           `json:"op"`
-	Size       int                `json:"size"` // jobs in it
-	Worker     string             `json:"worker"`
-	StartedAt  time.Time          `json:"started_at"`
-	FinishedAt *time.Time         `json:"finished_at"`           // null: under way
-	Status     int                `json:"status,omitempty"`      // HTTP; left out when no reply came
-	DurationMS int64              `json:"duration_ms,omitempty"` // left out when no reply came
-	Attempt    store.AttemptState `json:"attempt,omitempty"`     // of a paid call
-	Error      string             `json:"error,omitempty"`       // of the whole call
-	Message    string             `json:"message,omitempty"`     // of this job
+	ID         uuid.UUID           `json:"call_id"`
+	Op         record.Op           `json:"op"`
+	Size       int                 `json:"size"` // jobs in it
+	Worker     string              `json:"worker"`
+	StartedAt  time.Time           `json:"started_at"`
+	FinishedAt *time.Time          `json:"finished_at"`           // null: under way
+	Status     int                 `json:"status,omitempty"`      // HTTP; left out when no reply came
+	DurationMS int64               `json:"duration_ms,omitempty"` // left out when no reply came
+	Attempt    record.AttemptState `json:"attempt,omitempty"`     // of a paid call
+	Error      string              `json:"error,omitempty"`       // of the whole call
+	Message    string              `json:"message,omitempty"`     // of this job
 }
 
-func jobDetailOut(j store.Job, calls []store.Call, e evidence) jobDetailJSON {
+func jobDetailOut(j record.Job, calls []orders.Call, e evidence) jobDetailJSON {
 	detail := jobDetailJSON{
 		jobJSON: jobOut(j), Source: j.Source, Reference: j.Reference, Account: j.Account,
 		WakeAt: timeJSON(j.WakeAt), Canceling: j.Canceling, Calls: make([]callJSON, len(calls)), evidenceJSON: e.out(),

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -51,7 +54,7 @@ address, or by subject: without REF in all orders, with each call that was made.
 			if err != nil {
 				return err
 			}
-			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
 				return a.listJobs(ctx, st, o, filter, narrow.limit, out)
 			})
 		},
@@ -63,13 +66,13 @@ address, or by subject: without REF in all orders, with each call that was made.
 }
 
 // listJobs prints the jobs as they come, and says when there are more than it was asked for.
-func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filter store.JobFilter, limit int, out output) error {
+func (a *app) listJobs(ctx context.Context, st *store.Store, o record.Order, filter orders.JobFilter, limit int, out output) error {
 	print, end := a.jobTable(o.Kind, out)
 	if out.json() {
 		print, end = a.jobArray()
 	}
 	n, cursor := 0, ""
-	for j, err := range st.Jobs(ctx, o.ID, filter) {
+	for j, err := range st.Orders.Jobs(ctx, o.ID, filter) {
 		if err != nil {
 			return err
 		}
@@ -92,10 +95,10 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o store.Order, filt
 }
 
 // jobTable lists what WHOIS said only of jobs that ask WHOIS: a registration that this bars has it in its error.
-func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error, end func() error) {
+func (a *app) jobTable(kind record.Kind, out output) (print func(record.Job) error, end func() error) {
 	buffered := bufio.NewWriter(a.stdout)
 	header := []string{"JOB", aboutColumn(kind), "STATE", "OUTCOME", "ATTEMPTS", "ERROR"}
-	if kind == store.Whois {
+	if kind == record.Whois {
 		header = append(header, "WHOIS ALSO SAID")
 	}
 	t := out.newTable(buffered, header...)
@@ -103,9 +106,9 @@ func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error
 	if out.tsv() {
 		short = func(text string) string { return text }
 	}
-	print = func(j store.Job) error {
+	print = func(j record.Job) error {
 		cells := []string{j.ID.String(), domainCell(j), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), short(j.LastError)}
-		if kind == store.Whois {
+		if kind == record.Whois {
 			cells = append(cells, short(j.WhoisStatus))
 		}
 		t.row(cells...)
@@ -115,16 +118,16 @@ func (a *app) jobTable(kind store.Kind, out output) (print func(store.Job) error
 }
 
 // aboutColumn is what a column with what jobs are about is called.
-func aboutColumn(kind store.Kind) string {
-	if kind == store.Token {
+func aboutColumn(kind record.Kind) string {
+	if kind == record.Token {
 		return "PERSON"
 	}
 	return "DOMAIN"
 }
 
-func (a *app) jobArray() (print func(store.Job) error, end func() error) {
+func (a *app) jobArray() (print func(record.Job) error, end func() error) {
 	array := newJSONArray(a.stdout)
-	return func(j store.Job) error { return array.add(listedJobJSON{jobOut(j), cursorOf(j)}) }, array.end
+	return func(j record.Job) error { return array.add(listedJobJSON{jobOut(j), cursorOf(j)}) }, array.end
 }
 
 // listedJobJSON is a job of a list as programs read it. Its names are part of the interface.
@@ -135,7 +138,7 @@ type listedJobJSON struct {
 }
 
 // domainCell is a domain for people: the ASCII form, which rules, and how it reads where that differs.
-func domainCell(j store.Job) string {
+func domainCell(j record.Job) string {
 	if j.DomainUnicode == "" {
 		return j.Domain
 	}
@@ -144,26 +147,26 @@ func domainCell(j store.Job) string {
 
 // jobJSON is a job as programs read it, here and in an export. Its names are part of the interface.
 type jobJSON struct {
-	ID            uuid.UUID     `json:"job_id"`
-	Domain        string        `json:"domain"` // of a token the person's subject
-	Kind          store.Kind    `json:"kind"`
-	State         store.State   `json:"state"`
-	Outcome       store.Outcome `json:"outcome"` // "" until final, and for canceled jobs
-	Attempts      int           `json:"attempts"`
-	Error         string        `json:"error"` // the last one, in the upstream's words where it had any
-	DomainUnicode string        `json:"domain_unicode,omitempty"`
-	HolderID      string        `json:"holder_id,omitempty"`
-	PeriodMonths  int           `json:"period_months,omitempty"`
-	Nameservers   []string      `json:"nameservers,omitempty"`
-	CreatedAt     time.Time     `json:"created_at"`
-	FinishedAt    *time.Time    `json:"finished_at"`
-	WhoisStatus   string        `json:"whois_status,omitempty"` // what WHOIS said beside available or taken, such as premium
-	AllowStatus   []string      `json:"allow_status,omitempty"` // words of it with which the domain may be registered
+	ID            uuid.UUID      `json:"job_id"`
+	Domain        string         `json:"domain"` // of a token the person's subject
+	Kind          record.Kind    `json:"kind"`
+	State         record.State   `json:"state"`
+	Outcome       record.Outcome `json:"outcome"` // "" until final, and for canceled jobs
+	Attempts      int            `json:"attempts"`
+	Error         string         `json:"error"` // the last one, in the upstream's words where it had any
+	DomainUnicode string         `json:"domain_unicode,omitempty"`
+	HolderID      string         `json:"holder_id,omitempty"`
+	PeriodMonths  int            `json:"period_months,omitempty"`
+	Nameservers   []string       `json:"nameservers,omitempty"`
+	CreatedAt     time.Time      `json:"created_at"`
+	FinishedAt    *time.Time     `json:"finished_at"`
+	WhoisStatus   string         `json:"whois_status,omitempty"` // what WHOIS said beside available or taken, such as premium
+	AllowStatus   []string       `json:"allow_status,omitempty"` // words of it with which the domain may be registered
 
 	PrivacyConsent *bool `json:"privacy_consent,omitempty"` // of a token: what the order said, at created_at
 }
 
-func jobOut(j store.Job) jobJSON {
+func jobOut(j record.Job) jobJSON {
 	return jobJSON{
 		ID: j.ID, Domain: j.Domain, Kind: j.Kind, State: j.State, Outcome: j.Outcome, Attempts: j.Attempts, Error: j.LastError,
 		DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,

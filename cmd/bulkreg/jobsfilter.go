@@ -3,11 +3,13 @@ package main
 import (
 	"strconv"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/queue/job"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // jobsFilter are the flags that narrow a list of jobs.
@@ -23,7 +25,7 @@ type jobsFilter struct {
 func (f *jobsFilter) add(cmd *cobra.Command) {
 	addState(cmd, &f.state)
 	var words []string
-	for _, o := range store.Outcomes() {
+	for _, o := range record.Outcomes() {
 		words = append(words, string(o))
 	}
 	addChoice(cmd, &f.outcome, "outcome", "", "only jobs that ended with this `OUTCOME`", "", words...)
@@ -34,8 +36,8 @@ func (f *jobsFilter) add(cmd *cobra.Command) {
 }
 
 // filter reads the flags. It asks for one job more than are listed, which tells whether there are more.
-func (f *jobsFilter) filter() (store.JobFilter, error) {
-	filter := store.JobFilter{States: f.state.states(), Outcome: store.Outcome(f.outcome.value)}
+func (f *jobsFilter) filter() (orders.JobFilter, error) {
+	filter := orders.JobFilter{States: f.state.states(), Outcome: record.Outcome(f.outcome.value)}
 	if f.limit < 0 {
 		return filter, usagef("--limit %d: give how many jobs to list at most, or 0 for all", f.limit)
 	}
@@ -70,4 +72,4 @@ func (f *jobsFilter) filter() (store.JobFilter, error) {
 }
 
 // cursorOf is behind which job the next page begins.
-func cursorOf(j store.Job) string { return strconv.Itoa(j.Seq) }
+func cursorOf(j record.Job) string { return strconv.Itoa(j.Seq) }

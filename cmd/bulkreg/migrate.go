@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/migrations"
@@ -33,7 +35,7 @@ func (a *app) migrate(ctx context.Context) error {
 		return usageError(err)
 	}
 	// It says of a database that cannot be used what every command says.
-	var schema *store.SchemaError
+	var schema *pg.SchemaError
 	if err := a.withStore(ctx, func(context.Context, *store.Store) error { return nil }); err != nil && !errors.As(err, &schema) {
 		return err
 	}

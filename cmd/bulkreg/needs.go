@@ -5,21 +5,23 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // need is one thing that needs a person, as programs read it. Its names are part of the interface.
 type need struct {
-	Reason   string     `json:"reason"`           // see `bulkreg status --help`
-	Words    string     `json:"words"`            // for people
-	Commands []string   `json:"commands"`         // what to type, if anything: one of them, or one after the other
-	Source   string     `json:"source,omitempty"` // of the order, with its reference
-	Order    string     `json:"order,omitempty"`
-	Account  string     `json:"account,omitempty"`
-	Kind     store.Kind `json:"kind,omitempty"`
-	Worker   string     `json:"worker,omitempty"`
-	Jobs     int        `json:"jobs,omitempty"` // more than 10,000 are 10,001
-	Since    *time.Time `json:"since"`          // null: not known
+	Reason   string      `json:"reason"`           // see `bulkreg status --help`
+	Words    string      `json:"words"`            // for people
+	Commands []string    `json:"commands"`         // what to type, if anything: one of them, or one after the other
+	Source   string      `json:"source,omitempty"` // of the order, with its reference
+	Order    string      `json:"order,omitempty"`
+	Account  string      `json:"account,omitempty"`
+	Kind     record.Kind `json:"kind,omitempty"`
+	Worker   string      `json:"worker,omitempty"`
+	Jobs     int         `json:"jobs,omitempty"` // more than 10,000 are 10,001
+	Since    *time.Time  `json:"since"`          // null: not known
 
 	since time.Time
 }
@@ -31,12 +33,12 @@ const (
 )
 
 // needsOf is what needs a person, what only a person can decide first.
-func needsOf(st store.Status) []need {
+func needsOf(st fleet.Status) []need {
 	var needs []need
 	for _, u := range st.Unconfirmed {
 		needs = append(needs, unconfirmedNeed(u))
 	}
-	if len(st.Unconfirmed) == store.StatusOrders {
+	if len(st.Unconfirmed) == fleet.StatusOrders {
 		needs = append(needs, need{Reason: needUnconfirmed, Words: "there may be more orders with unconfirmed jobs", Commands: []string{"bulkreg orders --needs-person"}})
 	}
 	for _, h := range st.Holds {
@@ -46,7 +48,7 @@ func needsOf(st store.Status) []need {
 	}
 	for _, p := range st.Paused {
 		needs = append(needs, need{
-			Reason: string(store.StillPaused), Source: p.Source, Order: p.Reference, Account: p.Account, since: p.Since,
+			Reason: string(fleet.StillPaused), Source: p.Source, Order: p.Reference, Account: p.Account, since: p.Since,
 			Words: "order " + p.Name() + " is paused" + byWhom(p.PlacedBy, p.Words), Commands: []string{"bulkreg resume " + orderWord(p.Order)},
 		})
 	}
@@ -61,7 +63,7 @@ func needsOf(st store.Status) []need {
 	return needs
 }
 
-func unconfirmedNeed(u store.UnconfirmedOrder) need {
+func unconfirmedNeed(u fleet.UnconfirmedOrder) need {
 	return need{
 		Reason: needUnconfirmed, Source: u.Source, Order: u.Reference, Account: u.Account, Kind: u.Kind, Jobs: u.Jobs,
 		Words: fmt.Sprintf("%s of order %s may have been paid for: %s", upToJobs(u.Jobs), u.Name(), aboutUnconfirmed),
@@ -74,7 +76,7 @@ func unconfirmedNeed(u store.UnconfirmedOrder) need {
 }
 
 func upToJobs(n int) string {
-	if n > store.StatusMost {
+	if n > fleet.StatusMost {
 		return upTo(n) + " jobs"
 	}
 	return counted(n, "job", "jobs")
@@ -91,14 +93,14 @@ func byWhom(by, words string) string {
 	return text
 }
 
-func holdNeed(h store.HoldView) need {
-	n := need{Reason: string(store.StillHeld), Account: h.Account, Jobs: h.Jobs, since: h.Since, Commands: []string{"bulkreg resume " + shellWord(h.Account)}}
-	what := map[store.HoldReason]string{
-		store.HoldPayment:  "top up; it then goes on by itself, or at once with",
-		store.HoldAuth:     "correct its credentials and restart the workers, then",
-		store.HoldContract: "correct the paths or the account, then",
-		store.HoldPaused:   "only a person lifts it, with",
-		store.HoldRestored: "find out what was sent; only a person lifts it, with",
+func holdNeed(h holds.View) need {
+	n := need{Reason: string(fleet.StillHeld), Account: h.Account, Jobs: h.Jobs, since: h.Since, Commands: []string{"bulkreg resume " + shellWord(h.Account)}}
+	what := map[holds.Reason]string{
+		holds.Payment:  "top up; it then goes on by itself, or at once with",
+		holds.Auth:     "correct its credentials and restart the workers, then",
+		holds.Contract: "correct the paths or the account, then",
+		holds.Paused:   "only a person lifts it, with",
+		holds.Restored: "find out what was sent; only a person lifts it, with",
 	}[h.Reason]
 	n.Words = fmt.Sprintf("account %s has %s hold%s, and %s %s for it: %s", h.Account, withArticle(string(h.Reason)),
 		byWhom(h.PlacedBy, heldWords(h)), upToJobs(h.Jobs), plural(h.Jobs, "waits", "wait"), what)
@@ -106,44 +108,44 @@ func holdNeed(h store.HoldView) need {
 }
 
 // needsOfWorkers is work that no live worker is there for, and what workers complain of.
-func needsOfWorkers(st store.Status) []need {
+func needsOfWorkers(st fleet.Status) []need {
 	var needs []need
 	for _, l := range st.Lots {
-		jobs := min(l.Running+l.Queued+l.Waiting+l.Held, store.StatusMost+1)
+		jobs := min(l.Running+l.Queued+l.Waiting+l.Held, fleet.StatusMost+1)
 		if l.Workers == 0 {
 			needs = append(needs, need{
-				Reason: string(store.StillNoWorker), Kind: l.Kind, Account: l.Account, Jobs: jobs, since: l.Since,
+				Reason: string(fleet.StillNoWorker), Kind: l.Kind, Account: l.Account, Jobs: jobs, since: l.Since,
 				Words: fmt.Sprintf("%s of kind %s and account %s %s, and no live worker is there for them: start one that knows the account",
 					upToJobs(jobs), l.Kind, l.Account, plural(jobs, "waits", "wait")),
 			})
 		}
 		if len(l.Paused) > 0 {
 			needs = append(needs, need{
-				Reason: string(store.StillQueuePaused), Kind: l.Kind, Account: l.Account, Jobs: jobs,
-				Words: stillWords(store.StillReason{Still: store.StillQueuePaused, Queues: l.Paused}),
+				Reason: string(fleet.StillQueuePaused), Kind: l.Kind, Account: l.Account, Jobs: jobs,
+				Words: stillWords(fleet.StillReason{Still: fleet.StillQueuePaused, Queues: l.Paused}),
 			})
 		}
 	}
 	for _, w := range st.Workers {
 		if w.Alive && w.Trouble != "" {
 			needs = append(needs, need{
-				Reason: string(store.StillTrouble), Worker: w.Name,
-				Words: stillWords(store.StillReason{Still: store.StillTrouble, Worker: w.Name, Words: w.Trouble}),
+				Reason: string(fleet.StillTrouble), Worker: w.Name,
+				Words: stillWords(fleet.StillReason{Still: fleet.StillTrouble, Worker: w.Name, Words: w.Trouble}),
 			})
 		}
 	}
 	return needs
 }
 
-func overdueNeeds(st store.Status) []need {
+func overdueNeeds(st fleet.Status) []need {
 	var needs []need
 	if r := st.Rescue; r.Claims+r.Chunks > 0 {
 		var what []string
 		if r.Claims > 0 {
-			what = append(what, counted(min(r.Claims, store.StatusMost), "claim", "claims"))
+			what = append(what, counted(min(r.Claims, fleet.StatusMost), "claim", "claims"))
 		}
 		if r.Chunks > 0 {
-			what = append(what, counted(min(r.Chunks, store.StatusMost), "delivery", "deliveries"))
+			what = append(what, counted(min(r.Chunks, fleet.StatusMost), "delivery", "deliveries"))
 		}
 		needs = append(needs, need{
 			Reason: needOverdue, since: r.Since,

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
@@ -31,8 +34,8 @@ slot, or a retry that is still to come.`,
 		Args:              oneArg(anOrder),
 		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
-				sum, err := st.Summarize(ctx, o)
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
+				sum, err := st.Orders.Summarize(ctx, o)
 				if err != nil {
 					return err
 				}
@@ -74,7 +77,7 @@ func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Sto
 }
 
 // withOrder runs fn on the order that a name means, of that source or ("") of any.
-func (a *app) withOrder(ctx context.Context, source, name string, fn func(context.Context, *store.Store, store.Order) error) error {
+func (a *app) withOrder(ctx context.Context, source, name string, fn func(context.Context, *store.Store, record.Order) error) error {
 	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
 		o, err := findOrder(ctx, st, source, name)
 		if err != nil {
@@ -86,15 +89,15 @@ func (a *app) withOrder(ctx context.Context, source, name string, fn func(contex
 
 // orderJSON is an order as programs read it. Its names are part of the interface.
 type orderJSON struct {
-	Reference string                `json:"reference"`
-	Source    string                `json:"source"`
-	Kind      store.Kind            `json:"kind"`
-	Account   string                `json:"account"`
-	Total     int                   `json:"total"`
-	Counts    map[store.State]int   `json:"counts"`   // states with none are left out
-	Outcomes  map[store.Outcome]int `json:"outcomes"` // of final jobs
-	Done      bool                  `json:"done"`     // every job is final
-	Calls     int                   `json:"calls"`
+	Reference string                 `json:"reference"`
+	Source    string                 `json:"source"`
+	Kind      record.Kind            `json:"kind"`
+	Account   string                 `json:"account"`
+	Total     int                    `json:"total"`
+	Counts    map[record.State]int   `json:"counts"`   // states with none are left out
+	Outcomes  map[record.Outcome]int `json:"outcomes"` // of final jobs
+	Done      bool                   `json:"done"`     // every job is final
+	Calls     int                    `json:"calls"`
 	// Repeat says of an order that the command gave whether it was there already; left out by commands that give none.
 	Repeat     *bool      `json:"repeat,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
@@ -105,7 +108,7 @@ type orderJSON struct {
 	WaitsFor []stillJSON `json:"waits_for,omitempty"`
 }
 
-func orderOut(s store.Summary) orderJSON {
+func orderOut(s record.Summary) orderJSON {
 	return orderJSON{
 		Reference: s.Reference, Source: s.Source, Kind: s.Kind, Account: s.Account, Total: s.Total,
 		Counts: s.Counts, Outcomes: s.Outcomes, Done: s.Done(), Calls: s.Calls,
@@ -114,7 +117,7 @@ func orderOut(s store.Summary) orderJSON {
 }
 
 // printOrder prints one order as a result, and says what keeps it from moving.
-func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason) error {
+func (a *app) printOrder(out output, s record.Summary, still ...fleet.StillReason) error {
 	if out.json() {
 		order := orderOut(s)
 		order.WaitsFor = stillOut(still)
@@ -150,19 +153,19 @@ func (a *app) printOrder(out output, s store.Summary, still ...store.StillReason
 }
 
 // stateCounts lists how many jobs are in which state.
-func stateCounts(s store.Summary) string {
-	return counts(s.Counts, store.States())
+func stateCounts(s record.Summary) string {
+	return counts(s.Counts, record.States())
 }
 
 // outcomeCounts lists how the final jobs ended, but for the canceled ones, which have no outcome.
-func outcomeCounts(s store.Summary) string {
-	return counts(s.Outcomes, store.Outcomes())
+func outcomeCounts(s record.Summary) string {
+	return counts(s.Outcomes, record.Outcomes())
 }
 
 // standing lists every job once: the final ones by outcome, the others by state.
-func standing(s store.Summary) string {
-	parts := []string{outcomeCounts(s), counts(s.Counts, []store.State{
-		store.Canceled, store.Unconfirmed, store.Held, store.Retrying, store.Running, store.Queued,
+func standing(s record.Summary) string {
+	parts := []string{outcomeCounts(s), counts(s.Counts, []record.State{
+		record.Canceled, record.Unconfirmed, record.Held, record.Retrying, record.Running, record.Queued,
 	})}
 	return strings.Trim(strings.Join(parts, ", "), ", ")
 }

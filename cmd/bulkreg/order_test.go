@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // finishedDesk has an order of three registrations, of which one is left.
@@ -18,9 +18,9 @@ func finishedDesk(t *testing.T) *desk {
 	d := newDesk(t)
 	file := d.file("list.csv", "domain,holder_id,nameservers\na.nl,H1,ns1.b.nl ns2.b.nl\nmünchen.de,-H2,\nc.nl,H3,\n")
 	d.must(exitDone, "enqueue", "register", file, "--order", "one", "--yes")
-	d.work(store.Register, fates{
-		"a.nl":              succeeds(store.Registered),
-		"xn--mnchen-3ya.de": fails(store.Rejected, "=HYPERLINK(\"http://x\")\tno, \"never\""),
+	d.work(record.Register, fates{
+		"a.nl":              succeeds(record.Registered),
+		"xn--mnchen-3ya.de": fails(record.Rejected, "=HYPERLINK(\"http://x\")\tno, \"never\""),
 	})
 	return d
 }
@@ -181,8 +181,8 @@ CALLED                OP        JOBS  STATUS  DURATION  ATTEMPT     WORKER  UPST
 // What a job waits for is said for every state.
 func TestNextAttention(t *testing.T) {
 	t.Parallel()
-	for _, state := range store.States() {
-		next := nextAttention(store.Job{State: state, Account: "brand-b"})
+	for _, state := range record.States() {
+		next := nextAttention(record.Job{State: state, Account: "brand-b"})
 		if (next == "never: it is final") != state.Final() || next == "" {
 			t.Errorf("%s: %q", state, next)
 		}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -34,9 +36,9 @@ what to do.`,
 				return usagef("--limit %d: give a number from 1 to %d", limit, maxOrders)
 			}
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				list := st.ListOrders
+				list := st.Orders.List
 				if needs {
-					list = st.OrdersNeedingPerson
+					list = st.Orders.NeedingPerson
 				}
 				orders, err := list(ctx, source, limit)
 				if err != nil {
@@ -53,7 +55,7 @@ what to do.`,
 	return cmd
 }
 
-func (a *app) printOrders(out output, orders []store.Summary) error {
+func (a *app) printOrders(out output, orders []record.Summary) error {
 	if out.json() {
 		array := newJSONArray(a.stdout)
 		for _, o := range orders {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -13,7 +16,7 @@ import (
 type pauseAction struct {
 	*app
 	targetFlags
-	pause store.Pause
+	pause holds.Pause
 	out   output
 }
 
@@ -57,13 +60,13 @@ func (p *pauseAction) run(ctx context.Context, st *store.Store, name string) err
 		return err
 	}
 	if t.order == nil {
-		h, placed, err := st.PauseAccount(ctx, t.account, p.pause)
+		h, placed, err := st.Holds.PauseAccount(ctx, t.account, p.pause)
 		if err != nil {
 			return err
 		}
 		return p.report("account "+h.Account, "bulkreg resume "+shellWord(h.Account), placed, placement{h.Since, h.PlacedBy, h.Words}, holdOut(h))
 	}
-	h, placed, err := st.PauseOrder(ctx, *t.order, p.pause)
+	h, placed, err := st.Holds.PauseOrder(ctx, *t.order, p.pause)
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (p placement) String() string {
 }
 
 // orderText is an order in a sentence.
-func orderText(o store.Order) string { return "order " + o.Source + "/" + o.Reference }
+func orderText(o record.Order) string { return "order " + o.Source + "/" + o.Reference }
 
 // orderWord is an order as an argument of a command that looks for references in every source.
-func orderWord(o store.Order) string { return shellWord(o.Source + "/" + o.Reference) }
+func orderWord(o record.Order) string { return shellWord(o.Source + "/" + o.Reference) }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
 )
 
 // pausedDesk has the account brand-b, an order of two registrations and one of a check.
@@ -14,7 +14,7 @@ func pausedDesk(t *testing.T) *desk {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	for _, account := range []string{"default", "brand-b"} {
-		if err := d.st.AnnounceAccount(t.Context(), account); err != nil {
+		if err := d.st.Fleet.AnnounceAccount(t.Context(), account); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestPauseAndResumeAnAccount(t *testing.T) {
 	d.says(exitDone, []string{"pause", "default", "--by", "joe", "--reason", "x"},
 		"The account default is paused already, since <time> by ann: night shift: nothing was changed.\n")
 	h := d.holds(1)[0]
-	if h.Reason != store.HoldPaused || h.Scope != store.ScopeAll || h.PlacedBy != "ann" || h.NextProbeAt != nil || h.Jobs != 3 {
+	if h.Reason != holds.Paused || h.Scope != holds.ScopeAll || h.PlacedBy != "ann" || h.NextProbeAt != nil || h.Jobs != 3 {
 		t.Errorf("hold %+v", h)
 	}
 	table := stable(d.must(exitDone, "holds").stdout)
@@ -138,8 +138,8 @@ func TestPauseRefusals(t *testing.T) {
 func TestResumeNeedsYes(t *testing.T) {
 	t.Parallel()
 	d := pausedDesk(t)
-	_, err := d.st.Hold(t.Context(), store.NewHold{
-		Account: "default", Reason: store.HoldPayment, Scope: store.ScopeRegister, Words: "insufficient funds", Status: 402, ProbeEvery: time.Hour,
+	_, err := d.st.Holds.Hold(t.Context(), holds.NewHold{
+		Account: "default", Reason: holds.Payment, Scope: holds.ScopeRegister, Words: "insufficient funds", Status: 402, ProbeEvery: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)

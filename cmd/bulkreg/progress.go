@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	xterm "golang.org/x/term"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // lineEvery is how often a line is printed at most where there is no terminal.
@@ -67,7 +68,7 @@ func (a *app) variable(name string) string {
 }
 
 // show takes in how the order stands now.
-func (p *progress) show(s store.Summary) {
+func (p *progress) show(s record.Summary) {
 	now := p.clock()
 	p.speed.add(now, settledJobs(s))
 	if p.style == noBar {
@@ -132,7 +133,7 @@ func barOf(done, total, columns int, style barStyle) string {
 
 // line prints a line, unless nothing has changed since the last one, or that was just now. The first and the last
 // one are always printed.
-func (p *progress) line(now time.Time, s store.Summary) {
+func (p *progress) line(now time.Time, s record.Summary) {
 	said := standing(s) + fmt.Sprint(s.Calls, s.Total)
 	due := p.shownAt.IsZero() || now.Sub(p.shownAt) >= lineEvery || s.Settled()
 	if !due || said == p.shown {
@@ -179,13 +180,13 @@ func columnsOf(stream any) int {
 func fit(text string, columns int) string { return term.Fit(text, columns) }
 
 // text says in one line how the order stands, how fast it goes and how long it will take. What matters most stands first.
-func (p *progress) text(s store.Summary) string {
+func (p *progress) text(s record.Summary) string {
 	return progressText(s, append(p.pace(s), counted(s.Calls, "call", "calls")), "on hold (`bulkreg holds` tells why)")
 }
 
 // drawing is a line for a number of columns. What matters least is left out until it fits: the bar, the calls, then how fast it
 // goes. The counts are cut only where they do not fit alone.
-func (p *progress) drawing(s store.Summary, columns int) string {
+func (p *progress) drawing(s record.Summary, columns int) string {
 	paced, short := progressText(s, p.pace(s), "on hold"), progressText(s, nil, "on hold")
 	for _, form := range []struct {
 		text   string
@@ -203,7 +204,7 @@ func (p *progress) drawing(s store.Summary, columns int) string {
 }
 
 // pace is how fast an order goes and how long it will take; nothing where that is not known.
-func (p *progress) pace(s store.Summary) []string {
+func (p *progress) pace(s record.Summary) []string {
 	rate := p.speed.rate()
 	if rate <= 0 || s.Settled() {
 		return nil
@@ -211,9 +212,9 @@ func (p *progress) pace(s store.Summary) []string {
 	return []string{rateText(rate), leftText(float64(s.Total-settledJobs(s)) / rate)}
 }
 
-func progressText(s store.Summary, extra []string, onHold string) string {
+func progressText(s record.Summary, extra []string, onHold string) string {
 	parts := append([]string{thousands(settledJobs(s)) + "/" + thousands(s.Total)}, extra...)
-	if s.Counts[store.Held] > 0 {
+	if s.Counts[record.Held] > 0 {
 		parts = append(parts, onHold)
 	}
 	if all := standing(s); all != "" {
@@ -223,8 +224,8 @@ func progressText(s store.Summary, extra []string, onHold string) string {
 }
 
 // settledJobs is how many jobs of an order will not change by themselves any more.
-func settledJobs(s store.Summary) int {
-	return s.Counts[store.Succeeded] + s.Counts[store.Failed] + s.Counts[store.Canceled] + s.Counts[store.Unconfirmed]
+func settledJobs(s record.Summary) int {
+	return s.Counts[record.Succeeded] + s.Counts[record.Failed] + s.Counts[record.Canceled] + s.Counts[record.Unconfirmed]
 }
 
 func rateText(perSecond float64) string {

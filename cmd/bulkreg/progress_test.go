@@ -6,14 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
-	"github.com/bulkreg/bulkreg/store"
 )
 
-func summaryOf(total, calls int, counts map[store.State]int, outcomes map[store.Outcome]int) store.Summary {
-	return store.Summary{Order: store.Order{Total: total}, Calls: calls, Counts: counts, Outcomes: outcomes}
+func summaryOf(total, calls int, counts map[record.State]int, outcomes map[record.Outcome]int) record.Summary {
+	return record.Summary{Order: record.Order{Total: total}, Calls: calls, Counts: counts, Outcomes: outcomes}
 }
 
 // Without a terminal there is a line at first, then one every two seconds if something has changed, and one at the end.
@@ -22,8 +23,8 @@ func TestProgressLines(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
 	p := &progress{out: &out, reference: "one", clock: func() time.Time { return now }, style: noBar}
-	available := func(n int) store.Summary {
-		return summaryOf(4000, n/100, map[store.State]int{store.Succeeded: n, store.Queued: 4000 - n}, map[store.Outcome]int{store.Available: n})
+	available := func(n int) record.Summary {
+		return summaryOf(4000, n/100, map[record.State]int{record.Succeeded: n, record.Queued: 4000 - n}, map[record.Outcome]int{record.Available: n})
 	}
 	for _, step := range []struct {
 		at time.Duration
@@ -46,8 +47,8 @@ one: 4,000/4,000, 40 calls, available 4,000
 func TestProgressText(t *testing.T) {
 	t.Parallel()
 	p := &progress{}
-	s := summaryOf(10, 1, map[store.State]int{store.Held: 3, store.Unconfirmed: 1, store.Canceled: 1, store.Succeeded: 2, store.Failed: 3},
-		map[store.Outcome]int{store.Registered: 2, store.Exhausted: 1, store.Duplicate: 2})
+	s := summaryOf(10, 1, map[record.State]int{record.Held: 3, record.Unconfirmed: 1, record.Canceled: 1, record.Succeeded: 2, record.Failed: 3},
+		map[record.Outcome]int{record.Registered: 2, record.Exhausted: 1, record.Duplicate: 2})
 	want := "7/10, 1 call, on hold (`bulkreg holds` tells why), registered 2, duplicate 2, exhausted 1, canceled 1, unconfirmed 1, held 3"
 	if got := p.text(s); got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -64,9 +65,9 @@ func TestProgressBar(t *testing.T) {
 		if out.Len() > 0 {
 			t.Errorf("%s: of nothing it shows %q", style, out.String())
 		}
-		p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
-		p.show(summaryOf(4, 1, map[store.State]int{store.Queued: 3, store.Succeeded: 1}, map[store.Outcome]int{store.Taken: 1}))
-		p.show(summaryOf(4, 2, map[store.State]int{store.Unconfirmed: 1, store.Succeeded: 3}, map[store.Outcome]int{store.Taken: 3}))
+		p.show(summaryOf(2, 0, map[record.State]int{record.Queued: 2}, nil))
+		p.show(summaryOf(4, 1, map[record.State]int{record.Queued: 3, record.Succeeded: 1}, map[record.Outcome]int{record.Taken: 1}))
+		p.show(summaryOf(4, 2, map[record.State]int{record.Unconfirmed: 1, record.Succeeded: 3}, map[record.Outcome]int{record.Taken: 3}))
 		p.end()
 		shown := out.String()
 		if got := strings.Contains(shown, "\x1b[32m"); got != colors {
@@ -134,12 +135,12 @@ func TestFit(t *testing.T) {
 func TestProgressFitsEveryWidth(t *testing.T) {
 	t.Parallel()
 	const million = 1_000_000
-	summaries := []store.Summary{
-		summaryOf(million, 0, map[store.State]int{store.Queued: million}, nil),
-		summaryOf(million, 1234, map[store.State]int{store.Queued: million / 2, store.Running: 500, store.Succeeded: million/2 - 500}, map[store.Outcome]int{store.Registered: million/2 - 500}),
-		summaryOf(million, 5678, map[store.State]int{store.Held: 1000, store.Unconfirmed: 7, store.Failed: 100, store.Succeeded: million - 1107},
-			map[store.Outcome]int{store.Registered: million - 1107, store.Taken: 40, store.Rejected: 60}),
-		summaryOf(million, 5678, map[store.State]int{store.Succeeded: million}, map[store.Outcome]int{store.Registered: million}),
+	summaries := []record.Summary{
+		summaryOf(million, 0, map[record.State]int{record.Queued: million}, nil),
+		summaryOf(million, 1234, map[record.State]int{record.Queued: million / 2, record.Running: 500, record.Succeeded: million/2 - 500}, map[record.Outcome]int{record.Registered: million/2 - 500}),
+		summaryOf(million, 5678, map[record.State]int{record.Held: 1000, record.Unconfirmed: 7, record.Failed: 100, record.Succeeded: million - 1107},
+			map[record.Outcome]int{record.Registered: million - 1107, record.Taken: 40, record.Rejected: 60}),
+		summaryOf(million, 5678, map[record.State]int{record.Succeeded: million}, map[record.Outcome]int{record.Registered: million}),
 	}
 	for columns, bars := range map[int]bool{1: false, 40: false, 60: true, 80: true, 100: true, 160: true, 0: true} {
 		var out bytes.Buffer
@@ -180,9 +181,9 @@ func TestProgressNote(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := &progress{out: &out, reference: "one", clock: time.Now, style: plainBar, width: func() int { return 30 }}
-	p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
+	p.show(summaryOf(2, 0, map[record.State]int{record.Queued: 2}, nil))
 	p.note("one waits: \x1b[31mred\u202e\n")
-	p.show(summaryOf(2, 0, map[store.State]int{store.Queued: 2}, nil))
+	p.show(summaryOf(2, 0, map[record.State]int{record.Queued: 2}, nil))
 	p.end()
 	line := "\r0/2, 0 calls, queued 2\x1b[K"
 	if want := line + "\r\x1b[Kone waits:  [31mred  \n" + line + "\n"; out.String() != want {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/operator"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -56,7 +58,7 @@ func (p *purging) run(ctx context.Context) error {
 		return usagef("--older-than is missing: say how long ago an order must have ended, such as 90d")
 	}
 	return p.withStore(ctx, func(ctx context.Context, st *store.Store) error {
-		plan, err := st.PlanPurge(ctx, time.Duration(p.olderThan))
+		plan, err := st.Operator.PlanPurge(ctx, time.Duration(p.olderThan))
 		if err != nil {
 			return unchanged(ctx, err)
 		}
@@ -80,7 +82,7 @@ func (p *purging) run(ctx context.Context) error {
 		if err := p.consent(ctx, p.yes, question); err != nil {
 			return err
 		}
-		done, err := st.PurgeHolders(ctx, time.Duration(p.olderThan))
+		done, err := st.Operator.PurgeHolders(ctx, time.Duration(p.olderThan))
 		if err != nil {
 			return err // in one transaction: the same command again is safe
 		}
@@ -89,14 +91,14 @@ func (p *purging) run(ctx context.Context) error {
 }
 
 // andPeople is what a question says of people whom tokens were for.
-func andPeople(plan store.Purge) string {
+func andPeople(plan operator.Purge) string {
 	if plan.People == 0 {
 		return ""
 	}
 	return " and " + counted(plan.People, "person", "people")
 }
 
-func (p *purging) print(result store.Purge) error {
+func (p *purging) print(result operator.Purge) error {
 	if p.out.json() {
 		return printJSON(p.stdout, struct {
 			DryRun  bool `json:"dry_run"`

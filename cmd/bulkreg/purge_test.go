@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/jackc/pgx/v5"
 )
 
 func TestPurge(t *testing.T) {
@@ -18,7 +18,7 @@ func TestPurge(t *testing.T) {
 		line := `{"domain":"` + reference + `.nl","holder":` + strings.Replace(annJSON, "ann@", reference+"@", 1) + "}\n"
 		d.must(exitDone, "enqueue", "register", d.file(reference, line), "--order", reference, "--yes")
 	}
-	d.work(store.Register, fates{"old.nl": succeeds(store.Registered), "young.nl": succeeds(store.Registered)})
+	d.work(record.Register, fates{"old.nl": succeeds(record.Registered), "young.nl": succeeds(record.Registered)})
 	d.sql(func(conn *pgx.Conn) error {
 		_, err := conn.Exec(t.Context(), `
 			WITH o AS (UPDATE orders SET created_at = now() - interval '100 days' WHERE reference = 'old' RETURNING id)

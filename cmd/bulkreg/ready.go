@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/pg"
+
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -97,11 +99,11 @@ func await(ctx context.Context, log zerolog.Logger, what string, mends func(erro
 // meanwhile that this worker fails; one that waits would go on with the old ones for ever. An unsafe Postgres has to be
 // mended by somebody, too.
 func mendsPostgres(err error) (reason string, ok bool) {
-	var schema *store.SchemaError
+	var schema *pg.SchemaError
 	switch {
 	case errors.As(err, &schema) && schema.Have < schema.Want:
 		return "the database is not migrated yet; waiting for `bulkreg migrate`", true
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, pg.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return "Postgres is away; waiting for it", true
 	}
 	return "", false
@@ -143,7 +145,7 @@ func pingRedis(ctx context.Context, client redis.UniversalClient) error {
 func askPostgres(st *store.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
 		err := st.Writable(ctx)
-		if errors.Is(err, store.ErrReadOnly) {
+		if errors.Is(err, pg.ErrReadOnly) {
 			return errNoWrites
 		}
 		return err

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redistest"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 )
@@ -109,7 +110,7 @@ func TestWorkerOutlivesPostgresAndRedis(t *testing.T) {
 	must(postgres.Restart(t.Context()))
 	becomes(t, addr, condition{true, phaseWorking, "answers", "answers"})
 	eventually(t, func() bool { return st.Ping(t.Context()) == nil }, func() string { return "the test's own connections stay broken" })
-	if sum := settled(t, st, submitOrder(t, st, queue.Register, "third", "d.nl")); sum.Outcomes[store.Registered] != 1 {
+	if sum := settled(t, st, submitOrder(t, st, queue.Register, "third", "d.nl")); sum.Outcomes[record.Registered] != 1 {
 		t.Errorf("the last order: %v", sum.Outcomes)
 	}
 

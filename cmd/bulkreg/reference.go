@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
@@ -14,33 +16,33 @@ import (
 
 // findOrder finds the order that a person names: by its reference, of whatever source, or as source/reference. Where a source
 // is given, only that source's orders are meant. A name that several orders have is refused with the list.
-func findOrder(ctx context.Context, st *store.Store, source, name string) (store.Order, error) {
-	orders, err := st.OrdersNamed(ctx, name)
+func findOrder(ctx context.Context, st *store.Store, source, name string) (record.Order, error) {
+	orders, err := st.Orders.Named(ctx, name)
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	of := ofSource(orders, source, name)
 	switch {
 	case len(of) == 0:
-		return store.Order{}, &noOrderError{source, name, orders}
+		return record.Order{}, &noOrderError{source, name, orders}
 	case len(of) > 1:
-		return store.Order{}, ambiguous(name, of)
+		return record.Order{}, ambiguous(name, of)
 	}
 	return of[0], nil
 }
 
 // ofSource are those of the orders that a name may mean which are of a source, or ("") all. A source and its order's very
 // reference leave no doubt.
-func ofSource(orders []store.Order, source, name string) []store.Order {
+func ofSource(orders []record.Order, source, name string) []record.Order {
 	if source == "" {
 		return orders
 	}
-	var of []store.Order
+	var of []record.Order
 	for _, o := range orders {
 		switch {
 		case o.Source != source:
 		case o.Reference == name:
-			return []store.Order{o}
+			return []record.Order{o}
 		default:
 			of = append(of, o)
 		}
@@ -51,7 +53,7 @@ func ofSource(orders []store.Order, source, name string) []store.Order {
 // noOrderError says that there is no such order, and whose there is of that name.
 type noOrderError struct {
 	source, name string
-	others       []store.Order
+	others       []record.Order
 }
 
 func (e *noOrderError) Error() string {
@@ -65,12 +67,12 @@ func (e *noOrderError) Error() string {
 }
 
 // ambiguous refuses a name that several orders have.
-func ambiguous(name string, orders []store.Order) error {
+func ambiguous(name string, orders []record.Order) error {
 	return usagef("%q names several orders: %s; give one of them as it stands here, or its reference with --source NAME",
 		name, listed(orders))
 }
 
-func listed(orders []store.Order) string {
+func listed(orders []record.Order) string {
 	list := make([]string, len(orders))
 	for i, o := range orders {
 		list[i] = o.Source + "/" + o.Reference
@@ -80,8 +82,8 @@ func listed(orders []store.Order) string {
 
 // target is what a hold is about: an account or an order.
 type target struct {
-	account string       // "" for an order
-	order   *store.Order // nil for an account
+	account string        // "" for an order
+	order   *record.Order // nil for an account
 }
 
 // What a name may be said to be.
@@ -118,7 +120,7 @@ func (f *targetFlags) find(ctx context.Context, a *app, st *store.Store, name st
 	if as == asAccount {
 		return target{account: name}, notKnown
 	}
-	orders, err := st.OrdersNamed(ctx, name)
+	orders, err := st.Orders.Named(ctx, name)
 	switch {
 	case err != nil:
 		return target{}, err
@@ -137,7 +139,7 @@ func (f *targetFlags) find(ctx context.Context, a *app, st *store.Store, name st
 
 // refuseAccount says why a name is not that of an account, if it is not. One that is on hold is known by that.
 func (a *app) refuseAccount(ctx context.Context, st *store.Store, name string) (notKnown, err error) {
-	stopped, err := st.Stopped(ctx)
+	stopped, err := st.Holds.Stopped(ctx)
 	if err != nil {
 		return nil, err
 	}

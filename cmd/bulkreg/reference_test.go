@@ -5,7 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // Every command that takes an order takes its reference, whoever gave it, and source/reference.
@@ -14,7 +15,7 @@ func TestEveryCommandFindsAnOrder(t *testing.T) {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	d.must(exitDone, "enqueue", "whois", "a.nl", "--order", "2026-1", "--source", "shop")
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Available)})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Available)})
 	for _, name := range []string{"2026-1", "shop/2026-1"} {
 		for _, args := range [][]string{
 			{"order"}, {"jobs"}, {"watch"}, {"export"}, {"retry", "--yes"}, {"retry", "--now", "--yes"}, {"cancel", "--yes"},
@@ -40,7 +41,7 @@ func TestSharedReferences(t *testing.T) {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	d.register("one", "a.nl")
-	d.work(store.Register, fates{"a.nl": isUnconfirmed()})
+	d.work(record.Register, fates{"a.nl": isUnconfirmed()})
 	d.must(exitDone, "enqueue", "whois", "b.nl", "--order", "one", "--source", "shop")
 	d.must(exitDone, "enqueue", "whois", "c.nl", "--order", "two", "--source", "shop")
 	for _, args := range [][]string{
@@ -58,8 +59,8 @@ func TestSharedReferences(t *testing.T) {
 	if r := d.must(exitDone, "order", "cli/one"); !strings.Contains(r.stdout, "bulkreg confirm one --source cli --registered --reason TEXT") {
 		t.Errorf("it says what nothing accepts: %s", r.stdout)
 	}
-	_, err := d.st.Hold(t.Context(), store.NewHold{
-		Account: "default", Reason: store.HoldAuth, Scope: store.ScopeAll, Words: "no", Status: 401, ProbeEvery: time.Hour,
+	_, err := d.st.Holds.Hold(t.Context(), holds.NewHold{
+		Account: "default", Reason: holds.Auth, Scope: holds.ScopeAll, Words: "no", Status: 401, ProbeEvery: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)

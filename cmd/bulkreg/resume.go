@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -62,7 +65,7 @@ Elsewhere it needs --yes to lift everything or a restored hold.`,
 
 // resume lifts the holds of an account, or ("") everything.
 func (r *resumeAction) resume(ctx context.Context, st *store.Store, account string) error {
-	plan, err := st.ResumePlan(ctx, account)
+	plan, err := st.Holds.ResumePlan(ctx, account)
 	if err != nil {
 		return unchanged(ctx, err)
 	}
@@ -74,7 +77,7 @@ func (r *resumeAction) resume(ctx context.Context, st *store.Store, account stri
 	if err := r.agree(ctx, plan, account == ""); err != nil {
 		return err
 	}
-	lifted, err := st.CarryOutResume(ctx, account, plan)
+	lifted, err := st.Holds.CarryOutResume(ctx, account, plan)
 	if err != nil {
 		return maybeChanged(ctx, err)
 	}
@@ -93,8 +96,8 @@ func (r *resumeAction) resume(ctx context.Context, st *store.Store, account stri
 }
 
 // resumeOrder ends the pause of an order. A hold of its account stays.
-func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store.Order) error {
-	h, paused, err := st.OrderHold(ctx, o)
+func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o record.Order) error {
+	h, paused, err := st.Holds.OrderHold(ctx, o)
 	if err != nil {
 		return unchanged(ctx, err)
 	}
@@ -102,12 +105,12 @@ func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store
 		say(r.stderr, "The %s is not paused: there was nothing to lift.\n", orderText(o))
 		return r.afterOrder(ctx, st, o, nil)
 	}
-	plan := store.Resumption{Orders: []store.OrderHold{h}}
+	plan := holds.Resumption{Orders: []holds.OrderHold{h}}
 	r.printPlan(plan)
 	if err := r.agree(ctx, plan, false); err != nil {
 		return err
 	}
-	h, resumed, err := st.ResumeOrder(ctx, o)
+	h, resumed, err := st.Holds.ResumeOrder(ctx, o)
 	switch {
 	case err != nil:
 		return maybeChanged(ctx, err)
@@ -116,34 +119,34 @@ func (r *resumeAction) resumeOrder(ctx context.Context, st *store.Store, o store
 		return r.afterOrder(ctx, st, o, nil)
 	}
 	r.sayResumed(h)
-	return r.afterOrder(ctx, st, o, []store.OrderHold{h})
+	return r.afterOrder(ctx, st, o, []holds.OrderHold{h})
 }
 
-func (r *resumeAction) sayResumed(h store.OrderHold) {
+func (r *resumeAction) sayResumed(h holds.OrderHold) {
 	say(r.stderr, "Resumed %s, paused since %s: %s.\n", orderText(h.Order), timeCell(h.Since), goOn(h.Jobs))
 }
 
 func goOn(jobs int) string { return counted(jobs, "job goes on", "jobs go on") }
 
 // afterOrder says what else keeps an order that is not paused any more, and prints what was lifted.
-func (r *resumeAction) afterOrder(ctx context.Context, st *store.Store, o store.Order, lifted []store.OrderHold) error {
-	stopped, err := st.Stopped(ctx)
+func (r *resumeAction) afterOrder(ctx context.Context, st *store.Store, o record.Order, lifted []holds.OrderHold) error {
+	stopped, err := st.Holds.Stopped(ctx)
 	if err != nil {
 		return err
 	}
 	if stopped[o.Account].Stops(o.Kind) {
 		say(r.stderr, "Its account %s is on hold all the same: `bulkreg holds` says why.\n", o.Account)
 	}
-	return r.printLifted(store.Resumption{Orders: lifted})
+	return r.printLifted(holds.Resumption{Orders: lifted})
 }
 
 // printPlan shows what would be lifted.
-func (r *resumeAction) printPlan(plan store.Resumption) {
+func (r *resumeAction) printPlan(plan holds.Resumption) {
 	fmt.Fprintln(r.stderr, "The plan:")
 	t := newTable(r.stderr)
 	for _, h := range plan.Holds {
 		words := heldWords(h)
-		if h.Reason == store.HoldRestored {
+		if h.Reason == holds.Restored {
 			words = "see below"
 		}
 		t.row("lift the "+string(h.Reason)+" hold of account "+h.Account, placement{since: h.Since, by: h.PlacedBy}.String(), goOn(h.Jobs), words)
@@ -155,17 +158,17 @@ func (r *resumeAction) printPlan(plan store.Resumption) {
 		return // stderr is gone, and with it whoever could be told
 	}
 	for _, h := range plan.Holds {
-		if h.Reason == store.HoldRestored {
+		if h.Reason == holds.Restored {
 			say(r.stderr, "What bulkreg believes of account %s, since %s:\n  %s\n", h.Account, timeCell(h.Since), cell(h.Words))
 		}
 	}
 }
 
 // agree asks, where asking is due.
-func (r *resumeAction) agree(ctx context.Context, plan store.Resumption, everything bool) error {
-	restored := slices.ContainsFunc(plan.Holds, func(h store.HoldView) bool { return h.Reason == store.HoldRestored })
-	anothers := slices.ContainsFunc(plan.Holds, func(h store.HoldView) bool { return h.PlacedBy != "" && h.PlacedBy != r.by }) ||
-		slices.ContainsFunc(plan.Orders, func(h store.OrderHold) bool { return h.PlacedBy != r.by })
+func (r *resumeAction) agree(ctx context.Context, plan holds.Resumption, everything bool) error {
+	restored := slices.ContainsFunc(plan.Holds, func(h holds.View) bool { return h.Reason == holds.Restored })
+	anothers := slices.ContainsFunc(plan.Holds, func(h holds.View) bool { return h.PlacedBy != "" && h.PlacedBy != r.by }) ||
+		slices.ContainsFunc(plan.Orders, func(h holds.OrderHold) bool { return h.PlacedBy != r.by })
 	if needsYes := everything || restored; !needsYes && !(anothers && r.canAsk()) {
 		return nil
 	}
@@ -188,7 +191,7 @@ func (r *resumeAction) agree(ctx context.Context, plan store.Resumption, everyth
 }
 
 // printLifted prints what was lifted to programs.
-func (r *resumeAction) printLifted(lifted store.Resumption) error {
+func (r *resumeAction) printLifted(lifted holds.Resumption) error {
 	if !r.out.json() {
 		return nil
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/spf13/cobra"
-
-	"github.com/bulkreg/bulkreg/store"
 )
 
 func (a *app) retryCommand() *cobra.Command {
@@ -12,8 +12,8 @@ func (a *app) retryCommand() *cobra.Command {
 		now     bool
 	)
 	c := &acting{app: a, doing: "queuing", becomes: "go again", done: "queued again"}
-	c.request.Act = store.ActRetry
-	c.question = func(plan store.ActReport, n string) string {
+	c.request.Act = operator.Retry
+	c.question = func(plan operator.Report, n string) string {
 		if hasRegistrations(plan) {
 			return "Try " + n + " again? A registration costs money and cannot be undone."
 		}
@@ -40,30 +40,30 @@ it gives WHOIS the time to show it, and is never made shorter.
 			case now && outcome.value != "":
 				return usagef("--now is about jobs that wait, and --outcome about jobs that have ended: give one of them")
 			case now:
-				c.request.Act, c.becomes, c.done = store.ActRetryNow, "go at once", "due now"
-				c.question = func(_ store.ActReport, n string) string { return "Let " + n + " go at once?" }
+				c.request.Act, c.becomes, c.done = operator.RetryNow, "go at once", "due now"
+				c.question = func(_ operator.Report, n string) string { return "Let " + n + " go at once?" }
 			}
-			if outcome.value == string(store.Canceled) {
-				c.request.State = store.Canceled
+			if outcome.value == string(record.Canceled) {
+				c.request.State = record.Canceled
 			} else {
-				c.request.Outcome = store.Outcome(outcome.value)
+				c.request.Outcome = record.Outcome(outcome.value)
 			}
 			if c.request.Outcome != "" {
-				c.request.State = store.Failed // a WHOIS check that ended as taken has succeeded
+				c.request.State = record.Failed // a WHOIS check that ended as taken has succeeded
 			}
 			return c.run(cmd, args)
 		},
 	})
 	cmd.Flags().BoolVar(&now, "now", false, "let jobs that wait for their next attempt go at once")
 	addChoice(cmd, &outcome, "outcome", "", "only jobs that ended with this `OUTCOME`, or canceled ones", "",
-		string(store.Taken), string(store.Rejected), string(store.Duplicate), string(store.Exhausted), string(store.Canceled))
+		string(record.Taken), string(record.Rejected), string(record.Duplicate), string(record.Exhausted), string(record.Canceled))
 	return cmd
 }
 
 // hasRegistrations says whether a registration is among the jobs that change.
-func hasRegistrations(r store.ActReport) bool {
+func hasRegistrations(r operator.Report) bool {
 	for _, c := range r.Counts {
-		if c.Skip == "" && c.Kind == store.Register {
+		if c.Skip == "" && c.Kind == record.Register {
 			return true
 		}
 	}

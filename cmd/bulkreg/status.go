@@ -6,6 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
@@ -38,7 +42,7 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
-				status, err := st.Status(ctx)
+				status, err := st.Fleet.Status(ctx)
 				if err != nil {
 					return err
 				}
@@ -50,7 +54,7 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 	return cmd
 }
 
-func (a *app) printStatus(out output, st store.Status) error {
+func (a *app) printStatus(out output, st fleet.Status) error {
 	needs := needsOf(st)
 	if out.json() {
 		if err := printJSON(a.stdout, statusOut(st, needs)); err != nil {
@@ -78,7 +82,7 @@ func needed(needs []need) error {
 // statusWidth is how wide a status is at most, as far as names allow.
 const statusWidth = 79
 
-func (a *app) printNeeds(st store.Status, needs []need) error {
+func (a *app) printNeeds(st fleet.Status, needs []need) error {
 	var text strings.Builder
 	if len(needs) == 0 {
 		text.WriteString("Nobody is needed.\n")
@@ -105,7 +109,7 @@ func (a *app) printNeeds(st store.Status, needs []need) error {
 	return nil
 }
 
-func (a *app) printLots(st store.Status) error {
+func (a *app) printLots(st fleet.Status) error {
 	if len(st.Lots) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "\nNothing is in progress.")
 		return err
@@ -120,7 +124,7 @@ func (a *app) printLots(st store.Status) error {
 }
 
 // dueCell is when the first of a lot's waiting jobs may go, or since when it might have.
-func dueCell(l store.LotStatus, at time.Time) string {
+func dueCell(l fleet.LotStatus, at time.Time) string {
 	switch {
 	case l.Due.IsZero():
 		return ""
@@ -132,8 +136,8 @@ func dueCell(l store.LotStatus, at time.Time) string {
 
 // upTo is a number that was not counted further than it is of use.
 func upTo(n int) string {
-	if n > store.StatusMost {
-		return thousands(store.StatusMost/1000) + "k+"
+	if n > fleet.StatusMost {
+		return thousands(fleet.StatusMost/1000) + "k+"
 	}
 	return thousands(n)
 }
@@ -181,25 +185,25 @@ type statusJSON struct {
 }
 
 type lotJSON struct {
-	Kind    store.Kind `json:"kind"`
-	Account string     `json:"account"`
-	Running int        `json:"running"` // jobs; more than 10,000 are 10,001, here and below
-	Queued  int        `json:"queued"`
-	Waiting int        `json:"waiting"` // for a time of their own
-	Held    int        `json:"held"`
-	Workers int        `json:"workers"` // live ones
-	Since   *time.Time `json:"since"`   // when the oldest of its orders that was found came
-	Due     *time.Time `json:"due"`     // when the first of those waiting may go; null: none waits
+	Kind    record.Kind `json:"kind"`
+	Account string      `json:"account"`
+	Running int         `json:"running"` // jobs; more than 10,000 are 10,001, here and below
+	Queued  int         `json:"queued"`
+	Waiting int         `json:"waiting"` // for a time of their own
+	Held    int         `json:"held"`
+	Workers int         `json:"workers"` // live ones
+	Since   *time.Time  `json:"since"`   // when the oldest of its orders that was found came
+	Due     *time.Time  `json:"due"`     // when the first of those waiting may go; null: none waits
 }
 
 type statusHold struct {
-	Account     string           `json:"account"`
-	Reason      store.HoldReason `json:"reason"`
-	Scope       store.Scope      `json:"scope"`
-	Since       time.Time        `json:"since"`
-	NextProbeAt *time.Time       `json:"next_probe_at"`
-	Jobs        int              `json:"jobs"`
-	NeedsPerson bool             `json:"needs_person"`
+	Account     string       `json:"account"`
+	Reason      holds.Reason `json:"reason"`
+	Scope       holds.Scope  `json:"scope"`
+	Since       time.Time    `json:"since"`
+	NextProbeAt *time.Time   `json:"next_probe_at"`
+	Jobs        int          `json:"jobs"`
+	NeedsPerson bool         `json:"needs_person"`
 }
 
 type statusWorker struct {
@@ -209,7 +213,7 @@ type statusWorker struct {
 	Trouble string    `json:"trouble,omitempty"`
 }
 
-func statusOut(st store.Status, needs []need) statusJSON {
+func statusOut(st fleet.Status, needs []need) statusJSON {
 	out := statusJSON{
 		At: st.At.UTC(), NeedsPerson: len(needs) > 0, Needs: []need{}, InProgress: []lotJSON{}, Holds: []statusHold{}, Workers: []statusWorker{},
 	}

@@ -7,19 +7,23 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/uuid"
 )
 
 // reports says that a worker is there for kinds of the account default.
-func (d *desk) reports(name, trouble string, kinds ...store.Kind) {
+func (d *desk) reports(name, trouble string, kinds ...record.Kind) {
 	d.t.Helper()
-	r := store.WorkerReport{Name: name, Trouble: trouble}
+	r := fleet.WorkerReport{Name: name, Trouble: trouble}
 	for _, kind := range kinds {
-		r.Lots = append(r.Lots, store.LotReport{Kind: kind, Account: "default", Slots: 2})
+		r.Lots = append(r.Lots, fleet.LotReport{Kind: kind, Account: "default", Slots: 2})
 	}
-	if _, err := d.st.ReportWorker(d.t.Context(), r); err != nil {
+	if _, err := d.st.Fleet.ReportWorker(d.t.Context(), r); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -62,24 +66,24 @@ func TestStatusOfWork(t *testing.T) {
 	d := newDesk(t)
 	d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "checks")
 	text, got := d.status(exitUnconfirmed)
-	if reasonsOf(got) != "no_worker" || got.Needs[0].Jobs != 2 || got.Needs[0].Kind != store.Whois || got.Needs[0].Since == nil ||
+	if reasonsOf(got) != "no_worker" || got.Needs[0].Jobs != 2 || got.Needs[0].Kind != record.Whois || got.Needs[0].Since == nil ||
 		!strings.Contains(text, "s: 2 jobs of kind whois and account default wait, and no live\n  worker is there") {
 		t.Errorf("without a worker: %s%+v", text, got)
 	}
-	d.reports("vm/1", "", store.Whois)
+	d.reports("vm/1", "", record.Whois)
 	text, got = d.status(exitDone)
 	if got.NeedsPerson || len(got.InProgress) != 1 || got.InProgress[0].Queued != 2 || got.InProgress[0].Workers != 1 || got.InProgress[0].Since == nil ||
 		!strings.Contains(text, "KIND   ACCOUNT  RUNNING  QUEUED  LATER  HELD  WORKERS  FOR") {
 		t.Errorf("with a worker: %s%+v", text, got)
 	}
-	d.reports("vm/1", "Redis takes no writes", store.Whois)
+	d.reports("vm/1", "Redis takes no writes", record.Whois)
 	if _, got = d.status(exitUnconfirmed); reasonsOf(got) != "worker_in_trouble" || got.Needs[0].Worker != "vm/1" {
 		t.Errorf("in trouble: %+v", got)
 	}
 	d.exec(`DELETE FROM workers`)
 	d.exec(`DELETE FROM chunks`)
 	d.exec(`UPDATE jobs SET state = 'retrying', wake_at = now() - interval '5 minutes'`)
-	d.reports("vm/1", "", store.Whois)
+	d.reports("vm/1", "", record.Whois)
 	if text, got = d.status(exitUnconfirmed); reasonsOf(got) != "overdue" || got.InProgress[0].Due == nil || !strings.Contains(text, "5m ago") {
 		t.Errorf("overdue: %s%+v", text, got)
 	}
@@ -88,11 +92,11 @@ func TestStatusOfWork(t *testing.T) {
 func TestStatusOfWhatNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	d := doubtfulDesk(t)
-	d.reports("vm/1", "", store.Register, store.Whois)
+	d.reports("vm/1", "", record.Register, record.Whois)
 	d.must(exitDone, "enqueue", "whois", "b.nl", "--order", "checks", "--source", "shop")
 	d.must(exitDone, "pause", "checks", "--reason", "customer asks")
-	for reason, scope := range map[store.HoldReason]store.Scope{store.HoldPayment: store.ScopeRegister, store.HoldOutage: store.ScopeAll} {
-		_, err := d.st.Hold(t.Context(), store.NewHold{Account: "default", Reason: reason, Scope: scope, Words: "no", Status: 402, ProbeEvery: time.Hour})
+	for reason, scope := range map[holds.Reason]holds.Scope{holds.Payment: holds.ScopeRegister, holds.Outage: holds.ScopeAll} {
+		_, err := d.st.Holds.Hold(t.Context(), holds.NewHold{Account: "default", Reason: reason, Scope: scope, Words: "no", Status: 402, ProbeEvery: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +147,7 @@ func TestDomain(t *testing.T) {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	d.register("one", "münchen.de", "other.nl")
-	d.work(store.Register, fates{"xn--mnchen-3ya.de": isUnconfirmed()})
+	d.work(record.Register, fates{"xn--mnchen-3ya.de": isUnconfirmed()})
 	d.must(exitDone, "confirm", "one", "--registered", "--reason", "on invoice 7", "--yes")
 	d.must(exitDone, "enqueue", "whois", "münchen.de", "--order", "1", "--source", "shop")
 	d.must(exitDone, "enqueue", "whois", "else.nl", "--order", "2", "--source", "shop")
@@ -153,8 +157,8 @@ func TestDomain(t *testing.T) {
 			t.Fatalf("%s: %+v", name, got)
 		}
 		paid, check := got.Jobs[0], got.Jobs[1]
-		if paid.Reference != "one" || len(paid.Calls) != 1 || paid.Calls[0].Op != store.OpRegister || len(paid.Acts) != 1 || paid.Acts[0].By != "ann" ||
-			paid.Outcome != store.Registered || check.Source != "shop" || check.Kind != store.Whois || check.State != store.Queued {
+		if paid.Reference != "one" || len(paid.Calls) != 1 || paid.Calls[0].Op != record.OpRegister || len(paid.Acts) != 1 || paid.Acts[0].By != "ann" ||
+			paid.Outcome != record.Registered || check.Source != "shop" || check.Kind != record.Whois || check.State != record.Queued {
 			t.Errorf("%s: %+v", name, got.Jobs)
 		}
 	}
@@ -230,10 +234,10 @@ func TestRetryNow(t *testing.T) {
 	d := newDesk(t)
 	d.environ = append(d.environ, "USER=ann")
 	d.register("one", "busy.nl", "lost.nl", "left.nl")
-	waits := func(attempt store.AttemptState) func(uuid.UUID) store.PaidTransition {
-		return ends(attempt, func(job uuid.UUID) store.Transition { return store.Retry(job, time.Hour, "no answer") })
+	waits := func(attempt record.AttemptState) func(uuid.UUID) ledger.PaidTransition {
+		return ends(attempt, func(job uuid.UUID) ledger.Transition { return ledger.Retry(job, time.Hour, "no answer") })
 	}
-	d.work(store.Register, fates{"busy.nl": waits(store.AttemptNotSent), "lost.nl": waits(store.AttemptUnknown)})
+	d.work(record.Register, fates{"busy.nl": waits(record.AttemptNotSent), "lost.nl": waits(record.AttemptUnknown)})
 	before := d.job("one", "lost.nl")
 	r := d.says(exitDone, []string{"retry", "one", "--now", "--reason", "it is back", "--yes"},
 		"register, retrying  go at once\n", "stay as they are: they were sent without a definite answer: WHOIS may lag",
@@ -242,11 +246,11 @@ func TestRetryNow(t *testing.T) {
 		t.Errorf("the result: %s", r.stdout)
 	}
 	after, busy := d.job("one", "lost.nl"), d.job("one", "busy.nl")
-	if !after.WakeAt.Equal(before.WakeAt) || busy.WakeAt.After(time.Now().Add(time.Minute)) || busy.State != store.Retrying || busy.Attempts == 0 {
+	if !after.WakeAt.Equal(before.WakeAt) || busy.WakeAt.After(time.Now().Add(time.Minute)) || busy.State != record.Retrying || busy.Attempts == 0 {
 		t.Errorf("they wake at %s and %s", after.WakeAt, busy.WakeAt)
 	}
 	detail := parsed[jobDetailJSON](t, d.must(exitDone, "job", busy.ID.String(), "-o", "json").stdout)
-	if len(detail.Acts) != 1 || detail.Acts[0].By != "ann" || detail.Acts[0].Act != store.ActRetryNow {
+	if len(detail.Acts) != 1 || detail.Acts[0].By != "ann" || detail.Acts[0].Act != operator.RetryNow {
 		t.Errorf("acts %+v", detail.Acts)
 	}
 	d.says(exitUsage, []string{"retry", "one", "--now", "--outcome", "taken", "--yes"}, "--now is about jobs that wait")

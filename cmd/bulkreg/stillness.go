@@ -9,18 +9,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/store"
 )
 
 // stillJSON is one reason for which jobs do not move, as programs read it. Its names are part of the interface.
 type stillJSON struct {
-	Reason store.Still `json:"reason"`
+	Reason fleet.Still `json:"reason"`
 	Words  string      `json:"words"` // for people
 	Since  *time.Time  `json:"since"` // no_worker: when the last one was seen; null: not known
 	Until  *time.Time  `json:"until"` // when something happens by itself; null: not known, or never
 }
 
-func stillOut(reasons []store.StillReason) []stillJSON {
+func stillOut(reasons []fleet.StillReason) []stillJSON {
 	var out []stillJSON
 	for _, r := range reasons {
 		out = append(out, stillJSON{Reason: r.Still, Words: stillWords(r), Since: timeJSON(r.Since), Until: timeJSON(r.Until)})
@@ -30,21 +34,21 @@ func stillOut(reasons []store.StillReason) []stillJSON {
 
 // whyStill says why an order's jobs may not move; nothing for one that is settled. A retry to come says something only where
 // nothing else of the order goes on.
-func whyStill(sum store.Summary, st store.Stillness) []store.StillReason {
+func whyStill(sum record.Summary, st fleet.Stillness) []fleet.StillReason {
 	if sum.Settled() {
 		return nil
 	}
-	return slices.DeleteFunc(st.Reasons(), func(r store.StillReason) bool {
-		return r.Still == store.StillRetry && sum.Counts[store.Queued]+sum.Counts[store.Running] > 0
+	return slices.DeleteFunc(st.Reasons(), func(r fleet.StillReason) bool {
+		return r.Still == fleet.StillRetry && sum.Counts[record.Queued]+sum.Counts[record.Running] > 0
 	})
 }
 
 // stillOf reads why an order may not move.
-func stillOf(ctx context.Context, st *store.Store, sum store.Summary) ([]store.StillReason, error) {
+func stillOf(ctx context.Context, st *store.Store, sum record.Summary) ([]fleet.StillReason, error) {
 	if sum.Settled() {
 		return nil, nil
 	}
-	found, err := st.Stillness(ctx, sum.Order)
+	found, err := st.Fleet.Stillness(ctx, sum.Order)
 	if err != nil {
 		return nil, err
 	}
@@ -55,44 +59,44 @@ func stillOf(ctx context.Context, st *store.Store, sum store.Summary) ([]store.S
 const soonest = 15 * time.Second
 
 // notTooSoon leaves out what can only be said of an order that has been there for a while.
-func notTooSoon(reasons []store.StillReason, age time.Duration) []store.StillReason {
-	return slices.DeleteFunc(reasons, func(r store.StillReason) bool { return r.Still == store.StillNoWorker && age < soonest })
+func notTooSoon(reasons []fleet.StillReason, age time.Duration) []fleet.StillReason {
+	return slices.DeleteFunc(reasons, func(r fleet.StillReason) bool { return r.Still == fleet.StillNoWorker && age < soonest })
 }
 
 // stillWords says a reason in one line.
-func stillWords(r store.StillReason) string {
+func stillWords(r fleet.StillReason) string {
 	switch r.Still {
-	case store.StillPaused:
+	case fleet.StillPaused:
 		return fmt.Sprintf("the order is paused, %s; `bulkreg resume %s` lets it go on",
 			placement{r.Pause.Since, r.Pause.PlacedBy, r.Pause.Words}, orderWord(r.Pause.Order))
-	case store.StillHeld:
+	case fleet.StillHeld:
 		next := "the next probe is due at " + timeCell(r.Hold.NextProbeAt)
 		if r.Hold.Reason.ByPerson() {
 			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
 		}
 		return fmt.Sprintf("account %s has %s hold, %s; %s", r.Hold.Account, withArticle(string(r.Hold.Reason)),
 			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)
-	case store.StillNoWorker:
+	case fleet.StillNoWorker:
 		return noWorkerWords(r)
-	case store.StillQueuePaused:
+	case fleet.StillQueuePaused:
 		return fmt.Sprintf("somebody paused %s %s in Redis, past bulkreg: it has to go on there, too",
 			plural(len(r.Queues), "the queue", "the queues"), strings.Join(r.Queues, ", "))
-	case store.StillTrouble:
+	case fleet.StillTrouble:
 		return fmt.Sprintf("worker %s is in trouble: %s", r.Worker, r.Words)
-	case store.StillSlots:
+	case fleet.StillSlots:
 		text := fmt.Sprintf("all call slots are in use (%s): %s for one", thousands(r.Slots), counted(r.Jobs, "job waits", "jobs wait"))
 		if !r.Since.IsZero() {
 			text += ", since " + timeCell(r.Since)
 		}
 		return text
-	case store.StillRetry:
+	case fleet.StillRetry:
 		return "the next retry is due at " + timeCell(r.Until)
 	default:
 		return string(r.Still)
 	}
 }
 
-func noWorkerWords(r store.StillReason) string {
+func noWorkerWords(r fleet.StillReason) string {
 	text := "no live worker works on it: none that knows its kind and account has reported itself of late"
 	if !r.Since.IsZero() {
 		text = "no live worker works on it: the last one was seen at " + timeCell(r.Since)
@@ -119,7 +123,7 @@ func plural(n int, one, several string) string {
 }
 
 // printStill says why something does not move. It is no part of the result.
-func printStill(stderr io.Writer, what string, reasons []store.StillReason) {
+func printStill(stderr io.Writer, what string, reasons []fleet.StillReason) {
 	for _, r := range reasons {
 		say(stderr, "%s waits: %s\n", what, cell(stillWords(r)))
 	}
@@ -135,7 +139,7 @@ const (
 // stillWatch tells somebody who follows an order why nothing moves, each reason once.
 type stillWatch struct {
 	clock func() time.Time
-	ask   func(context.Context, store.Summary) ([]store.StillReason, error)
+	ask   func(context.Context, record.Summary) ([]fleet.StillReason, error)
 	tell  func(text string)
 
 	seen    string    // how the order stood when it was looked at last
@@ -145,7 +149,7 @@ type stillWatch struct {
 }
 
 // look takes in how the order stands now.
-func (w *stillWatch) look(ctx context.Context, sum store.Summary) {
+func (w *stillWatch) look(ctx context.Context, sum record.Summary) {
 	now := w.clock()
 	if stands := fmt.Sprint(sum.Total, sum.Counts, sum.Outcomes); stands != w.seen || w.since.IsZero() {
 		w.seen, w.since = stands, now
@@ -157,7 +161,7 @@ func (w *stillWatch) look(ctx context.Context, sum store.Summary) {
 	w.askedAt = now
 	reasons, err := w.ask(ctx, sum)
 	switch {
-	case ctx.Err() != nil, errors.Is(err, store.ErrUnavailable): // whoever follows the order says so
+	case ctx.Err() != nil, errors.Is(err, pg.ErrUnavailable): // whoever follows the order says so
 		return
 	case err != nil:
 		w.tellOnce("error", fmt.Sprintf("waits: why cannot be told: %v", err))
@@ -179,11 +183,11 @@ func (w *stillWatch) tellOnce(key, text string) {
 }
 
 // stillKey tells reasons apart. A slot wait and a retry are the same however often they come.
-func stillKey(r store.StillReason) string {
+func stillKey(r fleet.StillReason) string {
 	key := string(r.Still)
 	switch r.Still {
-	case store.StillSlots, store.StillRetry:
-	case store.StillHeld:
+	case fleet.StillSlots, fleet.StillRetry:
+	case fleet.StillHeld:
 		key += string(r.Hold.Reason) + r.Since.String()
 	default:
 		key += r.Since.String() + strings.Join(r.Queues, ",") + r.Worker

@@ -9,9 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/google/go-cmp/cmp"
 )
 
 // reported has a worker report itself.
@@ -39,8 +42,8 @@ func TestOrderAndJobSayWhyNothingMoves(t *testing.T) {
 		out := parsed[struct {
 			WaitsFor []stillJSON `json:"waits_for"`
 		}](t, d.must(exitDone, append(args, "-o", "json")...).stdout)
-		if w := out.WaitsFor; len(w) != 2 || w[0].Reason != store.StillPaused || w[0].Since == nil || w[0].Until != nil ||
-			w[1].Reason != store.StillNoWorker || w[1].Since != nil || !strings.Contains(w[0].Words, "later") {
+		if w := out.WaitsFor; len(w) != 2 || w[0].Reason != fleet.StillPaused || w[0].Since == nil || w[0].Until != nil ||
+			w[1].Reason != fleet.StillNoWorker || w[1].Since != nil || !strings.Contains(w[0].Words, "later") {
 			t.Errorf("%q: %+v", args, w)
 		}
 	}
@@ -78,23 +81,23 @@ func TestWatchSaysWhyNothingMoves(t *testing.T) {
 func TestStillWords(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 25, 1, 2, 3, 0, time.UTC)
-	for want, r := range map[string]store.StillReason{
+	for want, r := range map[string]fleet.StillReason{
 		"account default has a payment hold, since 2026-11-25 01:02:03Z: 402 no funds; the next probe is due at 2026-11-25 02:02:03Z": {
-			Still: store.StillHeld, Hold: store.HoldView{Account: "default", Reason: store.HoldPayment, Since: at, Words: "no funds", Status: 402, NextProbeAt: at.Add(time.Hour)},
+			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.Payment, Since: at, Words: "no funds", Status: 402, NextProbeAt: at.Add(time.Hour)},
 		},
 		"account default has a paused hold, since 2026-11-25 01:02:03Z by ann; a person lifts it: `bulkreg resume default`": {
-			Still: store.StillHeld, Hold: store.HoldView{Account: "default", Reason: store.HoldPaused, Since: at, PlacedBy: "ann"},
+			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.Paused, Since: at, PlacedBy: "ann"},
 		},
 		"account default has an outage hold, since 2026-11-25 01:02:03Z: 500 no luck; the next probe is due at 2026-11-25 02:02:03Z": {
-			Still: store.StillHeld, Hold: store.HoldView{Account: "default", Reason: store.HoldOutage, Since: at, Words: "no luck", Status: 500, NextProbeAt: at.Add(time.Hour)},
+			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.Outage, Since: at, Words: "no luck", Status: 500, NextProbeAt: at.Add(time.Hour)},
 		},
 		"no live worker works on it: the last one was seen at 2026-11-25 01:02:03Z; 1 worker works on other kinds or accounts": {
-			Still: store.StillNoWorker, Since: at, Others: 1,
+			Still: fleet.StillNoWorker, Since: at, Others: 1,
 		},
 		"somebody paused the queues register, register-bulk in Redis, past bulkreg: it has to go on there, too": {
-			Still: store.StillQueuePaused, Queues: []string{"register", "register-bulk"},
+			Still: fleet.StillQueuePaused, Queues: []string{"register", "register-bulk"},
 		},
-		"worker vm/1 is in trouble: Redis is full": {Still: store.StillTrouble, Worker: "vm/1", Words: "Redis is full"},
+		"worker vm/1 is in trouble: Redis is full": {Still: fleet.StillTrouble, Worker: "vm/1", Words: "Redis is full"},
 	} {
 		if got := stillWords(r); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -109,12 +112,12 @@ func TestStillWatch(t *testing.T) {
 	var (
 		told    []string
 		asked   int
-		reasons []store.StillReason
+		reasons []fleet.StillReason
 		failure error
 	)
 	w := stillWatch{
 		clock: func() time.Time { return now },
-		ask: func(context.Context, store.Summary) ([]store.StillReason, error) {
+		ask: func(context.Context, record.Summary) ([]fleet.StillReason, error) {
 			asked++
 			return reasons, failure
 		},
@@ -125,15 +128,15 @@ func TestStillWatch(t *testing.T) {
 		t.Helper()
 		now = now.Add(d)
 		told = nil
-		w.look(t.Context(), store.Summary{Order: store.Order{Total: 3}, Counts: map[store.State]int{store.Succeeded: succeeded, store.Queued: 3 - succeeded}})
+		w.look(t.Context(), record.Summary{Order: record.Order{Total: 3}, Counts: map[record.State]int{record.Succeeded: succeeded, record.Queued: 3 - succeeded}})
 		if diff := cmp.Diff(want, slices.Clone(told)); diff != "" {
 			t.Errorf("after %v (-want +got):\n%s", d, diff)
 		}
 	}
-	trouble := func(words string) store.StillReason {
-		return store.StillReason{Still: store.StillTrouble, Worker: "a", Words: words}
+	trouble := func(words string) fleet.StillReason {
+		return fleet.StillReason{Still: fleet.StillTrouble, Worker: "a", Words: words}
 	}
-	reasons = []store.StillReason{trouble("x"), {Still: store.StillQueuePaused, Queues: []string{"q"}}}
+	reasons = []fleet.StillReason{trouble("x"), {Still: fleet.StillQueuePaused, Queues: []string{"q"}}}
 	after(0)
 	after(stillAfter - 1)
 	after(1, "waits: worker a is in trouble: x", "waits: somebody paused the queue q in Redis, past bulkreg: it has to go on there, too")
@@ -143,9 +146,9 @@ func TestStillWatch(t *testing.T) {
 	}
 	succeeded = 1
 	after(time.Hour) // something has moved
-	reasons = []store.StillReason{{Still: store.StillQueuePaused, Queues: []string{"q", "r"}}}
+	reasons = []fleet.StillReason{{Still: fleet.StillQueuePaused, Queues: []string{"q", "r"}}}
 	after(stillAfter, "waits: somebody paused the queues q, r in Redis, past bulkreg: it has to go on there, too")
-	reasons, failure = nil, fmt.Errorf("ask: %w", store.ErrUnavailable)
+	reasons, failure = nil, fmt.Errorf("ask: %w", pg.ErrUnavailable)
 	after(stillAgain)
 	failure = errors.New("broken")
 	after(stillAgain, "waits: why cannot be told: broken")

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue"
@@ -16,7 +18,7 @@ func (a *app) showSubject(ctx context.Context, st *store.Store, name string, out
 	if err != nil {
 		return usagef("--subject: %w", err)
 	}
-	jobs, err := st.JobsOfDomain(ctx, subject, func(o store.Order) uuid.UUID {
+	jobs, err := st.Orders.JobsOfDomain(ctx, subject, func(o record.Order) uuid.UUID {
 		return queue.JobID(o.Source, o.Reference, queue.Kind(o.Kind), subject)
 	})
 	if err != nil {

@@ -10,10 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
-	"github.com/bulkreg/bulkreg/store"
 )
 
 // typist is a person at a terminal.
@@ -174,7 +175,7 @@ func TestWatchOnTerminal(t *testing.T) {
 			d.must(exitDone, "enqueue", "whois", "a.nl", "b.nl", "--order", "one")
 			p := startOnTerminal(t, append(d.environ, tc.environ...), "watch", "one")
 			p.stderr.await(t, "0/2, 0 calls, queued 2", p.ended)
-			d.work(store.Whois, fates{"a.nl": succeeds(store.Available), "b.nl": succeeds(store.Taken)})
+			d.work(record.Whois, fates{"a.nl": succeeds(record.Available), "b.nl": succeeds(record.Taken)})
 			<-p.ended
 			r := p.result()
 			if r.status != exitDone || !strings.Contains(r.stderr, "2/2, 1 call, available 1, taken 1") {
@@ -202,7 +203,7 @@ func TestWatchFitsTheTerminal(t *testing.T) {
 		d.must(exitDone, "enqueue", "whois", domain, "--order", reference)
 		p := startOnTerminalOf(t, columns, append(d.environ, "TERM=xterm", "NO_COLOR=1"), "watch", reference)
 		p.stderr.await(t, "0/1, 0 calls, queued 1", p.ended)
-		d.work(store.Whois, fates{domain: succeeds(store.Available)})
+		d.work(record.Whois, fates{domain: succeeds(record.Available)})
 		<-p.ended
 		r := p.result()
 		most := int(columns)

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -67,36 +70,36 @@ func (l waitLimits) limited(ctx context.Context) (_ context.Context, end context
 
 // needingPerson are the reasons of which no probe and no time will make an end: holds that somebody has to do something about, and
 // a pause.
-func needingPerson(reasons []store.StillReason) []store.StillReason {
-	return slices.DeleteFunc(reasons, func(r store.StillReason) bool {
-		return r.Still != store.StillPaused && (r.Still != store.StillHeld || !r.Hold.Reason.NeedsPerson())
+func needingPerson(reasons []fleet.StillReason) []fleet.StillReason {
+	return slices.DeleteFunc(reasons, func(r fleet.StillReason) bool {
+		return r.Still != fleet.StillPaused && (r.Still != fleet.StillHeld || !r.Hold.Reason.NeedsPerson())
 	})
 }
 
 // stopped reports whether an order stands still until a person does something. What is being called for may end all the same.
-func stopped(ctx context.Context, st *store.Store, sum store.Summary) (bool, error) {
-	if sum.Counts[store.Queued]+sum.Counts[store.Retrying]+sum.Counts[store.Held] == 0 {
+func stopped(ctx context.Context, st *store.Store, sum record.Summary) (bool, error) {
+	if sum.Counts[record.Queued]+sum.Counts[record.Retrying]+sum.Counts[record.Held] == 0 {
 		return false, nil
 	}
-	found, err := st.Stillness(ctx, sum.Order)
+	found, err := st.Fleet.Stillness(ctx, sum.Order)
 	return err == nil && len(needingPerson(whyStill(sum, found))) > 0, err
 }
 
 // unfinished is an order that was not waited for to its end, as it stood then.
 type unfinished struct {
-	sum   store.Summary
-	still []store.StillReason
+	sum   record.Summary
+	still []fleet.StillReason
 	cause error // errTimePassed or errStopped
 	after time.Duration
 }
 
 // lookOnce is how an order stands when it is not waited for any more. It may have ended at the last moment; err is nil then.
 // Without the database it is as it was seen last.
-func lookOnce(ctx context.Context, st *store.Store, seen store.Summary, cause error, after time.Duration) (store.Summary, error) {
+func lookOnce(ctx context.Context, st *store.Store, seen record.Summary, cause error, after time.Duration) (record.Summary, error) {
 	short, cancel := context.WithTimeout(ctx, lastLookWithin)
 	defer cancel()
 	u := &unfinished{sum: seen, cause: cause, after: after}
-	sum, err := st.Summarize(short, seen.Order)
+	sum, err := st.Orders.Summarize(short, seen.Order)
 	switch {
 	case ctx.Err() != nil:
 		return seen, leftAlone(seen.Order)
@@ -116,7 +119,7 @@ func lookOnce(ctx context.Context, st *store.Store, seen store.Summary, cause er
 }
 
 // printUnfinished prints an order as it stands. What it waits for is in the error, for people.
-func (a *app) printUnfinished(out output, sum store.Summary, still []store.StillReason) error {
+func (a *app) printUnfinished(out output, sum record.Summary, still []fleet.StillReason) error {
 	if out.json() {
 		return a.printOrder(out, sum, still...)
 	}

@@ -5,14 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // placeHold puts a hold on the registrations of the desk's account.
-func (d *desk) placeHold(reason store.HoldReason) {
+func (d *desk) placeHold(reason holds.Reason) {
 	d.t.Helper()
-	laid, err := d.st.Hold(d.t.Context(), store.NewHold{
-		Account: "default", Reason: reason, Scope: store.ScopeRegister, Words: "no funds", Status: 402, ProbeEvery: time.Hour,
+	laid, err := d.st.Holds.Hold(d.t.Context(), holds.NewHold{
+		Account: "default", Reason: reason, Scope: holds.ScopeRegister, Words: "no funds", Status: 402, ProbeEvery: time.Hour,
 	})
 	if err != nil || !laid {
 		d.t.Fatal(laid, err)
@@ -41,7 +43,7 @@ func TestWaitingEndsInTime(t *testing.T) {
 		}
 	}
 	r := d.must(exitNotFinished, "watch", "one", "--timeout", "1ns", "-o", "json")
-	if out := parsed[orderJSON](t, r.stdout); out.Done || out.Counts[store.Queued] != 1 {
+	if out := parsed[orderJSON](t, r.stdout); out.Done || out.Counts[record.Queued] != 1 {
 		t.Errorf("%+v", out)
 	}
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
@@ -52,7 +54,7 @@ func TestWaitingEndsInTime(t *testing.T) {
 	if r := d.must(exitNotFinished, "watch", "one", "--timeout", "1ms"); !strings.Contains(r.stderr, "; it waits: no live worker works on it") {
 		t.Errorf("it does not say why: %s", r.stderr)
 	}
-	d.work(store.Whois, fates{"a.nl": succeeds(store.Available)})
+	d.work(record.Whois, fates{"a.nl": succeeds(record.Available)})
 	d.must(exitDone, "watch", "one", "--timeout", "1ns") // it has ended already
 	d.must(exitDone, "watch", "one", "--timeout", "1h", "--fail-on-hold")
 }
@@ -64,10 +66,10 @@ func TestWaitingEndsAtAHold(t *testing.T) {
 	d.must(exitDone, "enqueue", "register", list, "--order", "one", "--holder", "H", "--yes")
 	w := startCommand(t, d.environ, "watch", "one", "--fail-on-hold", "-o", "json")
 	w.stderr.await(t, "0/1", w.ended)
-	d.placeHold(store.HoldPayment)
+	d.placeHold(holds.Payment)
 	<-w.ended
 	r := w.result()
-	if out := parsed[orderJSON](t, r.stdout); r.status != exitNotFinished || len(out.WaitsFor) != 1 || out.WaitsFor[0].Reason != store.StillHeld {
+	if out := parsed[orderJSON](t, r.stdout); r.status != exitNotFinished || len(out.WaitsFor) != 1 || out.WaitsFor[0].Reason != fleet.StillHeld {
 		t.Errorf("status %d, %+v", r.status, out)
 	}
 	r = d.must(exitNotFinished, "enqueue", "register", list, "--order", "one", "--holder", "H", "--yes", "--wait", "--fail-on-hold")
@@ -83,7 +85,7 @@ func TestWaitingEndsAtAHold(t *testing.T) {
 		t.Errorf("a pause: %s", r.stderr)
 	}
 	d.must(exitDone, "resume", "cli/one", "--yes")
-	d.placeHold(store.HoldOutage) // goes by itself
+	d.placeHold(holds.Outage) // goes by itself
 	if r := d.must(exitNotFinished, "watch", "one", "--fail-on-hold", "--timeout", "300ms"); !strings.Contains(r.stderr, "has not ended within 300ms") {
 		t.Errorf("an outage: %s", r.stderr)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/store"
@@ -33,7 +35,7 @@ a hold or a pause; an outage, which ends by itself, is waited for. The order is 
 			if err := limits.check(true); err != nil {
 				return err
 			}
-			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o store.Order) error {
+			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
 				return a.waitFor(ctx, st, o, limits, out)
 			})
 		},
@@ -45,7 +47,7 @@ a hold or a pause; an outage, which ends by itself, is waited for. The order is 
 }
 
 // waitFor follows an order to its end, prints it, and fails with the exit status that tells how it went.
-func (a *app) waitFor(ctx context.Context, st *store.Store, o store.Order, limits waitLimits, out output) error {
+func (a *app) waitFor(ctx context.Context, st *store.Store, o record.Order, limits waitLimits, out output) error {
 	sum, err := a.followWithin(ctx, st, o, limits)
 	var early *unfinished
 	switch {

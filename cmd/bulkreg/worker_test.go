@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -17,7 +19,7 @@ import (
 )
 
 // submitOrder takes an order in.
-func submitOrder(t *testing.T, st *store.Store, kind queue.Kind, reference string, domains ...string) store.Order {
+func submitOrder(t *testing.T, st *store.Store, kind queue.Kind, reference string, domains ...string) record.Order {
 	t.Helper()
 	reader, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
@@ -27,7 +29,7 @@ func submitOrder(t *testing.T, st *store.Store, kind queue.Kind, reference strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := intake.New(st, intake.Chunks{Whois: 100, Register: 50})
+	in, err := intake.New(st.Orders, intake.Chunks{Whois: 100, Register: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +68,9 @@ func TestWorkerCarriesOrdersOut(t *testing.T) {
 	registrations := submitOrder(t, st, queue.Register, "registrations", "a.nl", "b.nl", "taken-a.nl")
 
 	worker := startCommand(t, environ, "worker")
-	for order, want := range map[store.Order]map[store.Outcome]int{
-		checks:        {store.Available: 1, store.Taken: 1},
-		registrations: {store.Registered: 2, store.Taken: 1},
+	for order, want := range map[record.Order]map[record.Outcome]int{
+		checks:        {record.Available: 1, record.Taken: 1},
+		registrations: {record.Registered: 2, record.Taken: 1},
 	} {
 		sum := settled(t, st, order)
 		for outcome, n := range want {
@@ -102,18 +104,18 @@ func TestWorkerOfOneKind(t *testing.T) {
 	checks := submitOrder(t, st, queue.Whois, "checks", "a.nl")
 	startCommand(t, environ, "worker", "--kinds", "whois")
 	settled(t, st, checks)
-	sum, err := st.Summarize(t.Context(), registrations)
-	if err != nil || sum.Counts[store.Queued] != 1 || sum.Calls != 0 {
+	sum, err := st.Orders.Summarize(t.Context(), registrations)
+	if err != nil || sum.Counts[record.Queued] != 1 || sum.Calls != 0 {
 		t.Errorf("the registration: %v, %d calls, %v", sum.Counts, sum.Calls, err)
 	}
 }
 
 // settled waits until nothing more happens to an order by itself.
-func settled(t *testing.T, st *store.Store, o store.Order) store.Summary {
+func settled(t *testing.T, st *store.Store, o record.Order) record.Summary {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), demoTime)
 	defer cancel()
-	sum, err := followOrder(ctx, st, o, func(store.Summary) {}, io.Discard)
+	sum, err := followOrder(ctx, st.Orders, o, func(record.Summary) {}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/holders"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
@@ -46,13 +47,13 @@ func TestSpoolKeepsEachHoldersDetailsOnce(t *testing.T) {
 	s := spooled(t, holderLines(30, func(i int) string { return fmt.Sprint("Bakker ", i%3) }))
 	order := Order{Source: "test", Reference: "r", Kind: queue.Register, Account: "default"}
 	for range 2 { // it can be read again
-		brought, jobs := map[store.HolderDigest]holder.Details{}, 0
+		brought, jobs := map[holders.Digest]holder.Details{}, 0
 		for j, err := range s.jobs(order, seal.Keys{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			jobs++
-			if j.HolderID != "" || j.Holder == (store.HolderDigest{}) {
+			if j.HolderID != "" || j.Holder == (holders.Digest{}) {
 				t.Errorf("%s has the id %q and the digest %x", j.Domain, j.HolderID, j.Holder)
 			}
 			if j.HolderDetails == nil {

@@ -12,19 +12,21 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
 // Store is what intake asks of the database.
 type Store interface {
-	Submit(ctx context.Context, order store.NewOrder, jobs iter.Seq2[store.NewJob, error]) (store.Submitted, error)
-	Lookup(ctx context.Context, order store.NewOrder) (store.Order, bool, error)
-	Claimants(ctx context.Context, domains []string) ([]store.Claimant, error)
+	Submit(ctx context.Context, order orders.NewOrder, jobs iter.Seq2[orders.NewJob, error]) (orders.Submitted, error)
+	Lookup(ctx context.Context, order orders.NewOrder) (record.Order, bool, error)
+	Claimants(ctx context.Context, domains []string) ([]orders.Claimant, error)
 }
 
-var _ Store = (*store.Store)(nil)
+var _ Store = (*orders.Orders)(nil)
 
 // Order is what a producer asks for at once, but for its jobs.
 type Order struct {
@@ -104,42 +106,42 @@ func (in *Intake) SealingWith(keys seal.Keys) *Intake {
 var ErrEmpty = errors.New("the order is empty: there is nothing in it")
 
 // Find finds the order that this one would repeat, if it was taken in before. It fails as Submit would.
-func (in *Intake) Find(ctx context.Context, o Order, s *Spool) (existing store.Order, found bool, err error) {
+func (in *Intake) Find(ctx context.Context, o Order, s *Spool) (existing record.Order, found bool, err error) {
 	n, err := in.newOrder(o, s)
 	if err != nil {
-		return store.Order{}, false, err
+		return record.Order{}, false, err
 	}
 	return in.store.Lookup(ctx, n)
 }
 
 // Submit takes in the order whose jobs were spooled. The same order again changes nothing, and the answer says so. An
 // order of that reference with other content fails with a *store.ReferenceConflictError.
-func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (store.Submitted, error) {
+func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (orders.Submitted, error) {
 	n, err := in.newOrder(o, s)
 	if err != nil {
-		return store.Submitted{}, err
+		return orders.Submitted{}, err
 	}
 	return in.store.Submit(ctx, n, s.jobs(o, in.keys))
 }
 
-func (in *Intake) newOrder(o Order, s *Spool) (store.NewOrder, error) {
+func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {
 	if err := o.Check(); err != nil {
-		return store.NewOrder{}, err
+		return orders.NewOrder{}, err
 	}
 	switch {
 	case s.Len() == 0:
-		return store.NewOrder{}, ErrEmpty
+		return orders.NewOrder{}, ErrEmpty
 	case o.Kind.OfPeople() && in.keys.Empty():
-		return store.NewOrder{}, seal.ErrNoKey
+		return orders.NewOrder{}, seal.ErrNoKey
 	case in.chunks.of(o.Kind) == 0:
-		return store.NewOrder{}, fmt.Errorf("take order in: there is no size of chunks for %s", o.Kind)
+		return orders.NewOrder{}, fmt.Errorf("take order in: there is no size of chunks for %s", o.Kind)
 	}
-	n := store.NewOrder{
-		Source: o.Source, Reference: o.Reference, Kind: store.Kind(o.Kind), Lane: store.Plain,
+	n := orders.NewOrder{
+		Source: o.Source, Reference: o.Reference, Kind: record.Kind(o.Kind), Lane: record.Plain,
 		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind),
 	}
 	if s.Len() > n.ChunkSize {
-		n.Lane = store.Bulk // it fills calls by itself, and must not stand before those that do not
+		n.Lane = record.Bulk // it fills calls by itself, and must not stand before those that do not
 	}
 	return n, nil
 }
@@ -151,7 +153,7 @@ type Plan struct {
 	Registered int // registered by an earlier order already
 	Live       int // in progress in another order
 	// Claimed holds the first of the domains that are not new, at most maxClaimed.
-	Claimed []store.Claimant
+	Claimed []orders.Claimant
 }
 
 const (

@@ -8,6 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/ledger"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bulkreg/bulkreg/migrations"
@@ -37,7 +43,7 @@ func setup(t *testing.T, chunks intake.Chunks) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	in, err := intake.New(s, chunks)
+	in, err := intake.New(s.Orders, chunks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +65,7 @@ func names(label string, n int) string {
 
 func whois() input.Options { return input.Options{Kind: "whois"} }
 
-func (b *bench) submit(o intake.Order, s *intake.Spool) store.Submitted {
+func (b *bench) submit(o intake.Order, s *intake.Spool) orders.Submitted {
 	b.t.Helper()
 	res, err := b.Submit(b.t.Context(), o, s)
 	if err != nil {
@@ -68,10 +74,10 @@ func (b *bench) submit(o intake.Order, s *intake.Spool) store.Submitted {
 	return res
 }
 
-func (b *bench) jobs(o store.Order) []store.Job {
+func (b *bench) jobs(o record.Order) []record.Job {
 	b.t.Helper()
-	var jobs []store.Job
-	for j, err := range b.store.Jobs(b.t.Context(), o.ID, store.JobFilter{}) {
+	var jobs []record.Job
+	for j, err := range b.store.Orders.Jobs(b.t.Context(), o.ID, orders.JobFilter{}) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -99,15 +105,15 @@ func TestLanes(t *testing.T) {
 	for _, c := range []struct {
 		kind   queue.Kind
 		jobs   int
-		lane   store.Lane
+		lane   record.Lane
 		chunks []int
 	}{
-		{queue.Whois, 1, store.Plain, []int{1}},
-		{queue.Whois, 10, store.Plain, []int{10}},
-		{queue.Whois, 11, store.Bulk, []int{10, 1}},
-		{queue.Register, 4, store.Plain, []int{4}},
-		{queue.Register, 5, store.Bulk, []int{4, 1}},
-		{queue.Register, 9, store.Bulk, []int{4, 4, 1}},
+		{queue.Whois, 1, record.Plain, []int{1}},
+		{queue.Whois, 10, record.Plain, []int{10}},
+		{queue.Whois, 11, record.Bulk, []int{10, 1}},
+		{queue.Register, 4, record.Plain, []int{4}},
+		{queue.Register, 5, record.Bulk, []int{4, 1}},
+		{queue.Register, 9, record.Bulk, []int{4, 4, 1}},
 	} {
 		name := fmt.Sprintf("%s-%d", c.kind, c.jobs)
 		options := register()
@@ -116,7 +122,7 @@ func TestLanes(t *testing.T) {
 		if !res.Created || res.Order.Lane != c.lane || res.Order.Total != c.jobs {
 			t.Errorf("%s: submitted %+v, want the %s lane", name, res, c.lane)
 		}
-		deliveries, err := b.store.TakeFresh(t.Context(), store.Lot{Kind: store.Kind(c.kind), Lane: c.lane, Account: "default"}, 10, time.Hour)
+		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Kind(c.kind), Lane: c.lane, Account: "default"}, 10, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,15 +142,15 @@ func TestJobsAreAsInTheFile(t *testing.T) {
 	text := "domain,holder_id,period,nameservers,allow_status\nA.nl,H-7,24,ns1.test ns2.test,Premium;reserved\nmünchen.de,,,,\n"
 	order := newOrder(queue.Register, "r")
 	res := b.submit(order, spool(t, text, register()))
-	var got []store.NewJob
+	var got []orders.NewJob
 	for _, j := range b.jobs(res.Order) {
-		got = append(got, store.NewJob{
+		got = append(got, orders.NewJob{
 			ID: j.ID, Domain: j.Domain, DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
 			AllowStatus: j.AllowStatus,
 		})
 	}
 	id := func(domain string) [16]byte { return queue.JobID("cli", "r", queue.Register, domain) }
-	want := []store.NewJob{
+	want := []orders.NewJob{
 		{ID: id("a.nl"), Domain: "a.nl", HolderID: "H-7", PeriodMonths: 24, Nameservers: []string{"ns1.test", "ns2.test"},
 			AllowStatus: []string{"premium", "reserved"}},
 		{ID: id("xn--mnchen-3ya.de"), Domain: "xn--mnchen-3ya.de", DomainUnicode: "münchen.de", HolderID: "H-1", PeriodMonths: 12},
@@ -174,7 +180,7 @@ func TestSubmitAndFindTheSameAgain(t *testing.T) {
 	_, found, err := b.Find(t.Context(), order, other)
 	_, submitErr := b.Submit(t.Context(), order, other)
 	for _, err := range []error{err, submitErr} {
-		var conflict *store.ReferenceConflictError
+		var conflict *record.ReferenceConflictError
 		if !errors.As(err, &conflict) || !cmp.Equal(conflict.Existing, first.Order) || !found {
 			t.Errorf("other content: %v", err)
 		}
@@ -215,7 +221,7 @@ func TestOrdersAreChecked(t *testing.T) {
 	if res := b.submit(longest, s); !res.Created {
 		t.Errorf("submitted %+v", res)
 	}
-	if orders, err := b.store.ListOrders(t.Context(), "", 10); err != nil || len(orders) != 1 {
+	if orders, err := b.store.Orders.List(t.Context(), "", 10); err != nil || len(orders) != 1 {
 		t.Errorf("%d orders, %v; want the good one alone", len(orders), err)
 	}
 }
@@ -242,7 +248,7 @@ func TestBrokenSpoolIsNotSubmitted(t *testing.T) {
 			t.Errorf("domain %q", d)
 		}
 	}
-	if _, err := b.store.FindOrder(t.Context(), "cli", "r"); !errors.Is(err, store.ErrNotFound) {
+	if _, err := b.store.Orders.Find(t.Context(), "cli", "r"); !errors.Is(err, pg.ErrNotFound) {
 		t.Errorf("error is %v", err)
 	}
 }
@@ -251,20 +257,20 @@ func TestBrokenSpoolIsNotSubmitted(t *testing.T) {
 func (b *bench) register(n int) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	deliveries, err := b.store.TakeFresh(ctx, store.Lot{Kind: store.Register, Lane: store.Plain, Account: "default"}, 1, time.Hour)
+	deliveries, err := b.store.Delivery.TakeFresh(ctx, delivery.Lot{Kind: record.Register, Lane: record.Plain, Account: "default"}, 1, time.Hour)
 	if err != nil || len(deliveries) != 1 {
 		b.t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}
-	c := store.Claim{ID: queue.JobID("", "", "", "claim"), Kind: store.Register, Account: "default", Worker: "w", Lease: time.Hour}
-	claimed, err := b.store.Claim(ctx, c, deliveries[0].Jobs[:n])
+	c := ledger.Claim{ID: queue.JobID("", "", "", "claim"), Kind: record.Register, Account: "default", Worker: "w", Lease: time.Hour}
+	claimed, err := b.store.Ledger.Claim(ctx, c, deliveries[0].Jobs[:n])
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var transitions []store.Transition
+	var transitions []ledger.Transition
 	for _, j := range claimed {
-		transitions = append(transitions, store.Succeed(j.ID, store.Registered))
+		transitions = append(transitions, ledger.Succeed(j.ID, record.Registered))
 	}
-	if settled, err := b.store.Settle(ctx, c.ID, store.CallResult{}, transitions); err != nil || settled != n {
+	if settled, err := b.store.Ledger.Settle(ctx, c.ID, ledger.CallResult{}, transitions); err != nil || settled != n {
 		b.t.Fatalf("settled %d, %v", settled, err)
 	}
 }

@@ -3,9 +3,10 @@ package intake
 import (
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/job"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
@@ -23,9 +24,9 @@ type person struct {
 func (person) Format(f fmt.State, _ rune) { fmt.Fprint(f, "(a person)") }
 
 // tokenJob makes the job of a person: known by the subject, with the person sealed. Its error is seal.ErrNoKey.
-func tokenJob(o Order, p person, keys seal.Keys) (store.NewJob, error) {
+func tokenJob(o Order, p person, keys seal.Keys) (orders.NewJob, error) {
 	subject := job.Job{Person: job.Person(p)}.Subject(queue.Token)
-	n := store.NewJob{ID: queue.JobID(o.Source, o.Reference, o.Kind, subject), Domain: subject, PrivacyConsent: p.PrivacyConsent}
+	n := orders.NewJob{ID: queue.JobID(o.Source, o.Reference, o.Kind, subject), Domain: subject, PrivacyConsent: p.PrivacyConsent}
 	var err error
 	n.Person, err = keys.SealPerson(seal.Person(p), seal.Job{Source: o.Source, Reference: o.Reference, ID: n.ID})
 	return n, err

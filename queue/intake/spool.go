@@ -11,10 +11,11 @@ import (
 	"math/bits"
 	"os"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
@@ -228,11 +229,11 @@ func (s *Spool) entries() iter.Seq2[entry, error] {
 	}
 }
 
-func (s *Spool) jobs(o Order, keys seal.Keys) iter.Seq2[store.NewJob, error] {
-	return func(yield func(store.NewJob, error) bool) {
+func (s *Spool) jobs(o Order, keys seal.Keys) iter.Seq2[orders.NewJob, error] {
+	return func(yield func(orders.NewJob, error) bool) {
 		for e, err := range s.entries() {
 			if err != nil {
-				yield(store.NewJob{}, err)
+				yield(orders.NewJob{}, err)
 				return
 			}
 			if e.Person != nil {
@@ -242,7 +243,7 @@ func (s *Spool) jobs(o Order, keys seal.Keys) iter.Seq2[store.NewJob, error] {
 				}
 				continue
 			}
-			job := store.NewJob{
+			job := orders.NewJob{
 				ID:     queue.JobID(o.Source, o.Reference, o.Kind, e.Domain),
 				Domain: e.Domain, DomainUnicode: e.Unicode,
 				HolderID: e.HolderID, PeriodMonths: e.PeriodMonths, Nameservers: e.Nameservers, AllowStatus: e.AllowStatus,

@@ -1,11 +1,13 @@
 package torture
 
-import "github.com/bulkreg/bulkreg/store"
+import (
+	"github.com/bulkreg/bulkreg/store/audit"
+)
 
 // audit checks the invariants that our database shows alone. Nobody works on it any more.
 func (w *world) audit() {
 	w.t.Helper()
-	report, err := w.store.Audit(w.t.Context(), store.AuditOptions{})
+	report, err := w.store.Audit.Run(w.t.Context(), audit.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/torture/proxy"
@@ -51,7 +53,7 @@ func failOver(w *world, prepare func() successor) {
 	}
 	s.promote()
 	w.now(s.server)
-	w.held(store.HoldRestored)
+	w.held(holds.Restored)
 	w.prove("Postgres has forgotten paid calls")
 	forgotten, err := w.sql(`SELECT count(*) FROM jobs WHERE outcome = 'registered'`)
 	if err != nil {

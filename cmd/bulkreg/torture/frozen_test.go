@@ -6,8 +6,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -111,7 +112,7 @@ func freezeRelease(w *world) {
 func freezeProbe(w *world) {
 	first := w.worker()
 	w.register("order", names("a", 2*batchSize)...)
-	w.held(store.HoldPayment)
+	w.held(holds.Payment)
 	w.toDatabase.Freeze("UPDATE holds SET probe_id")
 	w.freezes("a transaction frozen at the probe")
 	w.powerless(first)

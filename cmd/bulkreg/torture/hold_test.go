@@ -3,7 +3,8 @@ package torture
 import (
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/holds"
+
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 	"github.com/bulkreg/bulkreg/worker/sandbox/judge"
 )
@@ -29,11 +30,11 @@ func holdFaults() []scenario {
 }
 
 // held waits until the account is on hold, and returns since when.
-func (w *world) held(reason store.HoldReason) time.Time {
+func (w *world) held(reason holds.Reason) time.Time {
 	w.t.Helper()
 	var since time.Time
 	w.await("the account is on hold", func() (bool, error) {
-		holds, err := w.store.Holds(w.t.Context())
+		holds, err := w.store.Holds.List(w.t.Context())
 		for _, h := range holds {
 			if h.Reason == reason {
 				since = h.Since
@@ -47,7 +48,7 @@ func (w *world) held(reason store.HoldReason) time.Time {
 // watchHold checks, after the hold has stood for d, that the upstream was left alone but for the probes (I11).
 func (w *world) watchHold(d time.Duration) {
 	w.t.Helper()
-	from := w.held(store.HoldPayment).Add(upstreamTimeout) // by then, nothing is in flight any more
+	from := w.held(holds.Payment).Add(upstreamTimeout) // by then, nothing is in flight any more
 	w.await("the hold has stood for a while", func() (bool, error) { return time.Since(from) > d, nil })
 	ledger, err := w.remote.Ledger(w.t.Context())
 	if err != nil {
@@ -68,7 +69,7 @@ func (w *world) fund(n int) {
 func holdThroughRestart(w *world) {
 	first := w.worker()
 	w.register("order", names("a", 4*batchSize)...)
-	w.held(store.HoldPayment)
+	w.held(holds.Payment)
 	w.stop(first)
 	if err := w.redis.FlushAll(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -83,7 +84,7 @@ func holdThroughRestart(w *world) {
 func probeTimesOut(w *world) {
 	w.worker()
 	w.register("order", names("a", 2*batchSize)...)
-	w.held(store.HoldPayment)
+	w.held(holds.Payment)
 	fired := w.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindBlackHole})
 	w.hit(fired)
 	w.proveCount("probe that times out", fired())
@@ -94,7 +95,7 @@ func probeTimesOut(w *world) {
 func fundsForOne(w *world) {
 	w.worker()
 	w.register("order", names("a", 3*batchSize)...)
-	w.held(store.HoldPayment)
+	w.held(holds.Payment)
 	w.fund(1)
 	w.await("the one registration is paid for", func() (bool, error) {
 		ledger, err := w.remote.Ledger(w.t.Context())
@@ -109,7 +110,7 @@ func crashAtProbe(w *world) {
 	// The first intent is that of the call that finds no money, the second that of the first probe.
 	crasher := w.workerOf("register", "REGISTER_CONCURRENCY=1", "CRASH_AT=intended:2")
 	w.register("order", names("a", batchSize)...)
-	w.held(store.HoldPayment)
+	w.held(holds.Payment)
 	w.crashed(crasher, "worker killed at a probe's intent")
 	w.worker()
 	w.watchHold(2 * time.Second)
@@ -130,7 +131,7 @@ func credentialsRefused(w *world) {
 	fired := w.inject(sandbox.Fault{Op: sandbox.OpAuthenticate, Kind: sandbox.KindStatus, Status: 401, Count: 4})
 	w.worker()
 	w.register("order", names("a", 2*batchSize)...)
-	w.held(store.HoldAuth)
+	w.held(holds.Auth)
 	w.settled()
 	w.proveCount("credentials refused", fired())
 }

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -59,7 +62,7 @@ func holderRows() []row {
 		{answer: "search: truncated", fault: broken(sandbox.KindTruncate), want: well, holder: had()},
 		{answer: "search: half of the JSON", fault: broken(sandbox.KindHalfJSON), want: well, holder: had()},
 		{answer: "search: 500 as often as there are attempts", fault: saying(quoted, times(rowAttempts, status(500))), want: well,
-			hold: store.HoldOutage, holder: made()},
+			hold: holds.Outage, holder: made()},
 
 		{answer: "creation: 400", fault: onCreate(saying(quoted, status(400))), want: all("rejected"), holder: refused(refusal + hidden)},
 		{answer: "creation: 404", fault: onCreate(saying(quoted, status(404))), want: all("rejected"), holder: refused(refusal + hidden)},
@@ -94,10 +97,10 @@ func passingAnswers() []row {
 		{answer: "503 with Retry-After", fault: waiting(status(503))},
 		{answer: "429", fault: waiting(status(429))},
 		{answer: "401 once", fault: status(401)},
-		{answer: "401 again", fault: times(2, status(401)), hold: store.HoldAuth},
-		{answer: "402", fault: status(402), hold: store.HoldPayment},
-		{answer: "405", fault: status(405), hold: store.HoldContract},
-		{answer: "404 on the operation", fault: bare(404), hold: store.HoldContract},
+		{answer: "401 again", fault: times(2, status(401)), hold: holds.Auth},
+		{answer: "402", fault: status(402), hold: holds.Payment},
+		{answer: "405", fault: status(405), hold: holds.Contract},
+		{answer: "404 on the operation", fault: bare(404), hold: holds.Contract},
 		{answer: "a web page", fault: broken(sandbox.KindHTML)},
 		{answer: "line cut", fault: broken(sandbox.KindCut)},
 		{answer: "no answer in time", fault: broken(sandbox.KindBlackHole)},
@@ -128,7 +131,7 @@ func (h holderRow) prepare(w *world, person registrar.Holder) {
 }
 
 // order orders registrations whose lines carry the holder's details.
-func (holderRow) order(w *world, reference string, person registrar.Holder, domains []string) store.Order {
+func (holderRow) order(w *world, reference string, person registrar.Holder, domains []string) record.Order {
 	w.t.Helper()
 	order, err := w.submitDetails(w.t.Context(), reference, person, domains)
 	if err != nil {
@@ -138,7 +141,7 @@ func (holderRow) order(w *world, reference string, person registrar.Holder, doma
 	return order
 }
 
-func (w *world) submitDetails(ctx context.Context, reference string, p registrar.Holder, domains []string) (store.Order, error) {
+func (w *world) submitDetails(ctx context.Context, reference string, p registrar.Holder, domains []string) (record.Order, error) {
 	text := "domain,firstname,lastname,email,phone,street,housenumber,postalcode,city,country\n"
 	for _, d := range domains {
 		text += strings.Join([]string{
@@ -147,7 +150,7 @@ func (w *world) submitDetails(ctx context.Context, reference string, p registrar
 	}
 	reader, err := input.NewReader(strings.NewReader(text), input.Options{Kind: string(queue.Register)})
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	return w.take(ctx, "default", queue.Register, reference, reader)
 }
@@ -168,7 +171,7 @@ func (w *world) createHolder(h registrar.Holder) {
 }
 
 // check compares the row with the upstream's ledger, and looks for the holder's details where they do not belong.
-func (h holderRow) check(w *world, order store.Order, person registrar.Holder, fail func(string, ...any)) {
+func (h holderRow) check(w *world, order record.Order, person registrar.Holder, fail func(string, ...any)) {
 	w.t.Helper()
 	ledger, err := w.remote.Ledger(w.t.Context())
 	if err != nil {
@@ -184,7 +187,7 @@ func (h holderRow) check(w *world, order store.Order, person registrar.Holder, f
 		fail("the upstream made %d holders, want %d", len(ids), h.want)
 		return
 	}
-	for j, err := range w.store.Jobs(w.t.Context(), order.ID, store.JobFilter{}) {
+	for j, err := range w.store.Orders.Jobs(w.t.Context(), order.ID, orders.JobFilter{}) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -200,7 +203,7 @@ func (h holderRow) check(w *world, order store.Order, person registrar.Holder, f
 }
 
 // keptPrivate looks for details of the holder in what is stored of jobs, calls and refusals.
-func (holderRow) keptPrivate(w *world, order store.Order, p registrar.Holder, fail func(string, ...any)) {
+func (holderRow) keptPrivate(w *world, order record.Order, p registrar.Holder, fail func(string, ...any)) {
 	w.t.Helper()
 	for _, detail := range []string{p.FirstName, p.LastName, p.Email, p.Phone, p.Street, p.PostalCode, p.City} {
 		n, err := w.sql(`

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/hibiken/asynq"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -50,7 +51,7 @@ func hostileProducer(w *world) {
 
 // victim is somebody else's order.
 type victim struct {
-	order   store.Order
+	order   record.Order
 	kind    queue.Kind
 	domains []string
 }

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -25,18 +26,18 @@ func names(label string, n int) []string {
 }
 
 // register orders registrations, in chunks as large as a call.
-func (w *world) register(reference string, domains ...string) store.Order {
+func (w *world) register(reference string, domains ...string) record.Order {
 	w.t.Helper()
 	return w.order(queue.Register, reference, domains...)
 }
 
-func (w *world) order(kind queue.Kind, reference string, domains ...string) store.Order {
+func (w *world) order(kind queue.Kind, reference string, domains ...string) record.Order {
 	w.t.Helper()
 	return w.orderOf("default", kind, reference, domains...)
 }
 
 // orderOf is order for an account.
-func (w *world) orderOf(account string, kind queue.Kind, reference string, domains ...string) store.Order {
+func (w *world) orderOf(account string, kind queue.Kind, reference string, domains ...string) record.Order {
 	w.t.Helper()
 	order, err := w.submit(w.t.Context(), account, kind, reference, domains)
 	if err != nil {
@@ -47,28 +48,28 @@ func (w *world) orderOf(account string, kind queue.Kind, reference string, domai
 }
 
 // submit takes an order in. It is the same code that every producer uses.
-func (w *world) submit(ctx context.Context, account string, kind queue.Kind, reference string, domains []string) (store.Order, error) {
+func (w *world) submit(ctx context.Context, account string, kind queue.Kind, reference string, domains []string) (record.Order, error) {
 	reader, err := input.FromArgs(domains, input.Options{Kind: string(kind), DefaultHolderID: sandbox.DefaultHolder})
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	return w.take(ctx, account, kind, reference, reader)
 }
 
 // take takes in what was read.
-func (w *world) take(ctx context.Context, account string, kind queue.Kind, reference string, reader *input.Reader) (_ store.Order, err error) {
+func (w *world) take(ctx context.Context, account string, kind queue.Kind, reference string, reader *input.Reader) (_ record.Order, err error) {
 	spool, err := intake.ReadSpool(reader, func(bad *input.RejectError) error { return bad })
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	defer func() {
 		if cerr := spool.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	in, err := intake.New(w.store, intake.Chunks{Whois: 20, Register: batchSize})
+	in, err := intake.New(w.store.Orders, intake.Chunks{Whois: 20, Register: batchSize})
 	if err != nil {
-		return store.Order{}, err
+		return record.Order{}, err
 	}
 	res, err := in.Submit(ctx, intake.Order{Source: "torture", Reference: reference, Kind: kind, Account: account}, spool)
 	return res.Order, err
@@ -80,7 +81,7 @@ func (w *world) settled() {
 	w.await("every order is settled", func() (bool, error) {
 		for _, o := range w.orders {
 			asking, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
-			sum, err := w.store.Summarize(asking, o)
+			sum, err := w.store.Orders.Summarize(asking, o)
 			cancel()
 			if err != nil || !sum.Settled() {
 				return false, err

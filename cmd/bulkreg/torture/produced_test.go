@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -82,12 +83,12 @@ func (w *world) adopted(reference string) {
 			}
 		}
 	}
-	var order store.Order
+	var order record.Order
 	w.await(fmt.Sprintf("order %s has its %d jobs", reference, len(want)), func() (bool, error) {
 		asking, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
 		defer cancel()
 		var err error
-		order, err = w.store.FindOrder(asking, producerSource, reference)
+		order, err = w.store.Orders.Find(asking, producerSource, reference)
 		return order.Total == len(want), err
 	})
 	w.orders = append(w.orders, order)

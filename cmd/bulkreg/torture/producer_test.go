@@ -41,7 +41,7 @@ func (w *world) enqueueAgain(domains []string) {
 	if again.Err() != nil {
 		w.t.Fatalf("the order was not taken in: %v\n%s", again.Err(), again.said(w.t))
 	}
-	order, err := w.store.FindOrder(w.t.Context(), "torture", "order")
+	order, err := w.store.Orders.Find(w.t.Context(), "torture", "order")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func quotesHolders(w *world) {
 		w.t.Errorf("%d jobs say what the upstream said, want %d; %v", said, len(domains), err)
 	}
 	w.keptNowhere(`jobs.last_error || ' ' || coalesce(jobs.whois_status, '') FROM jobs`, `calls.error FROM calls`, `attempts.message FROM attempts`, `words FROM holds`)
-	if purged, err := w.store.PurgeHolders(w.t.Context(), time.Millisecond); err != nil || purged.Holders != 1 || purged.Words != 2 {
+	if purged, err := w.store.Operator.PurgeHolders(w.t.Context(), time.Millisecond); err != nil || purged.Holders != 1 || purged.Words != 2 {
 		w.t.Errorf("purged %+v, %v", purged, err)
 	}
 	w.keptNowhere(`holders::text FROM holders`, `jobs::text FROM jobs`, `calls::text FROM calls`, `attempts::text FROM attempts`)

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -22,7 +24,7 @@ type row struct {
 	whole  bool          // all ten have that label; otherwise one has
 	want   map[string]int
 	// hold is the reason that the account must have been on hold for in between; "": none.
-	hold store.HoldReason
+	hold holds.Reason
 	// free says that no attempt was used up: what happened was not the jobs' own.
 	free bool
 	// holder is what a row is about whose domains come with the details of a holder; nil: they name one by its id.
@@ -88,10 +90,10 @@ func whoisRows() []row {
 		{answer: "422 for every single one", label: "whoispoison", whole: true, want: all("rejected")},
 		{answer: "401 once", fault: status(401), want: all("available"), free: true},
 		{answer: "404", fault: status(404), want: all("available")},
-		{answer: "401 again", fault: times(2, status(401)), want: all("available"), hold: store.HoldAuth, free: true},
-		{answer: "402", fault: status(402), want: all("available"), hold: store.HoldPayment, free: true},
-		{answer: "405", fault: status(405), want: all("available"), hold: store.HoldContract, free: true},
-		{answer: "404 on the operation", fault: bare(404), want: all("available"), hold: store.HoldContract, free: true},
+		{answer: "401 again", fault: times(2, status(401)), want: all("available"), hold: holds.Auth, free: true},
+		{answer: "402", fault: status(402), want: all("available"), hold: holds.Payment, free: true},
+		{answer: "405", fault: status(405), want: all("available"), hold: holds.Contract, free: true},
+		{answer: "404 on the operation", fault: bare(404), want: all("available"), hold: holds.Contract, free: true},
 		{answer: "429", fault: waiting(status(429)), want: all("available"), free: true},
 		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all("available")},
 		{answer: "500", fault: times(2, status(500)), want: all("available")},
@@ -99,7 +101,7 @@ func whoisRows() []row {
 		{answer: "a redirect", fault: status(302), want: all("available")},
 		{answer: "no answer in time", fault: broken(sandbox.KindBlackHole), want: all("available")},
 		{answer: "line cut", fault: broken(sandbox.KindCut), want: all("available")},
-		{answer: "500 as often as there are attempts", fault: times(rowAttempts, status(500)), want: all("available"), hold: store.HoldOutage},
+		{answer: "500 as often as there are attempts", fault: times(rowAttempts, status(500)), want: all("available"), hold: holds.Outage},
 	}
 }
 
@@ -125,12 +127,12 @@ func registerRows() []row {
 		{answer: "404, documented", fault: status(404), want: all(registered)},
 		{answer: "401 once", fault: status(401), want: all(registered), free: true},
 		{answer: "400 after 4 of 10", fault: statusAfter(400, 4), want: but(registered, 4, unconfirmed)},
-		{answer: "401 again", fault: times(2, status(401)), want: all(registered), hold: store.HoldAuth, free: true},
-		{answer: "402", fault: status(402), want: all(registered), hold: store.HoldPayment, free: true},
+		{answer: "401 again", fault: times(2, status(401)), want: all(registered), hold: holds.Auth, free: true},
+		{answer: "402", fault: status(402), want: all(registered), hold: holds.Payment, free: true},
 		{answer: "422 after 4 of 10", fault: statusAfter(422, 4), want: but(registered, 4, unconfirmed)},
-		{answer: "402 after 4 of 10", fault: statusAfter(402, 4), want: but(registered, 4, unconfirmed), hold: store.HoldPayment},
-		{answer: "405", fault: status(405), want: all(registered), hold: store.HoldContract, free: true},
-		{answer: "404 on the operation", fault: bare(404), want: all(registered), hold: store.HoldContract, free: true},
+		{answer: "402 after 4 of 10", fault: statusAfter(402, 4), want: but(registered, 4, unconfirmed), hold: holds.Payment},
+		{answer: "405", fault: status(405), want: all(registered), hold: holds.Contract, free: true},
+		{answer: "404 on the operation", fault: bare(404), want: all(registered), hold: holds.Contract, free: true},
 		{answer: "429", fault: waiting(status(429)), want: all(registered), free: true},
 		{answer: "503 with Retry-After", fault: waiting(status(503)), want: all(registered)},
 		{answer: "500 before any", fault: status(500), want: all(registered)},
@@ -212,7 +214,7 @@ func (r row) play(w *world, p *process, op sandbox.Op, n int) {
 	}
 }
 
-func (r row) order(w *world, op sandbox.Op, n int) store.Order {
+func (r row) order(w *world, op sandbox.Op, n int) record.Order {
 	w.t.Helper()
 	domains := r.domains(fmt.Sprintf("row-%d-%s", n, op))
 	if r.holder != nil {
@@ -225,9 +227,9 @@ func (r row) order(w *world, op sandbox.Op, n int) store.Order {
 	return w.order(kind, r.answer, domains...)
 }
 
-func (r row) outcomes(w *world, order store.Order, fail func(string, ...any)) {
+func (r row) outcomes(w *world, order record.Order, fail func(string, ...any)) {
 	w.t.Helper()
-	sum, err := w.store.Summarize(w.t.Context(), order)
+	sum, err := w.store.Orders.Summarize(w.t.Context(), order)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -235,8 +237,8 @@ func (r row) outcomes(w *world, order store.Order, fail func(string, ...any)) {
 	for outcome, jobs := range sum.Outcomes {
 		got[string(outcome)] = jobs
 	}
-	if jobs := sum.Counts[store.Unconfirmed]; jobs > 0 {
-		got[string(store.Unconfirmed)] = jobs
+	if jobs := sum.Counts[record.Unconfirmed]; jobs > 0 {
+		got[string(record.Unconfirmed)] = jobs
 	}
 	if !maps.Equal(got, r.want) {
 		fail("ended as %v, want %v", got, r.want)
@@ -244,7 +246,7 @@ func (r row) outcomes(w *world, order store.Order, fail func(string, ...any)) {
 }
 
 // holdLine is what a worker logs when it lays a hold; not in any log, if there is no reason.
-func holdLine(reason store.HoldReason) string {
+func holdLine(reason holds.Reason) string {
 	return fmt.Sprintf(`"reason":"%s","scope"`, reason)
 }
 

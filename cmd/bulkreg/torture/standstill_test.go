@@ -7,11 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
 )
 
@@ -34,7 +36,7 @@ func standstills() []scenario {
 		{name: "no worker at all for longer than a lease", run: noWorker, want: broken},
 		{
 			name: "an order that overlaps one whose jobs are ending", quick: true, run: overlap,
-			want: expectation{outcome: func(string) store.Outcome { return store.Duplicate }},
+			want: expectation{outcome: func(string) record.Outcome { return record.Duplicate }},
 		},
 		{
 			name: "ten domains of two holders refused in the same words, with good ones behind", run: refusedInOneVoice,
@@ -51,7 +53,7 @@ func upstreamAway(w *world, d time.Duration) {
 	w.toUpstream.Refuse()
 	w.register("order", names("a", 20*batchSize)...)
 	w.order(queue.Whois, "checks", names("w", 200)...)
-	w.held(store.HoldOutage)
+	w.held(holds.Outage)
 	before := w.toUpstream.Counts().Refused
 	pass(w.t, d)
 	w.proveCount("upstream away while jobs wait", w.toUpstream.Counts().Refused-before)
@@ -186,13 +188,13 @@ func refusedInOneVoice(w *world) {
 	w.registerFor("H-1", "first", names("refused-a", batchSize/2)...)
 	w.registerFor("H-2", "second", names("refused-b", batchSize/2)...)
 	p := w.worker()
-	w.held(store.HoldContract)
+	w.held(holds.Contract)
 	w.register("good", names("good", 5*batchSize)...)
 	w.settled()
 	if n, err := w.sql(`SELECT count(*) FROM holds`); err != nil || n > 0 {
 		w.t.Errorf("%d holds stand, %v", n, err)
 	}
-	w.proveCount("refused in the same words, and a hold for it", strings.Count(p.said(w.t), holdLine(store.HoldContract)))
+	w.proveCount("refused in the same words, and a hold for it", strings.Count(p.said(w.t), holdLine(holds.Contract)))
 }
 
 // registerFor orders registrations for a holder.

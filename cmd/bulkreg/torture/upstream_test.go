@@ -3,7 +3,8 @@ package torture
 import (
 	"time"
 
-	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -104,7 +105,7 @@ func whoisFaults() []scenario {
 		},
 		{
 			name: "whois: wrongly taken", run: func(w *world) { whoisLies(w, sandbox.KindTaken, names("a", batchSize)) },
-			want: expectation{outcome: func(string) store.Outcome { return store.Taken }},
+			want: expectation{outcome: func(string) record.Outcome { return record.Taken }},
 		},
 		{
 			name: "whois: wrongly taken after an unanswered call", run: whoisTakenAfterCut,
@@ -112,7 +113,7 @@ func whoisFaults() []scenario {
 		},
 		{
 			name: "whois: wrongly free", run: func(w *world) { whoisLies(w, sandbox.KindFree, names("taken", batchSize)) },
-			want: expectation{unconfirmed: batchSize, unpaid: batchSize, outcome: func(string) store.Outcome { return store.Rejected }},
+			want: expectation{unconfirmed: batchSize, unpaid: batchSize, outcome: func(string) record.Outcome { return record.Rejected }},
 		},
 		{name: "whois: timing out", run: func(w *world) { whoisFails(w, sandbox.Fault{Kind: sandbox.KindBlackHole, Count: 2}) }},
 		{name: "whois: 500", run: func(w *world) { whoisFails(w, sandbox.Fault{Kind: sandbox.KindStatus, Status: 500, Count: 3}) }},

@@ -8,12 +8,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/orders"
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redisserver"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox/judge"
 )
 
@@ -28,18 +30,18 @@ type expectation struct {
 	// forgetful says that Postgres had forgotten intents: what was sent under them is judged by what stands for them.
 	forgetful bool
 	// outcome is what a domain may end with, beside registered; nil: nothing but what its label says.
-	outcome func(domain string) store.Outcome
+	outcome func(domain string) record.Outcome
 }
 
 // scripted is the outcome that a domain's label leads to.
-func scripted(domain string) store.Outcome {
+func scripted(domain string) record.Outcome {
 	switch label, _, _ := strings.Cut(domain, "-"); label {
 	case "taken":
-		return store.Taken
+		return record.Taken
 	case "refused", "poison", "badreq", "whoispoison", "quoting":
-		return store.Rejected
+		return record.Rejected
 	default:
-		return store.Registered
+		return record.Registered
 	}
 }
 
@@ -98,16 +100,16 @@ func (w *world) outcomes(want expectation) {
 	w.t.Helper()
 	unconfirmed := 0
 	for _, o := range w.orders {
-		for j, err := range w.store.Jobs(w.t.Context(), o.ID, store.JobFilter{}) {
+		for j, err := range w.store.Orders.Jobs(w.t.Context(), o.ID, orders.JobFilter{}) {
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			if j.Kind != store.Register {
+			if j.Kind != record.Register {
 				continue
 			}
 			expected := scripted(j.Domain)
 			switch {
-			case j.State == store.Unconfirmed:
+			case j.State == record.Unconfirmed:
 				unconfirmed++
 			case j.Outcome == expected, want.outcome != nil && j.Outcome == want.outcome(j.Domain):
 			default:

@@ -5,8 +5,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/bulkreg/bulkreg/queue"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -67,7 +68,7 @@ func (w *world) unhurt() {
 }
 
 // unfinished is how many jobs of an order have not ended.
-func (w *world) unfinished(o store.Order) int {
+func (w *world) unfinished(o record.Order) int {
 	w.t.Helper()
 	n, err := w.sql(`SELECT count(*) FROM jobs WHERE order_id = $1 AND finished_at IS NULL AND state <> 'unconfirmed'`, o.ID)
 	if err != nil {
@@ -89,7 +90,7 @@ func slowWhois(w *world) {
 }
 
 // overtakes waits until every order but a backlog is settled, which must be long before the backlog is.
-func (w *world) overtakes(backlog store.Order) {
+func (w *world) overtakes(backlog record.Order) {
 	w.t.Helper()
 	w.await("the orders beside the backlog are settled", func() (bool, error) {
 		for _, o := range w.orders {

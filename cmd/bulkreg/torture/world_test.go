@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/record"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
@@ -41,7 +43,7 @@ type world struct {
 
 	settings  map[string]string // of workers
 	processes []*process        // all that were ever started
-	orders    []store.Order
+	orders    []record.Order
 	produced  []produced
 	misfits   [][]byte // payloads of tasks that must end in Asynq's archive
 	refusals  int

@@ -1,0 +1,274 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// CallResult is what a call brought, for its row.
+type CallResult struct {
+	ID       uuid.UUID
+	Status   int // HTTP status; 0 when none arrived
+	Duration time.Duration
+	Error    string // in the upstream's words where it had any; "" when all is well
+	// Strays are domains that the reply calls registered although the call did not ask for them.
+	Strays []Stray
+}
+
+// Stray is a domain that a reply calls registered, and that nobody asked for.
+type Stray struct {
+	Domain  string // in the upstream's spelling
+	Message string // the upstream's words
+}
+
+// columns turns transitions into the arrays that unnest takes.
+type columns struct {
+	jobs     pg.Uuids
+	states   []string
+	outcomes []string
+	texts    []string
+	delays   []float64
+	refunds  []int32
+	cleared  []bool
+	said     []string
+}
+
+func newColumns(n int) columns {
+	return columns{
+		jobs: make(pg.Uuids, 0, n), states: make([]string, 0, n), outcomes: make([]string, 0, n),
+		texts: make([]string, 0, n), delays: make([]float64, 0, n), refunds: make([]int32, 0, n),
+		cleared: make([]bool, 0, n), said: make([]string, 0, n),
+	}
+}
+
+func (c *columns) add(t Transition) {
+	var refund int32
+	if t.refund {
+		refund = 1
+	}
+	c.jobs = append(c.jobs, pg.ToUUID(t.job))
+	c.states = append(c.states, string(t.state))
+	c.outcomes = append(c.outcomes, string(t.outcome))
+	c.texts = append(c.texts, t.text)
+	c.delays = append(c.delays, pg.Seconds(t.delay))
+	c.refunds = append(c.refunds, refund)
+	c.cleared = append(c.cleared, t.cleared)
+	c.said = append(c.said, t.whois)
+}
+
+// setJob is the one place where a reply changes a job's row. r is the transition.
+const setJob = `
+	state = r.state,
+	outcome = nullif(r.outcome, ''),
+	last_error = coalesce(nullif(r.text, ''), CASE WHEN r.state <> 'succeeded' THEN j.last_error END),
+	wake_at = CASE WHEN r.state = 'retrying' THEN now() + make_interval(secs => r.delay) END,
+	finished_at = CASE WHEN r.state IN ('succeeded', 'failed', 'canceled') THEN now() END,
+	canceling = j.canceling AND r.state NOT IN ('succeeded', 'failed', 'canceled'),
+	whois_status = coalesce(nullif(r.said, ''), j.whois_status),
+	attempts = greatest(j.attempts - r.refund, 0)`
+
+// mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to anything, and one
+// that was taken back meanwhile only to success: late, but known. That it has failed was found out without knowing what
+// the job was taken back with, such as an attempt that nobody has an answer to.
+const mayChange = ofThisClaim + ` AND (j.state = 'running' OR r.state = 'succeeded')`
+
+// mayChangePaid is mayChange for the reply to a paid call: a definite refusal is known, too, however late.
+const mayChangePaid = ofThisClaim + ` AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
+
+const ofThisClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = $1`
+
+const finishCall = `
+	UPDATE calls SET finished_at = now(), status = nullif($9, 0), duration_ms = $10, error = nullif($11, '')
+	WHERE id = $8`
+
+// Settle writes what a call that costs nothing brought: its jobs' transitions, and the call's own row. It
+// returns how many jobs changed; the others ended or were claimed anew meanwhile. When these were all
+// the claim had, the claim is closed.
+func (s *Ledger) Settle(ctx context.Context, claim uuid.UUID, call CallResult, transitions []Transition) (int, error) {
+	return s.settle(ctx, "settle jobs", claim, settlement(claim, call, transitions))
+}
+
+// CheckResult is what the fresh check before registrations brought.
+type CheckResult struct {
+	Call        CallResult
+	Readings    []Reading // about domains of which an earlier call may have had an effect
+	Transitions []Transition
+	Proof       Proof // by which Postgres judges transitions that are ByReadings
+}
+
+// SettleCheck is Settle for the fresh check before registrations. What it brought is written together or not at all: the
+// readings, the unanswered attempts that they clear, and the transitions. A job whose transition is ByReadings stays as it is
+// where the readings do not prove enough after all.
+func (s *Ledger) SettleCheck(ctx context.Context, claim uuid.UUID, r CheckResult) (int, error) {
+	var before []statement
+	if len(r.Readings) > 0 {
+		before = append(before, statement{recordReadings, readingArgs(r.Call.ID, r.Readings)})
+	}
+	if jobs := byReadings(r.Transitions); len(jobs) > 0 {
+		before = append(before, statement{clearAttempts, clearArgs(claim, jobs, r.Proof)})
+	}
+	return s.settle(ctx, "settle check", claim, append(before, settlement(claim, r.Call, r.Transitions))...)
+}
+
+func byReadings(transitions []Transition) []uuid.UUID {
+	var jobs []uuid.UUID
+	for _, t := range transitions {
+		if t.cleared {
+			jobs = append(jobs, t.job)
+		}
+	}
+	return jobs
+}
+
+// statement is one of those that settle something together.
+type statement struct {
+	sql  string
+	args []any
+}
+
+func settlement(claim uuid.UUID, call CallResult, transitions []Transition) statement {
+	c := newColumns(len(transitions))
+	for _, t := range transitions {
+		c.add(t)
+	}
+	return statement{`
+		WITH r AS (
+			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[], $12::boolean[], $13::text[])
+				AS r (id, state, outcome, text, delay, refund, cleared, said)
+		), settled AS (
+			UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + ` AND NOT (r.cleared AND EXISTS (
+				SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown')))
+			RETURNING j.id
+		), finished AS (` + finishCall + `), closed AS (
+			UPDATE claims SET closed_at = now()
+			WHERE id = $1 AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
+		)
+		SELECT count(*) FROM settled`, []any{
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), record.Clip(call.Error), c.cleared, c.said,
+	}}
+}
+
+// settle runs settling statements in one transaction, once nobody else holds the claim's row. They then see what an intent
+// or the rescuer, which hold it too, have committed meanwhile, and wait for none of their jobs. The last one says how many
+// jobs it settled.
+func (s *Ledger) settle(ctx context.Context, action string, claim uuid.UUID, statements ...statement) (settled int, err error) {
+	var batch pgx.Batch
+	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
+	for i, st := range statements {
+		queued := batch.Queue(st.sql, st.args...)
+		if i == len(statements)-1 {
+			queued.QueryRow(func(row pgx.Row) error { return row.Scan(&settled) })
+		}
+	}
+	return settled, pg.Failure(action, s.db.Pool.SendBatch(ctx, &batch).Close())
+}
+
+// SettlePaid writes what a paid call brought: each attempt's end, the jobs' transitions, and the call's row. A
+// reply that comes late is written all the same: a success always counts unless a newer call for the
+// job is open, and an attempt that has a definite end keeps it. It returns how many jobs changed.
+func (s *Ledger) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResult, transitions []PaidTransition) (int, error) {
+	n := len(transitions)
+	c := newColumns(n)
+	attempts, codes, messages, accepted := make([]string, n), make([]int32, n), make([]string, n), make([]bool, n)
+	for i, t := range transitions {
+		c.add(t.Transition)
+		attempts[i], accepted[i] = string(t.Attempt), t.Accepted
+		codes[i], messages[i] = t.said()
+	}
+	strays, words := make([]string, len(call.Strays)), make([]string, len(call.Strays))
+	for i, stray := range call.Strays {
+		strays[i], words[i] = record.Clip(stray.Domain), record.Clip(stray.Message)
+	}
+	return s.settle(ctx, "settle registrations", claim, statement{settlePaid, []any{
+		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
+		call.ID, call.Status, call.Duration.Milliseconds(), record.Clip(call.Error),
+		attempts, codes, messages, accepted, c.said, strays, words,
+	}})
+}
+
+// said is what was said of a job, as its columns can hold it. A status code that does not fit stands before the words, as it
+// came: none that an upstream can mean is so large.
+func (t PaidTransition) said() (code int32, message string) {
+	if t.StatusCode >= 0 && t.StatusCode <= math.MaxInt32 {
+		return int32(t.StatusCode), record.Clip(t.Message)
+	}
+	message = "statusCode " + strconv.Itoa(t.StatusCode)
+	if t.Message != "" {
+		message += ": " + t.Message
+	}
+	return 0, record.Clip(message)
+}
+
+// standsForForgotten says of attempt a that call $8 is what it stands for: Postgres has forgotten the call itself in a failover.
+const standsForForgotten = `NOT EXISTS (SELECT FROM calls WHERE id = $8) AND a.state = 'unknown' AND EXISTS (
+	SELECT FROM calls k JOIN claims c ON c.id = k.claim_id WHERE k.id = a.call_id AND c.worker = '` + pg.Forgotten + `')`
+
+// settlePaid is the statement of SettlePaid. What the upstream has accepted has no answer yet, and is marked.
+const settlePaid = `
+	WITH r AS (
+		SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
+			$12::text[], $13::integer[], $14::text[], $15::boolean[], $16::text[])
+			AS r (id, state, outcome, text, delay, refund, attempt, status_code, message, accepted, said)
+	), resolved AS (
+		UPDATE attempts a SET state = r.attempt, status_code = nullif(r.status_code, 0), message = nullif(r.message, ''),
+			accepted = r.accepted,
+			resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
+			resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
+		FROM r WHERE a.job_id = r.id AND (a.call_id = $8 OR ` + standsForForgotten + `)
+		AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
+	), settled AS (
+		UPDATE jobs j SET ` + setJob + ` FROM r
+		WHERE j.id = r.id AND (` + mayChangePaid + ` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
+			SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
+		RETURNING j.id
+	), evidence AS (` + evidenceBefore + `), stray AS (
+		INSERT INTO stray_registrations (call_id, domain, message)
+		SELECT $8, s.domain, nullif(s.message, '') FROM unnest($17::text[], $18::text[]) AS s (domain, message)
+		WHERE s.domain <> '' AND EXISTS (SELECT FROM calls WHERE id = $8)
+		ON CONFLICT DO NOTHING
+	), finished AS (` + finishCall + `)
+	SELECT count(*) FROM settled`
+
+// Release ends a claim. Jobs that are still running under it were not called for: they are due again after delay,
+// and the attempt is not counted. It returns how many those were. A job with an open attempt is not
+// released, and keeps the claim open: its lease decides.
+func (s *Ledger) Release(ctx context.Context, claim uuid.UUID, delay time.Duration, text string) (int, error) {
+	var released int
+	err := s.db.InTx(ctx, "release claim", func(tx pgx.Tx) error {
+		// The claim first: who holds its row may change what hangs on it.
+		err := tx.QueryRow(ctx, `SELECT id FROM claims WHERE id = $1 AND closed_at IS NULL FOR UPDATE`, claim).Scan(&claim)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `
+			UPDATE jobs j SET state = 'retrying', wake_at = now() + make_interval(secs => $2),
+				attempts = greatest(j.attempts - 1, 0), last_error = coalesce(nullif($3, ''), j.last_error)
+			FROM claims c, unnest(c.job_ids) AS member (id)
+			WHERE c.id = $1 AND j.id = member.id AND j.claim_id = $1 AND j.state = 'running'
+			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'open')`,
+			claim, pg.Seconds(delay), record.Clip(text))
+		if err != nil {
+			return err
+		}
+		released = int(tag.RowsAffected())
+		_, err = tx.Exec(ctx, `
+			UPDATE claims c SET closed_at = now() WHERE c.id = $1 AND NOT EXISTS (
+				SELECT FROM unnest(c.job_ids) AS member (id)
+				JOIN jobs j ON j.id = member.id AND j.claim_id = $1 AND j.state = 'running')`, claim)
+		return err
+	})
+	return released, err
+}

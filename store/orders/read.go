@@ -1,0 +1,192 @@
+package orders
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const jobColumns = `j.id, j.order_id, o.source, o.reference, j.seq, j.kind, j.account, j.domain, coalesce(j.domain_unicode, ''),
+	coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
+	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling, j.allow_status, coalesce(j.whois_status, ''), j.privacy_consent`
+
+func scanJob(row pgx.CollectableRow) (record.Job, error) {
+	var (
+		j              record.Job
+		wake, finished *time.Time
+	)
+	err := row.Scan(pg.BytesOf(&j.ID), &j.OrderID, &j.Source, &j.Reference, &j.Seq, &j.Kind, &j.Account, &j.Domain, &j.DomainUnicode,
+		&j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.State, &j.Outcome, &j.Attempts,
+		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling, &j.AllowStatus, &j.WhoisStatus, &j.PrivacyConsent)
+	if wake != nil {
+		j.WakeAt = *wake
+	}
+	if finished != nil {
+		j.FinishedAt = *finished
+	}
+	return j, err
+}
+
+// JobFilter narrows a list of an order's jobs. Its zero value lets all through.
+type JobFilter struct {
+	State    record.State
+	States   []record.State // any of them, State included
+	Outcome  record.Outcome
+	Domain   string // in its ASCII form
+	AfterSeq int    // only jobs after this place, for reading on
+	Limit    int    // 0: no limit
+}
+
+// states are all states that a filter lets through; none: every state.
+func (f JobFilter) states() []string {
+	states := make([]string, 0, len(f.States)+1)
+	for _, s := range f.States {
+		states = append(states, string(s))
+	}
+	if f.State != "" {
+		states = append(states, string(f.State))
+	}
+	return states
+}
+
+// Jobs yields an order's jobs in the order in which they were given. It streams: a million jobs pass
+// through in the memory of a few.
+func (s *Orders) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[record.Job, error] {
+	return func(yield func(record.Job, error) bool) {
+		conn, release, err := s.db.Unhurried(ctx)
+		if err != nil {
+			yield(record.Job{}, pg.Failure("list jobs", err))
+			return
+		}
+		defer release()
+		rows, err := conn.Query(ctx, `
+			SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id
+			WHERE j.order_id = $1 AND j.seq > $2 AND (cardinality($3::text[]) = 0 OR j.state = ANY($3))
+				AND ($5 = '' OR j.outcome = $5) AND ($6 = '' OR j.domain = $6)
+			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, f.states(), f.Limit, string(f.Outcome), f.Domain)
+		if err != nil {
+			yield(record.Job{}, pg.Failure("list jobs", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			j, err := scanJob(rows)
+			if err != nil {
+				yield(record.Job{}, pg.Failure("read job", err))
+				return
+			}
+			if !yield(j, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(record.Job{}, pg.Failure("list jobs", err))
+		}
+	}
+}
+
+// Call is one upstream request as a reader sees it.
+type Call struct {
+	ID         uuid.UUID
+	Op         record.Op
+	Worker     string
+	Size       int
+	StartedAt  time.Time
+	FinishedAt time.Time     // zero: no reply yet
+	Status     int           // HTTP status; 0 when none arrived
+	Duration   time.Duration // 0 when none arrived
+	Error      string
+	// Attempt is how the job fared in a paid call; "" for other calls.
+	Attempt record.AttemptState
+	Message string // what the upstream said of the job itself
+}
+
+// FindJob finds one job and every call it was in, oldest first, or fails with ErrNotFound. Its WakeAt is
+// filled from whatever watches over it: its own row, its chunk or its claim.
+func (s *Orders) FindJob(ctx context.Context, id uuid.UUID) (record.Job, []Call, error) {
+	rows, err := s.db.Pool.Query(ctx, `SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id WHERE j.id = $1`, id)
+	if err != nil {
+		return record.Job{}, nil, pg.Failure("find job", err)
+	}
+	job, err := pgx.CollectExactlyOneRow(rows, scanJob)
+	if err != nil {
+		return record.Job{}, nil, pg.Failure("find job", err)
+	}
+	if job.WakeAt.IsZero() {
+		if err := s.fillWake(ctx, &job); err != nil {
+			return record.Job{}, nil, err
+		}
+	}
+	calls, err := s.callsOf(ctx, job)
+	return job, calls, err
+}
+
+func (s *Orders) fillWake(ctx context.Context, j *record.Job) error {
+	var wake *time.Time
+	err := s.db.Pool.QueryRow(ctx, `
+		SELECT coalesce(
+			(SELECT c.lease_until FROM jobs j JOIN claims c ON c.id = j.claim_id WHERE j.id = $1 AND j.state = 'running'),
+			(SELECT ch.wake_at FROM jobs j JOIN chunks ch ON ch.order_id = j.order_id AND j.seq BETWEEN ch.first_seq AND ch.last_seq
+				WHERE j.id = $1 AND j.state = 'queued'))`, j.ID).Scan(&wake)
+	if wake != nil {
+		j.WakeAt = *wake
+	}
+	return pg.Failure("find wake-up of job", err)
+}
+
+func (s *Orders) callsOf(ctx context.Context, j record.Job) ([]Call, error) {
+	rows, err := s.db.Pool.Query(ctx, `
+		SELECT c.id, c.op, cl.worker, c.size, c.started_at, c.finished_at, coalesce(c.status, 0), coalesce(c.duration_ms, 0),
+			coalesce(c.error, ''), coalesce(a.state, ''), coalesce(a.message, '')
+		FROM claims cl
+		JOIN calls c ON c.claim_id = cl.id
+		LEFT JOIN attempts a ON a.call_id = c.id AND a.job_id = $2
+		WHERE cl.order_ids @> ARRAY[$1::bigint] AND $2 = ANY(cl.job_ids)
+		AND (c.job_ids IS NULL OR $2 = ANY(c.job_ids))
+		AND (c.op <> 'register' OR a.job_id IS NOT NULL)
+		AND (c.op <> 'holder' OR c.holder_key = (SELECT j.holder_key FROM jobs j WHERE j.id = $2))
+		ORDER BY c.started_at, c.id`, j.OrderID, j.ID)
+	if err != nil {
+		return nil, pg.Failure("list calls of job", err)
+	}
+	calls, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Call, error) {
+		var (
+			c        Call
+			finished *time.Time
+			ms       int
+		)
+		err := row.Scan(&c.ID, &c.Op, &c.Worker, &c.Size, &c.StartedAt, &finished, &c.Status, &ms, &c.Error, &c.Attempt, &c.Message)
+		if finished != nil {
+			c.FinishedAt = *finished
+		}
+		c.Duration = time.Duration(ms) * time.Millisecond
+		return c, err
+	})
+	return calls, pg.Failure("list calls of job", err)
+}
+
+// Claimant says who has a domain already.
+type Claimant struct {
+	Domain     string
+	Reference  string // the order's name, see Order.Name
+	Registered bool   // false: a live job wants it
+}
+
+// Claimants returns those of the domains that a live or registered job has, for the plan of a registration.
+func (s *Orders) Claimants(ctx context.Context, domains []string) ([]Claimant, error) {
+	rows, err := s.db.Pool.Query(ctx, `
+		SELECT j.live_domain, `+record.NameOfOrder+`, j.outcome IS NOT NULL
+		FROM jobs j JOIN orders o ON o.id = j.order_id
+		WHERE j.live_domain = ANY($1)`, domains)
+	if err != nil {
+		return nil, pg.Failure("find claimants", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Claimant])
+	return found, pg.Failure("find claimants", err)
+}

@@ -1,6 +1,0 @@
-package store
-
-import "time"
-
-// TokenLife is how long a token lives at most: the database keeps none for longer.
-const TokenLife = 10 * time.Minute
