@@ -13,6 +13,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 func (a *app) workerCommand() *cobra.Command {
@@ -75,15 +76,15 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
 		return err
 	}
 	defer opened.close()
-	health, err := startHealth(ctx, cfg.MetricsAddr)
+	health, err := startProbes(ctx, cfg.MetricsAddr)
 	if err != nil {
 		return err
 	}
 	// Probes are answered to the end: a worker that sees calls through is alive, and not ready.
-	defer func() { err = errors.Join(err, health.close()) }()
-	defer context.AfterFunc(ctx, func() { health.enter(phaseStopping) })()
-	if health.http != nil {
-		log.Info().Str("addr", health.http.Addr).Msg("answering /healthz and /readyz")
+	defer func() { err = errors.Join(err, health.Close()) }()
+	defer context.AfterFunc(ctx, func() { health.Enter(probes.Stopping) })()
+	if health.Addr() != "" {
+		log.Info().Str("addr", health.Addr()).Msg("answering /healthz and /readyz")
 	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
@@ -106,7 +107,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind) (err error) {
 	if err != nil {
 		return err
 	}
-	health.enter(phaseWorking)
+	health.Enter(probes.Working)
 	return w.Run(ctx)
 }
 
@@ -118,7 +119,7 @@ func lacking(cfg config.Config) error {
 	return errors.Join(database, redis, accounts)
 }
 
-func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *health, log zerolog.Logger) (*worker.Worker, error) {
+func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *probes.Server, log zerolog.Logger) (*worker.Worker, error) {
 	redisURL, err := cfg.Redis()
 	if err != nil {
 		return nil, usageError(err)
@@ -149,6 +150,6 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
-		Log: log, Reached: a.reached, Troubled: health.trouble,
+		Log: log, Reached: a.reached, Troubled: health.Trouble,
 	})
 }
