@@ -18,6 +18,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/probes"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -29,7 +30,7 @@ type embedded struct {
 	config  config.Config
 	store   *store.Store
 	sandbox *sandboxServer
-	health  *health
+	health  *probes.Server
 	// postgres is nil where the database was given.
 	postgres   *pgserver.Server
 	redis      redis.UniversalClient
@@ -111,10 +112,10 @@ func (e *embedded) startHealth(ctx context.Context, wanted bool) error {
 	if wanted {
 		addr = cfg.MetricsAddr
 	}
-	if e.health, err = startHealth(ctx, addr); err != nil {
+	if e.health, err = startProbes(ctx, addr); err != nil {
 		return err
 	}
-	e.push(e.health.close)
+	e.push(e.health.Close)
 	client, err := connectRedis(cfg)
 	if err != nil {
 		return err
@@ -163,15 +164,15 @@ func (e *embedded) goWorker(w *worker.Worker) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.worker = make(chan error, 1)
 	ended := make(chan struct{})
-	e.health.watch(onPostgres, askPostgres(e.store))
-	e.health.watch(onRedis, askRedis(e.redis))
-	e.health.enter(phaseWorking)
+	e.health.Watch(probes.Postgres, askPostgres(e.store))
+	e.health.Watch(probes.Redis, askRedis(e.redis))
+	e.health.Enter(probes.Working)
 	go func() {
 		defer close(ended)
 		e.worker <- w.Run(ctx)
 	}()
 	e.push(func() error {
-		e.health.enter(phaseStopping)
+		e.health.Enter(probes.Stopping)
 		cancel()
 		<-ended
 		select {

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/store/pgtest"
+	"github.com/bulkreg/bulkreg/worker/probes"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -34,129 +33,30 @@ func probe(t *testing.T, addr, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func readyz(t *testing.T, addr string) (int, condition) {
+func readyz(t *testing.T, addr string) (int, probes.Condition) {
 	t.Helper()
 	status, body := probe(t, addr, "/readyz")
-	var c condition
+	var c probes.Condition
 	if err := json.Unmarshal([]byte(body), &c); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
 	return status, c
 }
 
-func TestCondition(t *testing.T) {
-	t.Parallel()
-	const long, short = answerLasts, answerLasts - time.Nanosecond
-	for name, c := range map[string]struct {
-		phase           phase
-		postgres, redis time.Duration // since their last answers; negative: never
-		want            condition
-	}{
-		"all is well":    {phaseWorking, 0, short, condition{true, phaseWorking, "answers", "answers"}},
-		"at the start":   {phaseWaiting, -1, -1, condition{false, phaseWaiting, "away", "away"}},
-		"half way":       {phaseWaiting, 0, -1, condition{false, phaseWaiting, "answers", "away"}},
-		"not yet":        {phaseWaiting, 0, 0, condition{false, phaseWaiting, "answers", "answers"}},
-		"Postgres left":  {phaseWorking, long, 0, condition{false, phaseWorking, "away", "answers"}},
-		"Redis left":     {phaseWorking, 0, long, condition{false, phaseWorking, "answers", "away"}},
-		"on its way out": {phaseStopping, 0, 0, condition{false, phaseStopping, "answers", "answers"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			h := &health{clock: func() time.Time { return now }, phase: c.phase, answered: map[dependency]time.Time{}}
-			for d, since := range map[dependency]time.Duration{onPostgres: c.postgres, onRedis: c.redis} {
-				if since >= 0 {
-					h.answered[d] = now.Add(-since)
-				}
-			}
-			if got := h.condition(); got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-		})
-	}
-}
-
-func TestHealthAnswersProbes(t *testing.T) {
-	t.Parallel()
-	h, err := startHealth(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := h.http.Addr
-	if status, body := probe(t, addr, "/healthz"); status != http.StatusOK || body != "{\"alive\":true}\n" {
-		t.Errorf("/healthz: %d %s", status, body)
-	}
-	if status, body := probe(t, addr, "/readyz"); status != http.StatusServiceUnavailable ||
-		body != `{"ready":false,"worker":"waiting","postgres":"away","redis":"away"}`+"\n" {
-		t.Errorf("/readyz: %d %s", status, body)
-	}
-	h.heard(onPostgres)
-	h.heard(onRedis)
-	h.enter(phaseWorking)
-	if status, c := readyz(t, addr); status != http.StatusOK || !c.Ready {
-		t.Errorf("/readyz when it works: %d %+v", status, c)
-	}
-	h.enter(phaseStopping)
-	h.enter(phaseWorking) // too late
-	if status, c := readyz(t, addr); status != http.StatusServiceUnavailable || c.Worker != phaseStopping {
-		t.Errorf("/readyz when it stops: %d %+v", status, c)
-	}
-	if status, _ := probe(t, addr, "/healthz"); status != http.StatusOK {
-		t.Errorf("/healthz when it stops: %d", status)
-	}
-	if status, _ := probe(t, addr, "/"); status != http.StatusNotFound {
-		t.Errorf("/: %d", status)
-	}
-	if other, err := startHealth(t.Context(), addr); err == nil || other != nil {
-		t.Error("two listen on one port")
-	}
-	if err := h.close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// A dependency that hangs goes away, others stay, and the end waits for nothing.
-func TestWatchOfADependencyThatHangs(t *testing.T) {
-	t.Parallel()
-	h, err := startHealth(t.Context(), "off")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h.http != nil {
-		t.Error("it listens although it is off")
-	}
-	asked := make(chan struct{})
-	h.watch(onPostgres, func(ctx context.Context) error {
-		close(asked) // and never again
-		<-ctx.Done()
-		return ctx.Err()
-	})
-	answered := make(chan struct{}, 10)
-	h.watch(onRedis, func(context.Context) error { answered <- struct{}{}; return nil })
-	<-asked
-	<-answered
-	if err := h.close(); err != nil {
-		t.Error(err)
-	}
-	if h.answered[onRedis].Before(h.answered[onPostgres]) {
-		t.Error("the answer of one counts for the other")
-	}
-}
-
 func TestWorkerSaysThatItsPortIsTaken(t *testing.T) {
 	t.Parallel()
-	taken, err := startHealth(t.Context(), "127.0.0.1:0")
+	taken, err := probes.Start(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := taken.close(); err != nil {
+		if err := taken.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	r := runCommand(t, append(nowhere("127.0.0.1:1"), "METRICS_ADDR="+taken.http.Addr), "worker")
+	r := runCommand(t, append(nowhere("127.0.0.1:1"), "METRICS_ADDR="+taken.Addr()), "worker")
 	if r.status != exitError || strings.Count(r.stderr, "\n") != 1 ||
-		!strings.Contains(r.stderr, "METRICS_ADDR="+taken.http.Addr) || !strings.Contains(r.stderr, "address already in use") {
+		!strings.Contains(r.stderr, "METRICS_ADDR: listen on "+taken.Addr()) || !strings.Contains(r.stderr, "address already in use") {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
 }
@@ -179,7 +79,7 @@ func TestProbesWhileAWorkerStops(t *testing.T) {
 	w, addr := probed(t, append(upstream.environ(), "DATABASE_URL="+database, "REDIS_URL="+redistest.New(t)))
 	<-gate.Held()
 	w.interrupt()
-	becomes(t, addr, condition{false, phaseStopping, "answers", "answers"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Stopping, Postgres: "answers", Redis: "answers"})
 	if status, _ := probe(t, addr, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz: %d", status)
 	}
@@ -206,11 +106,11 @@ func TestDevAnswersProbesIfAsked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := running.health.http != nil; got != answers {
+			if got := running.health.Addr() != ""; got != answers {
 				t.Fatalf("it answers probes: %v, want %v", got, answers)
 			}
 			if answers {
-				becomes(t, running.health.http.Addr, condition{true, phaseWorking, "answers", "answers"})
+				becomes(t, running.health.Addr(), probes.Condition{Ready: true, Worker: probes.Working, Postgres: "answers", Redis: "answers"})
 			}
 		})
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 // How a worker waits at its start for what is away.
@@ -26,16 +27,28 @@ const (
 	tryTime      = 10 * time.Second
 )
 
+// startProbes answers probes at an address, or nowhere if it is config.Off. The caller closes it.
+func startProbes(ctx context.Context, addr string) (*probes.Server, error) {
+	if addr == config.Off {
+		addr = ""
+	}
+	server, err := probes.Start(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDR: %w (give another address, or %s)", err, config.Off)
+	}
+	return server, nil
+}
+
 // standBy waits until Postgres and Redis are there and fit to work with, tells the log what it waits for, and has their
 // answers watched from then on. It fails at once where waiting would not help. The caller closes the store.
-func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClient, h *health, log zerolog.Logger) (*store.Store, error) {
+func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClient, h *probes.Server, log zerolog.Logger) (*store.Store, error) {
 	var st *store.Store
 	g, trying := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return await(trying, log, "Postgres", mendsPostgres, func(ctx context.Context) (err error) {
 			st, err = openForOrders(ctx, cfg, func(warning string) { log.Warn().Msg(warning) })
 			if err == nil {
-				h.watch(onPostgres, askPostgres(st))
+				h.Watch(probes.Postgres, askPostgres(st))
 			}
 			return err
 		})
@@ -44,7 +57,7 @@ func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClien
 		return await(trying, log, "Redis", mendsRedis, func(ctx context.Context) error {
 			err := pingRedis(ctx, client)
 			if err == nil {
-				h.watch(onRedis, askRedis(client))
+				h.Watch(probes.Redis, askRedis(client))
 			}
 			return err
 		})
@@ -131,7 +144,7 @@ func connectRedis(cfg config.Config) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, usageError(err)
 	}
-	return address.ForAsking(askTime, redisPatience).Client(), nil
+	return address.ForAsking(probes.AskTime, redisPatience).Client(), nil
 }
 
 func pingRedis(ctx context.Context, client redis.UniversalClient) error {
@@ -146,7 +159,7 @@ func askPostgres(st *store.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
 		err := st.Writable(ctx)
 		if errors.Is(err, pg.ErrReadOnly) {
-			return errNoWrites
+			return probes.ErrNoWrites
 		}
 		return err
 	}
@@ -166,7 +179,7 @@ func askRedis(client redis.UniversalClient) func(context.Context) error {
 		case err == nil:
 			return nil
 		case refusesWrites(err):
-			return errNoWrites
+			return probes.ErrNoWrites
 		}
 		return fmt.Errorf("write to Redis: %w", err)
 	}

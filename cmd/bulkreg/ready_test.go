@@ -16,6 +16,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/store/pgtest"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 // probed starts a worker and returns it with the address at which it answers probes.
@@ -29,10 +30,10 @@ func probed(t *testing.T, environ []string) (*running, string) {
 }
 
 // becomes waits until a worker's condition is as wanted.
-func becomes(t *testing.T, addr string, want condition) {
+func becomes(t *testing.T, addr string, want probes.Condition) {
 	t.Helper()
 	var status int
-	var got condition
+	var got probes.Condition
 	eventually(t, func() bool {
 		status, got = readyz(t, addr)
 		return got == want
@@ -86,29 +87,29 @@ func TestWorkerOutlivesPostgresAndRedis(t *testing.T) {
 	w, addr := probed(t, environ)
 	w.stderr.await(t, "Postgres is away; waiting for it", w.ended)
 	w.stderr.await(t, "Redis is away; waiting for it", w.ended)
-	becomes(t, addr, condition{false, phaseWaiting, "away", "away"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Waiting, Postgres: "away", Redis: "away"})
 	if status, _ := probe(t, addr, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz is %d while it waits", status)
 	}
 	must(redis.Restart(t.Context()))
 	w.stderr.await(t, "Redis is there; going on", w.ended)
-	becomes(t, addr, condition{false, phaseWaiting, "away", "answers"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Waiting, Postgres: "away", Redis: "answers"})
 	must(postgres.Restart(t.Context()))
-	becomes(t, addr, condition{true, phaseWorking, "answers", "answers"})
+	becomes(t, addr, probes.Condition{Ready: true, Worker: probes.Working, Postgres: "answers", Redis: "answers"})
 	st := openTestStore(t, postgres.URL(""))
 	settled(t, st, submitOrder(t, st, queue.Whois, "first", "a.nl"))
 
 	must(redis.Kill())
-	becomes(t, addr, condition{false, phaseWorking, "answers", "away"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Working, Postgres: "answers", Redis: "away"})
 	second := submitOrder(t, st, queue.Register, "second", "b.nl", "c.nl")
 	must(redis.Restart(t.Context()))
-	becomes(t, addr, condition{true, phaseWorking, "answers", "answers"})
+	becomes(t, addr, probes.Condition{Ready: true, Worker: probes.Working, Postgres: "answers", Redis: "answers"})
 	settled(t, st, second)
 
 	must(postgres.Kill())
-	becomes(t, addr, condition{false, phaseWorking, "away", "answers"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Working, Postgres: "away", Redis: "answers"})
 	must(postgres.Restart(t.Context()))
-	becomes(t, addr, condition{true, phaseWorking, "answers", "answers"})
+	becomes(t, addr, probes.Condition{Ready: true, Worker: probes.Working, Postgres: "answers", Redis: "answers"})
 	eventually(t, func() bool { return st.Ping(t.Context()) == nil }, func() string { return "the test's own connections stay broken" })
 	if sum := settled(t, st, submitOrder(t, st, queue.Register, "third", "d.nl")); sum.Outcomes[record.Registered] != 1 {
 		t.Errorf("the last order: %v", sum.Outcomes)
@@ -138,7 +139,7 @@ func TestWorkerWaitsForTheMigration(t *testing.T) {
 	environ := append(nowhere("127.0.0.1:1"), "DATABASE_URL="+database, "REDIS_URL="+redistest.New(t))
 	w, addr := probed(t, environ)
 	w.stderr.await(t, "the database is not migrated yet; waiting for `bulkreg migrate`", w.ended)
-	becomes(t, addr, condition{false, phaseWaiting, "away", "answers"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Waiting, Postgres: "away", Redis: "answers"})
 	if r := runCommand(t, environ, "migrate"); r.status != exitDone {
 		t.Fatal(r.stderr)
 	}

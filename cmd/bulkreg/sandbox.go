@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/worker/probes"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -143,7 +144,7 @@ func startSandbox(ctx context.Context, addr string, options sandbox.Options) (*s
 		grace: sandboxGrace,
 		ended: make(chan struct{}),
 	}
-	listener = bound(listener, callersAtOnce, s.http)
+	listener = probes.Bound(listener, callersAtOnce, s.http)
 	go func() {
 		defer close(s.ended)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 func (a *app) workerCommand() *cobra.Command {
@@ -88,15 +89,15 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 		return err
 	}
 	defer opened.close()
-	health, err := startHealth(ctx, cfg.MetricsAddr)
+	health, err := startProbes(ctx, cfg.MetricsAddr)
 	if err != nil {
 		return err
 	}
 	// Probes are answered to the end: a worker that sees calls through is alive, and not ready.
-	defer func() { err = errors.Join(err, health.close()) }()
-	defer context.AfterFunc(ctx, func() { health.enter(phaseStopping) })()
-	if health.http != nil {
-		log.Info().Str("addr", health.http.Addr).Msg("answering /healthz and /readyz")
+	defer func() { err = errors.Join(err, health.Close()) }()
+	defer context.AfterFunc(ctx, func() { health.Enter(probes.Stopping) })()
+	if health.Addr() != "" {
+		log.Info().Str("addr", health.Addr()).Msg("answering /healthz and /readyz")
 	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
@@ -119,7 +120,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 	if err != nil {
 		return err
 	}
-	health.enter(phaseWorking)
+	health.Enter(probes.Working)
 	return w.Run(ctx)
 }
 
@@ -138,7 +139,7 @@ func lacking(cfg config.Config, kinds []queue.Kind) error {
 	return errors.Join(database, redis, accounts, access, key)
 }
 
-func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *health, log zerolog.Logger) (*worker.Worker, error) {
+func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *probes.Server, log zerolog.Logger) (*worker.Worker, error) {
 	redisURL, err := cfg.Redis()
 	if err != nil {
 		return nil, usageError(err)
@@ -182,6 +183,6 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
-		Log: log, Reached: a.reached, Troubled: health.trouble,
+		Log: log, Reached: a.reached, Troubled: health.Trouble,
 	})
 }

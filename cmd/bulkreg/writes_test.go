@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/store/pgtest"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 // A server that answers and takes no writes is no server to work with, and /readyz says which.
@@ -32,7 +29,7 @@ func TestWorkerIsNotReadyWithoutWrites(t *testing.T) {
 	t.Cleanup(func() { client.Close() })
 	_, environ := startSandboxCommand(t)
 	_, addr := probed(t, append(environ, "DATABASE_URL="+postgres.URL(""), "REDIS_URL="+server.URL()))
-	well := condition{true, phaseWorking, "answers", "answers"}
+	well := probes.Condition{Ready: true, Worker: probes.Working, Postgres: "answers", Redis: "answers"}
 	becomes(t, addr, well)
 	set := func(name, value string) {
 		t.Helper()
@@ -42,7 +39,7 @@ func TestWorkerIsNotReadyWithoutWrites(t *testing.T) {
 	}
 	for _, c := range []struct{ name, bad, good string }{{"maxmemory", "1", "0"}, {"min-replicas-to-write", "1", "0"}} {
 		set(c.name, c.bad)
-		becomes(t, addr, condition{false, phaseWorking, "answers", "takes no writes"})
+		becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Working, Postgres: "answers", Redis: "takes no writes"})
 		set(c.name, c.good)
 		becomes(t, addr, well)
 	}
@@ -60,7 +57,7 @@ func TestWorkerIsNotReadyWithoutWrites(t *testing.T) {
 		}
 	}
 	readOnly("on")
-	becomes(t, addr, condition{false, phaseWorking, "takes no writes", "answers"})
+	becomes(t, addr, probes.Condition{Ready: false, Worker: probes.Working, Postgres: "takes no writes", Redis: "answers"})
 	readOnly("off")
 	becomes(t, addr, well)
 }
@@ -91,63 +88,3 @@ type redisReply string
 
 func (e redisReply) Error() string { return string(e) }
 func (redisReply) RedisError()     {}
-
-// A role that fails for a while, though Postgres and Redis are well, makes the worker unready.
-func TestReadinessOfRoles(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	h := &health{clock: func() time.Time { return now }, phase: phaseWorking, answered: map[dependency]time.Time{}}
-	after := func(d time.Duration, want readiness) {
-		t.Helper()
-		now = now.Add(d)
-		if diff := cmp.Diff(want, h.readiness(), cmp.AllowUnexported(readiness{})); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	}
-	hear := func() { h.heard(onPostgres); h.heard(onRedis) }
-	well := readiness{condition: condition{true, phaseWorking, "answers", "answers"}}
-	hear()
-	h.trouble("rescuing", errors.New("x"))
-	h.trouble("dispatching", errors.New("x"))
-	after(0, well)
-	now = now.Add(answerLasts - 1)
-	hear()
-	after(0, well)
-	after(1, readiness{condition: condition{false, phaseFailing, "answers", "answers"}, Failing: []string{"dispatching", "rescuing"}})
-	h.refuses(onRedis)
-	after(0, readiness{condition: condition{false, phaseWorking, "answers", "takes no writes"}}) // it says why by itself
-	hear()
-	h.trouble("rescuing", nil)
-	after(1, readiness{condition: condition{false, phaseFailing, "answers", "answers"}, Failing: []string{"dispatching"}})
-	h.trouble("dispatching", nil)
-	after(1, well)
-	h.refuses(onRedis)
-	h.refuses(onPostgres)
-	after(answerLasts, readiness{condition: condition{false, phaseWorking, "away", "away"}})
-}
-
-// The body names the roles that fail, and nothing of why.
-func TestReadyzNamesTheRoles(t *testing.T) {
-	t.Parallel()
-	h, err := startHealth(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := h.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	h.heard(onPostgres)
-	h.heard(onRedis)
-	h.enter(phaseWorking)
-	h.trouble("dispatching", errors.New("password"))
-	h.mu.Lock()
-	h.failing["dispatching"] = time.Now().Add(-answerLasts)
-	h.mu.Unlock()
-	status, body := probe(t, h.http.Addr, "/readyz")
-	want := `{"ready":false,"worker":"failing","postgres":"answers","redis":"answers","failing":["dispatching"]}` + "\n"
-	if status != http.StatusServiceUnavailable || body != want || !json.Valid([]byte(body)) {
-		t.Errorf("%d %s", status, body)
-	}
-}

@@ -1,4 +1,4 @@
-package main
+package probes
 
 import (
 	"net"
@@ -23,8 +23,8 @@ type boundedConn struct {
 	served   bool // it has begun to ask
 }
 
-// bound bounds the connections of a listener, and has a server tell it which of them are served.
-func bound(listener net.Listener, most int, server *http.Server) net.Listener {
+// Bound bounds the connections of a listener, and has a server tell it which of them are served.
+func Bound(listener net.Listener, most int, server *http.Server) net.Listener {
 	l := &boundedListener{Listener: listener, most: most}
 	server.ConnState = l.note
 	return l

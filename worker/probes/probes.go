@@ -1,4 +1,6 @@
-package main
+// Package probes answers whoever asks over HTTP whether a worker lives and is fit to work. It judges by what it is told and by
+// asking what a worker cannot work without; it must never do any of the work, and never tell addresses or errors.
+package probes
 
 import (
 	"context"
@@ -12,18 +14,16 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 )
 
-// health answers the probes of whoever runs a worker, over HTTP:
+// Server answers the probes of whoever runs a worker, over HTTP:
 //
 //	GET /healthz  200 as long as the process lives
 //	GET /readyz   200 while the worker works, its roles do not fail again and again, and Postgres and Redis have lately taken
 //	              writes, else 503; the body is a readiness
 //
 // It tells neither addresses nor errors: whoever reaches the port may ask.
-type health struct {
+type Server struct {
 	clock func() time.Time
 	http  *http.Server  // nil: nobody is answered
 	ended chan struct{} // closed when it serves no more
@@ -34,66 +34,66 @@ type health struct {
 	watchers sync.WaitGroup
 
 	mu       sync.Mutex
-	phase    phase
-	answered map[dependency]time.Time // when each was last heard of
-	refused  map[dependency]time.Time // when each last answered that it takes no writes
+	phase    Phase
+	answered map[Dependency]time.Time // when each was last heard of
+	refused  map[Dependency]time.Time // when each last answered that it takes no writes
 	failing  map[string]time.Time     // the roles that fail, and since when
 }
 
-// phase is what a worker is at.
-type phase string
+// Phase is what a worker is at.
+type Phase string
 
 const (
-	phaseWaiting  phase = "waiting" // for Postgres or Redis
-	phaseWorking  phase = "working"
-	phaseFailing  phase = "failing" // a role fails again and again, although Postgres and Redis are well
-	phaseStopping phase = "stopping"
+	Waiting  Phase = "waiting" // for Postgres or Redis
+	Working  Phase = "working"
+	Failing  Phase = "failing" // a role fails again and again, although Postgres and Redis are well
+	Stopping Phase = "stopping"
 )
 
-// dependency is what a worker cannot work without.
-type dependency string
+// Dependency is what a worker cannot work without.
+type Dependency string
 
 const (
-	onPostgres dependency = "postgres"
-	onRedis    dependency = "redis"
+	Postgres Dependency = "postgres"
+	Redis    Dependency = "redis"
 )
 
 const (
 	// askEvery is how often each dependency is asked whether it is there.
 	askEvery = 2 * time.Second
-	// askTime is how long an answer may take.
-	askTime = 2 * time.Second
-	// answerLasts is for how long an answer counts.
-	answerLasts = 5 * time.Second
-	// probesAtOnce is how many connections probes may hold.
-	probesAtOnce = 64
+	// AskTime is how long an answer may take.
+	AskTime = 2 * time.Second
+	// AnswerLasts is for how long an answer counts.
+	AnswerLasts = 5 * time.Second
+	// AtOnce is how many connections probes may hold.
+	AtOnce = 64
 	// healthGrace is what probes under way get at the end.
 	healthGrace = time.Second
 )
 
-// condition is what /readyz judges by.
-type condition struct {
+// Condition is what /readyz judges by.
+type Condition struct {
 	Ready    bool   `json:"ready"`
-	Worker   phase  `json:"worker"`
+	Worker   Phase  `json:"worker"`
 	Postgres string `json:"postgres"` // answers, takes no writes or away
 	Redis    string `json:"redis"`
 }
 
-// readiness is the body of /readyz.
-type readiness struct {
-	condition
+// Readiness is the body of /readyz.
+type Readiness struct {
+	Condition
 
 	Failing []string `json:"failing,omitempty"` // the roles that fail again and again
 }
 
-// errNoWrites says that a dependency answers and takes no writes.
-var errNoWrites = errors.New("it takes no writes")
+// ErrNoWrites says that a dependency answers and takes no writes.
+var ErrNoWrites = errors.New("it takes no writes")
 
-// startHealth listens on an address, or nowhere if it is config.Off. The caller closes it.
-func startHealth(ctx context.Context, addr string) (*health, error) {
-	h := &health{clock: time.Now, phase: phaseWaiting, answered: map[dependency]time.Time{}, ended: make(chan struct{})}
+// Start listens on an address, or nowhere if it is empty. The caller closes it.
+func Start(ctx context.Context, addr string) (*Server, error) {
+	h := &Server{clock: time.Now, phase: Waiting, answered: map[Dependency]time.Time{}, ended: make(chan struct{})}
 	h.watching, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if addr == config.Off {
+	if addr == "" {
 		close(h.ended)
 		return h, nil
 	}
@@ -101,7 +101,7 @@ func startHealth(ctx context.Context, addr string) (*health, error) {
 	listener, err := listen.Listen(ctx, "tcp", addr)
 	if err != nil {
 		h.cancel()
-		return nil, fmt.Errorf("listen on METRICS_ADDR=%s: %w (give another address, or %s)", addr, err, config.Off)
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	h.http = &http.Server{
 		Addr:              listener.Addr().String(),
@@ -113,18 +113,26 @@ func startHealth(ctx context.Context, addr string) (*health, error) {
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // of bad requests: anybody could fill our log
 	}
-	listener = bound(listener, probesAtOnce, h.http)
+	listener = Bound(listener, AtOnce, h.http)
 	go func() {
 		defer close(h.ended)
 		if err := h.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			h.err = fmt.Errorf("serve METRICS_ADDR: %w", err)
+			h.err = fmt.Errorf("serve probes: %w", err)
 		}
 	}()
 	return h, nil
 }
 
-// close stops asking and answering.
-func (h *health) close() error {
+// Addr is where it listens, as host:port; "" if nowhere.
+func (h *Server) Addr() string {
+	if h.http == nil {
+		return ""
+	}
+	return h.http.Addr
+}
+
+// Close stops asking and answering.
+func (h *Server) Close() error {
 	h.cancel()
 	h.watchers.Wait()
 	if h.http == nil {
@@ -140,18 +148,18 @@ func (h *health) close() error {
 	return errors.Join(h.err, err)
 }
 
-// watch asks a dependency every now and then, until close. One that hangs does not keep the others from being asked.
-func (h *health) watch(d dependency, ask func(context.Context) error) {
+// Watch asks a dependency every now and then, until close. One that hangs does not keep the others from being asked.
+func (h *Server) Watch(d Dependency, ask func(context.Context) error) {
 	h.heard(d)
 	h.watchers.Go(func() {
 		ticker := time.NewTicker(askEvery)
 		defer ticker.Stop()
 		for {
-			asking, cancel := context.WithTimeout(h.watching, askTime)
+			asking, cancel := context.WithTimeout(h.watching, AskTime)
 			switch err := ask(asking); {
 			case err == nil:
 				h.heard(d)
-			case errors.Is(err, errNoWrites):
+			case errors.Is(err, ErrNoWrites):
 				h.refuses(d)
 			}
 			cancel()
@@ -164,23 +172,23 @@ func (h *health) watch(d dependency, ask func(context.Context) error) {
 	})
 }
 
-func (h *health) heard(d dependency) {
+func (h *Server) heard(d Dependency) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.answered[d] = h.clock()
 }
 
-func (h *health) refuses(d dependency) {
+func (h *Server) refuses(d Dependency) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.refused == nil {
-		h.refused = map[dependency]time.Time{}
+		h.refused = map[Dependency]time.Time{}
 	}
 	h.refused[d] = h.clock()
 }
 
-// trouble is told when a role begins to fail, and with nil when it works again.
-func (h *health) trouble(role string, err error) {
+// Trouble is told when a role begins to fail, and with nil when it works again.
+func (h *Server) Trouble(role string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err == nil {
@@ -193,24 +201,24 @@ func (h *health) trouble(role string, err error) {
 	h.failing[role] = h.clock()
 }
 
-// enter says what the worker is at from now on. What stops never works again.
-func (h *health) enter(p phase) {
+// Enter says what the worker is at from now on. What stops never works again.
+func (h *Server) Enter(p Phase) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.phase != phaseStopping {
+	if h.phase != Stopping {
 		h.phase = p
 	}
 }
 
-func (h *health) condition() condition { return h.readiness().condition }
+func (h *Server) Condition() Condition { return h.Readiness().Condition }
 
-// readiness judges. A role that fails while Postgres or Redis is not well says nothing new: it fails for that.
-func (h *health) readiness() readiness {
+// Readiness judges. A role that fails while Postgres or Redis is not well says nothing new: it fails for that.
+func (h *Server) Readiness() Readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock()
-	lately := func(at time.Time, ever bool) bool { return ever && now.Sub(at) < answerLasts }
-	word := func(d dependency) string {
+	lately := func(at time.Time, ever bool) bool { return ever && now.Sub(at) < AnswerLasts }
+	word := func(d Dependency) string {
 		answered, ever := h.answered[d]
 		refused, refuses := h.refused[d]
 		switch {
@@ -221,30 +229,30 @@ func (h *health) readiness() readiness {
 		}
 		return "away"
 	}
-	r := readiness{condition: condition{Worker: h.phase, Postgres: word(onPostgres), Redis: word(onRedis)}}
-	r.Ready = r.Worker == phaseWorking && r.Postgres == "answers" && r.Redis == "answers"
+	r := Readiness{Condition: Condition{Worker: h.phase, Postgres: word(Postgres), Redis: word(Redis)}}
+	r.Ready = r.Worker == Working && r.Postgres == "answers" && r.Redis == "answers"
 	if !r.Ready {
 		return r
 	}
 	for role, since := range h.failing {
-		if now.Sub(since) >= answerLasts {
+		if now.Sub(since) >= AnswerLasts {
 			r.Failing = append(r.Failing, role)
 		}
 	}
 	if len(r.Failing) > 0 {
-		r.Ready, r.Worker = false, phaseFailing
+		r.Ready, r.Worker = false, Failing
 		slices.Sort(r.Failing)
 	}
 	return r
 }
 
-func (h *health) handler() http.Handler {
+func (h *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answerProbe(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		r := h.readiness()
+		r := h.Readiness()
 		status := http.StatusOK
 		if !r.Ready {
 			status = http.StatusServiceUnavailable
