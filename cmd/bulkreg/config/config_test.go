@@ -32,6 +32,7 @@ func TestDefaultsAreThoseThatAreWrittenDown(t *testing.T) {
 		RegistrarPathHolder: "/domainholder", RegistrarPathHolderByID: "/domainholder/{id}",
 		WhoisBatchSize: 100, WhoisLinger: 100 * time.Millisecond, WhoisConcurrency: 4,
 		RegisterBatchSize: 50, RegisterLinger: 500 * time.Millisecond, RegisterConcurrency: 2,
+		TokenURL: "https://webapi.pmg.be/v2/token/gettoken", TokenConcurrency: 4, TokenLanguages: "nl,fr,en",
 		UpstreamTimeout: 30 * time.Second, ReconcileAfter: 10 * time.Minute, ReconcileEvery: time.Minute, ReconcileChecks: 2,
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, PaymentProbeInterval: 5 * time.Minute,
 		TerminationGracePeriod: 90 * time.Second, MetricsAddr: ":9090", LogLevel: "info",
