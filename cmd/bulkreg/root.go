@@ -65,6 +65,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.holdsCommand())
 	root.AddCommand(a.jobCommand())
 	root.AddCommand(a.jobsCommand())
+	root.AddCommand(a.manCommand())
 	root.AddCommand(a.migrateCommand())
 	root.AddCommand(a.orderCommand())
 	root.AddCommand(a.ordersCommand())
