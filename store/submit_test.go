@@ -53,7 +53,7 @@ func asQueued(o record.Order, jobs []orders.NewJob) []record.Job {
 		want[i] = record.Job{
 			ID: j.ID, OrderID: o.ID, Source: o.Source, Reference: o.Reference, Seq: i + 1, Kind: o.Kind, Account: o.Account,
 			Domain: j.Domain, DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths,
-			Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, State: record.Queued, CreatedAt: o.CreatedAt,
+			Nameservers: j.Nameservers, AllowStatus: j.AllowStatus, State: record.Queued, CreatedAt: o.CreatedAt, PrivacyConsent: j.PrivacyConsent,
 		}
 	}
 	return want
