@@ -23,8 +23,8 @@ demo: ## see it work: everything in one process, against an upstream in memory; 
 
 test: ## run all tests, with the race detector, in random order
 	@.ci/deps cc $(TEST_SERVERS)
-	go test -race -shuffle=on -parallel 8 -timeout 10m $$(go list ./... | grep -v '/torture$$')
-	go test -race -shuffle=on -parallel 8 -timeout 10m ./cmd/bulkreg/torture # alone: its workers' calls have a second each
+	go test -race -shuffle=on -parallel 8 -timeout 20m $$(go list ./... | grep -v '/torture$$')
+	go test -race -shuffle=on -parallel 8 -timeout 20m ./cmd/bulkreg/torture # alone: its workers' calls have a second each
 	go test -count=1 -parallel 8 -run '^TestHistories$$' ./worker # many more, without the race detector
 
 torture: ## break workers, Redis, Postgres and the registrar for MINUTES (10), by SEED

@@ -18,7 +18,9 @@ import (
 // archiveAs puts a task into Asynq's archive with words, as Asynq itself does when a worker is lost that had it.
 func (b *bench) archiveAs(queueName, taskType, payload, words string) (id string) {
 	b.t.Helper()
-	info, err := b.asynqClient().EnqueueContext(b.t.Context(), asynq.NewTask(taskType, []byte(payload)), asynq.Queue(queueName), asynq.MaxRetry(0))
+	// It is for later, so that no worker that runs already takes it before it is in the archive.
+	info, err := b.asynqClient().EnqueueContext(b.t.Context(), asynq.NewTask(taskType, []byte(payload)), asynq.Queue(queueName), asynq.MaxRetry(0),
+		asynq.ProcessIn(time.Hour))
 	if err != nil {
 		b.t.Fatal(err)
 	}
