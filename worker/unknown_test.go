@@ -215,7 +215,7 @@ func TestRegistrationThatIsNeverAnswered(t *testing.T) {
 	b := setup(t, sandbox.Options{})
 	b.inject(sandbox.Fault{Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Count: sandbox.Always})
 	o := b.options()
-	o.UpstreamTimeout, o.MaxAttempts = 500*time.Millisecond, 2
+	o.MaxAttempts = 2
 	b.work(o)
 	sum := b.settled(b.submit(queue.Register, "r", names("shop", 20)))[0]
 	if sum.Outcomes[record.Exhausted] != 20 {

@@ -31,7 +31,7 @@ func (a *app) complete(most int, looks ...func(context.Context, *store.Store, st
 		if parent == nil {
 			parent = context.Background()
 		}
-		ctx, cancel := context.WithTimeout(parent, completionTime)
+		ctx, cancel := context.WithTimeout(parent, a.tabTime)
 		defer cancel()
 		var found []string
 		err := a.withStore(ctx, func(ctx context.Context, st *store.Store) error {

@@ -3,16 +3,22 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // completed is what a shell is offered behind some words.
 func completed(t *testing.T, environ []string, words ...string) []string {
 	t.Helper()
-	r := runCommand(t, environ, append([]string{"__completeNoDesc"}, words...)...)
-	if r.status != exitDone {
-		t.Fatalf("%q: status %d, %s", words, r.status, r.stderr)
+	var stdout, stderr strings.Builder
+	a := &app{environ: environ, stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, tabTime: time.Minute} // the machine is busy
+	root := a.rootCommand()
+	root.SetArgs(append([]string{"__completeNoDesc"}, words...))
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatalf("%q: %v, %s", words, err, &stderr)
 	}
-	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 	return lines[:len(lines)-1] // the last one is for the shell
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	reached        func(worker.Step) // nil but in builds that tests kill and stop
+	tabTime        time.Duration     // how long somebody who presses Tab waits at most
 
 	typed     *bufio.Reader // what a person answers; nil until something is asked
 	typedEnds func()
@@ -24,7 +26,7 @@ type app struct {
 // run carries out one command line. Results go to stdout, everything else to stderr. Its error says how the
 // process should end: see report.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, reached: watchSteps(environ)}
+	a := &app{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, reached: watchSteps(environ), tabTime: completionTime}
 	defer a.endQuestions()
 	root := a.rootCommand()
 	root.SetArgs(args)

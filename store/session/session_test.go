@@ -52,20 +52,20 @@ func setting(t *testing.T, conn *pgx.Conn, name string) string {
 func TestSessionsPinTheirSettings(t *testing.T) {
 	t.Parallel()
 	address := pgtest.New(t)
+	conn, err := pgx.Connect(t.Context(), address) // before a session begins with seven milliseconds
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, set := range []string{
 		"client_encoding = 'LATIN1'", "default_transaction_isolation = 'serializable'", "statement_timeout = 7", "lock_timeout = 7",
 		"idle_in_transaction_session_timeout = 0", "enable_seqscan = on", "tcp_user_timeout = 7",
 	} {
-		conn, err := pgx.Connect(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Exec(t.Context(), `SET statement_timeout = 0; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET `+
+		if _, err := conn.Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET `+
 			strings.ReplaceAll(set, "'", "''")+`', current_database()); END $$`); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.Close(t.Context())
 	}
+	_ = conn.Close(t.Context())
 	for name, c := range map[string]struct {
 		use  session.Use
 		want map[string]string

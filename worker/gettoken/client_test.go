@@ -192,11 +192,15 @@ func TestSuccessIsWhatAllSay(t *testing.T) {
 func TestWhatIsKnownWithoutAReply(t *testing.T) {
 	t.Parallel()
 	sb, url := played(t)
-	c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) { c.Timeout = 50 * time.Millisecond })
 	for _, kind := range []sandbox.Kind{sandbox.KindCut, sandbox.KindReset, sandbox.KindBlackHole, sandbox.KindTruncate, sandbox.KindHalfJSON, sandbox.KindHTML} {
 		if _, err := sb.Inject(sandbox.Fault{Op: sandbox.OpToken, Kind: kind}); err != nil {
 			t.Fatal(err)
 		}
+		c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) {
+			if kind == sandbox.KindBlackHole {
+				c.Timeout = time.Second
+			}
+		})
 		reply, err := c.GetToken(t.Context(), jan())
 		if err == nil || !reply.Sent || reply.Complete || kind == sandbox.KindBlackHole != errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %+v, %v", kind, reply.Answer, err)
