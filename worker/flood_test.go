@@ -43,7 +43,8 @@ func TestTaskBehindAFlood(t *testing.T) {
 	o := b.options()
 	o.Accounts = []worker.Account{{Name: "default", Upstream: &calm{check: 100 * time.Millisecond}}}
 	o.Whois.Concurrency = 1
-	const tasks = 6_000
+	o.Whois.BatchSize = 25
+	const tasks = 1_500
 	b.flood(queue.Whois, "flood", tasks)
 	b.flood(queue.Whois, "other", 1)
 	unfinished := func() int {
@@ -78,7 +79,8 @@ func TestOrderBehindAFlood(t *testing.T) {
 	submit := func(source, reference, domain string) {
 		b.submitOrder(intake.Order{Source: source, Reference: reference, Kind: queue.Whois, Account: "default"}, "", []string{domain}, chunks)
 	}
-	const orders = 5_000
+	o.Whois.BatchSize = 25
+	const orders = 1_500
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i := range orders {

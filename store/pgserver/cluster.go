@@ -62,8 +62,12 @@ func clusterMajor(cluster string) (int, error) {
 func (s *Server) makeCluster(ctx context.Context, passwordFile string) error {
 	// The machine may have other users, and they reach the loopback address too.
 	s.password = rand.Text()
-	if err := s.account.writeFile(passwordFile, s.password+"\n"); err != nil {
-		return fmt.Errorf("write password of the database: %w", err)
+	verifier, err := verifierOf(s.password)
+	if err != nil {
+		return err
+	}
+	if err := s.account.writeFile(passwordFile, verifier+"\n"); err != nil { // initdb reads it there
+		return fmt.Errorf("write verifier of the database's password: %w", err)
 	}
 	unfinished := s.cluster + ".new"
 	if err := os.RemoveAll(unfinished); err != nil {
@@ -74,6 +78,9 @@ func (s *Server) makeCluster(ctx context.Context, passwordFile string) error {
 	}
 	if err := s.initdb(ctx, unfinished, passwordFile); err != nil {
 		return fmt.Errorf("initdb: %w", err)
+	}
+	if err := s.account.writeFile(passwordFile, s.password+"\n"); err != nil {
+		return fmt.Errorf("write password of the database: %w", err)
 	}
 	if err := os.Rename(unfinished, s.cluster); err != nil {
 		return fmt.Errorf("finish data directory: %w", err)
