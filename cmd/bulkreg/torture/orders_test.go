@@ -67,11 +67,15 @@ func (w *world) take(ctx context.Context, account string, kind queue.Kind, refer
 			err = cerr
 		}
 	}()
-	in, err := intake.New(w.store.Orders, intake.Chunks{Whois: 20, Register: batchSize})
+	in, err := intake.New(w.store.Orders, intake.Chunks{Whois: 20, Register: batchSize, Token: batchSize})
 	if err != nil {
 		return record.Order{}, err
 	}
-	res, err := in.Submit(ctx, intake.Order{Source: "torture", Reference: reference, Kind: kind, Account: account}, spool)
+	keys, err := w.keys()
+	if err != nil {
+		return record.Order{}, err
+	}
+	res, err := in.SealingWith(keys).Submit(ctx, intake.Order{Source: "torture", Reference: reference, Kind: kind, Account: account}, spool)
 	return res.Order, err
 }
 

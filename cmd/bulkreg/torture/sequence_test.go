@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/worker"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -44,6 +45,7 @@ type sleeping struct {
 func playSequence(t *testing.T, r *rand.Rand, results *tally) {
 	w := newWorld(t, needs{ownDatabase: true, sandbox: []string{"--partial-402"}})
 	w.patience = 5 * time.Minute
+	w.servesTokens()
 	s := &sequence{world: w, rand: r, doomed: map[*process]string{}}
 	defer func() { t.Log(strings.Join(s.said, ", ")) }()
 	faults := s.kinds()
@@ -126,6 +128,11 @@ func (s *sequence) give() {
 	s.t.Helper()
 	s.given++
 	name := fmt.Sprintf("s%d", s.given)
+	if s.rand.IntN(6) == 0 {
+		n := 5 + s.rand.IntN(60)
+		s.accept(func() (record.Order, error) { return s.submitTokens(name, n) })
+		return
+	}
 	domains := names(name, 5+s.rand.IntN(120))
 	kind := queue.Register
 	if s.rand.IntN(5) == 0 {
@@ -136,8 +143,14 @@ func (s *sequence) give() {
 			domains = append(domains, fmt.Sprintf("%s-%s-%d.nl", label, name, s.rand.IntN(1000)))
 		}
 	}
-	s.await("the order is taken in", func() (bool, error) {
-		order, err := s.submit(s.t.Context(), "default", kind, name, domains)
+	s.accept(func() (record.Order, error) { return s.submit(s.t.Context(), "default", kind, name, domains) })
+}
+
+// accept submits an order until it is accepted.
+func (s *sequence) accept(submit func() (record.Order, error)) {
+	s.t.Helper()
+	s.await("the order is accepted", func() (bool, error) {
+		order, err := submit()
 		if err == nil {
 			s.orders = append(s.orders, order)
 		}

@@ -62,6 +62,7 @@ func (w *world) verdict(want expectation, thorough bool) judge.Verdict {
 		w.stop(p)
 	}
 	w.outcomes(want)
+	w.tokensAreKept()
 	w.audit()
 	return w.judge(want)
 }
@@ -208,7 +209,7 @@ func (w *world) archiveIsEmpty() {
 // leftInRedis lists what Asynq holds of tasks, but for those that must be in its archive.
 func (w *world) leftInRedis() (left []string, err error) {
 	err = w.askRedis(func(ctx context.Context, client *redis.Client) error {
-		for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
+		for _, kind := range queue.Kinds() {
 			for _, name := range taskQueues(kind) {
 				prefix := "asynq:{" + name + "}:"
 				for _, list := range []string{"pending", "active"} {
@@ -240,7 +241,7 @@ func (w *world) leftInRedis() (left []string, err error) {
 // taskQueues are the queues that tasks of a kind lie in: the public ones, and those of the account.
 func taskQueues(kind queue.Kind) (names []string) {
 	for _, lane := range queue.Lanes() {
-		names = append(names, queue.Queue(kind, lane), queue.AccountQueue(kind, lane, "default"))
+		names = append(names, queue.Queue(kind, lane), queue.AccountQueue(kind, lane, kind.Account("default")))
 	}
 	return names
 }
