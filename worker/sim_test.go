@@ -48,6 +48,9 @@ func newWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Options)) *
 	if w.rng.IntN(5) == 0 {
 		w.registry.poison[w.domains[0]] = true
 	}
+	if w.rng.IntN(4) == 0 {
+		w.tokens = newSimTokens(w)
+	}
 	for range 2 {
 		w.procs = append(w.procs, w.newProcess())
 	}
@@ -57,6 +60,9 @@ func newWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Options)) *
 // run lets a history happen and says what was wrong with it.
 func (w *world) run() []string {
 	w.submit()
+	if w.tokens != nil {
+		w.tokens.submit()
+	}
 	for range 6 + w.rng.IntN(20) {
 		w.event()
 	}
@@ -87,6 +93,9 @@ func (w *world) judge() {
 		if !known[d] {
 			w.fail("I6: %s was sold, and nobody here knows", d)
 		}
+	}
+	if w.tokens != nil {
+		w.tokens.judge()
 	}
 }
 
@@ -175,7 +184,7 @@ func TestHistoriesFindMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := newSimDatabase(t, server, name)
-			for seed := range uint64(200) {
+			for seed := range uint64(1000) {
 				w := newWorld(t, db, seed, tune)
 				w.registry.mute = true
 				failed := w.run()

@@ -78,6 +78,9 @@ func (w *world) options(name string) Options {
 	for _, a := range w.accounts {
 		o.Accounts = append(o.Accounts, Account{Name: a, Upstream: w.registry})
 	}
+	if w.tokens != nil {
+		w.tokens.serve(&o)
+	}
 	if w.paced {
 		o.pace = func(account string) gate.Pacer { return w.metronomes[account] }
 	}

@@ -29,6 +29,7 @@ type world struct {
 	tune     func(*Options) // what is not as by default
 	accounts []string
 	registry *registry
+	tokens   *simTokens // nil where none are ordered
 	procs    []*process
 	started  int
 	current  *task
@@ -145,7 +146,7 @@ func (w *world) submit() {
 // event is one thing that happens.
 func (w *world) event() {
 	p := w.procs[w.rng.IntN(len(w.procs))]
-	switch w.chance(20, 26, 34, 14, 9, 6, 3, 3, 2, 2, 1, 1, 6, 3, 1) {
+	switch w.chance(20, 26, 34, 14, 9, 6, 3, 3, 2, 2, 1, 1, 6, 3, 1, 2) {
 	case 0:
 		if !w.stirred {
 			return
@@ -188,6 +189,10 @@ func (w *world) event() {
 		if len(w.orders) < 3 {
 			w.submit()
 		}
+	case 15:
+		if w.tokens != nil {
+			p.erase()
+		}
 	case 10:
 		w.registry.broke = false
 	case 12:
@@ -213,7 +218,7 @@ func (w *world) deliver(p *process) {
 	i := w.rng.IntN(len(w.tasks))
 	t := w.tasks[i]
 	jobs := slices.Clone(t.jobs)
-	if other := w.tasks[w.rng.IntN(len(w.tasks))]; other.kind == t.kind && other.account == t.account && w.chance(3, 1) == 0 {
+	if other := w.tasks[w.rng.IntN(len(w.tasks))]; other.kind == t.kind && t.kind != record.Token && other.account == t.account && w.chance(3, 1) == 0 {
 		jobs = append(jobs, other.jobs...)
 	}
 	if w.chance(9, 1) == 0 {
@@ -237,7 +242,7 @@ func (w *world) operate() {
 		return
 	case 3:
 		w.log("resumed")
-		_, err := w.db.store.Holds.Resume(w.t.Context(), w.accounts[w.rng.IntN(len(w.accounts))])
+		_, err := w.db.store.Holds.Resume(w.t.Context(), w.anyAccount())
 		w.tolerate("resume", err)
 		return
 	}
@@ -272,14 +277,33 @@ func (w *world) confirm() {
 func (w *world) jobs() []record.Job {
 	var jobs []record.Job
 	for _, o := range w.orders {
-		for j, err := range w.db.store.Orders.Jobs(w.t.Context(), o.ID, orders.JobFilter{}) {
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			jobs = append(jobs, j)
-		}
+		jobs = append(jobs, w.jobsOf(o)...)
 	}
 	return jobs
+}
+
+func (w *world) jobsOf(o record.Order) []record.Job {
+	var jobs []record.Job
+	for j, err := range w.db.store.Orders.Jobs(w.t.Context(), o.ID, orders.JobFilter{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+func (w *world) anyAccount() string {
+	all := w.everyAccount()
+	return all[w.rng.IntN(len(all))]
+}
+
+// everyAccount is those of registrations and that of tokens.
+func (w *world) everyAccount() []string {
+	if w.tokens == nil {
+		return w.accounts
+	}
+	return append(slices.Clone(w.accounts), queue.TokenAccount)
 }
 
 // calm lets a world come to rest: what stands still goes on or dies, nothing fails any more, and time passes until every job
@@ -326,7 +350,7 @@ func (w *world) rows() string {
 		SELECT 'chunk ' || to_jsonb(c)::text FROM chunks c WHERE order_id = ANY($1) UNION ALL
 		SELECT 'claim ' || to_jsonb(c)::text FROM claims c WHERE closed_at IS NULL UNION ALL
 		SELECT 'hold ' || to_jsonb(h)::text FROM holds h WHERE account = ANY($2) UNION ALL
-		SELECT 'now ' || now()::text`, w.orderIDs(), w.accounts)
+		SELECT 'now ' || now()::text`, w.orderIDs(), w.everyAccount())
 	if err != nil {
 		return err.Error()
 	}
@@ -364,7 +388,7 @@ func (w *world) awaitDue() (d due) {
 			EXISTS (SELECT FROM rescues), EXISTS (SELECT FROM probes),
 			NOT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND state <> 'unconfirmed')
 		FROM next`,
-		w.accounts, w.orderIDs(), w.db.now.Add(time.Second)).Scan(&now, &d.rescue, &d.probe, &d.settled)
+		w.everyAccount(), w.orderIDs(), w.db.now.Add(time.Second)).Scan(&now, &d.rescue, &d.probe, &d.settled)
 	if err != nil {
 		w.t.Fatal(err)
 	}

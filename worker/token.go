@@ -11,6 +11,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker/gate"
@@ -30,7 +31,7 @@ var _ Tokens = (*gettoken.Client)(nil)
 const (
 	tokenBatch   = 50
 	tokenLinger  = 20 * time.Millisecond
-	tokenBatches = 4 // under way: as some end, the slots are not idle for want of the next
+	tokenBatches = 8 // under way: as some end, the slots are not idle for want of the next
 )
 
 // TokenTuning is how calls for tokens are made, with so many in flight.
@@ -58,6 +59,8 @@ type tokenJob struct {
 type tokenEnd struct {
 	result ledger.TokenResult
 	sent   time.Time // when the call was sent, by this machine's clock; for the token's age
+	// unstarted is why no call was made; nil where one was, or where none will ever be.
+	unstarted error
 }
 
 // askForTokens carries out a batch: each job in a call of its own, as many at once as there are slots. What they bring is settled
@@ -95,6 +98,8 @@ func (p *pipeline) askForTokens(ctx context.Context, b batch) {
 
 // settleTokens settles what comes until no more does, all that is there at a time.
 func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenEnd) {
+	var unstarted refusedStarts
+	defer func() { unstarted.log(p.log, b.claim) }()
 	for end := range came {
 		ends := []tokenEnd{end}
 		for more := true; more; {
@@ -107,6 +112,7 @@ func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenE
 				more = false
 			}
 		}
+		unstarted.note(ends)
 		p.settle(ctx, batch{claim: b.claim, jobs: make([]ledger.ClaimedJob, len(ends))}, func(ctx context.Context) (int, error) {
 			results := make([]ledger.TokenResult, len(ends))
 			for i, end := range ends { // anew for each try: tokens grow old while Postgres is away
@@ -115,6 +121,26 @@ func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenE
 			}
 			return p.options.Store.Ledger.SettleTokens(ctx, b.claim, results)
 		})
+	}
+}
+
+// refusedStarts counts the calls of a batch that were not made, to say so in one line.
+type refusedStarts struct {
+	jobs int
+	err  error // the newest
+}
+
+func (r *refusedStarts) note(ends []tokenEnd) {
+	for _, end := range ends {
+		if err := end.unstarted; err != nil && !errors.Is(err, gate.ErrHeld) && !errors.Is(err, holds.ErrHeld) && !errors.Is(err, errStopping) {
+			r.jobs, r.err = r.jobs+1, err
+		}
+	}
+}
+
+func (r *refusedStarts) log(to zerolog.Logger, claim uuid.UUID) {
+	if r.jobs > 0 {
+		to.Warn().Err(r.err).Stringer("claim", claim).Int("jobs", r.jobs).Msg("calls not started")
 	}
 }
 
@@ -170,6 +196,7 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 	one := b.of([]ledger.ClaimedJob{j.ClaimedJob})
 	end := tokenEnd{sent: p.options.Clock()}
 	again := func(err error) tokenEnd {
+		end.unstarted = err
 		end.result.Transition = ledger.RetryFree(j.ID, p.policy.backoff.delay(1, p.options.Luck()), "")
 		if errors.Is(err, gate.ErrHeld) || errors.Is(err, holds.ErrHeld) {
 			end.result.Transition = ledger.Hold(j.ID, "")

@@ -29,15 +29,16 @@ func (a *app) benchCommand() *cobra.Command {
 setting of this environment plays a part: bench runs a Postgres of its own, whose commits survive a crash, a Redis of
 its own, and from this program a sandbox that simulates the registrar and a worker. All of it is gone afterwards.
 
-A row is one order, from before its input is read until its last domain is settled:
+A row is one order, from before its input is read until its last domain or person is settled:
 
   whois-0ms      WHOIS checks while a call takes no time: what this machine can do
   whois-50ms     while a call takes 50 ms, with 100 domains in a call and 4 calls in flight
   whois-200ms    the same with 200 ms
   register-50ms  registrations, with 50 domains in a call and 2 calls in flight
+  token-50ms     account tokens, with one person in a call, as there is no bulk call, and 8 calls in flight
   one-domain     orders of one domain each, one after another, while a large order is worked on
 
-LIMIT/S is what the calls allow: domains in a call, times calls in flight, by the time of a call. SHARE is how much of it
+LIMIT/S is what the calls allow: domains (or people) in a call, times calls in flight, by the time of a call. SHARE is how much of it
 was reached. REDIS is what the order took of Redis at most, above what an idle worker takes. WORKER is the most
 memory that the worker process ever had. MACHINE tells what the figures were measured on.`,
 		Example: `  bulkreg bench

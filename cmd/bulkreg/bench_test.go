@@ -46,7 +46,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 	if m := report.Machine; m.Fsync != "on" || m.SynchronousCommit != "on" || m.SharedBuffers != "256MB" || m.Cores < 1 || m.Redis == "" {
 		t.Errorf("machine: %+v", m)
 	}
-	domains := map[string]int{"whois-0ms": 300, "whois-50ms": 4000, "whois-200ms": 1000, "register-50ms": 1000, "one-domain": 6300}
+	domains := map[string]int{"whois-0ms": 300, "whois-50ms": 4000, "whois-200ms": 1000, "register-50ms": 1000, "token-50ms": 80, "one-domain": 6300}
 	if len(report.Rows) != len(domains) {
 		t.Errorf("%d rows, want %d", len(report.Rows), len(domains))
 	}
@@ -179,6 +179,7 @@ func TestBenchRows(t *testing.T) {
 		{"whois-50ms", 64_000, 8000, "64,000 WHOIS checks, 50ms a call"},
 		{"whois-200ms", 16_000, 2000, "16,000 WHOIS checks, 200ms a call"},
 		{"register-50ms", 2000, 2000, "2,000 registrations, 50ms a call"},
+		{"token-50ms", 1280, 160, "1,280 tokens, 50ms a call"},
 		{"one-domain", 100_000, 8000, "10 orders of one domain, among 100,000 WHOIS checks, 50ms a call"},
 	}
 	rows := benchRows(benchOptions{domains: 200_000, seconds: 8})

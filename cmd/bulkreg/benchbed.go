@@ -13,8 +13,12 @@ import (
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
+
+// benchTokenChunk is how many people a chunk has, as by default.
+const benchTokenChunk = 50
 
 // benchRowTime bounds a row. The longest takes a minute.
 const benchRowTime = 10 * time.Minute
@@ -25,6 +29,7 @@ type benchBed struct {
 	row     benchRow
 	store   *store.Store
 	intake  *intake.Intake
+	key     string // of people and tokens
 	sandbox *benchProgram
 	ledgers sandbox.Remote
 	worker  *benchProgram
@@ -88,7 +93,13 @@ func (b *benchBed) openStore(ctx context.Context) error {
 		return err
 	}
 	b.closers = append(b.closers, func() error { b.store.Close(); return nil })
-	b.intake, err = intake.New(b.store.Orders, intake.Chunks{Whois: benchWhoisBatch, Register: benchRegisterBatch})
+	in, err := intake.New(b.store.Orders, intake.Chunks{Whois: benchWhoisBatch, Register: benchRegisterBatch, Token: benchTokenChunk})
+	if err != nil {
+		return err
+	}
+	b.key = seal.NewKey()
+	keys, err := seal.ParseKeys(b.key)
+	b.intake = in.SealingWith(keys)
 	return err
 }
 
@@ -114,6 +125,10 @@ func (b *benchBed) startWorker() error {
 		"WHOIS_CONCURRENCY=" + strconv.Itoa(benchWhoisInFlight),
 		"REGISTER_BATCH_SIZE=" + strconv.Itoa(benchRegisterBatch),
 		"REGISTER_CONCURRENCY=" + strconv.Itoa(benchRegisterInFlight),
+		"PMG_TOKEN_URL=" + b.ledgers.BaseURL + sandbox.TokenPath,
+		"PMG_ACCESS_TOKEN=" + sandbox.DefaultAccessToken,
+		"TOKEN_CONCURRENCY=" + strconv.Itoa(benchTokenInFlight),
+		"TOKEN_ENCRYPTION_KEY=" + b.key,
 		"METRICS_ADDR=off",
 		"LOG_LEVEL=warn",
 	}

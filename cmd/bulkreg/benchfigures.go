@@ -107,8 +107,12 @@ func (b *benchBed) throughput(ctx context.Context) (*orderFigures, error) {
 	return t, nil
 }
 
-// callsBetween counts the bulk calls that one ledger has more than another, and the domains in them.
+// callsBetween counts the calls that one ledger has more than another, and the domains or people in them.
 func callsBetween(before, after *sandbox.Ledger, op sandbox.Op) (calls, domains int) {
+	if op == sandbox.OpToken { // no bulk call
+		calls = after.Counts[op] - before.Counts[op]
+		return calls, calls
+	}
 	for size, n := range after.BatchSizes[op] {
 		n -= before.BatchSizes[op][size]
 		calls += n

@@ -12,6 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
@@ -21,7 +22,7 @@ const benchSource = "bench"
 
 // submit takes an order in as `bulkreg enqueue` does, from lines that come through a pipe.
 func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_ record.Order, err error) {
-	lines, done := benchLines(reference, domains)
+	lines, done := benchLines(b.row.kind, reference, domains)
 	defer func() {
 		// Where reading ended early, the writer does too.
 		err = errors.Join(err, lines.Close(), <-done)
@@ -36,20 +37,24 @@ func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
 	submitted, err := b.intake.Submit(ctx, intake.Order{
-		Source: benchSource, Reference: reference, Kind: b.row.kind, Account: config.DefaultAccount,
+		Source: benchSource, Reference: reference, Kind: b.row.kind, Account: b.row.kind.Account(config.DefaultAccount),
 	}, spool)
 	return submitted.Order, err
 }
 
-// benchLines writes domains into a pipe, one a line. No two orders have one in common. Done tells how writing ended.
-func benchLines(reference string, domains int) (lines *io.PipeReader, done <-chan error) {
+// benchLines writes domains into a pipe, one a line, or people. No two orders have one in common. Done tells how writing ended.
+func benchLines(kind queue.Kind, reference string, domains int) (lines *io.PipeReader, done <-chan error) {
 	lines, into := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
 		buffered := bufio.NewWriterSize(into, 64<<10)
-		var err error
+		head, form := "", "%s-%07d.nl\n"
+		if kind.OfPeople() {
+			head, form = "email,originator,privacyConsent\n", "%s-%07d@example.nl,bench,true\n"
+		}
+		_, err := buffered.WriteString(head)
 		for i := 0; i < domains && err == nil; i++ {
-			_, err = fmt.Fprintf(buffered, "%s-%07d.nl\n", reference, i)
+			_, err = fmt.Fprintf(buffered, form, reference, i)
 		}
 		if err == nil {
 			err = buffered.Flush()

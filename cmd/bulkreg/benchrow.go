@@ -27,6 +27,7 @@ const (
 	benchWhoisInFlight    = 4
 	benchRegisterBatch    = 50
 	benchRegisterInFlight = 2
+	benchTokenInFlight    = 8 // each of one person: there is no bulk call
 )
 
 const (
@@ -48,6 +49,7 @@ func benchRows(o benchOptions) []benchRow {
 		{name: "whois-50ms", kind: queue.Whois, latency: fast},
 		{name: "whois-200ms", kind: queue.Whois, latency: slow},
 		{name: "register-50ms", kind: queue.Register, latency: fast},
+		{name: "token-50ms", kind: queue.Token, latency: fast},
 		{name: "one-domain", kind: queue.Whois, latency: fast, alone: benchAlone},
 	}
 	for i := range rows {
@@ -67,8 +69,11 @@ func benchRows(o benchOptions) []benchRow {
 
 // calls is how many domains go into a call, and how many calls are in flight.
 func (r benchRow) calls() (batch, inFlight int) {
-	if r.kind == queue.Register {
+	switch r.kind {
+	case queue.Register:
 		return benchRegisterBatch, benchRegisterInFlight
+	case queue.Token:
+		return 1, benchTokenInFlight
 	}
 	return benchWhoisBatch, benchWhoisInFlight
 }
@@ -91,8 +96,11 @@ func (r benchRow) worth(seconds float64) int {
 
 // op is what the measured calls ask for.
 func (r benchRow) op() sandbox.Op {
-	if r.kind == queue.Register {
+	switch r.kind {
+	case queue.Register:
 		return sandbox.OpRegister
+	case queue.Token:
+		return sandbox.OpToken
 	}
 	return sandbox.OpWhois
 }
@@ -100,8 +108,11 @@ func (r benchRow) op() sandbox.Op {
 // about says in words what is measured.
 func (r benchRow) about() string {
 	things := "WHOIS checks"
-	if r.kind == queue.Register {
+	switch r.kind {
+	case queue.Register:
 		things = "registrations"
+	case queue.Token:
+		things = "tokens"
 	}
 	order := fmt.Sprintf("%s %s, %s a call", thousands(r.domains), things, r.latency)
 	if r.alone > 0 {

@@ -119,7 +119,7 @@ func (s *Ledger) StartCall(ctx context.Context, c NewCall) error {
 		WITH hold AS (
 			SELECT FROM claims c JOIN holds h ON h.account = c.account
 			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind AND $4 <> 'check') AND ($7::uuid IS NULL OR h.probe_id IS DISTINCT FROM $7) LIMIT 1
-		), claim AS (`+renewClaim+` AND NOT EXISTS (SELECT FROM hold) RETURNING id), call AS (
+		), `+claimFor(c.Op)+`, call AS (
 			INSERT INTO calls (id, claim_id, op, size, deadline, holder_key, job_ids)
 			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6), $8, $9 FROM claim
 			RETURNING id
@@ -137,6 +137,20 @@ func (s *Ledger) StartCall(ctx context.Context, c NewCall) error {
 		return ErrFenced
 	}
 	return nil
+}
+
+// claimFor is the part of StartCall that finds the claim good and renews it. Many calls for tokens are made under one claim, side
+// by side, and each would wait for the row that another renews, or a settling: they write only where less than the whole lease
+// but a few seconds is left. Nobody takes a claim away whose lease has not ended.
+func claimFor(op record.Op) string {
+	const good = renewClaim + ` AND NOT EXISTS (SELECT FROM hold)`
+	if op != record.OpToken {
+		return `claim AS (` + good + ` RETURNING id)`
+	}
+	return `kept AS (
+			SELECT id FROM claims WHERE id = $1 AND closed_at IS NULL AND NOT EXISTS (SELECT FROM hold)
+			AND lease_until > now() + make_interval(secs => ($6::float8 + $2::float8) / 2)
+		), renewed AS (` + good + ` AND NOT EXISTS (SELECT FROM kept) RETURNING id), claim AS (TABLE kept UNION ALL TABLE renewed)`
 }
 
 func (c NewCall) someJobs() pg.Uuids {
