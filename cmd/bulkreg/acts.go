@@ -73,7 +73,7 @@ func (c *acting) run(cmd *cobra.Command, args []string) error {
 			fmt.Fprintln(c.stderr, "There is nothing to change.")
 			return c.printResult(plan)
 		}
-		question := c.question(plan, counted(plan.Changed(), "job", "jobs"))
+		question := c.question(plan, term.Counted(plan.Changed(), "job", "jobs"))
 		if err := c.consent(ctx, c.yes, question); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func unchanged(ctx context.Context, err error) error {
 // broken is an error when something may have been changed.
 func broken(ctx context.Context, report operator.Report, err error) error {
 	so := fmt.Sprintf("%s changed before that, and perhaps some more; the same command again does the rest",
-		counted(report.Changed(), "job was", "jobs were"))
+		term.Counted(report.Changed(), "job was", "jobs were"))
 	if len(report.Paused) > 0 {
 		so += "; until then what is left stays paused, and `bulkreg resume " + orderWord(report.Paused[0]) + "` lets it go on instead"
 	}
@@ -200,7 +200,7 @@ func (c *acting) printPlan(plan operator.Report) {
 		if n.Skip != "" {
 			fate = "stay as they are: they " + why(n.Skip)
 		}
-		t.row(thousands(n.Jobs), what, fate)
+		t.row(term.Thousands(n.Jobs), what, fate)
 	}
 	if t.end() != nil {
 		return // stderr is gone, and with it whoever could be told
@@ -224,7 +224,7 @@ func printClaimed(w io.Writer, r operator.Report) {
 		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
 	if more := r.Skipped()[operator.SkipClaimed] - len(r.Claimed); more > 0 && len(r.Claimed) > 0 {
-		say(w, "  ... and %s more\n", thousands(more))
+		say(w, "  ... and %s more\n", term.Thousands(more))
 	}
 }
 
@@ -255,19 +255,19 @@ func (c *acting) printResult(r operator.Report) error {
 		for i, claimant := range r.Claimed {
 			claimed[i] = claimedJSON(claimant)
 		}
-		return printJSON(c.stdout, actJSON{
+		return term.PrintJSON(c.stdout, actJSON{
 			Act: c.request.Act, By: c.request.Operator, Reason: c.request.Reason,
 			Changed: r.Changed(), Later: later, Skipped: r.Skipped(), Claimed: claimed,
 		})
 	}
 	t := newTable(c.stdout, "JOBS", "RESULT", "YOUR REASON", "NOTE")
-	t.row(thousands(r.Changed()-later), c.done, c.request.Reason, "")
+	t.row(term.Thousands(r.Changed()-later), c.done, c.request.Reason, "")
 	if later > 0 {
-		t.row(thousands(later), "being "+c.done, c.request.Reason, "WHOIS must show first that no call for them had an effect")
+		t.row(term.Thousands(later), "being "+c.done, c.request.Reason, "WHOIS must show first that no call for them had an effect")
 	}
 	skipped := r.Skipped()
 	for _, s := range slices.Sorted(maps.Keys(skipped)) {
-		t.row(thousands(skipped[s]), "left alone", "", "they "+why(s))
+		t.row(term.Thousands(skipped[s]), "left alone", "", "they "+why(s))
 	}
 	return t.end()
 }

@@ -41,7 +41,7 @@ func (a *app) printNeedsPerson(s record.Summary) error {
 Ask the registrar about the domains that `+"`bulkreg jobs %s --state unconfirmed`"+` lists. Then type, for all or job by job,
   %s
   %s
-`, counted(n.Jobs, "job needs", "jobs need"), n.Why, named(s.Order), n.Commands[0], n.Commands[1])
+`, term.Counted(n.Jobs, "job needs", "jobs need"), n.Why, named(s.Order), n.Commands[0], n.Commands[1])
 	if _, err := fmt.Fprint(a.stdout, text); err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}

@@ -73,7 +73,7 @@ func (c *auditing) run(ctx context.Context) error {
 			return err
 		}
 		if n := report.Total(); n > 0 {
-			return fmt.Errorf("the audit found %s", counted(n, "breach", "breaches"))
+			return fmt.Errorf("the audit found %s", term.Counted(n, "breach", "breaches"))
 		}
 		return nil
 	})
@@ -81,10 +81,10 @@ func (c *auditing) run(ctx context.Context) error {
 
 func (c *auditing) print(r audit.Report) error {
 	if c.out.json() {
-		return printJSON(c.stdout, auditOut(r))
+		return term.PrintJSON(c.stdout, auditOut(r))
 	}
-	say(c.stderr, "Checked %s, %s and %s, as of %s.\n", counted(r.Orders, "order", "orders"),
-		counted(r.Jobs, "job", "jobs"), counted(r.Attempts, "paid attempt", "paid attempts"), timeCell(r.At))
+	say(c.stderr, "Checked %s, %s and %s, as of %s.\n", term.Counted(r.Orders, "order", "orders"),
+		term.Counted(r.Jobs, "job", "jobs"), term.Counted(r.Attempts, "paid attempt", "paid attempts"), timeCell(r.At))
 	if r.Total() == 0 {
 		say(c.stderr, "All is well: %s hold.\n", invariants(r))
 		return nil
@@ -113,7 +113,7 @@ func (c *auditing) printAdvice(r audit.Report) {
 	for _, checked := range r.Checked {
 		if listed := listedOf(r, checked.Invariant); listed < checked.Breaches {
 			say(c.stderr, "%s: %s of %s are listed; --limit lists more.\n",
-				checked.Invariant, thousands(listed), counted(checked.Breaches, "breach", "breaches"))
+				checked.Invariant, term.Thousands(listed), term.Counted(checked.Breaches, "breach", "breaches"))
 		}
 	}
 }

@@ -10,14 +10,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/bench"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 )
 
-// benchOptions say how much is measured.
+// benchOptions say how much is measured, and where the figures go.
 type benchOptions struct {
-	domains int      // in the row without latency
-	seconds float64  // that a row with latency takes at its limit
-	rows    []string // to measure; none: all
-	json    string   // file for the figures; "" for none
+	bench.Options
+	rows []string // to measure; none: all
+	json string   // file for the figures; "" for none
 }
 
 func (a *app) benchCommand() *cobra.Command {
@@ -52,30 +54,24 @@ memory that the worker process ever had. MACHINE tells what the figures were mea
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&o.domains, "domains", 200_000, "how many `domains` the row without latency has")
-	flags.Float64Var(&o.seconds, "seconds", 8, "how many `seconds` a row with latency takes at its limit")
+	flags.IntVar(&o.Domains, "domains", 200_000, "how many `domains` the row without latency has")
+	flags.Float64Var(&o.Seconds, "seconds", 8, "how many `seconds` a row with latency takes at its limit")
 	flags.StringSliceVar(&o.rows, "rows", nil, "measure only these `rows`")
 	flags.StringVar(&o.json, "json", "", "also write the figures to `FILE`, in JSON")
 	return cmd
 }
 
-// The bounds of what is measured: an order has at most a million domains.
-const (
-	benchMostDomains = 1_000_000
-	benchMostSeconds = 60
-)
-
 // check refuses what could not be measured, or only found out after minutes.
 func (o benchOptions) check() error {
-	if o.domains < 1 || o.domains > benchMostDomains {
-		return usagef("--domains %d: give 1 to %s", o.domains, thousands(benchMostDomains))
+	if o.Domains < 1 || o.Domains > bench.MostDomains {
+		return usagef("--domains %d: give 1 to %s", o.Domains, term.Thousands(bench.MostDomains))
 	}
-	if !(o.seconds > 0 && o.seconds <= benchMostSeconds) { // refuses NaN, too
-		return usagef("--seconds %g: give more than 0 and at most %d", o.seconds, benchMostSeconds)
+	if !(o.Seconds > 0 && o.Seconds <= bench.MostSeconds) { // refuses NaN, too
+		return usagef("--seconds %g: give more than 0 and at most %d", o.Seconds, bench.MostSeconds)
 	}
 	var known []string
-	for _, row := range benchRows(o) {
-		known = append(known, row.name)
+	for _, row := range bench.Rows(o.Options) {
+		known = append(known, row.Name)
 	}
 	for _, name := range o.rows {
 		if !slices.Contains(known, name) {
@@ -96,7 +92,7 @@ func (o benchOptions) check() error {
 func (a *app) bench(ctx context.Context, o benchOptions) error {
 	report, err := a.measure(ctx, o)
 	if len(report.Rows) > 0 {
-		err = errors.Join(err, report.print(a.stdout))
+		err = errors.Join(err, report.Print(a.stdout))
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -106,27 +102,27 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 	case o.json == "":
 		return nil
 	}
-	return report.write(o.json)
+	return report.Write(o.json)
 }
 
-func (a *app) measure(ctx context.Context, o benchOptions) (report benchReport, err error) {
+func (a *app) measure(ctx context.Context, o benchOptions) (report bench.Report, err error) {
 	fmt.Fprintln(a.stderr, "Starting a Postgres and a Redis ...")
-	rig, err := a.startBench(ctx)
+	rig, err := bench.Start(ctx, a.environ, a.stderr)
 	if err != nil {
 		return report, err
 	}
-	defer func() { err = errors.Join(err, rig.stop()) }()
-	if report.Machine, err = rig.machine(ctx); err != nil {
+	defer func() { err = errors.Join(err, rig.Stop()) }()
+	if report.Machine, err = rig.Machine(ctx); err != nil {
 		return report, err
 	}
-	for _, row := range benchRows(o) {
-		if len(o.rows) > 0 && !slices.Contains(o.rows, row.name) {
+	for _, row := range bench.Rows(o.Options) {
+		if len(o.rows) > 0 && !slices.Contains(o.rows, row.Name) {
 			continue
 		}
-		fmt.Fprintf(a.stderr, "%s: %s ...\n", row.name, row.about())
-		figures, err := rig.measure(ctx, row)
+		fmt.Fprintf(a.stderr, "%s: %s ...\n", row.Name, row.About())
+		figures, err := rig.Measure(ctx, row)
 		if err != nil {
-			return report, fmt.Errorf("measure %s: %w", row.name, err)
+			return report, fmt.Errorf("measure %s: %w", row.Name, err)
 		}
 		report.Rows = append(report.Rows, figures)
 	}

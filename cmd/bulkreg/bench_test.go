@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/bench"
 )
 
 // asProgram is the environment variable that makes the test program be bulkreg. Its value tells the children of one
@@ -39,7 +41,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var report benchReport
+	var report bench.Report
 	if err := json.Unmarshal(text, &report); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 }
 
 // checkFigures checks what must hold on any machine.
-func checkFigures(t *testing.T, f benchFigures) {
+func checkFigures(t *testing.T, f bench.Figures) {
 	t.Helper()
 	if f.WorkerPeak < 1<<20 || f.WorkerPeak > 1<<30 || f.RedisPeak < 0 || f.RedisPeak > 1<<30 {
 		t.Errorf("%s: the worker had %d bytes, Redis %d", f.Row, f.WorkerPeak, f.RedisPeak)
@@ -79,8 +81,11 @@ func checkFigures(t *testing.T, f benchFigures) {
 	}
 	o := f.Order
 	batch := 100.0
-	if f.Kind == "register" {
+	switch f.Kind {
+	case "register":
 		batch = 50
+	case "token":
+		batch = 1
 	}
 	// A call that is not full is a matter of luck, one of another size is not.
 	if calls := float64(f.Domains) / batch; float64(o.Calls) < calls || o.PerCall > batch || o.PerCall*float64(o.Calls) != float64(f.Domains) {
@@ -133,9 +138,9 @@ func childrenOf(t *testing.T) []string {
 
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()
-	bench := startCommand(t, programEnviron(t), "bench", "--rows", "whois-50ms", "--seconds", "60")
-	bench.stderr.await(t, "whois-50ms:", bench.ended)
-	r := bench.stop()
+	running := startCommand(t, programEnviron(t), "bench", "--rows", "whois-50ms", "--seconds", "60")
+	running.stderr.await(t, "whois-50ms:", running.ended)
+	r := running.stop()
 	if r.status != exitInterrupted || r.stdout != "" {
 		t.Errorf("status %d, %s%s", r.status, r.stdout, r.stderr)
 	}
@@ -164,88 +169,5 @@ func TestBenchRefuses(t *testing.T) {
 				t.Errorf("status %d, %q, want %q", r.status, r.stderr, tc.want)
 			}
 		})
-	}
-}
-
-func TestBenchRows(t *testing.T) {
-	t.Parallel()
-	want := []struct {
-		name    string
-		domains int
-		limit   float64
-		about   string
-	}{
-		{"whois-0ms", 200_000, 0, "200,000 WHOIS checks, 0s a call"},
-		{"whois-50ms", 64_000, 8000, "64,000 WHOIS checks, 50ms a call"},
-		{"whois-200ms", 16_000, 2000, "16,000 WHOIS checks, 200ms a call"},
-		{"register-50ms", 2000, 2000, "2,000 registrations, 50ms a call"},
-		{"token-50ms", 1280, 160, "1,280 tokens, 50ms a call"},
-		{"one-domain", 100_000, 8000, "10 orders of one domain, among 100,000 WHOIS checks, 50ms a call"},
-	}
-	rows := benchRows(benchOptions{domains: 200_000, seconds: 8})
-	if len(rows) != len(want) {
-		t.Fatalf("%d rows, want %d", len(rows), len(want))
-	}
-	for i, w := range want {
-		r := rows[i]
-		if r.name != w.name || r.domains != w.domains || r.limit() != w.limit || r.about() != w.about {
-			t.Errorf("%s: %d domains, limit %g, %q; want %+v", r.name, r.domains, r.limit(), r.about(), w)
-		}
-	}
-	for _, r := range benchRows(benchOptions{domains: 1, seconds: 0.0001}) {
-		if batch, _ := r.calls(); r.latency > 0 && r.domains != batch {
-			t.Errorf("%s: %d domains at the least, want a full call of %d", r.name, r.domains, batch)
-		}
-	}
-}
-
-func TestWithoutSettings(t *testing.T) {
-	t.Parallel()
-	got := withoutSettings([]string{"PATH=/bin", "DATABASE_URL=a", "REDIS_URL_FILE=b", "WHOIS_LINGER=1s", "REGISTRAR_ACCOUNTS_7_NAME=x", "GOMAXPROCS=1"})
-	if strings.Join(got, " ") != "PATH=/bin GOMAXPROCS=1" {
-		t.Errorf("left: %q", got)
-	}
-}
-
-// A program that ends although it should run is found out, with its own words.
-func TestBenchProgramThatEnds(t *testing.T) {
-	t.Parallel()
-	rig := &benchRig{program: "/bin/sh"}
-	p, err := rig.start(nil, "-c", "echo first; echo no database >&2; exit 3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = p.awaitLine(t.Context(), "second")
-	for _, want := range []string{"ended by itself", "exit status 3", "no database"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not say %q", err, want)
-		}
-	}
-	if err := p.stop(); err == nil || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("stop: %v", err)
-	}
-	if err := p.stop(); err != nil {
-		t.Errorf("second stop: %v", err)
-	}
-}
-
-func TestBenchProgramPeak(t *testing.T) {
-	t.Parallel()
-	rig := &benchRig{program: "/bin/sh"}
-	p, err := rig.start([]string{"WORD=set"}, "-c", `trap 'exit 0' TERM; echo "word $WORD"; while :; do sleep 0.01; done`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if word, err := p.awaitLine(t.Context(), "word "); word != "set" || err != nil {
-		t.Errorf("it said %q, %v", word, err)
-	}
-	if err := p.stop(); err != nil {
-		t.Error(err)
-	}
-	if p.peak < 100<<10 || p.peak > 100<<20 {
-		t.Errorf("a shell had %d bytes", p.peak)
-	}
-	if after := residentPeakOf(p.State()); after < 100<<10 {
-		t.Errorf("a shell had %d bytes at its end", after)
 	}
 }

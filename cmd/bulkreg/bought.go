@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
 
@@ -27,14 +28,14 @@ func printBought(w io.Writer, b intake.Bought) {
 func frequent(c intake.Counts, other, others string) string {
 	var parts []string
 	for _, one := range c.Listed {
-		parts = append(parts, one.Name+" "+thousands(one.Domains))
+		parts = append(parts, one.Name+" "+term.Thousands(one.Domains))
 	}
 	if c.Rest > 0 {
 		words := "others"
 		if c.Others > 0 {
-			words = counted(c.Others, other, others)
+			words = term.Counted(c.Others, other, others)
 		}
-		parts = append(parts, thousands(c.Rest)+" with "+words)
+		parts = append(parts, term.Thousands(c.Rest)+" with "+words)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -42,7 +43,7 @@ func frequent(c intake.Counts, other, others string) string {
 func periods(of map[int]int) string {
 	var parts []string
 	for _, months := range slices.Sorted(maps.Keys(of)) {
-		parts = append(parts, periodText(months)+" "+thousands(of[months]))
+		parts = append(parts, periodText(months)+" "+term.Thousands(of[months]))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -52,9 +53,9 @@ const monthsOfYear = 12
 // periodText is a period in years, where they are whole years.
 func periodText(months int) string {
 	if months%monthsOfYear == 0 {
-		return counted(months/monthsOfYear, "year", "years")
+		return term.Counted(months/monthsOfYear, "year", "years")
 	}
-	return counted(months, "month", "months")
+	return term.Counted(months, "month", "months")
 }
 
 func holdersText(b intake.Bought) string {
@@ -63,8 +64,8 @@ func holdersText(b intake.Bought) string {
 		parts = append(parts, ids)
 	}
 	if b.FromDetails > 0 {
-		parts = append(parts, fmt.Sprintf("%s with %s, found at the registrar or created", thousands(b.FromDetails),
-			counted(b.NewHolders, "holder given by details", "holders given by details")))
+		parts = append(parts, fmt.Sprintf("%s with %s, found at the registrar or created", term.Thousands(b.FromDetails),
+			term.Counted(b.NewHolders, "holder given by details", "holders given by details")))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -75,7 +76,7 @@ func nameservers(b intake.Bought) string {
 		parts = append(parts, hosts)
 	}
 	if b.Undelegated > 0 {
-		parts = append(parts, "none "+thousands(b.Undelegated))
+		parts = append(parts, "none "+term.Thousands(b.Undelegated))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/operator"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func (a *app) cancelCommand() *cobra.Command {
 			return ""
 		}
 		return fmt.Sprintf("%s sent before, or in a call that runs now. Nothing more is sent for them; they end when WHOIS has\n"+
-			"shown that no call had an effect. If one had, they are registered, or a person must decide.", counted(n, "of them was", "of them were"))
+			"shown that no call had an effect. If one had, they are registered, or a person must decide.", term.Counted(n, "of them was", "of them were"))
 	}
 	return c.command(&cobra.Command{
 		Use:   "cancel REF|JOB...",

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -40,7 +41,7 @@ needs alone; without it, everything.`,
 			case user.value != "":
 				return usagef("--for goes with --check")
 			case out.value == "json":
-				return printJSON(a.stdout, config.EffectiveOf(a.environ))
+				return term.PrintJSON(a.stdout, config.EffectiveOf(a.environ))
 			case out.value == "markdown":
 				return a.listConfigInMarkdown()
 			}
@@ -118,7 +119,7 @@ func settingsNeeded(user string) (config.Use, func(config.Config) error) {
 func (a *app) checkConfig(format, user string) error {
 	found := a.check(user)
 	if format == "json" {
-		return errors.Join(printJSON(a.stdout, found), found.err())
+		return errors.Join(term.PrintJSON(a.stdout, found), found.err())
 	}
 	for _, warning := range found.Warnings {
 		say(a.stderr, "warning: %v\n", warning)

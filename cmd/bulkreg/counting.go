@@ -39,7 +39,7 @@ func (c *counting) show(done int) {
 	if c.total <= manyJobs {
 		return
 	}
-	text := c.what + ": " + thousands(done) + "/" + thousands(c.total) + " jobs"
+	text := c.what + ": " + term.Thousands(done) + "/" + term.Thousands(c.total) + " jobs"
 	if c.style != noBar {
 		columns := lineColumns(c.width())
 		c.drawn.Draw(barOf(done, c.total, columns-term.Width(text), c.style) + fit(text, columns))

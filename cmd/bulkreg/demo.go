@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -47,14 +48,14 @@ func (a *app) runDemo(ctx context.Context, running *embedded) error {
 	}
 	plan := newDemoPlan(run)
 
-	say(a.stderr, "\nAn order of %s WHOIS checks:\n", thousands(len(plan.whois)))
+	say(a.stderr, "\nAn order of %s WHOIS checks:\n", term.Thousands(len(plan.whois)))
 	checked, err := a.demoOrder(ctx, running, queue.Whois, demoReference(queue.Whois, run), plan.whois)
 	if err != nil {
 		return err
 	}
 	before := running.sandbox.Ledger()
 
-	say(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", thousands(len(plan.register)))
+	say(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", term.Thousands(len(plan.register)))
 	registered, err := a.demoOrder(ctx, running, queue.Register, demoReference(queue.Register, run), plan.register)
 	if err != nil {
 		return err
@@ -164,13 +165,13 @@ func (a *app) printDemo(checked, registered record.Summary, before, after *sandb
 The registrar's own ledger says that %s registrations were paid, each once. They are the ones that bulkreg calls
 registered.
 `,
-		thousands(checked.Total), counted(checks, "call", "calls"), took(checked),
-		thousands(checked.Outcomes[record.Available]), thousands(checked.Outcomes[record.Taken]),
-		thousands(registered.Total), counted(fresh+after.Counts[sandbox.OpRegister], "call", "calls"),
+		term.Thousands(checked.Total), term.Counted(checks, "call", "calls"), took(checked),
+		term.Thousands(checked.Outcomes[record.Available]), term.Thousands(checked.Outcomes[record.Taken]),
+		term.Thousands(registered.Total), term.Counted(fresh+after.Counts[sandbox.OpRegister], "call", "calls"),
 		fresh, after.Counts[sandbox.OpRegister], took(registered),
-		thousands(registered.Outcomes[record.Registered]), thousands(registered.Outcomes[record.Taken]),
-		thousands(registered.Outcomes[record.Rejected]), refusal,
-		thousands(paid))
+		term.Thousands(registered.Outcomes[record.Registered]), term.Thousands(registered.Outcomes[record.Taken]),
+		term.Thousands(registered.Outcomes[record.Rejected]), refusal,
+		term.Thousands(paid))
 	fmt.Fprintf(a.stdout, `
 Where to look next, when `+"`make build`"+` has made bin/bulkreg:
   bin/bulkreg dev --demo --keep   the same, and then it runs on and prints lines with export: paste them into a second

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/uuid"
@@ -78,10 +79,10 @@ func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []record.Job,
 		}
 	}
 	if out.json() {
-		return printJSON(a.stdout, known)
+		return term.PrintJSON(a.stdout, known)
 	}
 	if len(jobs) > maxDomainJobs {
-		say(a.stderr, "There are %s: only the newest %d are shown with their calls.\n", counted(len(jobs), "job", "jobs"), maxDomainJobs)
+		say(a.stderr, "There are %s: only the newest %d are shown with their calls.\n", term.Counted(len(jobs), "job", "jobs"), maxDomainJobs)
 	}
 	return nil
 }

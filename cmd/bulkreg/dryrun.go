@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/orders"
 
 	"golang.org/x/sync/errgroup"
@@ -65,7 +66,7 @@ func (r *registering) rehearse(ctx context.Context, in incoming, p plan) error {
 	}
 	if result.Unknown > 0 {
 		return fmt.Errorf("WHOIS gave no answer about %s of %s: try again before you order them",
-			thousands(result.Unknown), counted(result.New, "new domain", "new domains"))
+			term.Thousands(result.Unknown), term.Counted(result.New, "new domain", "new domains"))
 	}
 	return nil
 }
@@ -91,16 +92,16 @@ func (r *registering) rehearseNew(ctx context.Context, in incoming, report *find
 
 func printRehearsal(w io.Writer, result rehearsal) error {
 	t := newTable(w)
-	t.row("New", thousands(result.New))
-	t.row("Available", thousands(result.Available))
-	t.row("Taken", thousands(result.Taken))
-	t.row("Unknown", thousands(result.Unknown))
+	t.row("New", term.Thousands(result.New))
+	t.row("Available", term.Thousands(result.Available))
+	t.row("Taken", term.Thousands(result.Taken))
+	t.row("Unknown", term.Thousands(result.Unknown))
 	for _, words := range slices.Sorted(maps.Keys(result.BarredBy)) {
 		remedy := "not sent unless --allow-status " + shellWord(words)
 		if words == otherWords {
 			remedy = "not sent: WHOIS says other words of them"
 		}
-		t.row("Barred", thousands(result.BarredBy[words]), words+": "+remedy)
+		t.row("Barred", term.Thousands(result.BarredBy[words]), words+": "+remedy)
 	}
 	return t.end()
 }
@@ -235,7 +236,7 @@ func (c *checks) run(ctx context.Context, all iter.Seq2[intake.Wanted, error]) e
 		return err
 	}
 	if more := c.failed - shownFailures; more > 0 {
-		say(c.notes, "... and %s that failed\n", counted(more, "more WHOIS call", "more WHOIS calls"))
+		say(c.notes, "... and %s that failed\n", term.Counted(more, "more WHOIS call", "more WHOIS calls"))
 	}
 	return nil
 }
@@ -270,7 +271,7 @@ func (c *checks) take(asked []intake.Wanted, reply registrar.CheckReply, err err
 	if err != nil {
 		c.found[registrar.Unknown] += len(asked)
 		if c.failed++; c.failed <= shownFailures {
-			say(c.notes, "WHOIS call for %s: %v\n", counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
+			say(c.notes, "WHOIS call for %s: %v\n", term.Counted(len(asked), "domain", "domains"), withRemedy(err, c.account))
 		}
 		for i := range answers {
 			answers[i] = whoisAnswer{Domain: answers[i].Domain, Availability: registrar.Unknown, Error: err.Error()}

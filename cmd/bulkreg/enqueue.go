@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -150,13 +151,13 @@ func (e *enqueuing) reportLines(in *orderInput, stats input.Stats) {
 			one, many = "repeated person", "repeated people"
 		}
 		say(e.stderr, "%s counted once, the first being %s %d: %s\n",
-			counted(n, one, many), in.unit, first.Line, first.Domain)
+			term.Counted(n, one, many), in.unit, first.Line, first.Domain)
 	}
 	for _, column := range stats.IgnoredColumns {
 		say(e.stderr, "column %q means nothing here and is left out\n", column)
 	}
 	if e.skipInvalid && stats.Rejects > 0 {
-		say(e.stderr, "%s left out\n", counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
+		say(e.stderr, "%s left out\n", term.Counted(stats.Rejects, "invalid "+in.unit, "invalid "+in.unit+"s"))
 	}
 }
 
@@ -167,7 +168,7 @@ func (e *enqueuing) refuseLines(in *orderInput, stats input.Stats) error {
 		hint += "; --rejects FILE writes them to a file"
 	}
 	return usageError(&located{in.name, fmt.Errorf("%s of %s cannot be used, and nothing was stored: %s",
-		thousands(stats.Rejects), counted(all, in.unit, in.unit+"s"), hint)})
+		term.Thousands(stats.Rejects), term.Counted(all, in.unit, in.unit+"s"), hint)})
 }
 
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
@@ -280,11 +281,11 @@ func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *int
 		e.reportRepeat()
 	default:
 		e.out.given = givenNew
-		say(e.stderr, "order %s accepted: %s\n", res.Order.Reference, counted(res.Order.Total, "job", "jobs"))
+		say(e.stderr, "order %s accepted: %s\n", res.Order.Reference, term.Counted(res.Order.Total, "job", "jobs"))
 	}
 	if res.Duplicates > 0 {
 		say(e.stderr, "%s: another order has the domain\n",
-			counted(res.Duplicates, "job ended at once as a duplicate", "jobs ended at once as duplicates"))
+			term.Counted(res.Duplicates, "job ended at once as a duplicate", "jobs ended at once as duplicates"))
 	}
 	return res.Order, nil
 }

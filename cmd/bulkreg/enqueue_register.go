@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue"
 )
 
@@ -105,7 +106,7 @@ func (r *registering) register(ctx context.Context, args []string) error {
 func (r *registering) approve(ctx context.Context, in incoming, path string) (bool, error) {
 	if n := in.spool.Len(); r.maxDomains > 0 && n > r.maxDomains {
 		return false, usagef("the order has %s, and --max-domains allows %s: look at the file, or raise the number; nothing was stored",
-			counted(n, "domain", "domains"), thousands(r.maxDomains))
+			term.Counted(n, "domain", "domains"), term.Thousands(r.maxDomains))
 	}
 	if in.found && !r.dryRun {
 		return true, nil // it changes nothing

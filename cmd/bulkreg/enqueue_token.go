@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -92,11 +93,11 @@ func (e *tokenEnqueuing) approve(in incoming) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	say(e.stderr, "The plan: tokens for %s, %s of whom agreed to the privacy terms.\n", counted(people.Total, "person", "people"), thousands(people.Agreed))
+	say(e.stderr, "The plan: tokens for %s, %s of whom agreed to the privacy terms.\n", term.Counted(people.Total, "person", "people"), term.Thousands(people.Agreed))
 	if e.dryRun {
 		say(e.stderr, "This was a dry run: nothing was stored.\n")
 		if e.out.json() {
-			return false, printJSON(e.stdout, people)
+			return false, term.PrintJSON(e.stdout, people)
 		}
 	}
 	return !e.dryRun, nil

@@ -184,10 +184,10 @@ func (p *findings) end(result rehearsal, bought intake.Bought, found []foundHold
 		all.Bought = &bought
 	}
 	if !p.begun {
-		return printJSON(p.stdout, all)
+		return term.PrintJSON(p.stdout, all)
 	}
 	var text bytes.Buffer
-	if err := printJSON(&text, all); err != nil {
+	if err := term.PrintJSON(&text, all); err != nil {
 		return err
 	}
 	rest := strings.TrimPrefix(text.String(), "{\n")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
@@ -128,14 +129,14 @@ func verdict(s record.Summary) error {
 	case unconfirmed > 0:
 		return &exitErr{exitUnconfirmed, fmt.Errorf("order %s: %s of %s may have been paid for: "+
 			"ask the registrar about each, then settle it with `bulkreg confirm`; `bulkreg jobs %s --state unconfirmed` lists what to ask about",
-			s.Reference, thousands(unconfirmed), counted(s.Total, "job", "jobs"), named(s.Order))}
+			s.Reference, term.Thousands(unconfirmed), term.Counted(s.Total, "job", "jobs"), named(s.Order))}
 	case lost > 0:
 		state := record.Canceled
 		if failed > 0 {
 			state = record.Failed
 		}
 		return &exitErr{exitNotAll, fmt.Errorf("order %s: %s of %s did not succeed; `bulkreg jobs %s --state %s` tells why",
-			s.Reference, thousands(lost), counted(s.Total, "job", "jobs"), named(s.Order), state)}
+			s.Reference, term.Thousands(lost), term.Counted(s.Total, "job", "jobs"), named(s.Order), state)}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -66,7 +67,7 @@ func lookUpHolders(ctx context.Context, upstream finder, all iter.Seq2[intake.Wa
 		}
 	}
 	if passed > 0 {
-		say(notes, "%s were looked up, and %s not\n", counted(asked, "holder", "holders"), thousands(passed))
+		say(notes, "%s were looked up, and %s not\n", term.Counted(asked, "holder", "holders"), term.Thousands(passed))
 	}
 	return found, nil
 }
@@ -100,7 +101,7 @@ func printFoundHolders(w io.Writer, found []foundHolder) error {
 	for _, one := range found {
 		who := one.ID
 		if who == "" {
-			who = counted(one.Holders, "given by details", "given by details")
+			who = term.Counted(one.Holders, "given by details", "given by details")
 		}
 		words := one.Result
 		switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/registrar"
@@ -216,7 +217,7 @@ func (h *holding) delete(ctx context.Context, id string) error {
 		return err
 	}
 	if h.out.json() {
-		return printJSON(h.stdout, struct {
+		return term.PrintJSON(h.stdout, struct {
 			ID      string `json:"id"`
 			Deleted bool   `json:"deleted"`
 		}{id, true})

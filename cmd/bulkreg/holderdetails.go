@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -115,7 +116,7 @@ func (h *holding) print(found registrar.Holder) error {
 		Street: found.Street, HouseNumber: found.HouseNumber, PostalCode: found.PostalCode, City: found.City, Country: found.Country,
 	}
 	if h.out.json() {
-		return printJSON(h.stdout, holderJSON{ID: found.ID, Details: details})
+		return term.PrintJSON(h.stdout, holderJSON{ID: found.ID, Details: details})
 	}
 	t := newTable(h.stdout)
 	t.row("id", found.ID)

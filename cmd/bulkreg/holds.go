@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/holds"
 
 	"github.com/spf13/cobra"
@@ -116,11 +117,11 @@ func (a *app) printHolds(out output, all holds.Resumption) error {
 		if h.Scope == holds.ScopeAll {
 			stops = "everything"
 		}
-		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
+		t.row(h.Account, string(h.Reason), stops, timeCell(h.Since), placer(h.PlacedBy), term.Thousands(h.Jobs),
 			strings.Join(h.Orders, " "), nextProbe(h), heldWords(h))
 	}
 	for _, h := range all.Orders {
-		t.row(h.Account, string(holds.Paused), "one order", timeCell(h.Since), placer(h.PlacedBy), thousands(h.Jobs),
+		t.row(h.Account, string(holds.Paused), "one order", timeCell(h.Since), placer(h.PlacedBy), term.Thousands(h.Jobs),
 			h.Source+"/"+h.Reference, aPersonLifts, h.Words)
 	}
 	return t.end()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
@@ -64,7 +65,7 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 	case out.json():
 		detail := jobDetailOut(j, calls, e)
 		detail.WaitsFor = stillOut(still)
-		return printJSON(a.stdout, detail)
+		return term.PrintJSON(a.stdout, detail)
 	}
 	if err := a.printJob(j); err != nil {
 		return err
@@ -106,7 +107,7 @@ func (a *app) printJob(j record.Job) error {
 	if j.Kind == record.Register {
 		t.row("Holder", j.HolderID)
 		if j.PeriodMonths > 0 {
-			t.row("Period", counted(j.PeriodMonths, "month", "months"))
+			t.row("Period", term.Counted(j.PeriodMonths, "month", "months"))
 		}
 		t.row("Name servers", strings.Join(j.Nameservers, ", "))
 	}
@@ -170,7 +171,7 @@ func (a *app) printCalls(calls []orders.Call) error {
 		if !c.FinishedAt.IsZero() {
 			duration = c.Duration.Round(time.Millisecond).String()
 		}
-		t.row(timeCell(c.StartedAt), string(c.Op), thousands(c.Size), status, duration, string(c.Attempt), c.Worker, said(c))
+		t.row(timeCell(c.StartedAt), string(c.Op), term.Thousands(c.Size), status, duration, string(c.Attempt), c.Worker, said(c))
 	}
 	return t.end()
 }

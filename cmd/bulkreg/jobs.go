@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -89,7 +90,7 @@ func (a *app) listJobs(ctx context.Context, st *store.Store, o record.Order, fil
 	}
 	if limit > 0 && n > limit {
 		say(a.stderr, "There are more than %s: --after %s lists the next, --limit 0 lists all, and `bulkreg export %s` writes them as CSV.\n",
-			counted(limit, "job", "jobs"), cursor, named(o))
+			term.Counted(limit, "job", "jobs"), cursor, named(o))
 	}
 	return nil
 }

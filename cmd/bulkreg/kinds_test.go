@@ -23,7 +23,7 @@ func toldApart() map[string]int {
 		"cmd/bulkreg/enqueue.go": 3, "cmd/bulkreg/export.go": 1, "cmd/bulkreg/exporttokens.go": 1, "cmd/bulkreg/job.go": 2,
 		"cmd/bulkreg/jobs.go": 3, "cmd/bulkreg/retry.go": 1,
 		// These order WHOIS checks and registrations alone.
-		"cmd/bulkreg/benchrow.go": 7, "cmd/bulkreg/demo.go": 1,
+		"cmd/bulkreg/bench/row.go": 7, "cmd/bulkreg/demo.go": 1,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -79,7 +80,7 @@ func upToJobs(n int) string {
 	if n > fleet.StatusMost {
 		return upTo(n) + " jobs"
 	}
-	return counted(n, "job", "jobs")
+	return term.Counted(n, "job", "jobs")
 }
 
 func byWhom(by, words string) string {
@@ -142,10 +143,10 @@ func overdueNeeds(st fleet.Status) []need {
 	if r := st.Rescue; r.Claims+r.Chunks > 0 {
 		var what []string
 		if r.Claims > 0 {
-			what = append(what, counted(min(r.Claims, fleet.StatusMost), "claim", "claims"))
+			what = append(what, term.Counted(min(r.Claims, fleet.StatusMost), "claim", "claims"))
 		}
 		if r.Chunks > 0 {
-			what = append(what, counted(min(r.Chunks, fleet.StatusMost), "delivery", "deliveries"))
+			what = append(what, term.Counted(min(r.Chunks, fleet.StatusMost), "delivery", "deliveries"))
 		}
 		needs = append(needs, need{
 			Reason: needOverdue, since: r.Since,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -125,7 +126,7 @@ func (a *app) printOrder(out output, s record.Summary, still ...fleet.StillReaso
 			repeat := out.given == givenAgain
 			order.Repeat = &repeat
 		}
-		return printJSON(a.stdout, order)
+		return term.PrintJSON(a.stdout, order)
 	}
 	finished := timeCell(s.FinishedAt)
 	if finished == "" {
@@ -139,10 +140,10 @@ func (a *app) printOrder(out output, s record.Summary, still ...fleet.StillReaso
 	t.row("Source", s.Source)
 	t.row("Kind", string(s.Kind))
 	t.row("Account", s.Account)
-	t.row("Jobs", thousands(s.Total))
+	t.row("Jobs", term.Thousands(s.Total))
 	t.row("States", stateCounts(s))
 	t.row("Outcomes", outcomeCounts(s))
-	t.row("Calls", thousands(s.Calls))
+	t.row("Calls", term.Thousands(s.Calls))
 	t.row("Created", timeCell(s.CreatedAt))
 	t.row("Finished", finished)
 	if err := t.end(); err != nil {
@@ -174,7 +175,7 @@ func counts[T ~string](of map[T]int, order []T) string {
 	var parts []string
 	for _, word := range order {
 		if n := of[word]; n > 0 {
-			parts = append(parts, string(word)+" "+thousands(n))
+			parts = append(parts, string(word)+" "+term.Thousands(n))
 		}
 	}
 	return strings.Join(parts, ", ")

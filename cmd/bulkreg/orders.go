@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ func (a *app) printOrders(out output, orders []record.Summary) error {
 	}
 	t := out.newTable(a.stdout, "REFERENCE", "SOURCE", "KIND", "ACCOUNT", "JOBS", "CREATED", "STANDING")
 	for _, o := range orders {
-		t.row(o.Name(), o.Source, string(o.Kind), o.Account, thousands(o.Total), timeCell(o.CreatedAt), standing(o))
+		t.row(o.Name(), o.Source, string(o.Kind), o.Account, term.Thousands(o.Total), timeCell(o.CreatedAt), standing(o))
 	}
 	return t.end()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -70,21 +69,6 @@ func (o *output) addList(cmd *cobra.Command) {
 
 func (o *output) json() bool { return o.value == "json" }
 func (o *output) tsv() bool  { return o.value == "tsv" }
-
-// printJSON prints one value, indented.
-func printJSON(w io.Writer, value any) error {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Errorf("print result: %w", err)
-	}
-	if _, err := w.Write(term.EscapeJSON(text.Bytes())); err != nil {
-		return fmt.Errorf("print result: %w", err)
-	}
-	return nil
-}
 
 // jsonArray prints a JSON array element by element, one a line, in the memory of one.
 type jsonArray struct {
@@ -213,23 +197,6 @@ func timeJSON(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-// thousands writes a number with a comma after every three digits.
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
-		digits = digits[:at] + "," + digits[at:]
-	}
-	return digits
-}
-
-// counted is a number and what it counts, one or several.
-func counted(n int, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(n) + " " + several
 }
 
 // shellWord writes a text so that it can be pasted into a command line.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 )
 
 func TestTable(t *testing.T) {
@@ -67,7 +69,7 @@ func TestJSONArray(t *testing.T) {
 func TestThousands(t *testing.T) {
 	t.Parallel()
 	for want, n := range map[string]int{"0": 0, "999": 999, "1,000": 1000, "-999": -999, "-1,234": -1234, "1,234,567": 1234567} {
-		if got := thousands(n); got != want {
+		if got := term.Thousands(n); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

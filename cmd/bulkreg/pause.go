@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -80,7 +81,7 @@ func (p *pauseAction) report(what, resume string, placed bool, by placement, out
 		say(p.stderr, "The %s is paused already, %s: nothing was changed.\n", what, by)
 	}
 	if p.out.json() {
-		return printJSON(p.stdout, out)
+		return term.PrintJSON(p.stdout, out)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
 
@@ -39,7 +40,7 @@ func (p plan) question() string {
 	if p.New == 0 {
 		return "No domain is new, so that nothing is registered and nothing is paid. Store the order all the same?"
 	}
-	return fmt.Sprintf("Register %s? It costs money and cannot be undone.", counted(p.New, "domain", "domains"))
+	return fmt.Sprintf("Register %s? It costs money and cannot be undone.", term.Counted(p.New, "domain", "domains"))
 }
 
 // print shows the plan to people.
@@ -50,13 +51,13 @@ func (p plan) print(w io.Writer) {
 	}
 	say(w, "The plan of order %s, for account %s:\n", p.reference, p.account)
 	t := newTable(w)
-	t.row("  new", thousands(p.New), "to be registered, unless WHOIS calls them taken")
-	t.row("  registered", thousands(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
-	t.row("  in progress", thousands(p.Live), "in another order: they end as duplicates and cost nothing")
-	t.row("  invalid", thousands(p.invalid), "lines left out")
-	t.row("  repeated", thousands(p.duplicates), "lines that count once")
+	t.row("  new", term.Thousands(p.New), "to be registered, unless WHOIS calls them taken")
+	t.row("  registered", term.Thousands(p.Registered), "by an earlier order: they end as duplicates and cost nothing")
+	t.row("  in progress", term.Thousands(p.Live), "in another order: they end as duplicates and cost nothing")
+	t.row("  invalid", term.Thousands(p.invalid), "lines left out")
+	t.row("  repeated", term.Thousands(p.duplicates), "lines that count once")
 	if p.allowing > 0 {
-		t.row("  allowing", thousands(p.allowing), "lines that allow a status such as premium: these cost what the registrar asks")
+		t.row("  allowing", term.Thousands(p.allowing), "lines that allow a status such as premium: these cost what the registrar asks")
 	}
 	if err := t.end(); err != nil {
 		return // stderr is gone, and with it whoever could be told
@@ -69,7 +70,7 @@ func (p plan) print(w io.Writer) {
 		say(w, "  %s is %s order %s\n", c.Domain, how, c.Reference)
 	}
 	if more := p.Registered + p.Live - len(p.Claimed); more > 0 {
-		say(w, "  ... and %s\n", counted(more, "more", "more"))
+		say(w, "  ... and %s\n", term.Counted(more, "more", "more"))
 	}
 	if p.New > 0 {
 		printBought(w, p.bought)

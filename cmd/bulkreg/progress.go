@@ -181,7 +181,7 @@ func fit(text string, columns int) string { return term.Fit(text, columns) }
 
 // text says in one line how the order stands, how fast it goes and how long it will take. What matters most stands first.
 func (p *progress) text(s record.Summary) string {
-	return progressText(s, append(p.pace(s), counted(s.Calls, "call", "calls")), "on hold (`bulkreg holds` tells why)")
+	return progressText(s, append(p.pace(s), term.Counted(s.Calls, "call", "calls")), "on hold (`bulkreg holds` tells why)")
 }
 
 // drawing is a line for a number of columns. What matters least is left out until it fits: the bar, the calls, then how fast it
@@ -213,7 +213,7 @@ func (p *progress) pace(s record.Summary) []string {
 }
 
 func progressText(s record.Summary, extra []string, onHold string) string {
-	parts := append([]string{thousands(settledJobs(s)) + "/" + thousands(s.Total)}, extra...)
+	parts := append([]string{term.Thousands(settledJobs(s)) + "/" + term.Thousands(s.Total)}, extra...)
 	if s.Counts[record.Held] > 0 {
 		parts = append(parts, onHold)
 	}
@@ -232,7 +232,7 @@ func rateText(perSecond float64) string {
 	if perSecond < 10 {
 		return fmt.Sprintf("%.1f/s", perSecond)
 	}
-	return thousands(int(perSecond+0.5)) + "/s"
+	return term.Thousands(int(perSecond+0.5)) + "/s"
 }
 
 // leftText rounds a time for people: nobody can foretell it to the second.

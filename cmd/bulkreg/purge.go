@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/operator"
 
 	"github.com/spf13/cobra"
@@ -64,10 +65,10 @@ func (p *purging) run(ctx context.Context) error {
 		}
 		say(p.stderr, "The plan: %s that ended more than %s ago; the details of %s are removed, those of %s stay for other orders; "+
 			"what the registrar said is removed from %s.\n",
-			counted(plan.Orders, "order", "orders"), p.olderThan.String(), counted(plan.Holders, "holder", "holders"),
-			counted(plan.Kept, "holder", "holders"), counted(plan.Words, "order", "orders"))
+			term.Counted(plan.Orders, "order", "orders"), p.olderThan.String(), term.Counted(plan.Holders, "holder", "holders"),
+			term.Counted(plan.Kept, "holder", "holders"), term.Counted(plan.Words, "order", "orders"))
 		if plan.People > 0 {
-			say(p.stderr, "Of orders of tokens, %s are removed.\n", counted(plan.People, "person", "people"))
+			say(p.stderr, "Of orders of tokens, %s are removed.\n", term.Counted(plan.People, "person", "people"))
 		}
 		switch {
 		case p.dryRun:
@@ -78,7 +79,7 @@ func (p *purging) run(ctx context.Context) error {
 			return p.print(plan)
 		}
 		question := fmt.Sprintf("Remove the details of %s%s, and what the registrar said from %s? They cannot be brought back.",
-			counted(plan.Holders, "holder", "holders"), andPeople(plan), counted(plan.Words, "order", "orders"))
+			term.Counted(plan.Holders, "holder", "holders"), andPeople(plan), term.Counted(plan.Words, "order", "orders"))
 		if err := p.consent(ctx, p.yes, question); err != nil {
 			return err
 		}
@@ -95,12 +96,12 @@ func andPeople(plan operator.Purge) string {
 	if plan.People == 0 {
 		return ""
 	}
-	return " and " + counted(plan.People, "person", "people")
+	return " and " + term.Counted(plan.People, "person", "people")
 }
 
 func (p *purging) print(result operator.Purge) error {
 	if p.out.json() {
-		return printJSON(p.stdout, struct {
+		return term.PrintJSON(p.stdout, struct {
 			DryRun  bool `json:"dry_run"`
 			Orders  int  `json:"orders"`
 			Holders int  `json:"holders"`
@@ -110,7 +111,7 @@ func (p *purging) print(result operator.Purge) error {
 		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People})
 	}
 	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE")
-	t.row(thousands(result.Orders), thousands(result.Holders), thousands(result.Kept), thousands(result.Words), thousands(result.People))
+	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words), term.Thousands(result.People))
 	return t.end()
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 )
 
@@ -191,7 +192,7 @@ func (r *rejects) add(bad *input.RejectError) error {
 // end completes the report and the file.
 func (r *rejects) end() error {
 	if more := r.count - shownRejects; more > 0 && !r.json {
-		say(r.shown, "... and %s\n", counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
+		say(r.shown, "... and %s\n", term.Counted(more, "more invalid "+r.in.unit, "more invalid "+r.in.unit+"s"))
 	}
 	if r.writer == nil {
 		return nil
@@ -203,6 +204,6 @@ func (r *rejects) end() error {
 	if err != nil {
 		return fmt.Errorf("write rejects: %w", err)
 	}
-	say(r.shown, "%s written to %s, to be fixed and sent again\n", counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), name)
+	say(r.shown, "%s written to %s, to be fixed and sent again\n", term.Counted(r.count, "invalid "+r.in.unit, "invalid "+r.in.unit+"s"), name)
 	return nil
 }

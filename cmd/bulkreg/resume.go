@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -90,7 +91,7 @@ func (r *resumeAction) resume(ctx context.Context, st *store.Store, account stri
 	}
 	if gone := len(plan.Holds) + len(plan.Orders) - len(lifted.Holds) - len(lifted.Orders); gone > 0 {
 		say(r.stderr, "%s lifted meanwhile, or placed anew: `bulkreg holds` shows what there is now.\n",
-			counted(gone, "other was", "others were"))
+			term.Counted(gone, "other was", "others were"))
 	}
 	return r.printLifted(lifted)
 }
@@ -126,7 +127,7 @@ func (r *resumeAction) sayResumed(h holds.OrderHold) {
 	say(r.stderr, "Resumed %s, paused since %s: %s.\n", orderText(h.Order), timeCell(h.Since), goOn(h.Jobs))
 }
 
-func goOn(jobs int) string { return counted(jobs, "job goes on", "jobs go on") }
+func goOn(jobs int) string { return term.Counted(jobs, "job goes on", "jobs go on") }
 
 // afterOrder says what else keeps an order that is not paused any more, and prints what was lifted.
 func (r *resumeAction) afterOrder(ctx context.Context, st *store.Store, o record.Order, lifted []holds.OrderHold) error {
@@ -179,7 +180,7 @@ func (r *resumeAction) agree(ctx context.Context, plan holds.Resumption, everyth
 	for _, h := range plan.Orders {
 		jobs += h.Jobs
 	}
-	holds, orders := counted(len(plan.Holds), "hold", "holds"), counted(len(plan.Orders), "paused order", "paused orders")
+	holds, orders := term.Counted(len(plan.Holds), "hold", "holds"), term.Counted(len(plan.Orders), "paused order", "paused orders")
 	question := "Lift " + holds + " and resume " + orders
 	switch {
 	case len(plan.Orders) == 0:

@@ -57,7 +57,7 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 func (a *app) printStatus(out output, st fleet.Status) error {
 	needs := needsOf(st)
 	if out.json() {
-		if err := printJSON(a.stdout, statusOut(st, needs)); err != nil {
+		if err := term.PrintJSON(a.stdout, statusOut(st, needs)); err != nil {
 			return err
 		}
 		return needed(needs)
@@ -76,7 +76,7 @@ func needed(needs []need) error {
 	if len(needs) == 0 {
 		return nil
 	}
-	return &exitErr{exitUnconfirmed, fmt.Errorf("%s a person", counted(len(needs), "thing needs", "things need"))}
+	return &exitErr{exitUnconfirmed, fmt.Errorf("%s a person", term.Counted(len(needs), "thing needs", "things need"))}
 }
 
 // statusWidth is how wide a status is at most, as far as names allow.
@@ -117,7 +117,7 @@ func (a *app) printLots(st fleet.Status) error {
 	fmt.Fprintln(a.stdout)
 	t := newTable(a.stdout, "KIND", "ACCOUNT", "RUNNING", "QUEUED", "LATER", "HELD", "WORKERS", "FOR", "DUE")
 	for _, l := range st.Lots {
-		t.row(string(l.Kind), l.Account, upTo(l.Running), upTo(l.Queued), upTo(l.Waiting), upTo(l.Held), thousands(l.Workers),
+		t.row(string(l.Kind), l.Account, upTo(l.Running), upTo(l.Queued), upTo(l.Waiting), upTo(l.Held), term.Thousands(l.Workers),
 			ago(st.At.Sub(l.Since)), dueCell(l, st.At))
 	}
 	return t.end()
@@ -137,9 +137,9 @@ func dueCell(l fleet.LotStatus, at time.Time) string {
 // upTo is a number that was not counted further than it is of use.
 func upTo(n int) string {
 	if n > fleet.StatusMost {
-		return thousands(fleet.StatusMost/1000) + "k+"
+		return term.Thousands(fleet.StatusMost/1000) + "k+"
 	}
-	return thousands(n)
+	return term.Thousands(n)
 }
 
 // ago is a time span for people, in its largest unit.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -84,7 +85,7 @@ func stillWords(r fleet.StillReason) string {
 	case fleet.StillTrouble:
 		return fmt.Sprintf("worker %s is in trouble: %s", r.Worker, r.Words)
 	case fleet.StillSlots:
-		text := fmt.Sprintf("all call slots are in use (%s): %s for one", thousands(r.Slots), counted(r.Jobs, "job waits", "jobs wait"))
+		text := fmt.Sprintf("all call slots are in use (%s): %s for one", term.Thousands(r.Slots), term.Counted(r.Jobs, "job waits", "jobs wait"))
 		if !r.Since.IsZero() {
 			text += ", since " + timeCell(r.Since)
 		}
@@ -102,7 +103,7 @@ func noWorkerWords(r fleet.StillReason) string {
 		text = "no live worker works on it: the last one was seen at " + timeCell(r.Since)
 	}
 	if r.Others > 0 {
-		text += fmt.Sprintf("; %s on other kinds or accounts", counted(r.Others, "worker works", "workers work"))
+		text += fmt.Sprintf("; %s on other kinds or accounts", term.Counted(r.Others, "worker works", "workers work"))
 	}
 	return text
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/migrations"
 )
 
@@ -35,7 +36,7 @@ neither a database nor settings.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out.json() {
-				return printJSON(a.stdout, thisVersion())
+				return term.PrintJSON(a.stdout, thisVersion())
 			}
 			_, err := fmt.Fprint(a.stdout, versionText())
 			return err

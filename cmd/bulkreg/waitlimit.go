@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -136,7 +137,7 @@ func (u *unfinished) Error() string {
 		text.WriteString(" cannot go on by itself")
 	}
 	if all := standing(u.sum); all != "" {
-		fmt.Fprintf(&text, ": %s of %s ended, %s", thousands(settledJobs(u.sum)), counted(u.sum.Total, "job has", "jobs have"), all)
+		fmt.Fprintf(&text, ": %s of %s ended, %s", term.Thousands(settledJobs(u.sum)), term.Counted(u.sum.Total, "job has", "jobs have"), all)
 	}
 	for _, r := range u.still {
 		text.WriteString("; it waits: " + cell(stillWords(r)))

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/worker/registrar"
 )
@@ -73,7 +74,7 @@ func (a *app) whois(ctx context.Context, account string, out output, args []stri
 		}
 	}
 	if unknown > 0 {
-		return fmt.Errorf("the registrar has no answer for %d of %s", unknown, counted(len(answers), "domain", "domains"))
+		return fmt.Errorf("the registrar has no answer for %d of %s", unknown, term.Counted(len(answers), "domain", "domains"))
 	}
 	return nil
 }
@@ -162,7 +163,7 @@ func matchChecks(names []domainname.Name, checks []registrar.Check) []whoisAnswe
 
 func printWhois(w io.Writer, out output, answers []whoisAnswer) error {
 	if out.json() {
-		return printJSON(w, answers)
+		return term.PrintJSON(w, answers)
 	}
 	t := out.newTable(w, "DOMAIN", "WHOIS", "REGISTRAR SAYS")
 	for _, answer := range answers {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -17,43 +17,43 @@ import (
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-// benchTokenChunk is how many people a chunk has, as by default.
-const benchTokenChunk = 50
+// tokenChunk is how many people a chunk has, as by default.
+const tokenChunk = 50
 
-// benchRowTime bounds a row. The longest takes a minute.
-const benchRowTime = 10 * time.Minute
+// rowTime bounds a row. The longest takes a minute.
+const rowTime = 10 * time.Minute
 
-// benchBed is what one row has for itself: a database, a sandbox and a worker.
-type benchBed struct {
-	*benchRig
-	row     benchRow
+// Bed is what one row has for itself: a database, a sandbox and a worker.
+type Bed struct {
+	*Rig
+	row     Row
 	store   *store.Store
 	intake  *intake.Intake
 	key     string // of people and tokens
-	sandbox *benchProgram
+	sandbox *Program
 	ledgers sandbox.Remote
-	worker  *benchProgram
+	worker  *Program
 	closers []func() error
 }
 
-// measure takes one row from its empty database to its figures.
-func (r *benchRig) measure(ctx context.Context, row benchRow) (_ benchFigures, err error) {
-	limited, cancel := context.WithTimeout(ctx, benchRowTime)
+// Measure takes one row from its empty database to its figures.
+func (r *Rig) Measure(ctx context.Context, row Row) (_ Figures, err error) {
+	limited, cancel := context.WithTimeout(ctx, rowTime)
 	defer cancel()
-	bed := &benchBed{benchRig: r, row: row}
+	bed := &Bed{Rig: r, row: row}
 	defer func() { err = errors.Join(err, bed.close()) }()
 	if err := bed.prepare(limited); err != nil {
-		return benchFigures{}, err
+		return Figures{}, err
 	}
 	figures, err := bed.figures(limited)
 	if limited.Err() != nil && ctx.Err() == nil {
-		err = errors.Join(fmt.Errorf("it was not done within %s", benchRowTime), err)
+		err = errors.Join(fmt.Errorf("it was not done within %s", rowTime), err)
 	}
 	return figures, err
 }
 
 // prepare starts everything and warms it up.
-func (b *benchBed) prepare(ctx context.Context) error {
+func (b *Bed) prepare(ctx context.Context) error {
 	if err := b.freshServers(ctx); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (b *benchBed) prepare(ctx context.Context) error {
 	if err := b.startWorker(); err != nil {
 		return err
 	}
-	order, err := b.submit(ctx, "warm-up", min(b.row.domains, benchWarmUp))
+	order, err := b.submit(ctx, "warm-up", min(b.row.domains, warmUp))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (b *benchBed) prepare(ctx context.Context) error {
 }
 
 // close ends what runs, last things first. What prepare did not get to was not started.
-func (b *benchBed) close() error {
+func (b *Bed) close() error {
 	var errs []error
 	for _, closer := range slices.Backward(b.closers) {
 		errs = append(errs, closer())
@@ -83,8 +83,8 @@ func (b *benchBed) close() error {
 	return errors.Join(errs...)
 }
 
-func (b *benchBed) openStore(ctx context.Context) error {
-	url := b.postgres.URL(benchDatabase)
+func (b *Bed) openStore(ctx context.Context) error {
+	url := b.postgres.URL(databaseName)
 	if _, err := migrations.Up(ctx, url); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (b *benchBed) openStore(ctx context.Context) error {
 		return err
 	}
 	b.closers = append(b.closers, func() error { b.store.Close(); return nil })
-	in, err := intake.New(b.store.Orders, intake.Chunks{Whois: benchWhoisBatch, Register: benchRegisterBatch, Token: benchTokenChunk})
+	in, err := intake.New(b.store.Orders, intake.Chunks{Whois: whoisBatch, Register: registerBatch, Token: tokenChunk})
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (b *benchBed) openStore(ctx context.Context) error {
 	return err
 }
 
-func (b *benchBed) startSandbox(ctx context.Context) error {
+func (b *Bed) startSandbox(ctx context.Context) error {
 	var err error
 	if b.sandbox, err = b.start(nil, "sandbox", "--addr", "127.0.0.1:0", "--latency", b.row.latency.String()); err != nil {
 		return err
@@ -114,20 +114,20 @@ func (b *benchBed) startSandbox(ctx context.Context) error {
 	return err
 }
 
-func (b *benchBed) startWorker() error {
+func (b *Bed) startWorker() error {
 	settings := []string{
-		"DATABASE_URL=" + b.postgres.URL(benchDatabase),
+		"DATABASE_URL=" + b.postgres.URL(databaseName),
 		"REDIS_URL=" + b.redis.URL(),
 		"REGISTRAR_BASE_URL=" + b.ledgers.BaseURL,
 		"REGISTRAR_CLIENT_ID=" + sandbox.DefaultClientID,
 		"REGISTRAR_CLIENT_SECRET=" + sandbox.DefaultClientSecret,
-		"WHOIS_BATCH_SIZE=" + strconv.Itoa(benchWhoisBatch),
-		"WHOIS_CONCURRENCY=" + strconv.Itoa(benchWhoisInFlight),
-		"REGISTER_BATCH_SIZE=" + strconv.Itoa(benchRegisterBatch),
-		"REGISTER_CONCURRENCY=" + strconv.Itoa(benchRegisterInFlight),
+		"WHOIS_BATCH_SIZE=" + strconv.Itoa(whoisBatch),
+		"WHOIS_CONCURRENCY=" + strconv.Itoa(whoisInFlight),
+		"REGISTER_BATCH_SIZE=" + strconv.Itoa(registerBatch),
+		"REGISTER_CONCURRENCY=" + strconv.Itoa(registerInFlight),
 		"PMG_TOKEN_URL=" + b.ledgers.BaseURL + sandbox.TokenPath,
 		"PMG_ACCESS_TOKEN=" + sandbox.DefaultAccessToken,
-		"TOKEN_CONCURRENCY=" + strconv.Itoa(benchTokenInFlight),
+		"TOKEN_CONCURRENCY=" + strconv.Itoa(tokenInFlight),
 		"TOKEN_ENCRYPTION_KEY=" + b.key,
 		"METRICS_ADDR=off",
 		"LOG_LEVEL=warn",

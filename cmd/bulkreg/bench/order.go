@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -18,11 +18,11 @@ import (
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-const benchSource = "bench"
+const source = "bench"
 
 // submit takes an order in as `bulkreg enqueue` does, from lines that come through a pipe.
-func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_ record.Order, err error) {
-	lines, done := benchLines(b.row.kind, reference, domains)
+func (b *Bed) submit(ctx context.Context, reference string, domains int) (_ record.Order, err error) {
+	lines, done := linesOf(b.row.kind, reference, domains)
 	defer func() {
 		// Where reading ended early, the writer does too.
 		err = errors.Join(err, lines.Close(), <-done)
@@ -37,13 +37,13 @@ func (b *benchBed) submit(ctx context.Context, reference string, domains int) (_
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
 	submitted, err := b.intake.Submit(ctx, intake.Order{
-		Source: benchSource, Reference: reference, Kind: b.row.kind, Account: b.row.kind.Account(config.DefaultAccount),
+		Source: source, Reference: reference, Kind: b.row.kind, Account: b.row.kind.Account(config.DefaultAccount),
 	}, spool)
 	return submitted.Order, err
 }
 
-// benchLines writes domains into a pipe, one a line, or people. No two orders have one in common. Done tells how writing ended.
-func benchLines(kind queue.Kind, reference string, domains int) (lines *io.PipeReader, done <-chan error) {
+// linesOf writes domains into a pipe, one a line, or people. No two orders have one in common. Done tells how writing ended.
+func linesOf(kind queue.Kind, reference string, domains int) (lines *io.PipeReader, done <-chan error) {
 	lines, into := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
@@ -70,15 +70,15 @@ func benchLines(kind queue.Kind, reference string, domains int) (lines *io.PipeR
 // How often an order is looked at. To count its jobs keeps Postgres busy, so that is done when the last job has ended,
 // and then for a tenth of the time at most.
 const (
-	benchLookEvery = 250 * time.Millisecond
-	benchLookShare = 10
+	lookEvery = 250 * time.Millisecond
+	lookShare = 10
 )
 
 // await waits until every job of an order has succeeded. When the last one did is in the summary, by Postgres's clock,
 // which is this machine's: how often we look makes no difference.
-func (b *benchBed) await(ctx context.Context, o record.Order) (record.Summary, error) {
+func (b *Bed) await(ctx context.Context, o record.Order) (record.Summary, error) {
 	for {
-		wait := benchLookEvery
+		wait := lookEvery
 		ended, err := b.lastEnded(ctx, o)
 		if err != nil {
 			return record.Summary{}, err
@@ -94,7 +94,7 @@ func (b *benchBed) await(ctx context.Context, o record.Order) (record.Summary, e
 			case sum.Settled():
 				return sum, fmt.Errorf("only %d of %d jobs of order %s succeeded: %v", sum.Counts[record.Succeeded], sum.Total, o.Reference, sum.Counts)
 			}
-			wait = max(wait, benchLookShare*time.Since(began))
+			wait = max(wait, lookShare*time.Since(began))
 		}
 		if err := b.pause(ctx, wait); err != nil {
 			return record.Summary{}, fmt.Errorf("wait for order %s: %w", o.Reference, err)
@@ -104,7 +104,7 @@ func (b *benchBed) await(ctx context.Context, o record.Order) (record.Summary, e
 
 // lastEnded says whether the last job of an order has ended. That tells next to nothing and costs next to nothing: jobs
 // go out in their order, so that it will be one of the last.
-func (b *benchBed) lastEnded(ctx context.Context, o record.Order) (bool, error) {
+func (b *Bed) lastEnded(ctx context.Context, o record.Order) (bool, error) {
 	for job, err := range b.store.Orders.Jobs(ctx, o.ID, orders.JobFilter{AfterSeq: o.Total - 1, Limit: 1}) {
 		return !job.FinishedAt.IsZero(), err
 	}
@@ -112,7 +112,7 @@ func (b *benchBed) lastEnded(ctx context.Context, o record.Order) (bool, error) 
 }
 
 // pause waits for d, or until something ended that should run.
-func (b *benchBed) pause(ctx context.Context, d time.Duration) error {
+func (b *Bed) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -7,30 +7,31 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-// benchFigures is what was measured in a row. Times are in seconds, from before the input of an order is read until its
+// Figures is what was measured in a row. Times are in seconds, from before the input of an order is read until its
 // last job is final.
-type benchFigures struct {
+type Figures struct {
 	Row       string  `json:"row"`
 	Kind      string  `json:"kind"`
 	Domains   int     `json:"domains"`
 	LatencyMS float64 `json:"latency_ms"` // of a call
 	Limit     float64 `json:"limit_per_second,omitempty"`
 
-	Order *orderFigures `json:"order,omitempty"` // of the rows that measure one order
-	Alone *aloneFigures `json:"alone,omitempty"` // of the row that measures orders of one domain
+	Order *OrderFigures `json:"order,omitempty"` // of the rows that measure one order
+	Alone *AloneFigures `json:"alone,omitempty"` // of the row that measures orders of one domain
 
 	RedisPeak  int64 `json:"redis_peak_bytes"`  // above an idle one
 	WorkerPeak int64 `json:"worker_peak_bytes"` // resident
 }
 
-// orderFigures is how fast one order went.
-type orderFigures struct {
+// OrderFigures is how fast one order went.
+type OrderFigures struct {
 	Seconds       float64 `json:"seconds"`
 	SubmitSeconds float64 `json:"submit_seconds"` // the part until the order was stored
 	Rate          float64 `json:"domains_per_second"`
@@ -40,17 +41,17 @@ type orderFigures struct {
 	PerCall       float64 `json:"domains_per_call"`
 }
 
-// aloneFigures is how long orders of one domain took while the row's domains were worked on.
-type aloneFigures struct {
+// AloneFigures is how long orders of one domain took while the row's domains were worked on.
+type AloneFigures struct {
 	Seconds []float64 `json:"seconds"`
 	Median  float64   `json:"median_seconds"`
 	Worst   float64   `json:"worst_seconds"`
 }
 
 // figures measures a row that is prepared, and ends its worker.
-func (b *benchBed) figures(ctx context.Context) (benchFigures, error) {
-	f := benchFigures{
-		Row: b.row.name, Kind: string(b.row.kind), Domains: b.row.domains,
+func (b *Bed) figures(ctx context.Context) (Figures, error) {
+	f := Figures{
+		Row: b.row.Name, Kind: string(b.row.kind), Domains: b.row.domains,
 		LatencyMS: float64(b.row.latency) / float64(time.Millisecond), Limit: b.row.limit(),
 	}
 	watch, err := watchRedis(ctx, b.redis.URL())
@@ -71,7 +72,7 @@ func (b *benchBed) figures(ctx context.Context) (benchFigures, error) {
 	return f, nil
 }
 
-func (b *benchBed) throughput(ctx context.Context) (*orderFigures, error) {
+func (b *Bed) throughput(ctx context.Context) (*OrderFigures, error) {
 	before, err := b.ledgers.Ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (b *benchBed) throughput(ctx context.Context) (*orderFigures, error) {
 		return nil, err
 	}
 	took := sum.FinishedAt.Sub(began).Seconds()
-	t := &orderFigures{Seconds: took, SubmitSeconds: submitted.Seconds(), Rate: float64(sum.Total) / took}
+	t := &OrderFigures{Seconds: took, SubmitSeconds: submitted.Seconds(), Rate: float64(sum.Total) / took}
 	if limit := b.row.limit(); limit > 0 {
 		// The limit is that of the calls, and there is nothing to call for before the order is stored.
 		t.Share = float64(sum.Total) / (took - t.SubmitSeconds) / limit
@@ -122,7 +123,7 @@ func callsBetween(before, after *sandbox.Ledger, op sandbox.Op) (calls, domains 
 }
 
 // alone submits a large order and then, once it is being worked on, orders of one domain.
-func (b *benchBed) alone(ctx context.Context) (*aloneFigures, error) {
+func (b *Bed) alone(ctx context.Context) (*AloneFigures, error) {
 	large, err := b.submit(ctx, "large", b.row.domains)
 	if err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func (b *benchBed) alone(ctx context.Context) (*aloneFigures, error) {
 	if err := b.awaitFirst(ctx, large); err != nil {
 		return nil, err
 	}
-	f := &aloneFigures{}
+	f := &AloneFigures{}
 	for i := range b.row.alone {
 		// What was submitted in time counts, however long it takes: an order that gets stuck must show.
 		over, err := b.lastEnded(ctx, large)
@@ -152,14 +153,14 @@ func (b *benchBed) alone(ctx context.Context) (*aloneFigures, error) {
 		f.Seconds = append(f.Seconds, sum.FinishedAt.Sub(began).Seconds())
 	}
 	if len(f.Seconds) == 0 {
-		return nil, fmt.Errorf("the order of %s domains was done too soon: give more --seconds", thousands(large.Total))
+		return nil, fmt.Errorf("the order of %s domains was done too soon: give more --seconds", term.Thousands(large.Total))
 	}
 	f.Median, f.Worst = medianOf(f.Seconds), slices.Max(f.Seconds)
 	return f, nil
 }
 
 // awaitFirst waits until the first job of an order has ended.
-func (b *benchBed) awaitFirst(ctx context.Context, o record.Order) error {
+func (b *Bed) awaitFirst(ctx context.Context, o record.Order) error {
 	const look = 20 * time.Millisecond
 	for {
 		for job, err := range b.store.Orders.Jobs(ctx, o.ID, orders.JobFilter{Limit: 1}) {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 	"github.com/bulkreg/bulkreg/queue/redisserver/child"
 )
 
-// benchGrace is what a child gets to end in an orderly way. A call takes 200 ms at most here.
-const benchGrace = 20 * time.Second
+// grace is what a child gets to end in an orderly way. A call takes 200 ms at most here.
+const grace = 20 * time.Second
 
-// benchProgram is this program, started once more with other arguments. It dies with this one.
-type benchProgram struct {
+// Program is this program, started once more with other arguments. It dies with this one.
+type Program struct {
 	*child.Child
 	command string // its first argument
 	stdout  *outputHead
@@ -33,8 +33,8 @@ type benchProgram struct {
 }
 
 // start runs a command of this program with settings of its own.
-func (r *benchRig) start(settings []string, args ...string) (*benchProgram, error) {
-	p := &benchProgram{command: args[0], stdout: newOutputHead(), stderr: newOutputHead()}
+func (r *Rig) start(settings []string, args ...string) (*Program, error) {
+	p := &Program{command: args[0], stdout: newOutputHead(), stderr: newOutputHead()}
 	cmd := exec.Command(r.program, args...) //nolint:gosec,noctx // it is this program; it is ended by stop, in an orderly way
 	cmd.Env = slices.Concat(r.environ, settings)
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
@@ -46,13 +46,13 @@ func (r *benchRig) start(settings []string, args ...string) (*benchProgram, erro
 }
 
 // stop ends the program in an orderly way. Called again, it does nothing.
-func (p *benchProgram) stop() error {
+func (p *Program) stop() error {
 	if p.stopped {
 		return nil
 	}
 	p.stopped = true
 	peak, known := residentPeak(p.Pid())
-	if err := p.End(syscall.SIGTERM, benchGrace); err != nil {
+	if err := p.End(syscall.SIGTERM, grace); err != nil {
 		return err
 	}
 	if p.peak = peak; !known {
@@ -62,7 +62,7 @@ func (p *benchProgram) stop() error {
 }
 
 // failure is how an ended program failed, nil if it did not.
-func (p *benchProgram) failure() error {
+func (p *Program) failure() error {
 	if err := p.Err(); err != nil {
 		return fmt.Errorf("the %s ended with %w; it said: %s", p.command, err, strings.TrimSpace(p.stderr.String()))
 	}
@@ -70,7 +70,7 @@ func (p *benchProgram) failure() error {
 }
 
 // ended is the error for a program that ended although it should not have.
-func (p *benchProgram) ended() error {
+func (p *Program) ended() error {
 	return errors.Join(fmt.Errorf("the %s ended by itself", p.command), p.failure())
 }
 
@@ -147,7 +147,7 @@ func (o *outputHead) look() (text string, grown <-chan struct{}) {
 }
 
 // awaitLine waits until the program has printed a line that begins with prefix, and returns the rest of that line.
-func (p *benchProgram) awaitLine(ctx context.Context, prefix string) (string, error) {
+func (p *Program) awaitLine(ctx context.Context, prefix string) (string, error) {
 	for {
 		text, grown := p.stdout.look()
 		for line := range strings.Lines(text) {

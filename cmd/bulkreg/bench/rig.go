@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/bulkreg/bulkreg/store/pgserver"
 )
 
-// benchRig is what all rows share: the servers, and the program that is measured.
-type benchRig struct {
+// Rig is what all rows share: the servers, and the program that is measured.
+type Rig struct {
 	program  string   // this one
 	environ  []string // of this one, without its settings
 	postgres *pgserver.Server
@@ -27,12 +27,13 @@ type benchRig struct {
 	notes    io.Writer
 }
 
-func (a *app) startBench(ctx context.Context) (*benchRig, error) {
-	program, err := os.Executable()
-	if err != nil {
+// Start starts the servers. Environ is this program's environment, whose settings are not heeded; notes is where the rows' progress
+// and their worker's complaints go. The caller stops the rig.
+func Start(ctx context.Context, environ []string, notes io.Writer) (_ *Rig, err error) {
+	rig := &Rig{environ: withoutSettings(environ), notes: notes}
+	if rig.program, err = os.Executable(); err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	rig := &benchRig{program: program, environ: withoutSettings(a.environ), notes: a.stderr}
 	rig.postgres, err = pgserver.Start(ctx, pgserver.Options{
 		Durable:  true,
 		Settings: map[string]string{"shared_buffers": "256MB"},
@@ -46,7 +47,8 @@ func (a *app) startBench(ctx context.Context) (*benchRig, error) {
 	return rig, nil
 }
 
-func (r *benchRig) stop() error { return errors.Join(r.redis.Kill(), r.postgres.Stop()) }
+// Stop ends the servers, and removes what they have written.
+func (r *Rig) Stop() error { return errors.Join(r.redis.Kill(), r.postgres.Stop()) }
 
 // withoutSettings is an environment in which every setting has its default.
 func withoutSettings(environ []string) []string {
@@ -60,16 +62,16 @@ func withoutSettings(environ []string) []string {
 	})
 }
 
-// benchDatabase is the name of the database that each row has for itself.
-const benchDatabase = "bulkreg_bench"
+// databaseName is the name of the database that each row has for itself.
+const databaseName = "bulkreg_bench"
 
 // freshServers empties Redis and makes an empty database, and has Postgres write what the last row left, so that no row
 // pays for another.
-func (r *benchRig) freshServers(ctx context.Context) error {
+func (r *Rig) freshServers(ctx context.Context) error {
 	if err := r.redis.FlushAll(ctx); err != nil {
 		return err
 	}
-	name := pgx.Identifier{benchDatabase}.Sanitize()
+	name := pgx.Identifier{databaseName}.Sanitize()
 	for _, statement := range []string{"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", "CREATE DATABASE " + name, "CHECKPOINT"} {
 		err := r.askPostgres(ctx, func(conn *pgx.Conn) error {
 			_, err := conn.Exec(ctx, statement)
@@ -82,7 +84,7 @@ func (r *benchRig) freshServers(ctx context.Context) error {
 	return nil
 }
 
-func (r *benchRig) askPostgres(ctx context.Context, ask func(*pgx.Conn) error) error {
+func (r *Rig) askPostgres(ctx context.Context, ask func(*pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, r.postgres.URL(""))
 	if err != nil {
 		return err
@@ -90,8 +92,8 @@ func (r *benchRig) askPostgres(ctx context.Context, ask func(*pgx.Conn) error) e
 	return errors.Join(ask(conn), conn.Close(context.WithoutCancel(ctx)))
 }
 
-// benchMachine is what the figures were measured on.
-type benchMachine struct {
+// Machine is what the figures were measured on.
+type Machine struct {
 	System            string `json:"system"`
 	Cores             int    `json:"cores"`
 	Go                string `json:"go"`
@@ -102,9 +104,9 @@ type benchMachine struct {
 	Redis             string `json:"redis"`
 }
 
-// machine asks the servers themselves what they are, and what they are set to.
-func (r *benchRig) machine(ctx context.Context) (benchMachine, error) {
-	m := benchMachine{System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(), Go: runtime.Version()}
+// Machine asks the servers themselves what they are, and what they are set to.
+func (r *Rig) Machine(ctx context.Context) (Machine, error) {
+	m := Machine{System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(), Go: runtime.Version()}
 	err := r.askPostgres(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, `
 			SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'),

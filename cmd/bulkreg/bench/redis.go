@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -50,7 +50,7 @@ func watchRedis(ctx context.Context, url string) (*redisWatch, error) {
 func (w *redisWatch) lowest(ctx context.Context) (int64, error) {
 	lowest, err := w.used(ctx)
 	for range redisIdleLooks {
-		if err != nil || !pauseBench(ctx, redisLookEvery) {
+		if err != nil || !pauseFor(ctx, redisLookEvery) {
 			break
 		}
 		var used int64
@@ -62,7 +62,7 @@ func (w *redisWatch) lowest(ctx context.Context) (int64, error) {
 
 func (w *redisWatch) run(ctx context.Context) {
 	defer close(w.ended)
-	for pauseBench(ctx, redisLookEvery) {
+	for pauseFor(ctx, redisLookEvery) {
 		used, err := w.used(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -103,8 +103,8 @@ func infoField(info, name string) string {
 	return ""
 }
 
-// pauseBench waits, and says whether ctx still goes on.
-func pauseBench(ctx context.Context, d time.Duration) bool {
+// pauseFor waits, and says whether ctx still goes on.
+func pauseFor(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"strings"
@@ -38,19 +38,19 @@ func TestMedianOf(t *testing.T) {
 
 func TestBenchReport(t *testing.T) {
 	t.Parallel()
-	report := benchReport{
-		Machine: benchMachine{System: "linux/amd64", Cores: 2, Go: "go1.26.0", Postgres: "15.1", Fsync: "on",
+	report := Report{
+		Machine: Machine{System: "linux/amd64", Cores: 2, Go: "go1.26.0", Postgres: "15.1", Fsync: "on",
 			SynchronousCommit: "on", SharedBuffers: "256MB", Redis: "7.0.0"},
-		Rows: []benchFigures{
-			{Row: "whois-0ms", Domains: 200_000, Order: &orderFigures{Seconds: 10, SubmitSeconds: 3.456, Rate: 20_000, Calls: 2000, PerCall: 100},
+		Rows: []Figures{
+			{Row: "whois-0ms", Domains: 200_000, Order: &OrderFigures{Seconds: 10, SubmitSeconds: 3.456, Rate: 20_000, Calls: 2000, PerCall: 100},
 				RedisPeak: 1_230_000, WorkerPeak: 40_000_000},
-			{Row: "register-50ms", Domains: 2000, Limit: 2000, Order: &orderFigures{Seconds: 2, SubmitSeconds: 0.1, Rate: 1000, Share: 0.5,
+			{Row: "register-50ms", Domains: 2000, Limit: 2000, Order: &OrderFigures{Seconds: 2, SubmitSeconds: 0.1, Rate: 1000, Share: 0.5,
 				Calls: 40, Checks: 41, PerCall: 50}},
-			{Row: "one-domain", Domains: 100_000, Limit: 8000, Alone: &aloneFigures{Seconds: []float64{0.1, 0.3}, Median: 0.1, Worst: 0.3}},
+			{Row: "one-domain", Domains: 100_000, Limit: 8000, Alone: &AloneFigures{Seconds: []float64{0.1, 0.3}, Median: 0.1, Worst: 0.3}},
 		},
 	}
 	var b strings.Builder
-	if err := report.print(&b); err != nil {
+	if err := report.Print(&b); err != nil {
 		t.Fatal(err)
 	}
 	got := []string{}

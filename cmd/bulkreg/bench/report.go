@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+)
+
+// Report is everything that was measured in one run.
+type Report struct {
+	Machine Machine   `json:"machine"`
+	Rows    []Figures `json:"rows"`
+}
+
+// aloneTarget is what an order of one domain should take at most, in seconds, whatever else is going on.
+const aloneTarget = 1.0
+
+// Print prints tables for people. What does not apply to a row, or was not measured, is left out.
+func (r *Report) Print(w io.Writer) error {
+	var orders, alone []Figures
+	for _, f := range r.Rows {
+		if f.Order != nil {
+			orders = append(orders, f)
+		} else {
+			alone = append(alone, f)
+		}
+	}
+	if len(orders) > 0 {
+		if err := printOrders(w, orders); err != nil {
+			return err
+		}
+	}
+	if len(alone) > 0 {
+		if err := printAlone(w, alone); err != nil {
+			return err
+		}
+	}
+	m := r.Machine
+	t := term.NewTable(w)
+	_ = t.Row("MACHINE", "CORES", "GO", "POSTGRES", "FSYNC", "SYNCHRONOUS COMMIT", "SHARED BUFFERS", "REDIS") // End tells the first error
+	_ = t.Row(m.System, strconv.Itoa(m.Cores), m.Go, m.Postgres, m.Fsync, m.SynchronousCommit, m.SharedBuffers, m.Redis)
+	return t.End()
+}
+
+func printOrders(w io.Writer, rows []Figures) error {
+	t := term.NewTable(w)
+	_ = t.Row("ROW", "DOMAINS", "SECONDS", "SUBMIT", "DOMAINS/S", "LIMIT/S", "SHARE", "CALLS", "PER CALL", "REDIS", "WORKER") // End tells the first error
+	for _, f := range rows {
+		o, limit, share := f.Order, "", ""
+		if f.Limit > 0 {
+			limit, share = term.Thousands(int(f.Limit)), fmt.Sprintf("%.3f", o.Share)
+		}
+		calls := term.Thousands(o.Calls)
+		if o.Checks > 0 {
+			calls += " + " + term.Counted(o.Checks, "check", "checks")
+		}
+		_ = t.Row(f.Row, term.Thousands(f.Domains), secondsCell(o.Seconds), secondsCell(o.SubmitSeconds), term.Thousands(int(o.Rate)), limit, share,
+			calls, fmt.Sprintf("%.1f", o.PerCall), megabytesCell(f.RedisPeak), megabytesCell(f.WorkerPeak))
+	}
+	return endBlock(w, t)
+}
+
+func printAlone(w io.Writer, rows []Figures) error {
+	t := term.NewTable(w)
+	_ = t.Row("ROW", "ORDERS", "AMONG", "MEDIAN", "WORST", "TARGET", "REDIS", "WORKER") // End tells the first error
+	for _, f := range rows {
+		_ = t.Row(f.Row, strconv.Itoa(len(f.Alone.Seconds)), term.Thousands(f.Domains), secondsCell(f.Alone.Median), secondsCell(f.Alone.Worst),
+			"under "+secondsCell(aloneTarget), megabytesCell(f.RedisPeak), megabytesCell(f.WorkerPeak))
+	}
+	return endBlock(w, t)
+}
+
+// endBlock ends a table that another one follows.
+func endBlock(w io.Writer, t *term.Table) error {
+	if err := t.End(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+func secondsCell(s float64) string { return fmt.Sprintf("%.2f s", s) }
+
+func megabytesCell(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// Write writes the figures to a file, for programs.
+func (r *Report) Write(path string) error {
+	var b bytes.Buffer
+	if err := term.PrintJSON(&b, r); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // there is no secret in it
+		return fmt.Errorf("write figures: %w", err)
+	}
+	return nil
+}
