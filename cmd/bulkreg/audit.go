@@ -64,7 +64,7 @@ func (c *auditing) run(ctx context.Context) error {
 	if c.options.Grace < 0 {
 		return usagef("--grace %s: give a time such as 1m, or 0 when no worker runs", c.options.Grace)
 	}
-	return c.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+	return c.withReader(ctx, func(ctx context.Context, st *store.Store) error {
 		report, err := st.Audit.Run(ctx, c.options)
 		if err != nil {
 			return err

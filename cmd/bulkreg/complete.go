@@ -34,7 +34,7 @@ func (a *app) complete(most int, looks ...func(context.Context, *store.Store, st
 		ctx, cancel := context.WithTimeout(parent, a.tabTime)
 		defer cancel()
 		var found []string
-		err := a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		err := a.withReader(ctx, func(ctx context.Context, st *store.Store) error {
 			for _, look := range looks {
 				names, err := look(ctx, st, begun)
 				if err != nil {

@@ -46,11 +46,21 @@ func (a *app) extraSuffixes() domainname.Suffixes {
 
 // openStore connects to the database that the settings name, which must have this program's schema. The caller closes it.
 func openStore(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	return openWith(ctx, cfg, store.Options{})
+}
+
+// openReader is openStore for a command that only looks: Postgres refuses it whatever it would write.
+func openReader(ctx context.Context, cfg config.Config) (*store.Store, error) {
+	return openWith(ctx, cfg, store.Options{Reads: true})
+}
+
+func openWith(ctx context.Context, cfg config.Config, o store.Options) (*store.Store, error) {
 	url, err := cfg.Database()
 	if err != nil {
 		return nil, usageError(err)
 	}
-	st, err := store.Open(ctx, url, store.Options{MaxConns: cfg.DatabaseMaxConns})
+	o.MaxConns = cfg.DatabaseMaxConns
+	st, err := store.Open(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}

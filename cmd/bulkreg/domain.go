@@ -35,7 +35,7 @@ which an order may name it. It asks no registrar: ` + "`bulkreg whois`" + ` does
 			if err != nil {
 				return usageError(err)
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				return a.showDomain(ctx, st, name, out)
 			})
 		},

@@ -37,7 +37,7 @@ other account notices.`,
   bulkreg holds -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				standing, err := st.Holds.List(ctx)
 				if err != nil {
 					return err

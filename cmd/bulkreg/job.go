@@ -37,7 +37,7 @@ definite answer, it shows what WHOIS said of the domain since, and when; and wha
 			if err != nil {
 				return usagef("%q is no job ID: `bulkreg jobs REF` lists them", args[0])
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				return a.showJob(ctx, st, id, out)
 			})
 		},

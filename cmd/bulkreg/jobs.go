@@ -47,7 +47,7 @@ address, or by subject: without REF in all orders, with each call that was made.
 		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 					return a.showSubject(ctx, st, narrow.subject, out)
 				})
 			}

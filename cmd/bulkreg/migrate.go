@@ -36,7 +36,7 @@ func (a *app) migrate(ctx context.Context) error {
 	}
 	// It says of a database that cannot be used what every command says.
 	var schema *pg.SchemaError
-	if err := a.withStore(ctx, func(context.Context, *store.Store) error { return nil }); err != nil && !errors.As(err, &schema) {
+	if err := a.withReader(ctx, func(context.Context, *store.Store) error { return nil }); err != nil && !errors.As(err, &schema) {
 		return err
 	}
 	applied, err := migrations.Up(ctx, url)

@@ -65,11 +65,20 @@ func addWhose(cmd *cobra.Command, source *string) {
 
 // withStore runs fn on the database that the settings name.
 func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Store) error) error {
+	return a.withOpened(ctx, openStore, fn)
+}
+
+// withReader is withStore for a command that only looks.
+func (a *app) withReader(ctx context.Context, fn func(context.Context, *store.Store) error) error {
+	return a.withOpened(ctx, openReader, fn)
+}
+
+func (a *app) withOpened(ctx context.Context, open func(context.Context, config.Config) (*store.Store, error), fn func(context.Context, *store.Store) error) error {
 	cfg, err := a.loadConfigFor(config.UseStore)
 	if err != nil {
 		return err
 	}
-	st, err := openStore(ctx, cfg)
+	st, err := open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -79,7 +88,7 @@ func (a *app) withStore(ctx context.Context, fn func(context.Context, *store.Sto
 
 // withOrder runs fn on the order that a name means, of that source or ("") of any.
 func (a *app) withOrder(ctx context.Context, source, name string, fn func(context.Context, *store.Store, record.Order) error) error {
-	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+	return a.withReader(ctx, func(ctx context.Context, st *store.Store) error {
 		o, err := findOrder(ctx, st, source, name)
 		if err != nil {
 			return err

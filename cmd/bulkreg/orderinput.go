@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -214,7 +213,9 @@ func onlyFile(args []string) (string, error) {
 	case len(args) == 0:
 		return "", usagef("nothing to read: give a file, CSV with a header or NDJSON, or - for standard input")
 	case len(args) > 1:
-		return "", usagef("%d arguments where one file is wanted: %q", len(args), slices.Clip(args))
+		const shown = 3
+		return "", usagef("%d arguments where one file is wanted, beginning with %q: what is ordered is read from a file, one a line, or from "+
+			"standard input, which is -", len(args), args[:min(len(args), shown)])
 	}
 	if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
 		return "", usagef("%s is a folder: give a file", args[0])

@@ -36,7 +36,7 @@ what to do.`,
 			if limit < 1 || limit > maxOrders {
 				return usagef("--limit %d: give a number from 1 to %d", limit, maxOrders)
 			}
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				list := st.Orders.List
 				if needs {
 					list = st.Orders.NeedingPerson

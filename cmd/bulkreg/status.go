@@ -41,7 +41,7 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
   bulkreg orders --needs-person`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
 				status, err := st.Fleet.Status(ctx)
 				if err != nil {
 					return err

@@ -40,6 +40,8 @@ type Options struct {
 	FrozenAfter time.Duration
 	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
 	LockTimeout time.Duration
+	// Reads is for those who only look: nothing but what erases expired tokens can be written.
+	Reads bool
 }
 
 // Open connects to the database at url and refuses one whose schema this binary does not work on: the error is
@@ -57,7 +59,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 }
 
 func connect(ctx context.Context, url string, opts Options) (*DB, error) {
-	s := &DB{Use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout}}
+	s := &DB{Use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout, Reads: opts.Reads}}
 	cfg, err := session.Config(url, s.Use)
 	if errors.Is(err, session.ErrAddress) {
 		return nil, fmt.Errorf("parse DATABASE_URL: %w", err)

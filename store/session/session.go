@@ -31,6 +31,9 @@ type Use struct {
 	FrozenAfter time.Duration
 	// LockTimeout is how long a statement waits for somebody's lock; default 10 s.
 	LockTimeout time.Duration
+	// Reads says that nothing is written but in a transaction that asks for it: whatever slips into a command that only looks is
+	// refused by Postgres.
+	Reads bool
 	// Unhurried statements may take as long as they need: those of a migration.
 	Unhurried bool
 }
@@ -116,7 +119,11 @@ func (u Use) pins() []pin {
 	if u.Unhurried {
 		statement = 0
 	}
-	return []pin{
+	var reads []pin
+	if u.Reads {
+		reads = []pin{{name: "default_transaction_read_only", value: "on"}}
+	}
+	return append(reads, []pin{
 		{name: "client_encoding", value: "UTF8"},
 		{name: "default_transaction_isolation", value: "read committed"},
 		{name: "idle_in_transaction_session_timeout", value: milliseconds(u.Patience())},
@@ -135,7 +142,7 @@ func (u Use) pins() []pin {
 		{name: "enable_hashjoin", value: "off"},
 		{name: "enable_mergejoin", value: "off"},
 		{name: "jit", value: "off"}, // it takes longer to compile these statements than to run them
-	}
+	}...)
 }
 
 // askedFor is what an address says of a setting, as a parameter of its own or among the options.

@@ -69,14 +69,19 @@ func (s *Tokens) Live(ctx context.Context, order int64) (map[uuid.UUID]Kept, err
 	return tokens, pg.Failure("read tokens", err)
 }
 
-// Erase erases at most limit tokens whose time is over. Their jobs say so. It returns how many there were.
+// Erase erases at most limit tokens whose time is over. Their jobs say so. It returns how many there were. Who only looks erases, too.
 func (s *Tokens) Erase(ctx context.Context, limit int) (int, error) {
-	tag, err := s.db.Pool.Exec(ctx, `
+	var erased int64
+	err := pgx.BeginTxFunc(ctx, s.db.Pool, pgx.TxOptions{AccessMode: pgx.ReadWrite}, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
 		WITH over AS (
 			SELECT job_id FROM tokens WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
 		), gone AS (
 			DELETE FROM tokens t USING over WHERE t.job_id = over.job_id RETURNING t.job_id
 		)
 		UPDATE jobs j SET outcome = 'expired' FROM gone WHERE j.id = gone.job_id AND j.outcome = 'issued'`, limit)
-	return int(tag.RowsAffected()), pg.Failure("erase tokens", err)
+		erased = tag.RowsAffected()
+		return err
+	})
+	return int(erased), pg.Failure("erase tokens", err)
 }
