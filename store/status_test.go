@@ -28,14 +28,14 @@ func (b *bench) status() fleet.Status {
 	return st
 }
 
-func lotText(l fleet.LotStatus) string {
+func lotText(l fleet.PipelineStatus) string {
 	return fmt.Sprintf("%s/%s running %d, queued %d, waiting %d, held %d, workers %d", l.Kind, l.Account, l.Running, l.Queued, l.Waiting, l.Held, l.Workers)
 }
 
 func TestStatusOfNothing(t *testing.T) {
 	t.Parallel()
 	st := setup(t).status()
-	if st.At.IsZero() || len(st.Unconfirmed)+len(st.Holds)+len(st.Paused)+len(st.Lots)+len(st.Workers)+st.Rescue.Claims+st.Rescue.Chunks > 0 ||
+	if st.At.IsZero() || len(st.Unconfirmed)+len(st.Holds)+len(st.Paused)+len(st.Pipelines)+len(st.Workers)+st.Rescue.Claims+st.Rescue.Chunks > 0 ||
 		!st.Rescue.Since.IsZero() {
 		t.Errorf("got %+v", st)
 	}
@@ -46,21 +46,21 @@ func TestStatusCountsWork(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.submit(newOrder(record.Whois, "w"), names("w", 7)...)
-	if got := lotText(b.status().Lots[0]); got != "whois/default running 0, queued 7, waiting 0, held 0, workers 0" {
+	if got := lotText(b.status().Pipelines[0]); got != "whois/default running 0, queued 7, waiting 0, held 0, workers 0" {
 		t.Errorf("fresh: %s", got)
 	}
 	h := b.running(record.Register, names("r", 5)...)
-	if got := lotText(b.status().Lots[0]); got != "register/default running 5, queued 0, waiting 0, held 0, workers 0" {
+	if got := lotText(b.status().Pipelines[0]); got != "register/default running 5, queued 0, waiting 0, held 0, workers 0" {
 		t.Errorf("running: %s", got)
 	}
 	ids := h.ids()
 	b.settle(h, ledger.Retry(ids[0], time.Hour, "busy"), ledger.Retry(ids[1], 2*time.Hour, "busy"), ledger.Hold(ids[2], "no money"),
 		ledger.Fail(ids[3], record.Rejected, "no"), ledger.Retry(ids[4], time.Hour, "busy"))
 	st := b.status()
-	if got := lotText(st.Lots[0]); got != "register/default running 0, queued 0, waiting 3, held 1, workers 0" {
+	if got := lotText(st.Pipelines[0]); got != "register/default running 0, queued 0, waiting 3, held 1, workers 0" {
 		t.Errorf("settled: %s", got)
 	}
-	l := st.Lots[0]
+	l := st.Pipelines[0]
 	if in := l.Due.Sub(st.At); in < 50*time.Minute || in > 61*time.Minute {
 		t.Errorf("the first is due in %s", in)
 	}
@@ -69,10 +69,10 @@ func TestStatusCountsWork(t *testing.T) {
 	}
 	b.exec(`UPDATE jobs SET wake_at = now() - interval '2 minutes' WHERE id = $1`, ids[1])
 	st = b.status()
-	if l := st.Lots[0]; l.Overdue(st.At).IsZero() || !l.Overdue(st.At).Equal(l.Due) {
+	if l := st.Pipelines[0]; l.Overdue(st.At).IsZero() || !l.Overdue(st.At).Equal(l.Due) {
 		t.Errorf("nothing is overdue: %+v", l)
 	}
-	l = b.status().Lots[0]
+	l = b.status().Pipelines[0]
 	l.Moving = true
 	if !l.Overdue(st.At).IsZero() {
 		t.Error("what waits in a line that moves is overdue")
@@ -88,11 +88,11 @@ func TestStatusCountsNoSettledRegistrationAsRunning(t *testing.T) {
 	settled := registered(h)
 	delete(settled, h.jobs[2].Domain)
 	b.settlePaid(h, call, settled)
-	if got := lotText(b.status().Lots[0]); got != "register/default running 1, queued 0, waiting 0, held 0, workers 0" {
+	if got := lotText(b.status().Pipelines[0]); got != "register/default running 1, queued 0, waiting 0, held 0, workers 0" {
 		t.Errorf("two of three settled: %s", got)
 	}
 	b.settlePaid(h, call, registered(h))
-	if got := b.status().Lots; len(got) > 0 {
+	if got := b.status().Pipelines; len(got) > 0 {
 		t.Errorf("all settled: %+v", got)
 	}
 }

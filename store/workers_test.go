@@ -12,42 +12,42 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-func (b *bench) reportWorker(r fleet.WorkerReport) []fleet.Lot {
+func (b *bench) reportWorker(r fleet.WorkerReport) []fleet.Capacity {
 	b.t.Helper()
 	lots, err := b.store.Fleet.ReportWorker(b.t.Context(), r)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	slices.SortFunc(lots, func(x, y fleet.Lot) int {
+	slices.SortFunc(lots, func(x, y fleet.Capacity) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Account, y.Account))
 	})
 	return lots
 }
 
-func whoisLot(slots int) fleet.LotReport {
-	return fleet.LotReport{Kind: record.Whois, Account: "default", Slots: slots}
+func whoisLot(slots int) fleet.PipelineReport {
+	return fleet.PipelineReport{Kind: record.Whois, Account: "default", Slots: slots}
 }
 
 func TestFleetIsWhoReported(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	all := func(whois, register int) []fleet.Lot {
-		lots := []fleet.Lot{{Kind: record.Whois, Account: "default", Slots: whois}}
+	all := func(whois, register int) []fleet.Capacity {
+		lots := []fleet.Capacity{{Kind: record.Whois, Account: "default", Slots: whois}}
 		if register > 0 {
-			lots = slices.Insert(lots, 0, fleet.Lot{Kind: record.Register, Account: "partner", Slots: register})
+			lots = slices.Insert(lots, 0, fleet.Capacity{Kind: record.Register, Account: "partner", Slots: register})
 		}
 		return lots
 	}
-	one := fleet.WorkerReport{Name: "one", Lots: []fleet.LotReport{whoisLot(4)}}
-	two := fleet.WorkerReport{Name: "two", Lots: []fleet.LotReport{whoisLot(2), {Kind: record.Register, Account: "partner", Slots: 3}}}
+	one := fleet.WorkerReport{Name: "one", Pipelines: []fleet.PipelineReport{whoisLot(4)}}
+	two := fleet.WorkerReport{Name: "two", Pipelines: []fleet.PipelineReport{whoisLot(2), {Kind: record.Register, Account: "partner", Slots: 3}}}
 	for i, step := range []struct {
 		report fleet.WorkerReport
-		want   []fleet.Lot
+		want   []fleet.Capacity
 	}{
 		{one, all(4, 0)},
 		{two, all(6, 3)},
 		{one, all(6, 3)},
-		{fleet.WorkerReport{Name: "two", Stopping: true, Lots: two.Lots}, all(4, 0)},
+		{fleet.WorkerReport{Name: "two", Stopping: true, Pipelines: two.Pipelines}, all(4, 0)},
 		{two, all(6, 3)},
 	} {
 		if diff := gocmp.Diff(step.want, b.reportWorker(step.report)); diff != "" {
@@ -63,7 +63,7 @@ func TestFleetIsWhoReported(t *testing.T) {
 func TestWorkerSaysHowItStands(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.reportWorker(fleet.WorkerReport{Name: "w", Trouble: "Redis takes no writes", Lots: []fleet.LotReport{
+	b.reportWorker(fleet.WorkerReport{Name: "w", Trouble: "Redis takes no writes", Pipelines: []fleet.PipelineReport{
 		{Kind: record.Whois, Account: "default", Slots: 4, Busy: 3, Waiting: 70, Waited: time.Minute, Paused: []string{"whois", "whois-bulk"}},
 		{Kind: record.Register, Account: "default", Slots: 2},
 	}})

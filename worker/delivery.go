@@ -19,7 +19,7 @@ const (
 	redisTime = 5 * time.Second
 	// producers is how many chunks are enqueued at once.
 	producers = 4
-	// chunksPerVisit bounds what is delivered of one lot before it is the next one's turn.
+	// chunksPerVisit bounds what is delivered of one route before it is the next one's turn.
 	chunksPerVisit = 128
 	// freshShare is the part of the room that fresh chunks get while due jobs could fill all of it: a new order must not wait
 	// until everything that goes again has gone.
@@ -29,15 +29,15 @@ const (
 // errRedis says that Redis did not answer, or refused.
 var errRedis = errors.New("use Redis")
 
-// intake is what may be taken of a lot.
+// intake is what may be taken of a route.
 type intake struct {
 	due, fresh bool
 	canceling  bool // only what an operator has canceled
 }
 
-// deliver fills the window of one lot. Redis is asked first: while it is away, nothing is taken. Once it has refused a chunk,
+// deliver fills the window of one route. Redis is asked first: while it is away, nothing is taken. Once it has refused a chunk,
 // no more than one is taken until it accepts one: what it refuses has to be given back, job by job.
-func (d *dispatcher) deliver(ctx context.Context, l *lot, of intake) (int, error) {
+func (d *dispatcher) deliver(ctx context.Context, l *route, of intake) (int, error) {
 	if l.backlog() >= l.full {
 		return 0, nil // a slow account: its jobs wait in Postgres
 	}
@@ -65,9 +65,9 @@ func (d *dispatcher) deliver(ctx context.Context, l *lot, of intake) (int, error
 	return len(deliveries), errors.Join(err, d.enqueue(ctx, l, deliveries))
 }
 
-// paused reports whether somebody has paused the queue of a lot, or the public one of its kind and lane: who pauses that wants
+// paused reports whether somebody has paused the queue of a route, or the public one of its kind and lane: who pauses that wants
 // all such work to stand still.
-func (d *dispatcher) paused(ctx context.Context, l *lot) (bool, error) {
+func (d *dispatcher) paused(ctx context.Context, l *route) (bool, error) {
 	if d.pauses == nil {
 		return false, nil
 	}
@@ -80,7 +80,7 @@ func (d *dispatcher) paused(ctx context.Context, l *lot) (bool, error) {
 	return len(paused) > 0, nil
 }
 
-func (d *dispatcher) depth(ctx context.Context, l *lot) (int, error) {
+func (d *dispatcher) depth(ctx context.Context, l *route) (int, error) {
 	asking, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	depth, err := d.gauge.Depth(asking, l.queue)
@@ -95,7 +95,7 @@ func (d *dispatcher) depth(ctx context.Context, l *lot) (int, error) {
 //
 // Each due job may need a task of its own, where they are of as many orders. So no more of them are taken at once than there
 // is room for tasks, or than one full chunk has jobs: by that much at most may a window be overdrawn.
-func (d *dispatcher) take(ctx context.Context, l *lot, of intake, room int) (taken []record.Delivery, err error) {
+func (d *dispatcher) take(ctx context.Context, l *route, of intake, room int) (taken []record.Delivery, err error) {
 	reserved := 0
 	if of.fresh && of.due {
 		reserved = room / freshShare
@@ -118,7 +118,7 @@ func (d *dispatcher) take(ctx context.Context, l *lot, of intake, room int) (tak
 	return append(taken, fresh...), err
 }
 
-func (d *dispatcher) takeDue(ctx context.Context, l *lot, of intake, limit int) ([]record.Delivery, error) {
+func (d *dispatcher) takeDue(ctx context.Context, l *route, of intake, limit int) ([]record.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	lot := l.Lot
@@ -127,7 +127,7 @@ func (d *dispatcher) takeDue(ctx context.Context, l *lot, of intake, limit int) 
 }
 
 // takeFresh goes on behind the source, and the order of each, that it took a chunk of last.
-func (d *dispatcher) takeFresh(ctx context.Context, l *lot, limit int) ([]record.Delivery, error) {
+func (d *dispatcher) takeFresh(ctx context.Context, l *route, limit int) ([]record.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	fresh, err := d.store.Delivery.TakeFresh(taking, l.Lot, limit, d.redeliver)
@@ -148,7 +148,7 @@ func jobsIn(deliveries []record.Delivery) int {
 
 // enqueue hands deliveries to Redis. After the first that it refuses, the others are not tried. What did not get there goes
 // back, all of it at once, and is due again soon.
-func (d *dispatcher) enqueue(ctx context.Context, l *lot, deliveries []record.Delivery) error {
+func (d *dispatcher) enqueue(ctx context.Context, l *route, deliveries []record.Delivery) error {
 	enqueuing, cancel := context.WithTimeout(ctx, redisTime)
 	defer cancel()
 	var (
@@ -234,7 +234,7 @@ func (r *returns) add(jobs []record.DeliveredJob, err error) {
 	}
 }
 
-func chunkOf(l *lot, d record.Delivery) queue.Chunk {
+func chunkOf(l *route, d record.Delivery) queue.Chunk {
 	c := queue.Chunk{Order: d.Reference, Source: d.Source, Account: l.Account, Jobs: make([]queue.Job, len(d.Jobs))}
 	for i, j := range d.Jobs {
 		c.Jobs[i] = queue.Job{ID: j.ID, Domain: j.Domain, Epoch: &j.Epoch}

@@ -20,15 +20,15 @@ import (
 //
 // A delivery is committed first and enqueued then. What falls between the two is found again by its wake_at.
 //
-// Each kind, lane and account is a lot with a window of its own, and lots are served in turn, a bounded number of chunks each
+// Each kind, lane and account is a route with a window of its own, and routes are served in turn, a bounded number of chunks each
 // time. At rest a dispatcher makes one statement a second, however many accounts there are.
 type dispatcher struct {
 	store    *store.Store
 	producer outlet
 	gauge    gauge
 	pauses   pauseGauge // nil: nobody pauses queues
-	lots     []lot
-	first    int         // the lot that is served first
+	routes   []route
+	first    int         // the route that is served first
 	fleet    *fleetSlots // nil: this worker is alone
 	wake     chan struct{}
 	// redeliver is how long a delivery may stay unclaimed.
@@ -58,8 +58,8 @@ type gauge interface {
 	Depth(ctx context.Context, queue string) (int, error)
 }
 
-// lot is one kind, lane and account to deliver for.
-type lot struct {
+// route is one kind, lane and account to deliver for.
+type route struct {
 	delivery.Lot
 	queue     string
 	chunkSize int
@@ -91,7 +91,7 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 	}
 	for _, p := range pipelines {
 		for _, lane := range queue.Lanes() {
-			l := lot{
+			l := route{
 				Lot:       delivery.Lot{Kind: p.kind, Lane: record.Lane(lane), Account: p.account, Turns: &delivery.Turns{}},
 				queue:     queue.AccountQueue(queue.Kind(p.kind), lane, p.account),
 				chunkSize: p.tuning.BatchSize,
@@ -103,14 +103,14 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 			if lane == queue.Bulk {
 				l.window = windowPerSlot * p.tuning.Concurrency
 			}
-			d.lots = append(d.lots, l)
+			d.routes = append(d.routes, l)
 		}
 	}
 	return d
 }
 
-// windowOf is how many tasks of a lot may be in Redis. It grows with the call slots of the fleet that serves it.
-func (d *dispatcher) windowOf(l *lot) int {
+// windowOf is how many tasks of a route may be in Redis. It grows with the call slots of the fleet that serves it.
+func (d *dispatcher) windowOf(l *route) int {
 	slots := d.fleet.slots(l.Kind, l.Account)
 	if slots <= l.slots || l.slots == 0 {
 		return l.window
@@ -142,7 +142,7 @@ func (d *dispatcher) run(ctx context.Context) {
 	}
 }
 
-// dispatch serves each lot once that has something to deliver, and returns how many chunks that were. Each time another lot is
+// dispatch serves each route once that has something to deliver, and returns how many chunks that were. Each time another route is
 // the first. When one cannot be served, the others still are, unless Redis is away: then none can.
 func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 	agenda, err := d.agenda(ctx)
@@ -151,13 +151,13 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 	}
 	total := 0
 	var failed []error
-	for i := range d.lots {
-		n := (d.first + i) % len(d.lots)
+	for i := range d.routes {
+		n := (d.first + i) % len(d.routes)
 		has, found := agenda[n]
 		if !found {
 			continue
 		}
-		delivered, err := d.serve(ctx, &d.lots[n], has)
+		delivered, err := d.serve(ctx, &d.routes[n], has)
 		total += delivered
 		if err != nil {
 			failed = append(failed, err)
@@ -166,15 +166,15 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 			break
 		}
 	}
-	if len(d.lots) > 0 {
-		d.first = (d.first + 1) % len(d.lots)
+	if len(d.routes) > 0 {
+		d.first = (d.first + 1) % len(d.routes)
 	}
 	return total, errors.Join(failed...)
 }
 
 func (d *dispatcher) agenda(ctx context.Context) (map[int]delivery.Agenda, error) {
-	lots := make([]delivery.Lot, len(d.lots))
-	for i, l := range d.lots {
+	lots := make([]delivery.Lot, len(d.routes))
+	for i, l := range d.routes {
 		lots[i] = l.Lot
 	}
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
@@ -182,8 +182,8 @@ func (d *dispatcher) agenda(ctx context.Context) (map[int]delivery.Agenda, error
 	return d.store.Delivery.Agenda(asking, lots)
 }
 
-// serve does what there is to do for a lot: what stands still becomes held, and the rest is delivered.
-func (d *dispatcher) serve(ctx context.Context, l *lot, has delivery.Agenda) (int, error) {
+// serve does what there is to do for a route: what stands still becomes held, and the rest is delivered.
+func (d *dispatcher) serve(ctx context.Context, l *route, has delivery.Agenda) (int, error) {
 	taking := intake{due: has.Due, fresh: has.Fresh}
 	if has.Stopped.Stops(l.Kind) {
 		if has.Due {
@@ -200,8 +200,8 @@ func (d *dispatcher) serve(ctx context.Context, l *lot, has delivery.Agenda) (in
 	return d.deliver(ctx, l, taking)
 }
 
-// hold makes due jobs of a lot held, and reports whether there may be more.
-func (d *dispatcher) hold(ctx context.Context, l *lot) (more bool, err error) {
+// hold makes due jobs of a route held, and reports whether there may be more.
+func (d *dispatcher) hold(ctx context.Context, l *route) (more bool, err error) {
 	holding, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
 	n, err := d.store.Delivery.HoldDue(holding, l.Lot, holdAtOnce)

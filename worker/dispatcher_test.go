@@ -50,7 +50,7 @@ func (l *lane) empty() []queue.Chunk {
 	return chunks
 }
 
-// dispatching is a dispatcher for one lot, on a database whose orders are made in SQL.
+// dispatching is a dispatcher for one route, on a database whose orders are made in SQL.
 type dispatching struct {
 	t          *testing.T
 	dispatcher *dispatcher
@@ -81,7 +81,7 @@ func setupDispatching(t *testing.T, name queue.Lane, window, chunkSize int) *dis
 	l := &lane{}
 	return &dispatching{t: t, lane: l, db: db, dispatcher: &dispatcher{
 		store: s, producer: l, gauge: l, wake: make(chan struct{}, 1), redeliver: time.Hour, reached: func(Step) {}, log: zerolog.Nop(),
-		lots: []lot{{
+		routes: []route{{
 			Lot: delivery.Lot{Kind: record.Whois, Lane: record.Lane(name), Account: "default"}, queue: queue.Queue(queue.Whois, name),
 			chunkSize: chunkSize, window: window, backlog: func() int { return 0 }, full: 1,
 		}},
@@ -99,7 +99,7 @@ func (d *dispatching) due(name string, orders, jobs int) {
 		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, wake_at)
 		SELECT gen_random_uuid(), made.id, seq, 'whois', $2, 'default', 'd' || made.id || '-' || seq || '.nl',
 			now() - interval '1 hour' + make_interval(secs => made.id)
-		FROM made, generate_series(1, $4) AS seq`, name, string(d.dispatcher.lots[0].Lane), orders, jobs)
+		FROM made, generate_series(1, $4) AS seq`, name, string(d.dispatcher.routes[0].Lane), orders, jobs)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (d *dispatching) due(name string, orders, jobs int) {
 
 func (d *dispatching) fresh(name string, jobs, chunk int) {
 	d.t.Helper()
-	lot := d.dispatcher.lots[0].Lot
+	lot := d.dispatcher.routes[0].Lot
 	order := orders.NewOrder{Source: "test", Reference: name, Kind: lot.Kind, Lane: lot.Lane, Account: lot.Account, ChunkSize: chunk}
 	_, err := d.dispatcher.store.Orders.Submit(d.t.Context(), order, func(yield func(orders.NewJob, error) bool) {
 		for i := range jobs {

@@ -13,33 +13,33 @@ import (
 // at the same time wait for one of them to get it; between processes, the holder's row decides.
 type holderDesk struct {
 	mu      sync.Mutex
-	flights map[int64]*flight
+	lookUps map[int64]*lookUp
 }
 
-// flight is one holder being looked up. Its result is there when done is closed.
-type flight struct {
+// lookUp is one holder being looked up. Its result is there when done is closed.
+type lookUp struct {
 	done   chan struct{}
 	result resolution
 }
 
-func openHolderDesk() *holderDesk { return &holderDesk{flights: map[int64]*flight{}} }
+func openHolderDesk() *holderDesk { return &holderDesk{lookUps: map[int64]*lookUp{}} }
 
-// board returns the flight of a holder, and whether the caller is the one who carries it out.
-func (d *holderDesk) board(key int64) (f *flight, leads bool) {
+// join returns the lookUp of a holder, and whether the caller is the one who carries it out.
+func (d *holderDesk) join(key int64) (f *lookUp, leads bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if f = d.flights[key]; f != nil {
+	if f = d.lookUps[key]; f != nil {
 		return f, false
 	}
-	f = &flight{done: make(chan struct{}), result: later(0, "waits for its holder, who could not be looked up")}
-	d.flights[key] = f
+	f = &lookUp{done: make(chan struct{}), result: later(0, "waits for its holder, who could not be looked up")}
+	d.lookUps[key] = f
 	return f, true
 }
 
-func (d *holderDesk) land(key int64, f *flight) {
+func (d *holderDesk) finish(key int64, f *lookUp) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.flights, key)
+	delete(d.lookUps, key)
 	close(f.done)
 }
 
@@ -118,7 +118,7 @@ func (p *pipeline) resolveAll(ctx context.Context, b batch, waiting map[int64][]
 // resolve looks a holder up, or waits for whoever does so already in this process.
 func (p *pipeline) resolve(ctx, patient context.Context, b batch) (resolution, error) {
 	key := b.jobs[0].HolderKey
-	f, leads := p.holders.board(key)
+	f, leads := p.holders.join(key)
 	if !leads {
 		select {
 		case <-f.done:
@@ -127,7 +127,7 @@ func (p *pipeline) resolve(ctx, patient context.Context, b batch) (resolution, e
 			return later(0, waitsForOthers), nil
 		}
 	}
-	defer p.holders.land(key, f)
+	defer p.holders.finish(key, f)
 	res, err := p.lookUp(ctx, b)
 	if err == nil {
 		f.result = res

@@ -155,10 +155,10 @@ func TestWindowGrowsWithTheFleet(t *testing.T) {
 	t.Parallel()
 	d := setupDispatching(t, queue.Bulk, 10, 10)
 	d.fresh("o", 1000, 10)
-	l := &d.dispatcher.lots[0]
+	l := &d.dispatcher.routes[0]
 	l.slots, d.dispatcher.fleet = 2, &fleetSlots{}
 	for _, step := range []struct{ slots, want int }{{0, 10}, {1, 10}, {2, 10}, {6, 30}, {3, 15}} {
-		d.dispatcher.fleet.set([]fleet.Lot{
+		d.dispatcher.fleet.set([]fleet.Capacity{
 			{Kind: l.Kind, Account: l.Account, Slots: step.slots}, {Kind: l.Kind, Account: "other", Slots: 100},
 		})
 		if n := len(d.dispatch()); n != step.want {
@@ -172,9 +172,9 @@ func TestLotsAreServedInTurn(t *testing.T) {
 	t.Parallel()
 	d := setupDispatching(t, queue.Bulk, 1000, 1)
 	d.fresh("large", 3*chunksPerVisit, 1)
-	other := d.dispatcher.lots[0]
+	other := d.dispatcher.routes[0]
 	other.Account = "other"
-	d.dispatcher.lots = append(d.dispatcher.lots, other)
+	d.dispatcher.routes = append(d.dispatcher.routes, other)
 	if _, err := d.db.Exec(t.Context(), `
 		WITH o AS (INSERT INTO orders (source, reference, kind, lane, account, total) VALUES ('test', 'small', 'whois', 'bulk', 'other', 1) RETURNING id),
 		j AS (INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain) SELECT gen_random_uuid(), id, 1, 'whois', 'bulk', 'other', 'small.nl' FROM o)

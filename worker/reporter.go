@@ -62,24 +62,24 @@ func (r *reporter) report(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	paused := r.paused(ctx)
-	said := fleet.WorkerReport{Name: r.name, Stopping: r.stopping, Trouble: r.troubles.words(), Lots: make([]fleet.LotReport, len(r.pipelines))}
+	said := fleet.WorkerReport{Name: r.name, Stopping: r.stopping, Trouble: r.troubles.words(), Pipelines: make([]fleet.PipelineReport, len(r.pipelines))}
 	for i, p := range r.pipelines {
 		load := p.load()
-		said.Lots[i] = fleet.LotReport{
+		said.Pipelines[i] = fleet.PipelineReport{
 			Kind: p.kind, Account: p.account, Slots: load.slots, Busy: load.busy, Waiting: load.waiting, Waited: load.waited,
 		}
 		for _, name := range queuesOf(p.kind, p.account) {
 			if paused[name] {
-				said.Lots[i].Paused = append(said.Lots[i].Paused, name)
+				said.Pipelines[i].Paused = append(said.Pipelines[i].Paused, name)
 			}
 		}
-		r.still.NoteLot(p.kind, p.account, said.Lots[i].Paused, load.waiting, load.waited)
+		r.still.NotePipeline(p.kind, p.account, said.Pipelines[i].Paused, load.waiting, load.waited)
 	}
 	reporting, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	lots, err := r.store.Fleet.ReportWorker(reporting, said)
+	capacities, err := r.store.Fleet.ReportWorker(reporting, said)
 	if err == nil {
-		r.fleet.set(lots)
+		r.fleet.set(capacities)
 	}
 	return err
 }
@@ -106,23 +106,23 @@ func (r *reporter) paused(ctx context.Context) map[string]bool {
 // fleetSlots is how many call slots all workers together have, as of the last report. It is safe for concurrent use; nil knows of
 // none.
 type fleetSlots struct {
-	mu   sync.Mutex
-	lots map[fleetLot]int
+	mu    sync.Mutex
+	known map[fleetOf]int
 }
 
-type fleetLot struct {
+type fleetOf struct {
 	kind    record.Kind
 	account string
 }
 
-func (f *fleetSlots) set(lots []fleet.Lot) {
-	known := make(map[fleetLot]int, len(lots))
-	for _, l := range lots {
-		known[fleetLot{l.Kind, l.Account}] = l.Slots
+func (f *fleetSlots) set(all []fleet.Capacity) {
+	known := make(map[fleetOf]int, len(all))
+	for _, l := range all {
+		known[fleetOf{l.Kind, l.Account}] = l.Slots
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lots = known
+	f.known = known
 }
 
 func (f *fleetSlots) slots(kind record.Kind, account string) int {
@@ -131,5 +131,5 @@ func (f *fleetSlots) slots(kind record.Kind, account string) int {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lots[fleetLot{kind, account}]
+	return f.known[fleetOf{kind, account}]
 }

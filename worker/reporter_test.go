@@ -53,12 +53,12 @@ func TestWorkerReportsHowItStands(t *testing.T) {
 	<-gate.Held()
 	b.eventually(func() bool {
 		w, _ := b.reported(record.Whois)
-		return w.Lot.Busy == 2 && w.Lot.Waiting > 0 && w.SeenAt.After(*w.Lot.WaitingSince)
+		return w.Pipeline.Busy == 2 && w.Pipeline.Waiting > 0 && w.SeenAt.After(*w.Pipeline.WaitingSince)
 	})
-	if w, _ := b.reported(record.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Lot.Slots != 2 {
+	if w, _ := b.reported(record.Whois); w.Name != "host/1" || !w.Alive || w.Trouble != "" || w.Pipeline.Slots != 2 {
 		t.Errorf("reported %+v", w)
 	}
-	if w, _ := b.reported(record.Register); len(w.Lot.Paused) != 1 || w.Lot.Paused[0] != "register-bulk" || w.Lot.Waiting != 0 || w.Lot.WaitingSince != nil {
+	if w, _ := b.reported(record.Register); len(w.Pipeline.Paused) != 1 || w.Pipeline.Paused[0] != "register-bulk" || w.Pipeline.Waiting != 0 || w.Pipeline.WaitingSince != nil {
 		t.Errorf("reported of registrations: %+v", w)
 	}
 	ended := make(chan struct{})
@@ -102,7 +102,7 @@ func TestPausedQueueStopsDeliveries(t *testing.T) {
 			b.settled(other)
 			b.eventually(func() bool {
 				w, _ := b.reported(record.Whois)
-				return len(w.Lot.Paused) == 1 && w.Lot.Paused[0] == name
+				return len(w.Pipeline.Paused) == 1 && w.Pipeline.Paused[0] == name
 			})
 			if sum, err := b.store.Orders.Summarize(t.Context(), order); err != nil || sum.Counts[record.Queued] != 10 {
 				t.Errorf("the order stands at %v, %v", sum.Counts, err)

@@ -48,7 +48,7 @@ func (w *world) newProcess() *process {
 	p.parts.addPipelines()
 	p.parts.dispatcher = newDispatcher(o, p.parts.pipelines, w, w)
 	// The plain lane: all orders are small.
-	p.parts.dispatcher.lots = slices.DeleteFunc(p.parts.dispatcher.lots, func(l lot) bool { return l.Lane != record.Plain })
+	p.parts.dispatcher.routes = slices.DeleteFunc(p.parts.dispatcher.routes, func(l route) bool { return l.Lane != record.Plain })
 	p.parts.rescuer = &rescuer{store: o.Store, reconcileAfter: o.ReconcileAfter, rescued: func() {}, log: o.Log}
 	for _, prober := range p.parts.probers {
 		prober.announced = true

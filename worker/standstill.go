@@ -18,39 +18,39 @@ const longSlotWait = time.Minute
 // standstill tells the log why work does not move in this worker, when that begins and when it is over, and not each time that
 // somebody looks. It is safe for concurrent use; nil tells nothing.
 type standstill struct {
-	log     zerolog.Logger
-	mu      sync.Mutex
-	lots    map[lotName]lotStill
-	stopped map[string]holds.Stopped // by account
+	log       zerolog.Logger
+	mu        sync.Mutex
+	pipelines map[pipelineName]pipelineStill
+	stopped   map[string]holds.Stopped // by account
 }
 
-// lotName is one kind and account.
-type lotName struct {
+// pipelineName is one kind and account.
+type pipelineName struct {
 	kind    record.Kind
 	account string
 }
 
-// lotStill is what the log has of a lot.
-type lotStill struct {
+// pipelineStill is what the log has of a pipeline.
+type pipelineStill struct {
 	paused []string // queues, in alphabetical order
 	slots  bool     // jobs wait long for a slot
 }
 
 func newStandstill(log zerolog.Logger) *standstill {
-	return &standstill{log: log, lots: map[lotName]lotStill{}, stopped: map[string]holds.Stopped{}}
+	return &standstill{log: log, pipelines: map[pipelineName]pipelineStill{}, stopped: map[string]holds.Stopped{}}
 }
 
-// NoteLot takes in how a lot stands: its queues that somebody has paused from outside, how many jobs wait in this worker for a
+// NotePipeline takes in how a pipeline stands: its queues that somebody has paused from outside, how many jobs wait in this worker for a
 // call slot, and for how long the first of them has.
-func (s *standstill) NoteLot(kind record.Kind, account string, paused []string, waiting int, waited time.Duration) {
+func (s *standstill) NotePipeline(kind record.Kind, account string, paused []string, waiting int, waited time.Duration) {
 	if s == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := lotName{kind, account}
-	was, is := s.lots[name], lotStill{paused: slices.Sorted(slices.Values(paused)), slots: waiting > 0 && waited >= longSlotWait}
-	s.lots[name] = is
+	name := pipelineName{kind, account}
+	was, is := s.pipelines[name], pipelineStill{paused: slices.Sorted(slices.Values(paused)), slots: waiting > 0 && waited >= longSlotWait}
+	s.pipelines[name] = is
 	log := s.log.With().Str("kind", string(kind)).Str("account", account).Logger()
 	switch queues := strings.Join(is.paused, ", "); {
 	case slices.Equal(was.paused, is.paused):

@@ -14,7 +14,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// The log has what keeps work from moving when it begins and when it ends, for each lot by itself.
+// The log has what keeps work from moving when it begins and when it ends, for each pipeline by itself.
 func TestStandstillIsLoggedOnChange(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
@@ -38,19 +38,19 @@ func TestStandstillIsLoggedOnChange(t *testing.T) {
 			t.Errorf("logged (-want +got):\n%s", diff)
 		}
 	}
-	s.NoteLot(record.Whois, "a", nil, 0, 0)
-	s.NoteLot(record.Whois, "a", nil, 10, longSlotWait-1)
+	s.NotePipeline(record.Whois, "a", nil, 0, 0)
+	s.NotePipeline(record.Whois, "a", nil, 10, longSlotWait-1)
 	s.NoteHolds("a", holds.Stopped{})
 	want()
-	s.NoteLot(record.Whois, "a", []string{"q2", "q1"}, 0, 0)
-	s.NoteLot(record.Whois, "a", []string{"q1", "q2"}, 0, 0)
-	s.NoteLot(record.Register, "a", nil, 0, 0)
+	s.NotePipeline(record.Whois, "a", []string{"q2", "q1"}, 0, 0)
+	s.NotePipeline(record.Whois, "a", []string{"q1", "q2"}, 0, 0)
+	s.NotePipeline(record.Register, "a", nil, 0, 0)
 	want("warn whois/a q1, q2 somebody paused the queue in Redis")
-	s.NoteLot(record.Whois, "a", nil, 10, longSlotWait)
-	s.NoteLot(record.Whois, "a", nil, 11, 2*longSlotWait)
+	s.NotePipeline(record.Whois, "a", nil, 10, longSlotWait)
+	s.NotePipeline(record.Whois, "a", nil, 11, 2*longSlotWait)
 	want("info whois/a q1, q2 nobody pauses the queue in Redis any more",
 		"warn whois/a jobs wait long for a call slot: the upstream is slow, or the calls in flight are few")
-	s.NoteLot(record.Whois, "a", nil, 11, 0)
+	s.NotePipeline(record.Whois, "a", nil, 11, 0)
 	want("info whois/a jobs do not wait long for a call slot any more")
 	for range 2 {
 		s.NoteHolds("a", holds.Stopped{Register: true})

@@ -32,8 +32,8 @@ func openDev(ctx context.Context, cfg config.Config) (st *store.Store, isNew boo
 	if err != nil {
 		return nil, false, err
 	}
-	played, err := st.Simulated(ctx)
-	if err == nil && !played {
+	simulated, err := st.Simulated(ctx)
+	if err == nil && !simulated {
 		err = usagef("dev did not make the database at DATABASE_URL, and does not touch its orders: against the sandbox their " +
 			"domains would be called registered without being bought; unset DATABASE_URL for a throwaway database, or give an empty one")
 	}

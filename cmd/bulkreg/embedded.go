@@ -40,7 +40,7 @@ type embedded struct {
 	closers []func() error
 }
 
-// How long the calls of the played registrar take.
+// How long the calls of the simulated registrar take.
 const (
 	devWhoisTime    = 50 * time.Millisecond
 	devRegisterTime = 150 * time.Millisecond

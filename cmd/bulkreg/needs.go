@@ -111,7 +111,7 @@ func holdNeed(h holds.View) need {
 // needsOfWorkers is work that no live worker is there for, and what workers complain of.
 func needsOfWorkers(st fleet.Status) []need {
 	var needs []need
-	for _, l := range st.Lots {
+	for _, l := range st.Pipelines {
 		jobs := min(l.Running+l.Queued+l.Waiting+l.Held, fleet.StatusMost+1)
 		if l.Workers == 0 {
 			needs = append(needs, need{
@@ -153,7 +153,7 @@ func overdueNeeds(st fleet.Status) []need {
 			Words: strings.Join(what, " and ") + " should have been taken back by now, which each worker looks for: see that one runs",
 		})
 	}
-	for _, l := range st.Lots {
+	for _, l := range st.Pipelines {
 		due := l.Overdue(st.At)
 		if due.IsZero() || l.Workers == 0 { // which is said already
 			continue

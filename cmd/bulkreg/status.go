@@ -110,13 +110,13 @@ func (a *app) printNeeds(st fleet.Status, needs []need) error {
 }
 
 func (a *app) printLots(st fleet.Status) error {
-	if len(st.Lots) == 0 {
+	if len(st.Pipelines) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "\nNothing is in progress.")
 		return err
 	}
 	fmt.Fprintln(a.stdout)
 	t := newTable(a.stdout, "KIND", "ACCOUNT", "RUNNING", "QUEUED", "LATER", "HELD", "WORKERS", "FOR", "DUE")
-	for _, l := range st.Lots {
+	for _, l := range st.Pipelines {
 		t.row(string(l.Kind), l.Account, upTo(l.Running), upTo(l.Queued), upTo(l.Waiting), upTo(l.Held), term.Thousands(l.Workers),
 			ago(st.At.Sub(l.Since)), dueCell(l, st.At))
 	}
@@ -124,7 +124,7 @@ func (a *app) printLots(st fleet.Status) error {
 }
 
 // dueCell is when the first of a lot's waiting jobs may go, or since when it might have.
-func dueCell(l fleet.LotStatus, at time.Time) string {
+func dueCell(l fleet.PipelineStatus, at time.Time) string {
 	switch {
 	case l.Due.IsZero():
 		return ""
@@ -218,7 +218,7 @@ func statusOut(st fleet.Status, needs []need) statusJSON {
 		At: st.At.UTC(), NeedsPerson: len(needs) > 0, Needs: []need{}, InProgress: []lotJSON{}, Holds: []statusHold{}, Workers: []statusWorker{},
 	}
 	out.Needs = append(out.Needs, needs...)
-	for _, l := range st.Lots {
+	for _, l := range st.Pipelines {
 		out.InProgress = append(out.InProgress, lotJSON{
 			Kind: l.Kind, Account: l.Account, Running: l.Running, Queued: l.Queued, Waiting: l.Waiting, Held: l.Held, Workers: l.Workers,
 			Since: timeJSON(l.Since), Due: timeJSON(l.Due),

@@ -21,7 +21,7 @@ func (d *desk) reports(name, trouble string, kinds ...record.Kind) {
 	d.t.Helper()
 	r := fleet.WorkerReport{Name: name, Trouble: trouble}
 	for _, kind := range kinds {
-		r.Lots = append(r.Lots, fleet.LotReport{Kind: kind, Account: "default", Slots: 2})
+		r.Pipelines = append(r.Pipelines, fleet.PipelineReport{Kind: kind, Account: "default", Slots: 2})
 	}
 	if _, err := d.st.Fleet.ReportWorker(d.t.Context(), r); err != nil {
 		d.t.Fatal(err)

@@ -22,7 +22,7 @@ type Status struct {
 	Unconfirmed []UnconfirmedOrder // that have jobs which a person must decide on, oldest first
 	Holds       []holds.View       // oldest first; Jobs is bounded, Orders is left out
 	Paused      []holds.OrderHold  // orders that are paused by themselves, oldest first; Jobs is not counted
-	Lots        []LotStatus        // kinds and accounts that have work
+	Pipelines   []PipelineStatus   // kinds and accounts that have work
 	Workers     []WorkerStatus     // live ones, and those that went away without a word
 	Rescue      Rescue
 }
@@ -33,8 +33,8 @@ type UnconfirmedOrder struct {
 	Jobs int
 }
 
-// LotStatus is the work of one kind and account.
-type LotStatus struct {
+// PipelineStatus is the work of one kind and account.
+type PipelineStatus struct {
 	Kind    record.Kind
 	Account string
 	Running int // jobs that are being called for
@@ -58,13 +58,13 @@ type WorkerStatus struct {
 	SeenAt  time.Time
 	Alive   bool
 	Trouble string
-	lots    []reportedLots
+	lots    []reportedPipelines
 }
 
-type reportedLots struct {
+type reportedPipelines struct {
 	Kind    record.Kind `json:"kind"`
 	Account string      `json:"account"`
-	ReportedLot
+	ReportedPipeline
 }
 
 // Rescue is what should have been taken back by now: each worker looks for it every second.
@@ -197,7 +197,7 @@ func (st *Status) readLots(results pgx.BatchResults) error {
 		kind    record.Kind
 		account string
 	}
-	lots := map[key]*LotStatus{}
+	lots := map[key]*PipelineStatus{}
 	for _, part := range lotParts() {
 		rows, err := results.Query()
 		if err != nil {
@@ -211,7 +211,7 @@ func (st *Status) readLots(results pgx.BatchResults) error {
 		)
 		_, err = pgx.ForEachRow(rows, []any{&k.kind, &k.account, &n, &since, &due}, func() error {
 			if lots[k] == nil {
-				lots[k] = &LotStatus{Kind: k.kind, Account: k.account}
+				lots[k] = &PipelineStatus{Kind: k.kind, Account: k.account}
 			}
 			l := lots[k]
 			part.add(l, n, due)
@@ -225,16 +225,16 @@ func (st *Status) readLots(results pgx.BatchResults) error {
 	for _, l := range lots {
 		l.Free = !holds.StoppedBy(st.Holds, l.Account, l.Kind)
 		l.served(st.Workers)
-		st.Lots = append(st.Lots, *l)
+		st.Pipelines = append(st.Pipelines, *l)
 	}
-	slices.SortFunc(st.Lots, func(a, b LotStatus) int {
+	slices.SortFunc(st.Pipelines, func(a, b PipelineStatus) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Kind, b.Kind))
 	})
 	return nil
 }
 
 // served notes which live workers could carry a lot out.
-func (l *LotStatus) served(workers []WorkerStatus) {
+func (l *PipelineStatus) served(workers []WorkerStatus) {
 	for _, w := range workers {
 		for _, lot := range w.lots {
 			if !w.Alive || lot.Kind != l.Kind || lot.Account != l.Account {
@@ -242,7 +242,7 @@ func (l *LotStatus) served(workers []WorkerStatus) {
 			}
 			l.Workers++
 			l.Moving = l.Moving || lot.Busy > 0
-			l.Paused = append(l.Paused, lot.ReportedLot.Paused...)
+			l.Paused = append(l.Paused, lot.ReportedPipeline.Paused...)
 		}
 	}
 	slices.Sort(l.Paused)
@@ -257,7 +257,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // Overdue says since when the first waiting job of a lot should have gone, zero where it may still wait in line, or for a hold.
-func (l LotStatus) Overdue(at time.Time) time.Time {
+func (l PipelineStatus) Overdue(at time.Time) time.Time {
 	grace := overdueAfter
 	if l.Moving || l.Running > 0 {
 		grace = overdueInLine

@@ -7,21 +7,21 @@ type lotPart struct {
 	// sql selects kind, account, how many jobs (up to $1), when the oldest order that was found came, and when the first may go. It
 	// steps from lot to lot in an index and reads no more of each than it counts.
 	sql string
-	add func(l *LotStatus, n int, due *time.Time)
+	add func(l *PipelineStatus, n int, due *time.Time)
 }
 
 func lotParts() []lotPart {
 	return []lotPart{
-		{runningLots, func(l *LotStatus, n int, _ *time.Time) { l.Running += n; l.Moving = l.Moving || n > 0 }},
-		{deliveredLots, func(l *LotStatus, n int, _ *time.Time) { l.Queued += n }},
-		{freshLots, func(l *LotStatus, n int, _ *time.Time) { l.Queued = min(l.Queued+n, StatusMost+1) }},
-		{waitingLots, func(l *LotStatus, n int, due *time.Time) {
+		{runningLots, func(l *PipelineStatus, n int, _ *time.Time) { l.Running += n; l.Moving = l.Moving || n > 0 }},
+		{deliveredLots, func(l *PipelineStatus, n int, _ *time.Time) { l.Queued += n }},
+		{freshLots, func(l *PipelineStatus, n int, _ *time.Time) { l.Queued = min(l.Queued+n, StatusMost+1) }},
+		{waitingLots, func(l *PipelineStatus, n int, due *time.Time) {
 			l.Waiting = min(l.Waiting+n, StatusMost+1)
 			if due != nil {
 				l.Due = earlier(l.Due, *due)
 			}
 		}},
-		{heldLotsOfStatus, func(l *LotStatus, n int, _ *time.Time) { l.Held += n }},
+		{heldLotsOfStatus, func(l *PipelineStatus, n int, _ *time.Time) { l.Held += n }},
 	}
 }
 

@@ -32,12 +32,12 @@ type SeenWorker struct {
 	SeenAt   time.Time
 	Alive    bool // seen lately, and not stopping
 	Trouble  string
-	Lot      ReportedLot
+	Pipeline ReportedPipeline
 	stopping bool
 }
 
-// ReportedLot is what a worker reports of one kind and account.
-type ReportedLot struct {
+// ReportedPipeline is what a worker reports of one kind and account.
+type ReportedPipeline struct {
 	Slots        int        `json:"slots"`         // calls in flight at most
 	Busy         int        `json:"busy"`          // those now
 	Waiting      int        `json:"waiting"`       // jobs that wait in the worker for a slot
@@ -124,8 +124,8 @@ func (st *Stillness) readWorkers(results pgx.BatchResults) error {
 		w.Alive = !w.stopping && st.At.Sub(w.SeenAt) < workerAlive
 		switch {
 		case lot != nil:
-			w.Lot = ReportedLot{}
-			if err := json.Unmarshal(lot, &w.Lot); err != nil {
+			w.Pipeline = ReportedPipeline{}
+			if err := json.Unmarshal(lot, &w.Pipeline); err != nil {
 				return pg.Untouched(fmt.Errorf("read report of worker %s: %w", w.Name, err))
 			}
 			st.Workers = append(st.Workers, w)
@@ -192,7 +192,7 @@ func (st Stillness) ofWorkers() []StillReason {
 	for _, w := range st.Workers {
 		if w.Alive {
 			alive = append(alive, w)
-			queues = append(queues, w.Lot.Paused...)
+			queues = append(queues, w.Pipeline.Paused...)
 		}
 	}
 	if len(alive) == 0 {
@@ -211,11 +211,11 @@ func (st Stillness) ofWorkers() []StillReason {
 	}
 	full := StillReason{Still: StillSlots}
 	for _, w := range alive {
-		if w.Lot.Busy < w.Lot.Slots {
+		if w.Pipeline.Busy < w.Pipeline.Slots {
 			return reasons
 		}
-		full.Slots, full.Jobs = full.Slots+w.Lot.Slots, full.Jobs+w.Lot.Waiting
-		if since := w.Lot.WaitingSince; since != nil && (full.Since.IsZero() || since.Before(full.Since)) {
+		full.Slots, full.Jobs = full.Slots+w.Pipeline.Slots, full.Jobs+w.Pipeline.Waiting
+		if since := w.Pipeline.WaitingSince; since != nil && (full.Since.IsZero() || since.Before(full.Since)) {
 			full.Since = *since
 		}
 	}

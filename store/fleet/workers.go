@@ -21,14 +21,14 @@ const (
 
 // WorkerReport is what a worker says of itself.
 type WorkerReport struct {
-	Name     string
-	Stopping bool // it takes nothing more
-	Lots     []LotReport
-	Trouble  string // what keeps it from working; "" if nothing does
+	Name      string
+	Stopping  bool // it takes nothing more
+	Pipelines []PipelineReport
+	Trouble   string // what keeps it from working; "" if nothing does
 }
 
-// LotReport is what a worker says of one kind and account.
-type LotReport struct {
+// PipelineReport is what a worker says of one kind and account.
+type PipelineReport struct {
 	Kind    record.Kind
 	Account string
 	Slots   int           // calls in flight at most
@@ -40,8 +40,8 @@ type LotReport struct {
 
 // ReportWorker writes down what a worker says of itself, forgets workers that were not seen for days, and returns the call
 // slots of the fleet. All of it is one statement: every worker reports each few seconds.
-func (s *Fleet) ReportWorker(ctx context.Context, r WorkerReport) ([]Lot, error) {
-	lots, err := json.Marshal(columnsOfLots(r.Lots))
+func (s *Fleet) ReportWorker(ctx context.Context, r WorkerReport) ([]Capacity, error) {
+	lots, err := json.Marshal(columnsOfPipelines(r.Pipelines))
 	if err != nil {
 		return nil, &pg.Error{Action: "report worker", Code: "22P02", Message: err.Error()}
 	}
@@ -69,19 +69,19 @@ func (s *Fleet) ReportWorker(ctx context.Context, r WorkerReport) ([]Lot, error)
 	if err != nil {
 		return nil, pg.Failure("report worker", err)
 	}
-	fleet, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Lot])
+	fleet, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Capacity])
 	return fleet, pg.Failure("report worker", err)
 }
 
-// Lot is how many calls for a kind and account the whole fleet may have in flight.
-type Lot struct {
+// Capacity is how many calls for a kind and account the whole fleet may have in flight.
+type Capacity struct {
 	Kind    record.Kind
 	Account string
 	Slots   int
 }
 
-// lotColumns is a LotReport on its way to the database, which makes times of durations: the clocks of workers may differ.
-type lotColumns struct {
+// pipelineColumns is a PipelineReport on its way to the database, which makes times of durations: the clocks of workers may differ.
+type pipelineColumns struct {
 	Kind    record.Kind `json:"kind"`
 	Account string      `json:"account"`
 	Slots   int         `json:"slots"`
@@ -91,10 +91,10 @@ type lotColumns struct {
 	Paused  []string    `json:"paused"`
 }
 
-func columnsOfLots(lots []LotReport) []lotColumns {
-	rows := make([]lotColumns, len(lots))
+func columnsOfPipelines(lots []PipelineReport) []pipelineColumns {
+	rows := make([]pipelineColumns, len(lots))
 	for i, l := range lots {
-		rows[i] = lotColumns{l.Kind, l.Account, l.Slots, l.Busy, l.Waiting, pg.Seconds(l.Waited), l.Paused}
+		rows[i] = pipelineColumns{l.Kind, l.Account, l.Slots, l.Busy, l.Waiting, pg.Seconds(l.Waited), l.Paused}
 	}
 	return rows
 }

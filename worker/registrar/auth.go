@@ -37,8 +37,8 @@ func newToken(value Secret, generation uint64, asked time.Time, life time.Durati
 	}
 }
 
-// flight is one authentication request that many callers may wait for. token and err are set before done is closed.
-type flight struct {
+// renewal is one authentication request that many callers may wait for. token and err are set before done is closed.
+type renewal struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	token  *token
@@ -59,7 +59,7 @@ type tokens struct {
 	closed     bool
 	current    *token // nil when there is none, or it was invalidated
 	generation uint64 // of the last token got
-	flight     *flight
+	renewal    *renewal
 	notBefore  time.Time // of the next early refresh
 	running    sync.WaitGroup
 }
@@ -88,8 +88,8 @@ func (t *tokens) get(ctx context.Context) (*token, error) {
 	}
 }
 
-// next returns a good token, or else the flight that will bring one.
-func (t *tokens) next() (*token, *flight, error) {
+// next returns a good token, or else the renewal that will bring one.
+func (t *tokens) next() (*token, *renewal, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -100,26 +100,26 @@ func (t *tokens) next() (*token, *flight, error) {
 	if good && (now.Before(t.current.refreshAt) || now.Before(t.notBefore)) {
 		return t.current, nil, nil
 	}
-	if t.flight == nil {
+	if t.renewal == nil {
 		ctx, cancel := upstream.WithTimeout(context.Background(), t.timeout)
-		f := &flight{cancel: cancel, done: make(chan struct{})}
-		t.flight = f
-		t.running.Go(func() { t.fly(ctx, f) })
+		f := &renewal{cancel: cancel, done: make(chan struct{})}
+		t.renewal = f
+		t.running.Go(func() { t.renew(ctx, f) })
 	}
 	if good {
 		return t.current, nil, nil
 	}
-	return nil, t.flight, nil
+	return nil, t.renewal, nil
 }
 
-func (t *tokens) fly(ctx context.Context, f *flight) {
+func (t *tokens) renew(ctx context.Context, f *renewal) {
 	defer f.cancel()
 	asked := t.clock()
 	value, life, err := t.request(ctx)
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.flight = nil
+	t.renewal = nil
 	if err != nil {
 		f.err = err
 		t.notBefore = t.clock().Add(minRefreshPause)
@@ -144,8 +144,8 @@ func (t *tokens) invalidate(generation uint64) {
 func (t *tokens) close() {
 	t.mu.Lock()
 	t.closed = true
-	if t.flight != nil {
-		t.flight.cancel()
+	if t.renewal != nil {
+		t.renewal.cancel()
 	}
 	t.mu.Unlock()
 	t.running.Wait()

@@ -89,7 +89,7 @@ func TestCancelledCallerFailsNobodyElse(t *testing.T) {
 	errs := make(chan error, 2)
 	var wg sync.WaitGroup
 	wg.Go(func() { errs <- c.Authenticate(first) })
-	<-s.asked // the flight is the first caller's doing
+	<-s.asked // the request is the first caller's doing
 	cancel()
 	err := <-errs
 	var auth *AuthError
