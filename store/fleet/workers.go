@@ -62,14 +62,14 @@ func (s *Fleet) ReportWorker(ctx context.Context, r WorkerReport) ([]Capacity, e
 			UNION ALL
 			SELECT lots FROM said WHERE NOT $2
 		)
-		SELECT l.kind, l.account, sum(l.slots)
+		SELECT l.kind, l.account, sum(l.slots) AS slots
 		FROM live CROSS JOIN LATERAL jsonb_to_recordset(live.lots) AS l (kind text, account text, slots integer)
 		GROUP BY l.kind, l.account`,
 		r.Name, r.Stopping, lots, record.Clip(r.Trouble), pg.Seconds(workerAlive), pg.Seconds(keepWorkers))
 	if err != nil {
 		return nil, pg.Failure("report worker", err)
 	}
-	fleet, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Capacity])
+	fleet, err := pgx.CollectRows(rows, pgx.RowToStructByName[Capacity])
 	return fleet, pg.Failure("report worker", err)
 }
 

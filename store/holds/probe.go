@@ -74,13 +74,13 @@ type dueHold struct {
 // wait for each other.
 func dueHolds(ctx context.Context, tx pgx.Tx, account string) ([]dueHold, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT reason, scope, coalesce(status, 0), words, next_probe_at, next_probe_at <= now() FROM holds
+		SELECT reason, scope, coalesce(status, 0) AS status, words, next_probe_at AS at, next_probe_at <= now() AS due FROM holds
 		WHERE account = $1 AND next_probe_at IS NOT NULL AND EXISTS (SELECT FROM holds WHERE account = $1 AND next_probe_at <= now())
 		ORDER BY reason FOR UPDATE`, account)
 	if err != nil {
 		return nil, err
 	}
-	holds, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dueHold])
+	holds, err := pgx.CollectRows(rows, pgx.RowToStructByName[dueHold])
 	if err != nil {
 		return nil, err
 	}

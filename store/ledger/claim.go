@@ -118,14 +118,18 @@ func (s *Ledger) StartCall(ctx context.Context, c NewCall) error {
 	batch.Queue(`
 		WITH hold AS (
 			SELECT FROM claims c JOIN holds h ON h.account = c.account
-			WHERE c.id = $1 AND (h.scope = 'all' OR h.scope = c.kind AND $4 <> 'check') AND ($7::uuid IS NULL OR h.probe_id IS DISTINCT FROM $7) LIMIT 1
+			WHERE c.id = @claim AND (h.scope = 'all' OR h.scope = c.kind AND @op <> 'check')
+			AND (@probe::uuid IS NULL OR h.probe_id IS DISTINCT FROM @probe) LIMIT 1
 		), `+claimFor(c.Op)+`, call AS (
 			INSERT INTO calls (id, claim_id, op, size, deadline, holder_key, job_ids)
-			SELECT $3, claim.id, $4, $5, now() + make_interval(secs => $6), $8, $9 FROM claim
+			SELECT @call, claim.id, @op, @size, now() + make_interval(secs => @timeout), @holder, @jobs FROM claim
 			RETURNING id
 		)
 		SELECT EXISTS (SELECT FROM call), EXISTS (SELECT FROM hold)`,
-		c.ClaimID, pg.Seconds(c.Lease), c.ID, c.Op, c.Size, pg.Seconds(c.Timeout), record.OrNull(c.Probe), record.OrNull(c.Holder), c.someJobs()).
+		pgx.NamedArgs{
+			"claim": c.ClaimID, "lease": pg.Seconds(c.Lease), "call": c.ID, "op": c.Op, "size": c.Size, "timeout": pg.Seconds(c.Timeout),
+			"probe": record.OrNull(c.Probe), "holder": record.OrNull(c.Holder), "jobs": c.someJobs(),
+		}).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&started, &held) })
 	err := s.db.Pool.SendBatch(ctx, &batch).Close()
 	switch {
@@ -148,8 +152,8 @@ func claimFor(op record.Op) string {
 		return `claim AS (` + good + ` RETURNING id)`
 	}
 	return `kept AS (
-			SELECT id FROM claims WHERE id = $1 AND closed_at IS NULL AND NOT EXISTS (SELECT FROM hold)
-			AND lease_until > now() + make_interval(secs => ($6::float8 + $2::float8) / 2)
+			SELECT id FROM claims WHERE id = @claim AND closed_at IS NULL AND NOT EXISTS (SELECT FROM hold)
+			AND lease_until > now() + make_interval(secs => (@timeout::float8 + @lease::float8) / 2)
 		), renewed AS (` + good + ` AND NOT EXISTS (SELECT FROM kept) RETURNING id), claim AS (TABLE kept UNION ALL TABLE renewed)`
 }
 
@@ -160,12 +164,12 @@ func (c NewCall) someJobs() pg.Uuids {
 	return pg.ToUUIDs(c.Jobs, pg.AsIs)
 }
 
-// renewClaim renews claim $1 for $2 seconds, if it is still good. Renewing is a write on purpose: the rescuer, which
+// renewClaim renews @claim for @lease seconds, if it is still good. Renewing is a write on purpose: the rescuer, which
 // may be looking at the same row, then sees that it has changed. IS TRUE keeps the planner from the index on leases, where
 // every claim ever closed leaves an entry until the next vacuum.
 const renewClaim = `
-	UPDATE claims SET lease_until = greatest(lease_until, now() + make_interval(secs => $2))
-	WHERE id = $1 AND closed_at IS NULL AND (lease_until > now()) IS TRUE`
+	UPDATE claims SET lease_until = greatest(lease_until, now() + make_interval(secs => @lease))
+	WHERE id = @claim AND closed_at IS NULL AND (lease_until > now()) IS TRUE`
 
 // Expired counts what ExpireClaims found.
 type Expired struct {

@@ -58,8 +58,8 @@ const (
 			ORDER BY k.started_at DESC LIMIT 1
 		) AS checked
 		ON CONFLICT DO NOTHING`
-	// evidenceBefore is recordBefore of the attempts of paid call $8 under claim $1 that left doubt.
-	evidenceBefore = recordBeforeHead + `SELECT r.id, $8::uuid, $1::uuid FROM r WHERE r.attempt IN ('unknown', 'refused')` + recordBeforeTail
+	// evidenceBefore is recordBefore of the attempts of paid call @call under @claim that left doubt.
+	evidenceBefore = recordBeforeHead + `SELECT r.id, @call::uuid, @claim::uuid FROM r WHERE r.attempt IN ('unknown', 'refused')` + recordBeforeTail
 )
 
 // Intent is the wish to pay for some jobs.
@@ -83,7 +83,8 @@ func (s *Ledger) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 			account string
 			kind    record.Kind
 		)
-		err := tx.QueryRow(ctx, renewClaim+` RETURNING account, kind`, in.Call.ClaimID, pg.Seconds(in.Call.Lease)).Scan(&account, &kind)
+		err := tx.QueryRow(ctx, renewClaim+` RETURNING account, kind`,
+			pgx.NamedArgs{"claim": in.Call.ClaimID, "lease": pg.Seconds(in.Call.Lease)}).Scan(&account, &kind)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return pg.Untouched(ErrFenced)
 		}
@@ -111,31 +112,31 @@ func (s *Ledger) Intend(ctx context.Context, in Intent) ([]uuid.UUID, error) {
 // database judges, by its own clock: the newest reading was made under this claim, it and enough others say available, each
 // lies far enough behind the one before and behind the unanswered call's deadline, and none since says taken. What the
 // registrar has accepted is never cleared.
-//
-//	$1 jobs, $2 claim, $3 seconds after the deadline, $4 seconds between two readings, $5 readings
 const clearAttempts = `
 	UPDATE attempts a SET state = 'cleared', resolved_at = now(), resolved_by = 'readings'
 	FROM jobs j
 	CROSS JOIN LATERAL (
-		SELECT max(k.deadline) + make_interval(secs => $3) AS until, max(d.opened_at) AS opened, bool_or(d.accepted) AS accepted
+		SELECT max(k.deadline) + make_interval(secs => @after) AS until, max(d.opened_at) AS opened, bool_or(d.accepted) AS accepted
 		FROM attempts d JOIN calls k ON k.id = d.call_id
 		WHERE d.domain = j.domain AND d.state IN ('open', 'unknown')
 	) AS doubt
 	CROSS JOIN LATERAL (
-		SELECT count(*) FILTER (WHERE spaced) AS readings, bool_or(spaced AND newest AND claim_id = $2) AS decided
+		SELECT count(*) FILTER (WHERE spaced) AS readings, bool_or(spaced AND newest AND claim_id = @claim) AS decided
 		FROM (
 			SELECT k.claim_id, row_number() OVER (ORDER BY r.read_at DESC, r.call_id DESC) = 1 AS newest,
-				coalesce(r.read_at - lag(r.read_at) OVER (ORDER BY r.read_at, r.call_id) >= make_interval(secs => $4), true) AS spaced
+				coalesce(r.read_at - lag(r.read_at) OVER (ORDER BY r.read_at, r.call_id) >= make_interval(secs => @every), true) AS spaced
 			FROM readings r JOIN calls k ON k.id = r.call_id
 			WHERE r.job_id = j.id AND r.availability = 'available' AND r.read_at >= doubt.until
 		) AS available
 	) AS proof
-	WHERE j.id = ANY($1) AND j.claim_id = $2 AND j.state = 'running' AND a.domain = j.domain AND a.state = 'unknown'
-		AND NOT doubt.accepted AND proof.readings >= $5 AND proof.decided
+	WHERE j.id = ANY(@jobs) AND j.claim_id = @claim AND j.state = 'running' AND a.domain = j.domain AND a.state = 'unknown'
+		AND NOT doubt.accepted AND proof.readings >= @checks AND proof.decided
 		AND NOT EXISTS (SELECT FROM readings r WHERE r.job_id = j.id AND r.availability = 'taken' AND r.read_at > doubt.opened)`
 
 func clearArgs(claim uuid.UUID, jobs []uuid.UUID, p Proof) []any {
-	return []any{pg.ToUUIDs(jobs, pg.AsIs), claim, pg.Seconds(p.After), pg.Seconds(p.Every), p.Checks}
+	return []any{pgx.NamedArgs{
+		"claim": claim, "jobs": pg.ToUUIDs(jobs, pg.AsIs), "after": pg.Seconds(p.After), "every": pg.Seconds(p.Every), "checks": p.Checks,
+	}}
 }
 
 func openAttempts(ctx context.Context, tx pgx.Tx, in Intent) ([]uuid.UUID, error) {

@@ -30,6 +30,13 @@ type Stray struct {
 	Message string // the upstream's words
 }
 
+// callArgs are what a statement says of a call and its claim: the names in finishCall and ofThisClaim.
+func callArgs(claim uuid.UUID, call CallResult) pgx.NamedArgs {
+	return pgx.NamedArgs{
+		"claim": claim, "call": call.ID, "status": call.Status, "duration_ms": call.Duration.Milliseconds(), "error": record.Clip(call.Error),
+	}
+}
+
 // columns turns transitions into the arrays that unnest takes.
 type columns struct {
 	jobs     pg.Uuids
@@ -65,6 +72,18 @@ func (c *columns) add(t Transition) {
 	c.said = append(c.said, t.whois)
 }
 
+// put adds the arrays to the arguments of a statement.
+func (c *columns) put(args pgx.NamedArgs) {
+	args["jobs"], args["states"], args["outcomes"], args["texts"] = c.jobs, c.states, c.outcomes, c.texts
+	args["delays"], args["refunds"], args["said"] = c.delays, c.refunds, c.said
+}
+
+// transitionArrays are the arrays of put, as unnest takes them; transitionNames are what they make columns of.
+const (
+	transitionArrays = `@jobs::uuid[], @states::text[], @outcomes::text[], @texts::text[], @delays::float8[], @refunds::integer[], @said::text[]`
+	transitionNames  = `id, state, outcome, text, delay, refund, said`
+)
+
 // setJob is the one place where a reply changes a job's row. r is the transition.
 const setJob = `
 	state = r.state,
@@ -84,11 +103,11 @@ const mayChange = ofThisClaim + ` AND (j.state = 'running' OR r.state = 'succeed
 // mayChangePaid is mayChange for the reply to a paid call: a definite refusal is known, too, however late.
 const mayChangePaid = ofThisClaim + ` AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
 
-const ofThisClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = $1`
+const ofThisClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = @claim`
 
 const finishCall = `
-	UPDATE calls SET finished_at = now(), status = nullif($9, 0), duration_ms = $10, error = nullif($11, '')
-	WHERE id = $8`
+	UPDATE calls SET finished_at = now(), status = nullif(@status, 0), duration_ms = @duration_ms, error = nullif(@error, '')
+	WHERE id = @call`
 
 // Settle writes what a call that costs nothing brought: its jobs' transitions, and the call's own row. It
 // returns how many jobs changed; the others ended or were claimed anew meanwhile. When these were all
@@ -140,22 +159,21 @@ func settlement(claim uuid.UUID, call CallResult, transitions []Transition) stat
 	for _, t := range transitions {
 		c.add(t)
 	}
+	args := callArgs(claim, call)
+	c.put(args)
+	args["cleared"] = c.cleared
 	return statement{`
 		WITH r AS (
-			SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[], $12::boolean[], $13::text[])
-				AS r (id, state, outcome, text, delay, refund, cleared, said)
+			SELECT * FROM unnest(` + transitionArrays + `, @cleared::boolean[]) AS r (` + transitionNames + `, cleared)
 		), settled AS (
 			UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + ` AND NOT (r.cleared AND EXISTS (
 				SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown')))
 			RETURNING j.id
 		), finished AS (` + finishCall + `), closed AS (
 			UPDATE claims SET closed_at = now()
-			WHERE id = $1 AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
+			WHERE id = @claim AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
 		)
-		SELECT count(*) FROM settled`, []any{
-		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
-		call.ID, call.Status, call.Duration.Milliseconds(), record.Clip(call.Error), c.cleared, c.said,
-	}}
+		SELECT count(*) FROM settled`, []any{args}}
 }
 
 // settle runs settling statements in one transaction, once nobody else holds the claim's row. They then see what an intent
@@ -189,11 +207,11 @@ func (s *Ledger) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResul
 	for i, stray := range call.Strays {
 		strays[i], words[i] = record.Clip(stray.Domain), record.Clip(stray.Message)
 	}
-	return s.settle(ctx, "settle registrations", claim, statement{settlePaid, []any{
-		claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds,
-		call.ID, call.Status, call.Duration.Milliseconds(), record.Clip(call.Error),
-		attempts, codes, messages, accepted, c.said, strays, words,
-	}})
+	args := callArgs(claim, call)
+	c.put(args)
+	args["attempts"], args["codes"], args["messages"], args["accepted"] = attempts, codes, messages, accepted
+	args["strays"], args["words"] = strays, words
+	return s.settle(ctx, "settle registrations", claim, statement{settlePaid, []any{args}})
 }
 
 // said is what was said of a job, as its columns can hold it. A status code that does not fit stands before the words, as it
@@ -209,32 +227,31 @@ func (t PaidTransition) said() (code int32, message string) {
 	return 0, record.Clip(message)
 }
 
-// standsForForgotten says of attempt a that call $8 is what it stands for: Postgres has forgotten the call itself in a failover.
-const standsForForgotten = `NOT EXISTS (SELECT FROM calls WHERE id = $8) AND a.state = 'unknown' AND EXISTS (
+// standsForForgotten says of attempt a that @call is what it stands for: Postgres has forgotten the call itself in a failover.
+const standsForForgotten = `NOT EXISTS (SELECT FROM calls WHERE id = @call) AND a.state = 'unknown' AND EXISTS (
 	SELECT FROM calls k JOIN claims c ON c.id = k.claim_id WHERE k.id = a.call_id AND c.worker = '` + pg.Forgotten + `')`
 
 // settlePaid is the statement of SettlePaid. What the upstream has accepted has no answer yet, and is marked.
 const settlePaid = `
 	WITH r AS (
-		SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[],
-			$12::text[], $13::integer[], $14::text[], $15::boolean[], $16::text[])
-			AS r (id, state, outcome, text, delay, refund, attempt, status_code, message, accepted, said)
+		SELECT * FROM unnest(` + transitionArrays + `, @attempts::text[], @codes::integer[], @messages::text[], @accepted::boolean[])
+			AS r (` + transitionNames + `, attempt, status_code, message, accepted)
 	), resolved AS (
 		UPDATE attempts a SET state = r.attempt, status_code = nullif(r.status_code, 0), message = nullif(r.message, ''),
 			accepted = r.accepted,
 			resolved_at = CASE WHEN r.attempt <> 'unknown' THEN now() END,
 			resolved_by = CASE WHEN r.attempt <> 'unknown' THEN 'reply' END
-		FROM r WHERE a.job_id = r.id AND (a.call_id = $8 OR ` + standsForForgotten + `)
+		FROM r WHERE a.job_id = r.id AND (a.call_id = @call OR ` + standsForForgotten + `)
 		AND (a.state IN ('open', 'unknown') OR a.state IN ('cleared', 'disowned') AND r.attempt = 'registered')
 	), settled AS (
 		UPDATE jobs j SET ` + setJob + ` FROM r
 		WHERE j.id = r.id AND (` + mayChangePaid + ` OR j.finished_at IS NULL AND r.attempt = 'registered' AND NOT EXISTS (
-			SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> $8 AND newer.state = 'open'))
+			SELECT FROM attempts newer WHERE newer.job_id = j.id AND newer.call_id <> @call AND newer.state = 'open'))
 		RETURNING j.id
 	), evidence AS (` + evidenceBefore + `), stray AS (
 		INSERT INTO stray_registrations (call_id, domain, message)
-		SELECT $8, s.domain, nullif(s.message, '') FROM unnest($17::text[], $18::text[]) AS s (domain, message)
-		WHERE s.domain <> '' AND EXISTS (SELECT FROM calls WHERE id = $8)
+		SELECT @call, s.domain, nullif(s.message, '') FROM unnest(@strays::text[], @words::text[]) AS s (domain, message)
+		WHERE s.domain <> '' AND EXISTS (SELECT FROM calls WHERE id = @call)
 		ON CONFLICT DO NOTHING
 	), finished AS (` + finishCall + `)
 	SELECT count(*) FROM settled`

@@ -44,8 +44,12 @@ func (s *Ledger) SettleTokens(ctx context.Context, claim uuid.UUID, results []To
 	var settled int
 	var batch pgx.Batch
 	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
-	batch.Queue(settleTokens, claim, c.jobs, c.states, c.outcomes, c.texts, c.delays, c.refunds, c.said,
-		calls, statuses, durations, errors, sealed, ages, lives).
+	args := pgx.NamedArgs{
+		"claim": claim, "calls": calls, "statuses": statuses, "durations": durations, "errors": errors,
+		"sealed": sealed, "ages": ages, "lives": lives,
+	}
+	c.put(args)
+	batch.Queue(settleTokens, args).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&settled) })
 	batch.Queue(closeDone, claim)
 	return settled, pg.Failure("settle tokens", s.db.Pool.SendBatch(ctx, &batch).Close())
@@ -54,9 +58,9 @@ func (s *Ledger) SettleTokens(ctx context.Context, claim uuid.UUID, results []To
 // settleTokens is the statement of SettleTokens.
 const settleTokens = `
 	WITH r AS (
-		SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::integer[], $8::text[],
-			$9::uuid[], $10::integer[], $11::bigint[], $12::text[], $13::bytea[], $14::float8[], $15::float8[])
-			AS r (id, state, outcome, text, delay, refund, said, call_id, status, duration, error, sealed, age, life)
+		SELECT * FROM unnest(` + transitionArrays + `,
+			@calls::uuid[], @statuses::integer[], @durations::bigint[], @errors::text[], @sealed::bytea[], @ages::float8[], @lives::float8[])
+			AS r (` + transitionNames + `, call_id, status, duration, error, sealed, age, life)
 	), settled AS (
 		UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + `
 		RETURNING j.id, j.order_id, r.sealed, now() - make_interval(secs => r.age) AS sent_at, r.life

@@ -54,7 +54,7 @@ func (s *Orders) JobsOfDomain(ctx context.Context, domain string, idOf func(reco
 }
 
 func (s *Orders) findJobs(ctx context.Context, into map[uuid.UUID]record.Job, where string, args ...any) error {
-	rows, err := s.db.Pool.Query(ctx, `SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id WHERE `+where, args...)
+	rows, err := s.db.Pool.Query(ctx, `SELECT `+jobColumns()+` FROM jobs j JOIN orders o ON o.id = j.order_id WHERE `+where, args...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/pg"
@@ -12,18 +13,62 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const jobColumns = `j.id, j.order_id, o.source, o.reference, j.seq, j.kind, j.account, j.domain, coalesce(j.domain_unicode, ''),
-	coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), ''), coalesce(j.period_months, 0), j.nameservers, j.state, coalesce(j.outcome, ''), j.attempts,
-	coalesce(j.last_error, ''), j.created_at, j.wake_at, j.finished_at, j.canceling, j.allow_status, coalesce(j.whois_status, ''), j.privacy_consent`
+// jobColumn is a column of a job, and where its value goes.
+type jobColumn struct {
+	sql  string
+	into any
+}
+
+// jobColumnsOf are all that is read of a job, of jobs j and orders o. wake and finished are of times that a job may not have.
+func jobColumnsOf(j *record.Job, wake, finished **time.Time) []jobColumn {
+	return []jobColumn{
+		{`j.id`, pg.BytesOf(&j.ID)},
+		{`j.order_id`, &j.OrderID},
+		{`o.source`, &j.Source},
+		{`o.reference`, &j.Reference},
+		{`j.seq`, &j.Seq},
+		{`j.kind`, &j.Kind},
+		{`j.account`, &j.Account},
+		{`j.domain`, &j.Domain},
+		{`coalesce(j.domain_unicode, '')`, &j.DomainUnicode},
+		{`coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '')`, &j.HolderID},
+		{`coalesce(j.period_months, 0)`, &j.PeriodMonths},
+		{`j.nameservers`, &j.Nameservers},
+		{`j.state`, &j.State},
+		{`coalesce(j.outcome, '')`, &j.Outcome},
+		{`j.attempts`, &j.Attempts},
+		{`coalesce(j.last_error, '')`, &j.LastError},
+		{`j.created_at`, &j.CreatedAt},
+		{`j.wake_at`, wake},
+		{`j.finished_at`, finished},
+		{`j.canceling`, &j.Canceling},
+		{`j.allow_status`, &j.AllowStatus},
+		{`coalesce(j.whois_status, '')`, &j.WhoisStatus},
+		{`j.privacy_consent`, &j.PrivacyConsent},
+	}
+}
+
+// jobColumns is what a statement selects that scanJob reads.
+func jobColumns() string {
+	columns := jobColumnsOf(&record.Job{}, nil, nil)
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.sql
+	}
+	return strings.Join(names, ", ")
+}
 
 func scanJob(row pgx.CollectableRow) (record.Job, error) {
 	var (
 		j              record.Job
 		wake, finished *time.Time
 	)
-	err := row.Scan(pg.BytesOf(&j.ID), &j.OrderID, &j.Source, &j.Reference, &j.Seq, &j.Kind, &j.Account, &j.Domain, &j.DomainUnicode,
-		&j.HolderID, &j.PeriodMonths, &j.Nameservers, &j.State, &j.Outcome, &j.Attempts,
-		&j.LastError, &j.CreatedAt, &wake, &finished, &j.Canceling, &j.AllowStatus, &j.WhoisStatus, &j.PrivacyConsent)
+	columns := jobColumnsOf(&j, &wake, &finished)
+	into := make([]any, len(columns))
+	for i, c := range columns {
+		into[i] = c.into
+	}
+	err := row.Scan(into...)
 	if wake != nil {
 		j.WakeAt = *wake
 	}
@@ -66,7 +111,7 @@ func (s *Orders) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[r
 		}
 		defer release()
 		rows, err := conn.Query(ctx, `
-			SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id
+			SELECT `+jobColumns()+` FROM jobs j JOIN orders o ON o.id = j.order_id
 			WHERE j.order_id = $1 AND j.seq > $2 AND (cardinality($3::text[]) = 0 OR j.state = ANY($3))
 				AND ($5 = '' OR j.outcome = $5) AND ($6 = '' OR j.domain = $6)
 			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, f.states(), f.Limit, string(f.Outcome), f.Domain)
@@ -110,7 +155,7 @@ type Call struct {
 // FindJob finds one job and every call it was in, oldest first, or fails with ErrNotFound. Its WakeAt is
 // filled from whatever watches over it: its own row, its chunk or its claim.
 func (s *Orders) FindJob(ctx context.Context, id uuid.UUID) (record.Job, []Call, error) {
-	rows, err := s.db.Pool.Query(ctx, `SELECT `+jobColumns+` FROM jobs j JOIN orders o ON o.id = j.order_id WHERE j.id = $1`, id)
+	rows, err := s.db.Pool.Query(ctx, `SELECT `+jobColumns()+` FROM jobs j JOIN orders o ON o.id = j.order_id WHERE j.id = $1`, id)
 	if err != nil {
 		return record.Job{}, nil, pg.Failure("find job", err)
 	}
@@ -181,12 +226,12 @@ type Claimant struct {
 // Claimants returns those of the domains that a live or registered job has, for the plan of a registration.
 func (s *Orders) Claimants(ctx context.Context, domains []string) ([]Claimant, error) {
 	rows, err := s.db.Pool.Query(ctx, `
-		SELECT j.live_domain, `+record.NameOfOrder+`, j.outcome IS NOT NULL
+		SELECT j.live_domain AS domain, `+record.NameOfOrder+` AS reference, j.outcome IS NOT NULL AS registered
 		FROM jobs j JOIN orders o ON o.id = j.order_id
 		WHERE j.live_domain = ANY($1)`, domains)
 	if err != nil {
 		return nil, pg.Failure("find claimants", err)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Claimant])
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Claimant])
 	return found, pg.Failure("find claimants", err)
 }

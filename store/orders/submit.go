@@ -175,8 +175,8 @@ func takeRegistrations(ctx context.Context, tx pgx.Tx, o record.Order, jobs iter
 	for len(few) < fewJobs {
 		j, err, ok := next()
 		if !ok {
-			fresh, duplicates, err := insertFew(ctx, tx, o, 0, few)
-			return fresh + duplicates, duplicates, err
+			inserted, duplicates, err := insertFew(ctx, tx, o, 0, few)
+			return inserted + duplicates, duplicates, err
 		}
 		if err != nil {
 			return 0, 0, pg.Untouched(err)
@@ -269,12 +269,12 @@ func (changedError) Error() string {
 func (changedError) Is(target error) bool { return target == pg.ErrUnavailable }
 
 // insertFew inserts jobs whose places follow after.
-func insertFew(ctx context.Context, tx pgx.Tx, o record.Order, after int, jobs []NewJob) (fresh, duplicates int, err error) {
+func insertFew(ctx context.Context, tx pgx.Tx, o record.Order, after int, jobs []NewJob) (inserted, duplicates int, err error) {
 	return insertRecords(ctx, tx, recordsOf(jobs, o.ID, after))
 }
 
 // insertRecords inserts few jobs, of whatever orders.
-func insertRecords(ctx context.Context, tx pgx.Tx, records []jobRecord) (fresh, duplicates int, err error) {
+func insertRecords(ctx context.Context, tx pgx.Tx, records []jobRecord) (inserted, duplicates int, err error) {
 	return insertIncoming(ctx, tx, len(records), `
 		SELECT r.id, o.id AS order_id, r.seq, o.kind, o.lane, o.account, r.domain, r.domain_unicode, r.holder_id,
 			r.period_months, r.nameservers, r.allow_status, o.turn, r.person, r.privacy_consent, NULL::bigint AS holder_key
@@ -287,7 +287,7 @@ func insertRecords(ctx context.Context, tx pgx.Tx, records []jobRecord) (fresh, 
 //
 // A job that has the domain when the first statement looks may have ended when the second does. What neither of them inserted is
 // tried again: each statement sees what was committed before it.
-func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (fresh, duplicates int, err error) {
+func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, args ...any) (inserted, duplicates int, err error) {
 	const untried = ` WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = given.id AND j.order_id = given.order_id)`
 	left := ""
 	for range maxPasses {
@@ -296,14 +296,14 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, 
 		if err != nil {
 			return 0, 0, err
 		}
-		if fresh += more; fresh+duplicates == total {
-			return fresh, duplicates, nil
+		if inserted += more; inserted+duplicates == total {
+			return inserted, duplicates, nil
 		}
 		if more, err = insertDuplicates(ctx, tx, with, args); err != nil {
 			return 0, 0, err
 		}
-		if duplicates += more; fresh+duplicates == total {
-			return fresh, duplicates, nil
+		if duplicates += more; inserted+duplicates == total {
+			return inserted, duplicates, nil
 		}
 		left = untried
 	}
