@@ -15,7 +15,9 @@ const manyJobs = 10_000
 type counting struct {
 	out   io.Writer
 	what  string
-	total int
+	total int // 0: nobody knows it beforehand
+	unit  string
+	few   int // nothing is shown of so many
 	clock func() time.Time
 	style barStyle
 	width func() int // of the terminal, in columns
@@ -27,26 +29,42 @@ type counting struct {
 // startCounting shows that something begins.
 func (a *app) startCounting(what string, total int) *counting {
 	c := &counting{
-		out: a.stderr, what: what, total: total, clock: time.Now, style: a.barStyle(),
+		out: a.stderr, what: what, total: total, unit: "jobs", few: manyJobs, clock: time.Now, style: a.barStyle(),
 		width: func() int { return columnsOf(a.stderr) }, drawn: term.NewLine(a.stderr),
 	}
 	c.show(0)
 	return c
 }
 
+// startReading shows how far something is read that is as long as it is.
+func (a *app) startReading(unit string) *counting {
+	c := a.startCounting("reading", 0)
+	c.unit = unit
+	return c
+}
+
 // show takes in how many jobs are done with.
 func (c *counting) show(done int) {
-	if c.total <= manyJobs {
+	text := c.what + ": " + term.Thousands(done)
+	switch {
+	case c.total == 0 && done <= c.few, c.total > 0 && c.total <= c.few:
+		return
+	case c.total == 0:
+		text += " " + c.unit
+	default:
+		text += "/" + term.Thousands(c.total) + " " + c.unit
+	}
+	if c.style != noBar && c.total == 0 {
+		c.drawn.Draw(fit(text, lineColumns(c.width())))
 		return
 	}
-	text := c.what + ": " + term.Thousands(done) + "/" + term.Thousands(c.total) + " jobs"
 	if c.style != noBar {
 		columns := lineColumns(c.width())
 		c.drawn.Draw(barOf(done, c.total, columns-term.Width(text), c.style) + fit(text, columns))
 		return
 	}
 	now := c.clock()
-	if done < c.total && !c.shownAt.IsZero() && now.Sub(c.shownAt) < lineEvery {
+	if (done < c.total || c.total == 0) && !c.shownAt.IsZero() && now.Sub(c.shownAt) < lineEvery {
 		return
 	}
 	c.shownAt = now

@@ -36,6 +36,29 @@ func TestActsOnManyJobsShowProgress(t *testing.T) {
 	}
 }
 
+// A long order shows how far it is read, and stored; a bad line is told in the place of the first.
+func TestLongOrdersShowProgress(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var list strings.Builder
+	for i := range 15_001 {
+		fmt.Fprintf(&list, "long-%d.nl\n", i)
+	}
+	list.WriteString("-.nl\n")
+	r := d.must(exitDone, "enqueue", "whois", d.file("list", list.String()), "--order", "long", "--skip-invalid")
+	for _, want := range []string{"reading: 15,000 lines\n", "storing: 0/15,001 jobs\n", "storing: 15,001/15,001 jobs\n", "1 invalid line left out"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("%q is not in %s", want, r.stderr)
+		}
+	}
+	if r := d.must(exitDone, "audit"); !strings.Contains(r.stderr, "checking: 0/8 invariants\n") {
+		t.Errorf("audit says %s", r.stderr)
+	}
+	if r := d.must(exitDone, "enqueue", "whois", "short.nl", "--order", "short"); strings.Contains(r.stderr, "storing") || strings.Contains(r.stderr, "reading") {
+		t.Errorf("of one job it shows %s", r.stderr)
+	}
+}
+
 func TestCounting(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)

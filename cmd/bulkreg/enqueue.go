@@ -58,8 +58,9 @@ type enqueuing struct {
 	asksRegistrar bool // reads its settings, too
 	suffixes      domainname.Suffixes
 
-	out output
-	cfg config.Config
+	out     output
+	cfg     config.Config
+	reading *counting // how far the input is read
 }
 
 // flags adds what all orders share.
@@ -114,7 +115,11 @@ func (e *enqueuing) read(ctx context.Context, in *orderInput) (_ *intake.Spool, 
 		return nil, err
 	}
 	bad.out, bad.json = e.stdout, e.out.json() && !e.skipInvalid
-	spool, err := intake.ReadSpool(in.reader, bad.add)
+	spool, err := intake.ReadSpool(in.reader, func(line *input.RejectError) error {
+		e.reading.end() // what is said of the line stands in its place
+		return bad.add(line)
+	})
+	e.reading.end()
 	if err := bad.end(); err != nil {
 		return nil, errors.Join(err, closeSpool(spool))
 	}
@@ -265,7 +270,9 @@ type approval func(ctx context.Context, in incoming) (bool, error)
 const stepSubmitted worker.Step = "submitted"
 
 func (e *enqueuing) submit(ctx context.Context, taker *intake.Intake, spool *intake.Spool) (record.Order, error) {
-	res, err := taker.Submit(ctx, e.order, spool)
+	shown := e.startCounting("storing", spool.Len())
+	res, err := taker.Telling(shown.show).Submit(ctx, e.order, spool)
+	shown.end()
 	if e.reached != nil {
 		e.reached(stepSubmitted)
 	}
@@ -317,5 +324,9 @@ func nothingStored() error {
 
 // inputOptions say how the lines of an order are read.
 func (e *enqueuing) inputOptions(holder string) input.Options {
-	return input.Options{Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow, Suffixes: e.suffixes}
+	e.reading = e.startReading("lines")
+	return input.Options{
+		Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow, Suffixes: e.suffixes,
+		Progress: e.reading.show,
+	}
 }

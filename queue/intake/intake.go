@@ -83,6 +83,7 @@ type Intake struct {
 	store  Store
 	chunks Chunks
 	keys   seal.Keys
+	told   func(jobs int) // nil: nobody is
 }
 
 // New takes orders into st, in chunks of the given sizes; those must be from 1 to queue.MaxJobs.
@@ -100,6 +101,36 @@ func (in *Intake) SealingWith(keys seal.Keys) *Intake {
 	with := *in
 	with.keys = keys
 	return &with
+}
+
+// Telling is the same intake, which tells while it submits how many jobs were handed to the database so far. Those count when it returns,
+// and not before.
+func (in *Intake) Telling(told func(jobs int)) *Intake {
+	with := *in
+	with.told = told
+	return &with
+}
+
+// toldEvery is how many jobs are handed over between two tellings.
+const toldEvery = 5000
+
+// telling is the same jobs, and tells of them.
+func (in *Intake) telling(jobs iter.Seq2[orders.NewJob, error]) iter.Seq2[orders.NewJob, error] {
+	if in.told == nil {
+		return jobs
+	}
+	return func(yield func(orders.NewJob, error) bool) {
+		n := 0
+		for job, err := range jobs {
+			if !yield(job, err) {
+				return
+			}
+			if n++; n%toldEvery == 0 {
+				in.told(n)
+			}
+		}
+		in.told(n)
+	}
 }
 
 // ErrEmpty says that an order has no jobs.
@@ -121,7 +152,7 @@ func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (orders.Submitt
 	if err != nil {
 		return orders.Submitted{}, err
 	}
-	return in.store.Submit(ctx, n, s.jobs(o, in.keys))
+	return in.store.Submit(ctx, n, in.telling(s.jobs(o, in.keys)))
 }
 
 func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {

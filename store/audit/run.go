@@ -20,6 +20,8 @@ type Options struct {
 	// minute: they look each second, and a database under load is slower than that.
 	Grace time.Duration
 	Limit int // breaches listed per invariant at most; default 100
+	// Told is told before each check how many of all have been made, and how many jobs there are; nil tells nobody.
+	Told func(checked, all, jobs int)
 }
 
 // auditLimit is how many breaches of an invariant are listed unless somebody asks for more.
@@ -89,7 +91,11 @@ func (s *Auditor) Run(ctx context.Context, o Options) (Report, error) {
 		if err != nil {
 			return err
 		}
-		for _, c := range auditChecks() {
+		checks := auditChecks()
+		for i, c := range checks {
+			if o.Told != nil {
+				o.Told(i, len(checks), r.Jobs)
+			}
 			if err := c.run(ctx, tx, args, &r); err != nil {
 				return fmt.Errorf("%s: %w", c.invariant, err)
 			}

@@ -52,6 +52,9 @@ type Options struct {
 	// IgnoreColumns are columns or fields of registrations and tokens to pass over although they mean nothing here; AllColumns is all
 	// of them. Any other makes the file unusable. In WHOIS orders, which cost nothing, all are passed over anyway.
 	IgnoreColumns []string
+
+	// Progress is told now and then how many records were read so far; nil tells nobody.
+	Progress func(records int)
 }
 
 const (

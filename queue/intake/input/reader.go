@@ -142,6 +142,9 @@ func (r *Reader) Next() (Record, error) {
 			return Record{}, r.err
 		}
 		r.stats.Records++
+		if r.opts.Progress != nil && r.stats.Records%toldEvery == 0 {
+			r.opts.Progress(r.stats.Records)
+		}
 		if len(record.AllowStatus) > 0 {
 			r.stats.Allowing++
 		}
@@ -150,6 +153,9 @@ func (r *Reader) Next() (Record, error) {
 }
 
 const maxFirstDuplicates = 10
+
+// toldEvery is how many records are read between two tellings of progress: some hundredths of a second.
+const toldEvery = 5000
 
 func (r *Reader) repeats(record Record) (bool, *fault) {
 	before, now, repeat := r.seen.add(record)
