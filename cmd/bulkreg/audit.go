@@ -118,6 +118,7 @@ func (c *auditing) printAdvice(r audit.Report) {
 		}
 	}
 	say(c.stderr, "\nWhat to do:\n%s", term.Lines(strings.Join(said, "")))
+	say(c.stderr, "`bulkreg job JOB` shows every call, reading and act of a job, and `bulkreg retry JOB` tries it again.\n")
 	for _, checked := range r.Checked {
 		if listed := listedOf(r, checked.Invariant); listed < checked.Breaches {
 			say(c.stderr, "%s: %s of %s are listed; --limit lists more.\n",

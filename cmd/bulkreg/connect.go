@@ -62,7 +62,7 @@ func openWith(ctx context.Context, cfg config.Config, o store.Options) (*store.S
 	o.MaxConns = cfg.DatabaseMaxConns
 	st, err := store.Open(ctx, url, o)
 	if err != nil {
-		return nil, err
+		return nil, withMigration(err)
 	}
 	// Who comes first erases what has expired, also where no worker runs. Where nothing can be written now, nothing can be erased,
 	// and nothing that has expired is given out either.
@@ -71,6 +71,15 @@ func openWith(ctx context.Context, cfg config.Config, o store.Options) (*store.S
 		return nil, err
 	}
 	return st, nil
+}
+
+// withMigration says how an older schema becomes this program's.
+func withMigration(err error) error {
+	var schema *pg.SchemaError
+	if errors.As(err, &schema) && schema.Have < schema.Want {
+		return fmt.Errorf("%w: run `bulkreg migrate`", err)
+	}
+	return err
 }
 
 // erasedAtStart bounds how many tokens a command erases before it does what it is there for.

@@ -328,5 +328,8 @@ func (e *enqueuing) inputOptions(holder string) input.Options {
 	return input.Options{
 		Kind: string(e.order.Kind), DefaultHolderID: holder, IgnoreColumns: e.ignore, DefaultAllowStatus: e.allow, Suffixes: e.suffixes,
 		Progress: e.reading.show,
+		Remedies: input.Remedies{
+			IgnoreColumns: "--ignore-columns %s", DefaultHolder: "--holder ID", AllowPeriod: "--allow-period", FindHolder: "`bulkreg holder get`",
+		},
 	}
 }

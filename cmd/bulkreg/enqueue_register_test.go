@@ -109,7 +109,7 @@ func TestEnqueueRegisterRefuses(t *testing.T) {
 		"domain":            {"", []string{"a.nl", "--order", "x", "--yes"}, `there is no file "a.nl": registrations are read from a file`},
 		"folder":            {"", []string{d.folder, "--order", "x", "--yes"}, "is a folder"},
 		"missing file":      {"", []string{"missing.csv", "--order", "x", "--yes"}, "open missing.csv: no such file"},
-		"no holder":         {"", []string{d.file("names", "a.nl\n"), "--order", "x", "--yes"}, "give --holder ID"},
+		"no holder":         {"", []string{d.file("names", "a.nl\n"), "--order", "x", "--yes"}, "or --holder ID for all domains"},
 		"holder's address":  {"", []string{file, "--holder", "jan@example.nl", "--order", "x", "--yes"}, "is an e-mail address"},
 		"wait for no order": {"", []string{file, "--order", "x", "--dry-run", "--wait"}, "nothing to --wait for"},
 		"dry run alone":     {"", []string{file, "--order", "x", "--dry-run"}, "REGISTRAR_BASE_URL"},

@@ -122,6 +122,7 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 	var (
 		failed *fs.PathError
 		file   *input.FileError
+		option *input.OptionError
 	)
 	var spool *intake.SpoolError
 	switch {
@@ -132,6 +133,10 @@ func (in *orderInput) refusal(ctx context.Context, err error) error {
 			"and has room in TMPDIR", spool.Folder, spool)
 	case errors.As(err, &failed):
 		return err
+	case errors.As(err, &option) && option.Option == input.OptionIgnoreColumns:
+		return usagef("--ignore-columns %s", option.Reason)
+	case errors.As(err, &option) && option.Option == input.OptionAllowStatus:
+		return usagef("--allow-status %s", option.Reason)
 	case errors.As(err, &file):
 		return usageError(&located{in.name, fmt.Errorf("%s: %w; nothing was stored", in.name, file)})
 	}

@@ -48,7 +48,7 @@ func auditLateSuccesses() auditCheck {
 				AND (known.outcome = 'registered' OR known.state = 'unconfirmed'))`,
 		sorts: map[string]breachSort{
 			"late": {"The registrar's success arrived at $a, when the job had ended as $b: the domain is ours, and was paid for.",
-				"`bulkreg retry JOB`: it ends as registered, without being sent again. What keeps a job from that is another " +
+				"Retry the job: it ends as registered, without being sent again. What keeps a job from that is another " +
 					"live one for the domain: cancel it first."},
 		},
 	}
@@ -66,7 +66,7 @@ func auditProofs() auditCheck {
 			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act = 'confirm registered')`,
 		sorts: map[string]breachSort{
 			"unproven": {"The job ended as registered at $a, with no success reply on record and no operator who confirmed it.",
-				"Ask the registrar whether the domain is ours: nothing here proves it. `bulkreg job JOB` shows every call for the job."},
+				"Ask the registrar whether the domain is ours: nothing here proves it."},
 		},
 	}
 }
@@ -81,8 +81,7 @@ func auditProofs() auditCheck {
 //     or marks it until a call under way or a check ends it, in whatever way that is;
 //   - a paid call with fewer, or more, attempts than jobs in it.
 func auditEnds() auditCheck {
-	const past = "A row was changed past bulkreg, or bulkreg has a grave mistake: keep a copy of the database and find out. " +
-		"`bulkreg job JOB` shows every call and act."
+	const past = "A row was changed past bulkreg, or bulkreg has a grave mistake: keep a copy of the database and find out."
 	return auditCheck{
 		invariant: "I10",
 		rule:      "final states change only by an operator's recorded act; attempts are only ever added",

@@ -11,8 +11,7 @@ package audit
 //   - a reply that is settled while the readings clear its attempt may have a slightly later time than the next
 //     opening, or a success a slightly earlier one (see auditSkew).
 func auditResolutions() auditCheck {
-	const ask = "Ask the registrar how often the domain was paid for, and keep a copy of the database: this must never happen. " +
-		"`bulkreg job JOB` shows every call, reading and act."
+	const ask = "Ask the registrar how often the domain was paid for, and keep a copy of the database: this must never happen."
 	return auditCheck{
 		invariant: "I5",
 		rule:      "between two paid attempts on a domain lies a recorded resolution of the first",
@@ -94,8 +93,7 @@ func auditRefusals() auditCheck {
 	}
 }
 
-const askWhose = "Ask the registrar whether the domain is ours, and do not order it again before you know. " +
-	"`bulkreg job JOB` shows every call for the job."
+const askWhose = "Ask the registrar whether the domain is ours, and do not order it again before you know."
 
 // auditUniqueness checks what two unique indexes promise. A damaged or missing index would show here, so that the rows are
 // compared by themselves.

@@ -19,9 +19,8 @@ import (
 func auditWaking() auditCheck {
 	const line = `1 + 59 * (m.account IS NOT NULL)::integer`
 	const (
-		workers = "See that workers run, that they know the account, and that their --kinds include this kind. " +
-			"`bulkreg job JOB` shows where it stands. If they run and it stays so, restart them."
-		lost = "Nothing will wake it, which must never happen: keep a copy of the database and report it. In psql, this wakes it, " +
+		workers = "See that workers run, that they know the account, and that they work on this kind. If they run and it stays so, restart them."
+		lost    = "Nothing will wake it, which must never happen: keep a copy of the database and report it. In psql, this wakes it, " +
 			"and it pays for nothing twice: UPDATE jobs SET state = 'retrying', wake_at = now() WHERE id = 'JOB'."
 	)
 	return auditCheck{

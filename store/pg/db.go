@@ -108,9 +108,9 @@ type SchemaError struct {
 func (e *SchemaError) Error() string {
 	switch {
 	case e.Have == 0:
-		return "the database has no bulkreg schema: run `bulkreg migrate`"
+		return "the database has no bulkreg schema"
 	case e.Have < e.Want:
-		return fmt.Sprintf("the database schema is at version %d, this bulkreg needs %d: run `bulkreg migrate`", e.Have, e.Want)
+		return fmt.Sprintf("the database schema is at version %d, this bulkreg needs %d", e.Have, e.Want)
 	default:
 		return fmt.Sprintf("the database schema is at version %d, newer than this bulkreg knows (%d): run a newer bulkreg", e.Have, e.Want)
 	}

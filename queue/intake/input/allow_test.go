@@ -55,7 +55,7 @@ func TestAllowStatus(t *testing.T) {
 func TestAllowStatusThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	_, err := NewReader(strings.NewReader("a.nl"), Options{Kind: "register", DefaultHolderID: "H1", DefaultAllowStatus: []string{strings.Repeat("x", 65)}})
-	if err == nil || !strings.Contains(err.Error(), "--allow-status has a word that is longer than 64 bytes") {
+	if err == nil || !strings.Contains(err.Error(), "an allowed status has a word that is longer than 64 bytes") {
 		t.Errorf("got %v", err)
 	}
 	got := everything(t, newReader(t, "domain,allow_status\na.nl,"+strings.Repeat("x", 65)+"\nb.nl,premium\nb.nl,\nb.nl,premium\n",

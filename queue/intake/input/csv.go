@@ -25,12 +25,13 @@ type csvSource struct {
 	found       []cell // of the row at hand
 	hasComments bool
 	record      []byte // a record of several lines
+	remedies    Remedies
 }
 
 // newCSVSource reads the header. Its delimiter is the one that makes out a column with the subject; else the most frequent one.
 func newCSVSource(scanner *lineScanner, l layout, skipped *ignored) (*csvSource, error) {
 	cols := l.columns
-	s := &csvSource{scanner: scanner, columns: cols, comma: ',', errorField: -1, found: make([]cell, len(cols))}
+	s := &csvSource{scanner: scanner, columns: cols, comma: ',', errorField: -1, found: make([]cell, len(cols)), remedies: skipped.remedies}
 	first, err := scanner.nextContent()
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (s *csvSource) next() (row, error) {
 		}
 		for _, i := range s.unnamed {
 			if strings.TrimSpace(fields[i]) != "" {
-				return found, &FileError{Line: line, Reason: fmt.Sprintf("has a value in column %d, which has no name: name the column, or leave it out with --ignore-columns %s", i+1, AllColumns)}
+				return found, &FileError{Line: line, Reason: fmt.Sprintf("has a value in column %d, which has no name: name the column%s", i+1, s.remedies.ignoring(AllColumns, "it"))}
 			}
 		}
 		found.cells = s.cells(fields, len(text))

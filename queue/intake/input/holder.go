@@ -49,11 +49,11 @@ func (c columns) indexInHolder(name string) int {
 
 // holderOf gives the id of the line's holder, or the holder's details; never both, and never neither. No error repeats
 // a detail.
-func holderOf(cells []cell, byDefault string) (string, *holder.Details, *fault) {
+func holderOf(cells []cell, opts Options) (string, *holder.Details, *fault) {
 	given := slices.IndexFunc(cells[columnDetails:], func(c cell) bool { return c.text != "" || c.list != nil })
 	id := cells[columnHolderID]
 	if given < 0 {
-		named, bad := holderIDOf(id, byDefault)
+		named, bad := holderIDOf(id, opts.DefaultHolderID, opts.Remedies)
 		return named, nil, bad
 	}
 	fields := holder.Fields()

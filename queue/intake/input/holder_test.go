@@ -32,7 +32,7 @@ func TestHolderDetailsInCSV(t *testing.T) {
 		{"details before the default", janHeader + "\na.nl," + janCells + "\nb.nl" + strings.Repeat(",", 9) + "\n", "H0",
 			[]string{"2 a.nl " + jan + "  12", "3 b.nl H0 12"}},
 		{"neither", janHeader + "\nb.nl" + strings.Repeat(",", 9) + "\n", "",
-			[]string{"line 2: holder_id is missing: give the holder's id here, the holder's details in columns of their own, or --holder ID for all lines without one"}},
+			[]string{"line 2: holder_id is missing: give the holder's id here, or the holder's details in columns of their own"}},
 		{"both", janHeader + ",holder_id\na.nl," + janCells + ",H1\nb.nl" + strings.Repeat(",", 9) + ",H1\nc.nl,,,,,,,,Dorp,,H1\n", "", []string{
 			"line 2: holder_id is given, and so is the holder's firstname: give the id, or the details, and leave the other empty",
 			"3 b.nl H1 12",

@@ -19,6 +19,8 @@ type ignored struct {
 	strict  bool
 	allowed []string // normalised
 	refused []string
+
+	remedies Remedies
 }
 
 const maxIgnored = 32
@@ -27,7 +29,7 @@ const maxIgnored = 32
 const AllColumns = "all"
 
 func newIgnored(l layout, opts Options) *ignored {
-	g := &ignored{columns: l.columns, strict: l.strict}
+	g := &ignored{columns: l.columns, strict: l.strict, remedies: opts.Remedies}
 	for _, name := range opts.IgnoreColumns {
 		g.allowed = append(g.allowed, normaliseHeader(name))
 	}
@@ -38,7 +40,7 @@ func newIgnored(l layout, opts Options) *ignored {
 func checkIgnored(cols columns, opts Options) error {
 	for _, name := range opts.IgnoreColumns {
 		if at := cols.index(name); at >= 0 {
-			return fmt.Errorf("--ignore-columns %s: this column counts, as %s: rename it in the file if it is something else", shownName(name), cols[at].name)
+			return &OptionError{OptionIgnoreColumns, fmt.Sprintf("%s: this column counts, as %s: rename it in the file if it is something else", shownName(name), cols[at].name)}
 		}
 	}
 	return nil
@@ -78,22 +80,22 @@ func (g *ignored) refusal(line int, what string) error {
 	if len(g.refused) == 0 {
 		return nil
 	}
-	named, flag := make([]string, len(g.refused)), strings.Join(g.refused, ",")
+	named, names := make([]string, len(g.refused)), strings.Join(g.refused, ",")
 	for i, name := range g.refused {
 		named[i] = fmt.Sprintf("%q", name)
 		if meant := g.meant(name); meant != "" {
 			named[i] += fmt.Sprintf(" (did you mean %s?)", meant)
 		}
 		if !plainName.MatchString(name) {
-			flag = AllColumns
+			names = AllColumns
 		}
 	}
 	if len(named) == 1 {
-		return &FileError{Line: line, Reason: fmt.Sprintf("has the %s %s, which means nothing here: rename it, or leave it out with --ignore-columns %s", what, named[0], flag)}
+		return &FileError{Line: line, Reason: fmt.Sprintf("has the %s %s, which means nothing here: rename it%s", what, named[0], g.remedies.ignoring(names, "it"))}
 	}
 	last := len(named) - 1
-	return &FileError{Line: line, Reason: fmt.Sprintf("has the %ss %s and %s, which mean nothing here: rename them, or leave them out with --ignore-columns %s",
-		what, strings.Join(named[:last], ", "), named[last], flag)}
+	return &FileError{Line: line, Reason: fmt.Sprintf("has the %ss %s and %s, which mean nothing here: rename them%s",
+		what, strings.Join(named[:last], ", "), named[last], g.remedies.ignoring(names, "them"))}
 }
 
 // meant is the column that an unknown one is a slip of, "" if it resembles none.

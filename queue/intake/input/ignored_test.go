@@ -18,12 +18,12 @@ func TestRegistrationsRefuseUnknownColumns(t *testing.T) {
 		want   string // the refusal, or "" where there is none
 	}{
 		"slips": {"domain,holder_id,peroid,nameserver\na.nl,H1,24,ns1.x.nl ns2.x.nl\n", nil,
-			`line 1: the file has the columns "peroid" (did you mean period?) and "nameserver" (did you mean nameservers?), which mean nothing here: rename them, or leave them out with --ignore-columns peroid,nameserver`},
+			`line 1: the file has the columns "peroid" (did you mean period?) and "nameserver" (did you mean nameservers?), which mean nothing here: rename them`},
 		"one slip": {"domain,holder_id,Perod\na.nl,H1,24\n", nil,
-			`line 1: the file has the column "Perod" (did you mean period?), which means nothing here: rename it, or leave it out with --ignore-columns Perod`},
+			`line 1: the file has the column "Perod" (did you mean period?), which means nothing here: rename it`},
 		"a slip in a holder's detail": {"domain,holder_frstname\na.nl,Jan\n", nil, `"holder_frstname" (did you mean firstname?)`},
 		"a slip of an alias":          {"domain,holder,zipcod\na.nl,H1,1\n", nil, `"zipcod" (did you mean postalcode?)`},
-		"resembles nothing":           {"domain,holder_id,our ref\na.nl,H1,1\n", nil, `the column "our ref", which means nothing here: rename it, or leave it out with --ignore-columns all`},
+		"resembles nothing":           {"domain,holder_id,our ref\na.nl,H1,1\n", nil, `the column "our ref", which means nothing here: rename it`},
 		"no header but data":          {"domain,holder_id,jan@example.nl\na.nl,H1,1\n", nil, `"(an e-mail address)"`},
 		"field":                       {`{"domain":"a.nl","holder_id":"H1"}` + "\n" + `{"domain":"b.nl","holder_id":"H1","perod":24}` + "\n", nil, `line 2: the file has the field "perod" (did you mean period?)`},
 		"field of a bad line":         {`{"domain":"www.a.nl","holder_id":"H1","perod":24}` + "\n", nil, `line 1: the file has the field "perod"`},
@@ -34,8 +34,8 @@ func TestRegistrationsRefuseUnknownColumns(t *testing.T) {
 		"field allowed":               {`{"domain":"a.nl","holder_id":"H1","note":[{}]}` + "\n", []string{"note"}, ""},
 		"an earlier rejects file":     {"domain,holder_id,Error\na.nl,H1,x\n", nil, ""},
 		"without name and value":      {"domain,holder_id,,\na.nl,H1,, \n", nil, ""},
-		"without name":                {"domain,holder_id,,\na.nl,H1,,24\n", nil, "line 2: the file has a value in column 4, which has no name: name the column, or leave it out with --ignore-columns all"},
-		"counts":                      {"domain,holder_id,period\na.nl,H1,24\n", []string{"Period"}, "--ignore-columns Period: this column counts, as period"},
+		"without name":                {"domain,holder_id,,\na.nl,H1,,24\n", nil, "line 2: the file has a value in column 4, which has no name: name the column"},
+		"counts":                      {"domain,holder_id,period\na.nl,H1,24\n", []string{"Period"}, "Period: this column counts, as period"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -53,6 +53,8 @@ type Options struct {
 	// of them. Any other makes the file unusable. In WHOIS orders, which cost nothing, all are passed over anyway.
 	IgnoreColumns []string
 
+	Remedies Remedies
+
 	// Progress is told now and then how many records were read so far; nil tells nobody.
 	Progress func(records int)
 }
@@ -90,12 +92,12 @@ func (o Options) withDefaults() (Options, error) {
 		o.DefaultPeriodMonths = defaultPeriodMonths
 	}
 	if o.DefaultHolderID = strings.TrimSpace(o.DefaultHolderID); o.DefaultHolderID != "" {
-		if bad := holderIDFault(o.DefaultHolderID); bad != nil {
+		if bad := holderIDFault(o.DefaultHolderID, o.Remedies); bad != nil {
 			return o, fmt.Errorf("read input: the default holder %s", bad.reason)
 		}
 	}
 	if o.DefaultAllowStatus, err = queue.AllowStatus(o.DefaultAllowStatus); err != nil {
-		return o, fmt.Errorf("read input: --allow-status %w", err)
+		return o, &OptionError{OptionAllowStatus, err.Error()}
 	}
 	return o, checkIgnored(l.columns, o)
 }

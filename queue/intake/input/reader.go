@@ -87,7 +87,8 @@ func (r *Reader) wantHolders(named bool) error {
 	if !r.layout.holders || named || r.opts.DefaultHolderID != "" {
 		return nil
 	}
-	return &FileError{Reason: "names no holder for any domain: give --holder ID, or CSV with the columns domain and holder_id, or domain and the holder's details"}
+	return &FileError{Reason: "names no holder for any domain: give CSV with the columns domain and holder_id, or domain and the holder's details" +
+		or(r.opts.Remedies.DefaultHolder, " for all domains")}
 }
 
 // FromArgs reads each argument as a line of its own. Record.Line and Reject.Line count arguments from 1.
@@ -106,7 +107,7 @@ func FromArgs(arguments []string, opts Options) (*Reader, error) {
 	reader.form.format = FormatLines
 	reader.source = &argumentsSource{arguments: arguments, cells: make([]cell, len(reader.layout.columns)), max: opts.MaxLineBytes}
 	if reader.layout.holders && len(arguments) > 0 && opts.DefaultHolderID == "" {
-		return nil, errors.New("read input: no holder for the domains: give --holder ID")
+		return nil, errors.New("read input: no holder for the domains" + or(opts.Remedies.DefaultHolder, ""))
 	}
 	return reader, nil
 }

@@ -120,8 +120,8 @@ func TestRegisterCSV(t *testing.T) {
 		{"comma before semicolon", "domain,a;b;c;d;e,holder_id\na.nl,x,H1\n", []string{"2 a.nl H1 12"}},
 		{"comment with a quote", "domain,holder_id\n#,\"\na.nl,H1\n", []string{"3 a.nl H1 12"}},
 		{"no holder", "domain,holder_id\na.nl,\nb.nl,jan@x.nl\nc.nl,two words\n", []string{
-			"line 2: holder_id is missing: give the holder's id here, the holder's details in columns of their own, or --holder ID for all lines without one",
-			"line 3: holder_id is an e-mail address: give the holder's id, which `bulkreg holder get` finds by that address",
+			"line 2: holder_id is missing: give the holder's id here, or the holder's details in columns of their own",
+			"line 3: holder_id is an e-mail address: give the holder's id",
 			"line 4: holder_id has a space or an invisible character in it: give the holder's id",
 		}},
 		{"periods", "domain,holder_id,period\na.nl,H1,120\nb.nl,H1,121\nc.nl,H1,-1\nd.nl,H1,1 year\n", []string{
@@ -213,8 +213,8 @@ func TestUnusableFiles(t *testing.T) {
 		{"column twice", "domain,holder,Holder_ID\n", Options{Kind: "register"}, "the column holder_id twice (holder and Holder_ID): keep one"},
 		{"bad header", "domain,\"holder\"x\n", Options{Kind: "register"}, "has a header that is no CSV"},
 		{"long header", "domain," + strings.Repeat("x", 70_000), Options{Kind: "whois"}, "header longer than 65536 bytes"},
-		{"no holder in lines", "a.nl\n", Options{Kind: "register"}, "names no holder for any domain: give --holder ID"},
-		{"no holder in csv", "domain,period\na.nl,12\n", Options{Kind: "register"}, "names no holder for any domain: give --holder ID"},
+		{"no holder in lines", "a.nl\n", Options{Kind: "register"}, "names no holder for any domain: give CSV with"},
+		{"no holder in csv", "domain,period\na.nl,12\n", Options{Kind: "register"}, "names no holder for any domain: give CSV with"},
 		{"json array", "[\n{\"domain\":\"a.nl\"}]\n", Options{Kind: "whois"}, "is a JSON array: write one object a line"},
 		{"json array of strings", `["a.nl"]`, Options{Kind: "whois"}, "is a JSON array"},
 		{"pretty json", "{\n  \"domain\": \"a.nl\"\n}\n", Options{Kind: "whois"}, "objects of several lines"},
@@ -250,7 +250,7 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("FromArgs with %+v: no error", opts)
 		}
 	}
-	if _, err := FromArgs([]string{"a.nl"}, Options{Kind: "register"}); err == nil || !strings.Contains(err.Error(), "--holder ID") {
+	if _, err := FromArgs([]string{"a.nl"}, Options{Kind: "register"}); err == nil || !strings.Contains(err.Error(), "no holder for the domains") {
 		t.Errorf("FromArgs without a holder: %v", err)
 	}
 }

@@ -56,23 +56,24 @@ func faultOf(err error) *fault {
 	return bad
 }
 
-func holderIDOf(c cell, byDefault string) (string, *fault) {
+func holderIDOf(c cell, byDefault string, remedies Remedies) (string, *fault) {
 	switch {
 	case c.list != nil:
 		return "", &fault{field: "holder_id", reason: "is a list: a domain has one holder"}
 	case c.text == "" && byDefault == "":
-		return "", &fault{field: "holder_id", reason: "is missing: give the holder's id here, the holder's details in columns of their own, or --holder ID for all lines without one"}
+		return "", &fault{field: "holder_id", reason: "is missing: give the holder's id here, or the holder's details in columns of their own" +
+			or(remedies.DefaultHolder, " for all lines without one")}
 	case c.text == "":
 		return byDefault, nil
 	}
-	return c.text, holderIDFault(c.text)
+	return c.text, holderIDFault(c.text, remedies)
 }
 
 // holderIDFault says what keeps a text from being a holder's id, and for the usual mistake how to find the id.
-func holderIDFault(id string) *fault {
+func holderIDFault(id string, remedies Remedies) *fault {
 	bad := faultOf(job.HolderID(id))
-	if bad != nil && strings.Contains(id, "@") {
-		bad.reason += ", which `bulkreg holder get` finds by that address"
+	if bad != nil && strings.Contains(id, "@") && remedies.FindHolder != "" {
+		bad.reason += ", which " + remedies.FindHolder + " finds by that address"
 	}
 	return bad
 }
@@ -98,7 +99,10 @@ func periodOf(c cell, opts Options) (int, *fault) {
 		bad.raw = shownNumber(c.text)
 		bad.reason += fmt.Sprintf(" for %d", byDefault)
 	case opts.WholeYears && months%12 != 0:
-		bad = &fault{field: "period", raw: shownNumber(c.text), reason: "is no whole number of years: it counts months, such as 12 or 24; --allow-period allows it"}
+		bad = &fault{field: "period", raw: shownNumber(c.text), reason: "is no whole number of years: it counts months, such as 12 or 24"}
+		if allowed := opts.Remedies.AllowPeriod; allowed != "" {
+			bad.reason += "; " + allowed + " allows it"
+		}
 	}
 	return months, bad
 }

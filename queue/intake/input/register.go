@@ -32,7 +32,7 @@ func registerLayout() layout {
 func registrationOf(found row, opts Options) (Record, *fault) {
 	record, all := domainRecord(found, opts)
 	var bad *fault
-	record.HolderID, record.Holder, bad = holderOf(found.cells, opts.DefaultHolderID)
+	record.HolderID, record.Holder, bad = holderOf(found.cells, opts)
 	all.add(bad)
 	record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts)
 	all.add(bad)
