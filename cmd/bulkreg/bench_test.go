@@ -18,7 +18,8 @@ const asProgram = "BULKREG_TEST_AS_PROGRAM"
 // bench starts its own program with other arguments, and in a test that is the test program.
 func init() { //nolint:gochecknoinits // it must come before the tests, and TestMain is every test's
 	if os.Getenv(asProgram) != "" {
-		main()
+		go main() // initialization holds its thread, which main, and what it does in turns with others, must not
+		select {} // main ends the process
 	}
 }
 
