@@ -14,6 +14,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
@@ -46,26 +47,26 @@ func (a *app) runDemo(ctx context.Context, running *embedded) error {
 	if err != nil {
 		return err
 	}
-	plan := newDemoPlan(run)
+	plan := devenv.NewPlan(run)
 
-	say(a.stderr, "\nAn order of %s WHOIS checks:\n", term.Thousands(len(plan.whois)))
-	checked, err := a.demoOrder(ctx, running, queue.Whois, demoReference(queue.Whois, run), plan.whois)
+	say(a.stderr, "\nAn order of %s WHOIS checks:\n", term.Thousands(len(plan.Whois)))
+	checked, err := a.demoOrder(ctx, running, queue.Whois, demoReference(queue.Whois, run), plan.Whois)
 	if err != nil {
 		return err
 	}
 	before := running.sandbox.Ledger()
 
-	say(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", term.Thousands(len(plan.register)))
-	registered, err := a.demoOrder(ctx, running, queue.Register, demoReference(queue.Register, run), plan.register)
+	say(a.stderr, "\nAn order of %s registrations, from a list that is a little out of date:\n", term.Thousands(len(plan.Register)))
+	registered, err := a.demoOrder(ctx, running, queue.Register, demoReference(queue.Register, run), plan.Register)
 	if err != nil {
 		return err
 	}
 	after := running.sandbox.Ledger()
 
 	if err := errors.Join(
-		compareOrder(ctx, running.store, checked, plan.whois),
-		compareOrder(ctx, running.store, registered, plan.register),
-		compareLedger(after, plan.register),
+		devenv.CompareOrder(ctx, running.store, checked, plan.Whois),
+		devenv.CompareOrder(ctx, running.store, registered, plan.Register),
+		devenv.CompareLedger(after, plan.Register),
 	); err != nil {
 		return err
 	}
@@ -117,10 +118,10 @@ func demoReference(kind queue.Kind, run int) string {
 }
 
 // demoOrder takes an order in as `bulkreg enqueue` does and follows it to its end.
-func (a *app) demoOrder(ctx context.Context, running *embedded, kind queue.Kind, reference string, jobs []demoJob) (_ record.Summary, err error) {
+func (a *app) demoOrder(ctx context.Context, running *embedded, kind queue.Kind, reference string, jobs []devenv.Job) (_ record.Summary, err error) {
 	var lines strings.Builder
 	for _, job := range jobs {
-		lines.WriteString(job.domain + "\n")
+		lines.WriteString(job.Domain + "\n")
 	}
 	reader, err := input.NewReader(strings.NewReader(lines.String()), input.Options{
 		Kind: string(kind), Format: input.FormatLines, DefaultHolderID: sandbox.DefaultHolder,

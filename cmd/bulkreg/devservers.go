@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/bulkreg/bulkreg/store/pg"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
 	"github.com/bulkreg/bulkreg/migrations"
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -64,48 +62,15 @@ func createDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	return st, nil
 }
 
-// refuseBusyRedis refuses a Redis that others use: dev's worker would take their tasks. With a new database, whatever waits
-// there is theirs.
+// refuseBusyRedis refuses a Redis that others use: dev's worker would take their tasks.
 func refuseBusyRedis(ctx context.Context, client redis.UniversalClient, newDatabase bool) error {
-	const hint = "unset REDIS_URL for a Redis in memory, or name another of its databases, as in redis://localhost:6379/9"
 	if err := pingRedis(ctx, client); err != nil {
 		return fmt.Errorf("%w; dev uses the Redis at REDIS_URL because that is set: unset it for one in memory", err)
 	}
-	inspector := asynq.NewInspectorFromRedisClient(client)
-	servers, err := inspector.Servers()
-	if err != nil {
-		return fmt.Errorf("list workers at REDIS_URL: %w", err)
+	err := devenv.RefuseBusy(ctx, client, newDatabase)
+	if busy := (*devenv.BusyError)(nil); errors.As(err, &busy) {
+		return usagef("%w at REDIS_URL, and dev would take them: unset REDIS_URL for a Redis in memory, or name another of its databases, "+
+			"as in redis://localhost:6379/9", busy)
 	}
-	if len(servers) > 0 {
-		return usagef("a worker on %s (process %d) uses the Redis at REDIS_URL, and dev would take its tasks: %s",
-			servers[0].Host, servers[0].PID, hint)
-	}
-	if !newDatabase {
-		return nil
-	}
-	known, err := inspector.Queues()
-	if err != nil {
-		return fmt.Errorf("list queues at REDIS_URL: %w", err)
-	}
-	gauge := queue.NewGauge(client)
-	for _, kind := range []queue.Kind{queue.Whois, queue.Register} {
-		for _, lane := range queue.Lanes() {
-			names := []string{queue.Queue(kind, lane)}
-			for _, name := range known {
-				if strings.HasPrefix(name, names[0]+"/") {
-					names = append(names, name) // an account's
-				}
-			}
-			for _, name := range names {
-				waiting, err := gauge.Depth(ctx, name)
-				if err != nil {
-					return err
-				}
-				if waiting > 0 {
-					return usagef("%d tasks of others wait in queue %s of the Redis at REDIS_URL, and dev would take them: %s", waiting, name, hint)
-				}
-			}
-		}
-	}
-	return nil
+	return err
 }

@@ -2,18 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/store/seal"
@@ -146,16 +144,12 @@ func (e *embedded) startPostgres(ctx context.Context) error {
 }
 
 func (e *embedded) startRedis() error {
-	server := miniredis.NewMiniRedis()
-	password := rand.Text() // other users of this machine reach the loopback address too
-	server.RequireAuth(password)
-	server.ClockTTL(true) // without it, nothing in it ever expires
-	if err := server.Start(); err != nil {
-		return fmt.Errorf("start redis in memory: %w", err)
+	server, err := devenv.StartRedis()
+	if err != nil {
+		return err
 	}
-	e.push(func() error { server.Close(); return nil })
-	address := url.URL{Scheme: "redis", User: url.UserPassword("", password), Host: server.Addr(), Path: "/0"}
-	e.export("REDIS_URL=" + address.String())
+	e.push(func() error { server.Stop(); return nil })
+	e.export("REDIS_URL=" + server.URL())
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package devenv
 
 import (
 	"context"
@@ -14,26 +14,26 @@ import (
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
-// demoJob is one domain of the demo and what must become of it.
-type demoJob struct {
-	domain  string
-	outcome record.Outcome
+// Job is one domain of the demo and what must become of it.
+type Job struct {
+	Domain  string
+	Outcome record.Outcome
 }
 
-// demoPlan is what the demo asks for: WHOIS checks, and registrations of the first of the same domains.
-type demoPlan struct {
-	whois, register []demoJob
+// Plan is what the demo asks for: WHOIS checks, and registrations of the first of the same domains.
+type Plan struct {
+	Whois, Register []Job
 }
 
 const (
-	demoChecks        = 2000
-	demoRegistrations = 500
+	checks        = 2000
+	registrations = 500
 )
 
-// newDemoPlan makes the plan of one run. Two runs have no domain in common, because a domain is registered once only.
-func newDemoPlan(run int) demoPlan {
-	var plan demoPlan
-	for i := range demoChecks {
+// NewPlan makes the plan of one run. Two runs have no domain in common, because a domain is registered once only.
+func NewPlan(run int) Plan {
+	var plan Plan
+	for i := range checks {
 		label := ""
 		checked, registered := record.Available, record.Registered
 		switch {
@@ -42,17 +42,17 @@ func newDemoPlan(run int) demoPlan {
 		case i%50 == 25:
 			label, registered = "refused-", record.Rejected
 		}
-		domain := label + demoName(i, run)
-		plan.whois = append(plan.whois, demoJob{domain, checked})
-		if i < demoRegistrations {
-			plan.register = append(plan.register, demoJob{domain, registered})
+		domain := label + nameOf(i, run)
+		plan.Whois = append(plan.Whois, Job{domain, checked})
+		if i < registrations {
+			plan.Register = append(plan.Register, Job{domain, registered})
 		}
 	}
 	return plan
 }
 
-// demoName is the ith of at most 2,500 names of Dutch businesses.
-func demoName(i, run int) string {
+// nameOf is the ith of at most 2,500 names of Dutch businesses.
+func nameOf(i, run int) string {
 	trades := [...]string{"bakkerij", "fietsenwinkel", "tandarts", "hovenier", "schilder", "loodgieter", "kapsalon", "bloemist",
 		"notaris", "makelaar", "dakdekker", "installateur", "slagerij", "boekhouder", "fotograaf", "autobedrijf", "rijschool",
 		"cateraar", "tegelzetter", "boekwinkel"}
@@ -91,19 +91,19 @@ func (d *differences) err() error {
 	return errors.Join(d.told...)
 }
 
-// compareOrder checks that every job of a followed order ended as the plan says, and that the counts add up.
-func compareOrder(ctx context.Context, st *store.Store, sum record.Summary, plan []demoJob) error {
-	var jobs []demoJob
+// CompareOrder checks that every job of a followed order ended as the plan says, and that the counts add up.
+func CompareOrder(ctx context.Context, st *store.Store, sum record.Summary, plan []Job) error {
+	var jobs []Job
 	for job, err := range st.Orders.Jobs(ctx, sum.ID, orders.JobFilter{}) {
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, demoJob{job.Domain, job.Outcome})
+		jobs = append(jobs, Job{job.Domain, job.Outcome})
 	}
 	return compareJobs(sum, jobs, plan)
 }
 
-func compareJobs(sum record.Summary, jobs, plan []demoJob) error {
+func compareJobs(sum record.Summary, jobs, plan []Job) error {
 	var d differences
 	if sum.Total != len(plan) || len(jobs) != len(plan) {
 		d.add("order %s has %d jobs and counts %d: want %d", sum.Reference, len(jobs), sum.Total, len(plan))
@@ -111,12 +111,12 @@ func compareJobs(sum record.Summary, jobs, plan []demoJob) error {
 	expected := map[string]record.Outcome{}
 	counts := map[record.Outcome]int{}
 	for _, job := range plan {
-		expected[job.domain] = job.outcome
-		counts[job.outcome]++
+		expected[job.Domain] = job.Outcome
+		counts[job.Outcome]++
 	}
 	for _, job := range jobs {
-		if want := expected[job.domain]; job.outcome != want {
-			d.add("order %s: %s ended as %q: want %q", sum.Reference, job.domain, job.outcome, want)
+		if want := expected[job.Domain]; job.Outcome != want {
+			d.add("order %s: %s ended as %q: want %q", sum.Reference, job.Domain, job.Outcome, want)
 		}
 	}
 	for outcome, want := range counts {
@@ -127,8 +127,8 @@ func compareJobs(sum record.Summary, jobs, plan []demoJob) error {
 	return d.err()
 }
 
-// compareLedger checks that the domains that are to be registered were paid for, each once, and no other.
-func compareLedger(ledger *sandbox.Ledger, plan []demoJob) error {
+// CompareLedger checks that the domains that are to be registered were paid for, each once, and no other.
+func CompareLedger(ledger *sandbox.Ledger, plan []Job) error {
 	var d differences
 	for _, domain := range ledger.AllPaidTwice() {
 		d.add("%s was paid for %d times", domain, ledger.Paid(domain))
@@ -138,9 +138,9 @@ func compareLedger(ledger *sandbox.Ledger, plan []demoJob) error {
 	}
 	expected := map[string]record.Outcome{}
 	for _, job := range plan {
-		expected[job.domain] = job.outcome
-		if job.outcome == record.Registered && ledger.Paid(job.domain) == 0 {
-			d.add("%s is called registered and was never paid for", job.domain)
+		expected[job.Domain] = job.Outcome
+		if job.Outcome == record.Registered && ledger.Paid(job.Domain) == 0 {
+			d.add("%s is called registered and was never paid for", job.Domain)
 		}
 	}
 	for _, domain := range ledger.PaidDomains() {
