@@ -2,6 +2,7 @@
 
 # Version control is asked once, here, and never by the Go tools: they refuse a checkout of another user.
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+GOLANGCI    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 FUZZTIME    ?= 30s
@@ -12,10 +13,10 @@ SEED        ?=
 TEST_SERVERS := $(if $(TEST_DATABASE_URL),,postgres) $(if $(TEST_REDIS_URL),,redis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint fuzz build clean
+.PHONY: help demo test torture bench lint golangci fuzz build clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## see it work: everything in one process, against an upstream in memory; nothing is bought
 	@.ci/deps postgres
@@ -43,6 +44,9 @@ lint: ## check the format and look for mistakes
 	go run $(STATICCHECK) ./...
 	@unused="$$(go run $(DEADCODE) -test ./...)" && if [ -n "$$unused" ]; then \
 		echo "reached by nothing, not even by a test:"; echo "$$unused"; exit 1; fi
+
+golangci: ## look for more mistakes, with .golangci.yml: the first time, building it takes minutes
+	go run $(GOLANGCI) run --timeout 10m
 
 fuzz: ## run every fuzz test for FUZZTIME (30s)
 	@.ci/deps $(TEST_SERVERS)

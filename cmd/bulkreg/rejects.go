@@ -71,7 +71,7 @@ func resolveRejects(path string) (string, error) {
 // put it there: a link would lead what names people to a place of his choice, a file of his is his to read, and a pipe may never
 // be read. Nothing is lost in os.DevNull.
 func refuseRejects(path string, info fs.FileInfo) error {
-	what := ""
+	var what string
 	switch mode := info.Mode(); {
 	case isDevNull(info):
 		return nil

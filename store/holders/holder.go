@@ -16,6 +16,7 @@ import (
 // Digest tells the details of one holder from those of another. Its zero value is no holder.
 type Digest [32]byte
 
+// OrNull is the digest as a column that may be null: nil for no holder.
 func (d Digest) OrNull() []byte {
 	if d == (Digest{}) {
 		return nil
@@ -34,7 +35,8 @@ const (
 	HolderReady State = "ready"
 	// HolderRejected was refused by the upstream, and HolderExhausted could not be had in as many tries as there may be. A
 	// job that came, or that an operator gave another try, since then makes it new again.
-	HolderRejected  State = "rejected"
+	HolderRejected State = "rejected"
+	// HolderExhausted is the same of one that no answer came about, in as many tries as a job has.
 	HolderExhausted State = "exhausted"
 )
 

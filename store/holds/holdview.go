@@ -19,13 +19,16 @@ func (s Scope) stops(k record.Kind) bool { return s == ScopeAll || string(s) == 
 // Never stands for a time that does not come: it is the zero time.
 const Never = `'0001-01-01 00:00:00+00'::timestamptz`
 
+// HoldColumns are what Fields reads of hold h.
 const HoldColumns = `h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes,
 	coalesce(h.next_probe_at, ` + Never + `), coalesce(h.placed_by, '')`
 
+// Fields is where HoldColumns go, in their order.
 func (h *View) Fields() []any {
 	return []any{&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &h.NextProbeAt, &h.PlacedBy}
 }
 
+// ScanHold reads a row of HoldColumns.
 func ScanHold(row pgx.CollectableRow) (View, error) {
 	var h View
 	return h, row.Scan(h.Fields()...)
@@ -40,10 +43,13 @@ type OrderHold struct {
 	Jobs     int // that wait for it
 }
 
+// OrderHoldColumns are what Fields reads of paused order oh, which is order o.
 const OrderHoldColumns = record.OrderColumns + `, oh.since, oh.placed_by, oh.words`
 
+// Fields is where OrderHoldColumns go, in their order.
 func (h *OrderHold) Fields() []any { return append(h.Order.Fields(), &h.Since, &h.PlacedBy, &h.Words) }
 
+// ScanOrderHold reads a row of OrderHoldColumns.
 func ScanOrderHold(row pgx.CollectableRow) (OrderHold, error) {
 	var h OrderHold
 	return h, row.Scan(h.Fields()...)

@@ -183,6 +183,7 @@ func (r *Resumption) count(ctx context.Context, tx pgx.Tx, rest []View) error {
 	return nil
 }
 
+// StoppedBy reports whether one of these holds stops work of a kind for an account.
 func StoppedBy(holds []View, account string, k record.Kind) bool {
 	return slices.ContainsFunc(holds, func(h View) bool { return h.Account == account && h.Scope.stops(k) })
 }

@@ -9,6 +9,7 @@ import (
 // into text and back.
 type Uuids = pgtype.FlatArray[pgtype.UUID]
 
+// ToUUIDs makes the ids of some items travel at once.
 func ToUUIDs[T any](items []T, id func(T) uuid.UUID) Uuids {
 	out := make(Uuids, len(items))
 	for i, item := range items {
@@ -17,6 +18,7 @@ func ToUUIDs[T any](items []T, id func(T) uuid.UUID) Uuids {
 	return out
 }
 
+// ToUUID makes an id what the driver knows.
 func ToUUID(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: true} }
 
 // AsIs is for ids that are nothing but ids.

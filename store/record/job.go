@@ -46,10 +46,12 @@ const (
 	// Unconfirmed jobs were sent, nobody knows with what effect, and their domain is taken now. An operator
 	// settles them, or a late reply does. They are never sent again.
 	Unconfirmed State = "unconfirmed"
-	// Succeeded, Failed and Canceled are final. Only an operator's recorded act changes them.
+	// Succeeded is final, as the next two are: only an operator's recorded act changes them.
 	Succeeded State = "succeeded"
-	Failed    State = "failed"
-	Canceled  State = "canceled"
+	// Failed is final; Outcome says how.
+	Failed State = "failed"
+	// Canceled is final: an operator ended it.
+	Canceled State = "canceled"
 )
 
 // States lists every state, in the order in which people read them.

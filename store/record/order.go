@@ -55,8 +55,10 @@ const SharedReference = `(EXISTS (SELECT FROM orders same WHERE same.reference =
 // NameOfOrder is Order.Name in SQL.
 const NameOfOrder = `CASE WHEN ` + SharedReference + ` THEN o.source || '/' || o.reference ELSE o.reference END`
 
+// OrderColumns are what Fields reads of order o.
 const OrderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at, ` + SharedReference
 
+// Fields is where OrderColumns go, in their order.
 func (o *Order) Fields() []any {
 	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt, &o.Shared}
 }

@@ -13,8 +13,8 @@ type Origin struct {
 	Account   string
 }
 
-// origins are columns of the distinct origins of some jobs, and for each job the place of its own among them; 0: it has none.
-type origins struct {
+// Origins are columns of the distinct origins of some jobs, and for each job the place of its own among them; 0: it has none.
+type Origins struct {
 	places     []int32
 	sources    []string
 	references []string
@@ -22,8 +22,9 @@ type origins struct {
 	accounts   []string
 }
 
-func OriginsOf[T any](items []T, of func(T) Origin) origins {
-	o := origins{places: make([]int32, len(items))}
+// OriginsOf are the origins of some items, each different one once.
+func OriginsOf[T any](items []T, of func(T) Origin) Origins {
+	o := Origins{places: make([]int32, len(items))}
 	known := map[Origin]int32{{}: 0}
 	for i, item := range items {
 		origin := of(item)
@@ -40,7 +41,7 @@ func OriginsOf[T any](items []T, of func(T) Origin) origins {
 }
 
 // Args are the parameters that bindsTo asks for.
-func (o origins) Args() []any { return []any{o.places, o.sources, o.references, o.kinds, o.accounts} }
+func (o Origins) Args() []any { return []any{o.places, o.sources, o.references, o.kinds, o.accounts} }
 
 // BindsTo is SQL that says of job j that it is of the origin at a place, if there is one. The orders of all origins are looked up
 // once; their columns, without the places, are the parameters from first on. Where there is no such order, no job is of it.
@@ -52,4 +53,5 @@ func BindsTo(place string, first int) string {
 	)[%[1]s])`, place, first, first+1, first+2, first+3)
 }
 
+// Origin is the order, kind and account that the delivery says the job is of.
 func (j DeliveredJob) Origin() Origin { return j.Of }

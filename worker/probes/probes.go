@@ -43,6 +43,7 @@ type Server struct {
 // Phase is what a worker is at.
 type Phase string
 
+// The phases of a worker, in the order in which it goes through them.
 const (
 	Waiting  Phase = "waiting" // for Postgres or Redis
 	Working  Phase = "working"
@@ -53,6 +54,7 @@ const (
 // Dependency is what a worker cannot work without.
 type Dependency string
 
+// What a worker depends on.
 const (
 	Postgres Dependency = "postgres"
 	Redis    Dependency = "redis"
@@ -210,6 +212,7 @@ func (h *Server) Enter(p Phase) {
 	}
 }
 
+// Condition is that of Readiness, alone.
 func (h *Server) Condition() Condition { return h.Readiness().Condition }
 
 // Readiness judges. A role that fails while Postgres or Redis is not well says nothing new: it fails for that.

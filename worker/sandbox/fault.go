@@ -15,6 +15,7 @@ import (
 // Kind is how a fault shows in the reply.
 type Kind string
 
+// How faults show. The first ones concern a reply as a whole.
 const (
 	KindStatus      Kind = "status"       // Fault.Status instead of the real answer
 	KindQuote       Kind = "quote"        // Fault.Status, quoting the call's holders, or the newest, in the spelling Fault.Word or in turn; in GetToken the person and the newest token
@@ -33,7 +34,7 @@ const (
 	KindOddCode     Kind = "odd-code"     // the real answer, with Fault.Code as the statusCode of Fault.Items items, or as a token's status
 	KindRefuse      Kind = "refuse"       // whois and register items under Fault.Suffix fail alone, in the same words
 
-	// These change the results of a whois or register call that is answered 200, Fault.Items of them. They count as
+	// KindMissing and those below change the results of a whois or register call that is answered 200, Fault.Items of them. They count as
 	// fired only if the reply then differs from the truth.
 	KindMissing Kind = "missing" // left out; bulk calls
 	KindDoubled Kind = "doubled" // sent twice; bulk calls
@@ -50,9 +51,12 @@ type Effect string
 const (
 	// EffectDefault is EffectNone for status, quote, cut, reset, black-hole, accepted and pending, and EffectAll for the others.
 	EffectDefault Effect = ""
-	EffectNone    Effect = "none"
-	EffectAll     Effect = "all"
-	EffectFirst   Effect = "first" // the first Fault.K items of whois and register, in the order received
+	// EffectNone is nothing of the work.
+	EffectNone Effect = "none"
+	// EffectAll is all of it.
+	EffectAll Effect = "all"
+	// EffectFirst is the first Fault.K items of whois and register, in the order received.
+	EffectFirst Effect = "first"
 	// EffectLate is all of it, but only after Fault.Delay, and for a black hole after the client gave up too. Accepted and
 	// pending are answered first, and the delay begins then.
 	EffectLate Effect = "late"

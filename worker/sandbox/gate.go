@@ -16,6 +16,7 @@ type Request struct {
 // Point is where a gate stands.
 type Point string
 
+// The points of a request at which a gate can stand.
 const (
 	BeforeEffect Point = "before-effect" // received, nothing done yet
 	BeforeReply  Point = "before-reply"  // all done, no byte of reply sent

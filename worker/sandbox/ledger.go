@@ -10,6 +10,7 @@ import (
 // Op is what a request asked for.
 type Op string
 
+// The operations of both upstreams.
 const (
 	OpAuthenticate Op = "authenticate"
 	OpWhois        Op = "whois"    // single and bulk

@@ -58,8 +58,8 @@ func badRequest(format string, args ...any) *failure {
 	return &failure{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-func unprocessable(format string, args ...any) *failure {
-	return &failure{http.StatusUnprocessableEntity, fmt.Sprintf(format, args...)}
+func unprocessable(words string) *failure {
+	return &failure{http.StatusUnprocessableEntity, words}
 }
 
 // errorBody is the error body that an operation documents.

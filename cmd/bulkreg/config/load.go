@@ -232,7 +232,7 @@ func unread(path string, err error) error {
 
 // regular refuses what is no regular file.
 func regular(path string, info os.FileInfo) error {
-	what := ""
+	var what string
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		return nil

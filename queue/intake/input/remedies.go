@@ -38,6 +38,7 @@ func (e *OptionError) Error() string { return "read input: " + string(e.Option) 
 // Option is one that may be given in a way that cannot be used.
 type Option string
 
+// The options that an OptionError is about.
 const (
 	OptionIgnoreColumns Option = "columns to pass over:"
 	OptionAllowStatus   Option = "an allowed status"
