@@ -248,7 +248,12 @@ func TestTheAccessTokenIsReadAgain(t *testing.T) {
 	t.Parallel()
 	_, url := played(t)
 	path := filepath.Join(t.TempDir(), "token")
-	c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) { c.Access = gettoken.NewFile(path) })
+	c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) {
+		c.Access = gettoken.NewFile(func() (string, error) {
+			text, err := os.ReadFile(path)
+			return string(text), err
+		})
+	})
 	reply, err := c.GetToken(t.Context(), jan())
 	if !errors.Is(err, os.ErrNotExist) || reply.Sent {
 		t.Errorf("without a file: %+v, %v", reply.Answer, err)
