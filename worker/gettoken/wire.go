@@ -112,9 +112,11 @@ var (
 	// invalidPattern finds the word by which the documents tell bad input from a failure: invalid email, invalid domain extension,
 	// invalid language code, invalid portal code.
 	invalidPattern = regexp.MustCompile(`(?i)\binvalid\b`)
-	// tokenPattern is a GUID, urlPattern a URL: each may be a key to somebody's account.
+	// tokenPattern is a GUID, urlPattern a URL, or what is left of one without a scheme or a host: each may be a key to somebody's
+	// account.
 	tokenPattern = regexp.MustCompile(`(?i)[0-9a-f]{8}(?:-|%2d)?(?:[0-9a-f]{4}(?:-|%2d)?){3}[0-9a-f]{12}`)
-	urlPattern   = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*(?:://|:\\/\\/|%3a%2f%2f)\S+`)
+	urlPattern   = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*(?:://|:\\/\\/|%3a%2f%2f)\S+` +
+		`|\b(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+)?(?:[/?]|\\/|%2f|%3f)\S+|\S*(?:\?|%3f)[^\s=%]+(?:=|%3d)\S+`)
 )
 
 // saysInvalid reports that a reply blames what it was sent.
