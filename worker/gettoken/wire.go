@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -89,7 +90,7 @@ func (w wireReply) issued() (Issued, error) {
 		return Issued{}, fmt.Errorf("the body says status %d, and HTTP says %d", w.Status, statusIssued)
 	case err != nil || token == uuid.Nil:
 		return Issued{}, errors.New("reply holds no token of the documented form")
-	case max(len(w.RedirectURL), len(w.AccountURL)) > maxURL, hasControl(w.RedirectURL + w.AccountURL):
+	case max(len(w.RedirectURL), len(w.AccountURL)) > maxURL, isUnprintable(w.RedirectURL + w.AccountURL):
 		return Issued{}, errors.New("reply holds a URL that cannot be kept")
 	}
 	return Issued{Token: upstream.Secret(w.Token), RedirectURL: upstream.Secret(w.RedirectURL), AccountURL: upstream.Secret(w.AccountURL)}, nil
@@ -127,6 +128,7 @@ func withoutKeys(words string) string {
 	return tokenPattern.ReplaceAllString(urlPattern.ReplaceAllString(words, "[url]"), "[token]")
 }
 
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
+// isUnprintable reports whether a text has a space in it, or what a terminal may obey and nobody sees.
+func isUnprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
 }
