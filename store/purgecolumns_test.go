@@ -40,7 +40,7 @@ func staying() map[string]string {
 		"claims.worker": ours, "attempts.state": ours, "calls.op": ours, "readings.availability": ours, "holds.reason": ours, "holds.scope": ours,
 		"operator_acts.act": ours, "operator_acts.state_before": ours, "operator_acts.outcome_before": ours, "jobs.state": ours, "jobs.outcome": ours,
 		"holders.state": ours, "orders.source": producer, "orders.reference": producer,
-		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
+		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person and the id", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
 		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
 		"order_holds.placed_by": operator, "order_holds.words": operator,
 		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,

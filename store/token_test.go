@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -202,4 +203,46 @@ func TestPurgeReachesPeople(t *testing.T) {
 	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
 		t.Errorf("again %+v, %v", got, err)
 	}
+}
+
+// A job's id is made of its order and its person's address: whoever has a dump could try addresses on it. So no id stays either, in
+// no table, and what an operator did stays with its job.
+func TestPurgeLeavesNoIDThatAnAddressMakes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	order := newOrder(record.Token, "r")
+	jobs := newTokens(3)
+	if _, err := b.store.Orders.AdoptJobs(t.Context(), order, jobs[:2]); err != nil {
+		t.Fatal(err)
+	}
+	h := b.claim(newClaim(record.Token), b.fresh(record.Token))
+	if _, err := b.store.Ledger.SettleTokens(t.Context(), h.claim, []ledger.TokenResult{b.issued(h, 0, 0, 1), b.issued(h, 1, time.Hour, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`INSERT INTO operator_acts (job_id, act, operator, state_before, outcome_before) SELECT id, 'retry', 'ann', 'succeeded', 'expired' FROM jobs`)
+	b.exec(`UPDATE orders SET created_at = now() - interval '100 days'; UPDATE jobs SET finished_at = now() - interval '99 days'`)
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range list[string](b, `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'`) {
+		for _, j := range jobs[:2] {
+			if n := get[int](b, fmt.Sprintf(`SELECT count(*) FROM %s AS t WHERE t::text LIKE '%%%s%%'`, table, j.ID)); n > 0 {
+				t.Errorf("%s: the id of a job is in %d rows still", table, n)
+			}
+		}
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs j JOIN operator_acts a ON a.job_id = j.id JOIN claims c ON c.id = j.claim_id AND j.id = ANY(c.job_ids)
+		JOIN calls k ON k.claim_id = c.id AND j.id = ANY(k.job_ids)`); n != 2 {
+		t.Errorf("%d jobs have their calls and acts, want 2", n)
+	}
+	// The same chunk once more is not carried out again, although its jobs cannot be recognized any more. Nor does the order grow.
+	for _, again := range [][]orders.NewJob{jobs[:2], jobs[2:]} {
+		if _, err := b.store.Orders.AdoptJobs(t.Context(), order, again); !errors.As(err, new(*record.ReferenceConflictError)) {
+			t.Errorf("a chunk of a purged order: %v", err)
+		}
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs`); n != 2 {
+		t.Errorf("there are %d jobs, want 2", n)
+	}
+	b.sound("purged")
 }

@@ -100,7 +100,10 @@ func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gaug
 				backlog:   p.batches.backlog,
 				full:      fullPerSlot * p.tuning.Concurrency * p.tuning.BatchSize,
 			}
-			if lane == queue.Bulk {
+			switch {
+			case p.work.window > 0:
+				l.window = p.work.window * p.tuning.Concurrency
+			case lane == queue.Bulk:
 				l.window = windowPerSlot * p.tuning.Concurrency
 			}
 			d.routes = append(d.routes, l)

@@ -13,6 +13,7 @@ type work struct {
 	class   gate.Class                                           // the line that its own calls wait in
 	served  func(Account) bool                                   // whether an account has what it takes
 	runners func(Options) int                                    // batches that may be under way
+	window  int                                                  // tasks that wait in Redis for each call slot, in each lane; 0: the usual
 	process func(p *pipeline) func(ctx context.Context, b batch) // carries out one claimed batch
 }
 

@@ -26,12 +26,13 @@ type Tokens interface {
 
 var _ Tokens = (*gettoken.Client)(nil)
 
-// How tokens are worked on. There is no bulk call: jobs are claimed many at once, to ask Postgres seldom, and called for one by
-// one.
+// How tokens are worked on. There is no bulk call: jobs are claimed some at once, to ask Postgres less often, and called for one by
+// one. So whatever is delivered or claimed before another source's turn counts as that many calls: it is kept to what the slots
+// need.
 const (
-	tokenBatch   = 50
-	tokenLinger  = 20 * time.Millisecond
-	tokenBatches = 8 // under way: as some end, the slots are not idle for want of the next
+	tokenBatch         = 5
+	tokenLinger        = 20 * time.Millisecond
+	tokenWindowPerSlot = 4
 )
 
 // TokenTuning is how calls for tokens are made, with so many in flight.
@@ -43,7 +44,8 @@ func tokenWork() work {
 	return work{
 		tuning: func(o Options) Tuning { return o.Token }, class: gate.Plain,
 		served:  func(a Account) bool { return a.Tokens != nil },
-		runners: func(o Options) int { return tokenBatches + o.Token.Concurrency/tokenBatch },
+		runners: func(o Options) int { return 2*o.Token.Concurrency/tokenBatch + 3 }, // twice what is in flight, and what begins and ends
+		window:  tokenWindowPerSlot,
 		process: func(p *pipeline) func(context.Context, batch) { return p.askForTokens },
 	}
 }

@@ -37,7 +37,7 @@ func (a *app) auditCommand() *cobra.Command {
   I2   no job that is not final is overdue, unless held or unconfirmed
   I5   between two paid attempts on a domain lies a recorded resolution of the first
   I6   what the registrar has reported as registered is registered or unconfirmed here
-  I7   registered implies a stored success reply for the job, or an operator's word
+  I7   registered implies a stored success reply for the job, or an operator's word; issued implies a token that is kept
   I8   taken or rejected implies that no attempt on the domain was open or unknown
   I9   a domain has at most one unresolved attempt, and one live or registered job
   I10  final states change only by an operator's recorded act; attempts are only ever added

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
@@ -58,15 +59,20 @@ func (r *registering) newFindings() (*findings, error) {
 	return p, err
 }
 
-// makeFindings makes a file where nothing stands, not even a link. Only os.DevNull may be there.
+// makeFindings makes a file where nothing stands, not even a link, and goes through no link of somebody else's. Only os.DevNull may
+// be there.
 func makeFindings(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	resolved, err := ownfile.Resolve(path, ownfile.ToWrite)
+	if err != nil {
+		return nil, usagef("--out: %w; nothing was stored", err)
+	}
+	file, err := ownfile.Open(resolved, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		info, found := os.Lstat(path)
+		info, found := os.Lstat(resolved)
 		if found != nil || !isDevNull(info) {
 			return nil, usagef("--out %s is there already: give another file, or remove that one first; nothing was stored", path)
 		}
-		file, err = os.OpenFile(path, os.O_WRONLY, 0)
+		file, err = ownfile.Open(resolved, os.O_WRONLY, 0)
 	}
 	if err != nil {
 		return nil, usagef("--out: %w; nothing was stored", err)

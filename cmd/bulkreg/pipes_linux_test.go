@@ -173,3 +173,50 @@ func TestSettingsFromPipesAndDevices(t *testing.T) {
 		}
 	}
 }
+
+// What a command writes goes through nobody else's link, whichever flag or argument names it.
+func TestWhatIsWrittenFollowsNoForeignLink(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes links of others")
+	}
+	d := newDesk(t)
+	elsewhere := filepath.Join(d.folder, "elsewhere")
+	if err := os.Mkdir(elsewhere, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	foreign := func(name, to string) string {
+		path := filepath.Join(d.folder, name)
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Lchown(path, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	folder := foreign("folder", elsewhere)
+	pages := filepath.Join(d.folder, "pages")
+	if err := os.Mkdir(pages, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	foreign("pages/bulkreg-export.1", filepath.Join(elsewhere, "page"))
+	for _, tc := range [][]string{
+		{"man", folder},
+		{"man", pages},
+	} {
+		if r := d.run(tc...); r.status == exitDone || !strings.Contains(r.stderr, "link") {
+			t.Errorf("%v: status %d: %s", tc, r.status, r.stderr)
+		}
+	}
+	if file, err := makeFindings(filepath.Join(folder, "found.csv")); err == nil || !strings.Contains(err.Error(), "link") {
+		t.Errorf("--out: %v, %v", file, err)
+	}
+	left, err := os.ReadDir(elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("elsewhere stands %s now", entry.Name())
+	}
+}

@@ -37,7 +37,8 @@ reasons and errors may quote people.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
 or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job
-that had it cannot be retried: order it anew. When an order names the same holder again,
+that had it cannot be retried: order it anew. Jobs of tokens get new ids and subjects, as theirs are made of the address,
+and their orders take no more jobs. When an order names the same holder again,
 the registrar is asked for it; a repeat of the order itself is refused as another order. What operators wrote for the
 record stays, and so do the names that producers gave to their orders: put no people there. Tasks that nobody could carry
 out lie in Asynq's archive in Redis, which forgets them after 90 days, whatever a producer put into them. The plan is shown

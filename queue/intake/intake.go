@@ -171,11 +171,18 @@ func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {
 		Source: o.Source, Reference: o.Reference, Kind: record.Kind(o.Kind), Lane: record.Plain,
 		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind),
 	}
-	if s.Len() > n.ChunkSize {
+	most := n.ChunkSize
+	if o.Kind.OfPeople() { // each of them is a call, in chunks of any size
+		most = max(most, fewPeople)
+	}
+	if s.Len() > most {
 		n.Lane = record.Bulk // it fills calls by itself, and must not stand before those that do not
 	}
 	return n, nil
 }
+
+// fewPeople is how many people an order may have that does not stand behind small ones.
+const fewPeople = 50
 
 // Plan says what a registration order would do, before it does.
 type Plan struct {

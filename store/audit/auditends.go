@@ -54,21 +54,44 @@ func auditLateSuccesses() auditCheck {
 	}
 }
 
-// auditProofs checks that every registered job can show why.
+// auditProofs checks that every job that was registered, or issued a token, can show why.
 func auditProofs() auditCheck {
 	return auditCheck{
 		invariant: "I7",
-		rule:      "registered implies a stored success reply for the job, or an operator's word",
+		rule:      "registered implies a stored success reply for the job, or an operator's word; issued implies a token that is kept",
 		find: `
 			SELECT 'unproven' AS code, j.id AS job_id, j.domain, j.order_id, j.seq, ` + utc("j.finished_at") + ` AS a, NULL AS b FROM jobs j
 			WHERE j.outcome = 'registered'
 			AND NOT EXISTS (SELECT FROM attempts a WHERE a.job_id = j.id AND a.state = 'registered' AND a.resolved_by = 'reply')
-			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act = 'confirm registered')`,
+			AND NOT EXISTS (SELECT FROM operator_acts o WHERE o.job_id = j.id AND o.act = 'confirm registered')
+			UNION ALL ` + unprovenTokens(),
 		sorts: map[string]breachSort{
 			"unproven": {"The job ended as registered at $a, with no success reply on record and no operator who confirmed it.",
 				"Ask the registrar whether the domain is ours: nothing here proves it."},
+			"tokenless": {"The job ended as issued at $a, and no token of its order is kept.",
+				"Rows were removed or changed past bulkreg: find out by whom. Who needs the token has to order it anew."},
+			"misplaced": {"A token is kept for it, and it is for $b.",
+				"Rows were added or changed past bulkreg: find out by whom, and compare with a backup."},
+			"unasked": {"The job ended as $b at $a, with no call on record that brought a token.",
+				"Rows were removed or changed past bulkreg: find out by whom, and compare with a backup."},
 		},
 	}
+}
+
+// unprovenTokens are jobs whose token is not there although it did not expire, or was never asked for, and tokens of jobs that have
+// none. A token goes in the statement that makes its job expired.
+func unprovenTokens() string {
+	return `
+			SELECT 'tokenless', j.id, j.domain, j.order_id, j.seq, ` + utc("j.finished_at") + `, NULL FROM jobs j
+			WHERE j.outcome = 'issued' AND NOT EXISTS (SELECT FROM tokens t WHERE t.job_id = j.id AND t.order_id = j.order_id)
+			UNION ALL
+			SELECT 'misplaced', j.id, j.domain, j.order_id, j.seq, NULL, j.kind FROM tokens t JOIN jobs j ON j.id = t.job_id WHERE j.kind <> 'token'
+			UNION ALL
+			SELECT 'unasked', j.id, j.domain, j.order_id, j.seq, ` + utc("j.finished_at") + `, j.outcome FROM jobs j
+			WHERE j.outcome IN ('issued', 'expired') AND NOT EXISTS (
+				SELECT FROM (
+					SELECT unnest(coalesce(k.job_ids, c.job_ids)) AS job_id FROM calls k JOIN claims c ON c.id = k.claim_id WHERE k.op = 'token' AND k.status = 200
+				) AS brought WHERE brought.job_id = j.id)`
 }
 
 // auditEnds checks what a database can show of changes that must not happen: that a final job went on without an operator's

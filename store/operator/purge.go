@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/orders"
@@ -52,9 +53,6 @@ const needed = `EXISTS (
 // unguessable stands where a digest was. It is no NULL, which has a meaning of its own in an order, and equals no digest.
 const unguessable = `sha256(convert_to(gen_random_uuid()::text, 'UTF8'))`
 
-// unguessableSubject stands where a person's subject was.
-const unguessableSubject = `'person-' || left(translate(replace(gen_random_uuid()::text, '-', ''), '0189', 'ghij'), 16)`
-
 // namesSomebody says of an id of a holder that it may be made of a name or an address: it has four letters in a row, or what is no
 // letter, digit, hyphen or underscore of ASCII. A number with a short prefix does not, nor does a UUID.
 func namesSomebody(id string) string {
@@ -75,13 +73,13 @@ const saidOf = `(SELECT k.id FROM calls k JOIN claims c ON c.id = k.claim_id WHE
 // purgeStatements remove everything. A test knows every column of the schema and which of them these empty.
 func purgeStatements() []string {
 	const jobsOf = `job_id IN (SELECT j.id FROM jobs j JOIN spoken s ON s.id = j.order_id)`
-	return []string{
+	return slices.Concat([]string{
+		// First: a chunk that comes meanwhile waits, and sees that the order was purged.
+		`UPDATE orders o SET purged_at = now() FROM spoken s WHERE o.id = s.id`,
+	}, forgetPeople(), []string{
 		`UPDATE holders h SET details = NULL, purged_at = now(), words = NULL, digest = ` + unguessable + `
 			FROM (SELECT DISTINCT holder_key FROM order_holders oh JOIN ended e ON e.id = oh.order_id) AS of
 			WHERE h.id = of.holder_key AND h.details IS NOT NULL AND NOT ` + needed,
-		`DELETE FROM tokens t USING spoken s WHERE t.order_id = s.id`,
-		`UPDATE jobs j SET person = NULL, domain = ` + unguessableSubject + `, outcome = CASE j.outcome WHEN 'issued' THEN 'expired' ELSE j.outcome END
-			FROM spoken s WHERE j.order_id = s.id AND j.kind = 'token'`,
 		// They are those of the statement before, and of releases that left the ids.
 		`UPDATE holders h SET upstream_id = ` + digestOfID("h.upstream_id") + ` WHERE h.purged_at IS NOT NULL AND ` + namesSomebody("h.upstream_id") +
 			` AND NOT ` + needed,
@@ -102,8 +100,7 @@ func purgeStatements() []string {
 		// Such a repeat of the order passes for another one: what it asked for is not known any more.
 		`UPDATE orders o SET digest = ` + unguessable + ` FROM spoken s
 			WHERE o.id = s.id AND o.digest IS NOT NULL AND (o.kind = 'token' OR EXISTS (SELECT FROM order_holders oh WHERE oh.order_id = o.id))`,
-		`UPDATE orders o SET purged_at = now() FROM spoken s WHERE o.id = s.id`,
-	}
+	})
 }
 
 func (s *Operator) purge(ctx context.Context, olderThan time.Duration, remove func(context.Context, pgx.Tx) error) (Purge, error) {

@@ -3,7 +3,6 @@ package gettoken
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
@@ -43,22 +42,23 @@ func checkAccess(text string) (upstream.Secret, error) {
 
 // File is an access token in a file, which is read anew for each call: it is small, and whoever replaces it says so to nobody.
 type File struct {
-	path string
+	read func() (string, error)
 
 	mu   sync.Mutex
 	last upstream.Secret // the last good one
 }
 
-// NewFile names the file. It need not be there yet.
-func NewFile(path string) *File { return &File{path: path} }
+// NewFile makes one of what reads the file. It must wait for nothing, and bound what it reads: whatever stands there by then, a call
+// has a slot meanwhile. The file need not be there yet.
+func NewFile(read func() (string, error)) *File { return &File{read: read} }
 
 // AccessToken implements Access. A file that is empty for a moment, or cannot be read, is one that is being replaced: the last
 // good token counts until it can be read again.
 func (f *File) AccessToken() (upstream.Secret, error) {
-	text, err := os.ReadFile(f.path)
+	text, err := f.read()
 	var token upstream.Secret
 	if err == nil {
-		token, err = checkAccess(string(text))
+		token, err = checkAccess(text)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

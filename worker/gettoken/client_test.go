@@ -156,6 +156,12 @@ func TestSuccessIsWhatAllSay(t *testing.T) {
 		"both say 400, and invalid":      {400, `{"status":400,"error":"invalid","message":"invalid"}`, false, true},
 		"500, and a token":               {500, `{"status":500,"message":"already issued ` + someToken + `, see https://www.url.be?t=` + someToken + `"}`, false, false},
 		"500, with an escaped URL":       {500, `{"status":500,"message":"see https:\\\/\\\/napi.pmg.be\\\/api\\\/login\\\/auth\\\/eyJhbGciOi.secretpart"}`, false, false},
+		"500, a URL without a scheme":    {500, `{"status":500,"message":"see www.url.be?t=secretpart"}`, false, false},
+		"500, the same with a path":      {500, `{"status":500,"error":"Moved","message":"(napi.pmg.be:443/login/secretpart)"}`, false, false},
+		"500, half a URL":                {500, `{"status":500,"message":"redirect to /login?token=secretpart"}`, false, false},
+		"500, a host of nobody":          {500, `{"status":500,"message":"redirect //napi.pmg.be/login/secretpart"}`, false, false},
+		"500, an escaped half":           {500, `{"status":500,"message":"redirectUrl=www.url.be%3Ft%3Dsecretpart"}`, false, false},
+		"a page with half a URL":         {502, "<html>go <a href='/x'>to</a> www.url.be/activate/secretpart</html>", false, false},
 		"a page":                         {502, "<html><h1>Bad gateway</h1> for jan.jansen@example.nl " + someToken + "</html>", false, false},
 		"a page with success":            {200, "<html>" + someToken, false, false},
 		"no token":                       {200, `{"status":200}`, false, false},
@@ -166,6 +172,11 @@ func TestSuccessIsWhatAllSay(t *testing.T) {
 		"a list":                         {200, "[" + goodBody + "]", false, false},
 		"more than one":                  {200, goodBody + goodBody, false, false},
 		"a URL with a line break":        {200, `{"status":200,"token":"` + someToken + `","redirectUrl":"https://www.url.be\nsecretpart"}`, false, false},
+		"a URL that colours a terminal":  {200, `{"status":200,"token":"` + someToken + `","redirectUrl":"https://www.url.be/\u009b31msecretpart"}`, false, false},
+		"a URL that turns around":        {200, `{"status":200,"token":"` + someToken + `","accountUrl":"https://www.url.be/\u202esecretpart"}`, false, false},
+		"a URL with a hidden line end":   {200, `{"status":200,"token":"` + someToken + `","accountUrl":"https://www.url.be/\u2028secretpart"}`, false, false},
+		"a URL with what nobody sees":    {200, `{"status":200,"token":"` + someToken + `","accountUrl":"https://www.url.be/\u200bsecretpart"}`, false, false},
+		"a URL with letters of others":   {200, `{"status":200,"token":"` + someToken + `","redirectUrl":"https://www.url.be/caf\u00e9"}`, true, false},
 		"a redirect":                     {302, goodBody, false, false},
 		"too long":                       {200, strings.Replace(goodBody, "{", "{"+strings.Repeat(" ", 64<<10), 1), false, false},
 		"the person, quoted":             {500, `{"status":500,"message":"Jan Jansen (jan.jansen@example.nl) of ` + accessToken + ` is unknown"}`, false, false},
@@ -248,7 +259,12 @@ func TestTheAccessTokenIsReadAgain(t *testing.T) {
 	t.Parallel()
 	_, url := played(t)
 	path := filepath.Join(t.TempDir(), "token")
-	c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) { c.Access = gettoken.NewFile(path) })
+	c := setup(t, url+sandbox.TokenPath, func(c *gettoken.Config) {
+		c.Access = gettoken.NewFile(func() (string, error) {
+			text, err := os.ReadFile(path)
+			return string(text), err
+		})
+	})
 	reply, err := c.GetToken(t.Context(), jan())
 	if !errors.Is(err, os.ErrNotExist) || reply.Sent {
 		t.Errorf("without a file: %+v, %v", reply.Answer, err)

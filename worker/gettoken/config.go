@@ -72,7 +72,7 @@ func checkURL(address string) error {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("URL has no http or https scheme: begin it with https://")
 	case u.Hostname() == "":
-		return errors.New("URL has no host: write it as " + such)
+		return errors.New("URL has no host: give that of GetToken, " + such)
 	case strings.Contains(address, "#"):
 		return errors.New("URL has a fragment: end it with the path")
 	}

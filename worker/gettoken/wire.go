@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -89,7 +90,7 @@ func (w wireReply) issued() (Issued, error) {
 		return Issued{}, fmt.Errorf("the body says status %d, and HTTP says %d", w.Status, statusIssued)
 	case err != nil || token == uuid.Nil:
 		return Issued{}, errors.New("reply holds no token of the documented form")
-	case max(len(w.RedirectURL), len(w.AccountURL)) > maxURL, hasControl(w.RedirectURL + w.AccountURL):
+	case max(len(w.RedirectURL), len(w.AccountURL)) > maxURL, isUnprintable(w.RedirectURL + w.AccountURL):
 		return Issued{}, errors.New("reply holds a URL that cannot be kept")
 	}
 	return Issued{Token: upstream.Secret(w.Token), RedirectURL: upstream.Secret(w.RedirectURL), AccountURL: upstream.Secret(w.AccountURL)}, nil
@@ -112,9 +113,11 @@ var (
 	// invalidPattern finds the word by which the documents tell bad input from a failure: invalid email, invalid domain extension,
 	// invalid language code, invalid portal code.
 	invalidPattern = regexp.MustCompile(`(?i)\binvalid\b`)
-	// tokenPattern is a GUID, urlPattern a URL: each may be a key to somebody's account.
+	// tokenPattern is a GUID, urlPattern a URL, or what is left of one without a scheme or a host: each may be a key to somebody's
+	// account.
 	tokenPattern = regexp.MustCompile(`(?i)[0-9a-f]{8}(?:-|%2d)?(?:[0-9a-f]{4}(?:-|%2d)?){3}[0-9a-f]{12}`)
-	urlPattern   = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*(?:://|:\\/\\/|%3a%2f%2f)\S+`)
+	urlPattern   = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*(?:://|:\\/\\/|%3a%2f%2f)\S+` +
+		`|\b(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+)?(?:[/?]|\\/|%2f|%3f)\S+|\S*(?:\?|%3f)[^\s=%]+(?:=|%3d)\S+`)
 )
 
 // saysInvalid reports that a reply blames what it was sent.
@@ -125,6 +128,7 @@ func withoutKeys(words string) string {
 	return tokenPattern.ReplaceAllString(urlPattern.ReplaceAllString(words, "[url]"), "[token]")
 }
 
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f })
+// isUnprintable reports whether a text has a space in it, or what a terminal may obey and nobody sees.
+func isUnprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // tokenChunk is how many people a chunk has, as by default.
-const tokenChunk = 50
+const tokenChunk = 5
 
 // rowTime bounds a row. The longest takes a minute.
 const rowTime = 10 * time.Minute

@@ -44,10 +44,11 @@ func (c Config) DatabaseWarning() string {
 }
 
 // DatabaseUnverified warns of a Postgres outside that nobody makes sure of: with sslmode=require and no sslrootcert any certificate
-// does. "" if there is nothing to warn of.
+// does, and with verify-ca, which looks at no name, any that a public authority gave to anybody. "" if there is nothing to warn of.
 func (c Config) DatabaseUnverified() string {
 	host := c.databaseHost(func(encryption *tls.Config) bool {
-		return encryption != nil && encryption.InsecureSkipVerify && encryption.VerifyPeerCertificate == nil && encryption.VerifyConnection == nil
+		return encryption != nil && encryption.InsecureSkipVerify &&
+			(encryption.VerifyPeerCertificate == nil && encryption.VerifyConnection == nil || encryption.RootCAs == nil)
 	})
 	if host == "" {
 		return ""

@@ -165,21 +165,29 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 		p.add("%s and %s_FILE are both set: keep one of them", variable, variable)
 		return
 	}
-	content, err := readBounded(path)
+	value, err := readValue(path)
 	if err != nil {
 		p.add("%s_FILE: %v", variable, err)
 		return
 	}
-	if strings.HasPrefix(content, "\xff\xfe") || strings.HasPrefix(content, "\xfe\xff") {
-		p.add("%s_FILE: %s is in UTF-16: save it as UTF-8", variable, path)
-		return
-	}
-	value := strings.TrimRight(strings.TrimPrefix(content, "\uFEFF"), "\r\n") // editors put a byte order mark before it
 	if value == "" {
 		p.add("%s_FILE: %s is empty: put the value of %s into it", variable, path, variable)
 		return
 	}
 	vars[variable] = value
+}
+
+// readValue reads the value of a setting from a file: without the line's end, and without the byte order mark that editors put before
+// it.
+func readValue(path string) (string, error) {
+	content, err := readBounded(path)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(content, "\xff\xfe") || strings.HasPrefix(content, "\xfe\xff") {
+		return "", fmt.Errorf("%s is in UTF-16: save it as UTF-8", path)
+	}
+	return strings.TrimRight(strings.TrimPrefix(content, "\uFEFF"), "\r\n"), nil
 }
 
 // readBounded reads a small file. A link is followed, unless it is somebody else's: Kubernetes' secrets are links, of root. What stands at its end must be a regular file:

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -64,6 +65,9 @@ func Outside(host string) bool {
 		return !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !addr.IsUnspecified() && !shared().Contains(addr)
 	}
 	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	if _, err := strconv.ParseUint(labels[0], 0, 32); err == nil && len(labels) == 1 { // an IPv4 address, to systems that read it so
+		return true
+	}
 	inside := []string{"local", "internal", "svc", "cluster", "lan", "home", "corp", "intranet", "private", "localdomain", "test"}
 	return len(labels) > 1 && !slices.Contains(inside, labels[len(labels)-1]) && !inNamespace(labels) && !strings.HasSuffix(host, ".home.arpa")
 }

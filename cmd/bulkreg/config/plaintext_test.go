@@ -72,7 +72,7 @@ func TestOutside(t *testing.T) {
 		"10.1.2.3": false, "172.16.0.9": false, "172.32.0.9": true, "192.168.1.1": false, "100.64.0.1": false, "169.254.1.1": false,
 		"fd00::1": false, "fe80::1%eth0": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "8.8.8.8": true, "2001:db8::1": true,
 		"postgres": false, "postgres.shop.svc": false, "postgres.shop.svc.cluster.local": false, "postgres.shop.svc.k8s.example": false,
-		"db.internal": false, "db.example.com": true, "DB.Example.COM.": true, "svc.example.com": true,
+		"db.internal": false, "db.example.com": true, "DB.Example.COM.": true, "svc.example.com": true, ".": false, "134744072": true,
 	} {
 		if got := Outside(host); got != want {
 			t.Errorf("%q outside: %v", host, got)
@@ -97,6 +97,10 @@ func TestWarningsOfUnencryptedConnections(t *testing.T) {
 		"DATABASE_URL=postgres://u:secret@10.0.0.1,db.example.com/d":                               "DATABASE_URL leads out",
 		"DATABASE_URL=host=8.8.8.8 sslmode=allow":                                                  "DATABASE_URL leads out",
 		"DATABASE_URL=postgres://u:secret@db.example.com/d?sslmode=require":                        "DATABASE_URL leads out of the private networks, to \"db.example.com\", and takes any",
+		"DATABASE_URL=postgres://u:secret@db.example.com/d?sslmode=verify-ca":                      "DATABASE_URL leads out of the private networks, to \"db.example.com\", and takes any",
+		"DATABASE_URL=postgres://u:secret@10.0.0.1/d?sslmode=verify-ca":                            "",
+		"REDIS_URL=redis://134744072":                                                              "REDIS_URL leads out",
+		"REDIS_URL=redis://0x08080808":                                                             "REDIS_URL leads out",
 		"DATABASE_URL=postgres://u:secret@10.0.0.1/d?sslmode=require":                              "",
 		"DATABASE_URL=postgres://u:secret@db.example.com/d?sslmode=verify-full&sslrootcert=system": "",
 		"REDIS_URL=rediss://:secret@redis.example.com:6379?skip_verify=true":                       "REDIS_URL leads out of the private networks, to \"redis.example.com\", and skip_verify",

@@ -18,7 +18,7 @@ func (c Config) hasAccess() bool { return c.AccessToken != "" || c.AccessTokenFi
 func (c Config) Access() (gettoken.Access, error) {
 	switch {
 	case c.AccessTokenFile != "":
-		return gettoken.NewFile(c.AccessTokenFile), nil
+		return gettoken.NewFile(func() (string, error) { return readValue(c.AccessTokenFile) }), nil
 	case c.AccessToken != "":
 		return gettoken.Fixed(c.AccessToken), nil
 	}

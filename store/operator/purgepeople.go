@@ -1,0 +1,31 @@
+package operator
+
+// forgetPeople are the statements that remove whom the tokens of the orders in spoken were for. A job's id is made of its order and
+// its person's address, and so is the subject: whoever has the database could try addresses on both. They are replaced, the id
+// wherever it stands. What is carried out once more would not be recognized then, so that a purged order takes no more jobs.
+func forgetPeople() []string {
+	const theirs = `c.kind = 'token' AND c.order_ids && ARRAY(SELECT id FROM spoken)`
+	return []string{
+		`DELETE FROM tokens t USING spoken s WHERE t.order_id = s.id`,
+		`CREATE TEMPORARY TABLE renamed (old uuid PRIMARY KEY, new uuid NOT NULL) ON COMMIT DROP`,
+		`INSERT INTO renamed SELECT j.id, gen_random_uuid() FROM spoken s JOIN jobs j ON j.order_id = s.id
+			WHERE j.kind = 'token' AND j.finished_at IS NOT NULL`,
+		`ANALYZE renamed`,
+		// In one statement: what refers to a job is looked at when it ends.
+		`WITH acts AS (
+			UPDATE operator_acts a SET job_id = r.new FROM renamed r WHERE a.job_id = r.old
+		)
+		UPDATE jobs j SET id = r.new, person = NULL, domain = ` + unguessableSubject + `, outcome = CASE j.outcome WHEN 'issued' THEN 'expired' ELSE j.outcome END
+			FROM renamed r WHERE j.id = r.old`,
+		`UPDATE calls k SET job_ids = ` + renamedOf("k.job_ids") + ` FROM claims c WHERE c.id = k.claim_id AND k.job_ids IS NOT NULL AND ` + theirs,
+		`UPDATE claims c SET job_ids = ` + renamedOf("c.job_ids") + ` WHERE ` + theirs,
+	}
+}
+
+// renamedOf is a list of ids with the new ones in their places.
+func renamedOf(ids string) string {
+	return `ARRAY(SELECT coalesce(r.new, m.id) FROM unnest(` + ids + `) WITH ORDINALITY AS m (id, place) LEFT JOIN renamed r ON r.old = m.id ORDER BY m.place)`
+}
+
+// unguessableSubject stands where a person's subject was.
+const unguessableSubject = `'person-' || left(translate(replace(gen_random_uuid()::text, '-', ''), '0189', 'ghij'), 16)`
