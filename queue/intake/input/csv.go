@@ -108,9 +108,16 @@ func noSubjectColumn(header []string, l layout) string {
 	if l.bare {
 		advice = "Write one domain a line, or begin with a header"
 	}
-	return fmt.Sprintf("has no column %s: its first line has %s. %s; the columns that count are %s",
-		l.columns[columnSubject].name, strings.Join(shown, ", "), advice, l.columns)
+	has := "its first line has " + strings.Join(shown, ", ")
+	if slices.ContainsFunc(header, isValue) {
+		has = fmt.Sprintf("its first line is no header: it has %d values, as a job has", len(header))
+	}
+	return fmt.Sprintf("has no column %s: %s. %s; the columns that count are %s", l.columns[columnSubject].name, has, advice, l.columns)
 }
+
+// isValue reports whether what stands in the place of a column's name is a value: a domain, an address or a number. Whoever forgot the
+// header has a person's name beside it, which is nobody else's to read.
+func isValue(name string) bool { return strings.ContainsAny(name, "@.0123456789") }
 
 func (s *csvSource) lines() int { return s.scanner.line.number }
 

@@ -208,7 +208,9 @@ func TestUnusableFiles(t *testing.T) {
 	}{
 		{"no domain column", "naam;houder\nx;y\n", Options{Kind: "register"},
 			`line 1: the file has no column domain: its first line has "naam", "houder". Write one domain a line, or begin with a header; the columns that count are domain, holder_id, period, nameservers`},
-		{"no header", "a.nl,jan@example.nl\n", Options{Kind: "register"}, `"a.nl", "(an e-mail address)"`},
+		{"no header", "a.nl,jan@example.nl\n", Options{Kind: "register"}, "its first line is no header: it has 2 values, as a job has"},
+		{"no header, and people", "Jan,Jansen,jan@example.nl,shop,true\n", Options{Kind: "token"}, "its first line is no header: it has 5 values, as a job has"},
+		{"no header, and a holder", "Jan;Jansen;Dorpsstraat 7;a.nl\n", Options{Kind: "register"}, "its first line is no header: it has 4 values, as a job has"},
 		{"many columns", strings.Repeat("x,", 50), Options{Kind: "whois"}, `"x", …. Write`},
 		{"column twice", "domain,holder,Holder_ID\n", Options{Kind: "register"}, "the column holder_id twice (holder and Holder_ID): keep one"},
 		{"bad header", "domain,\"holder\"x\n", Options{Kind: "register"}, "has a header that is no CSV"},
