@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const module = "github.com/bulkreg/bulkreg/"
@@ -132,6 +136,56 @@ func TestImportsGoOneWay(t *testing.T) {
 		if !has("store/" + room) {
 			t.Errorf("there is no room store/%s", room)
 		}
+	}
+}
+
+// folderOf is the folder of README's picture that a package lies in; "" for what is not in the picture.
+func folderOf(name string) string {
+	for _, folder := range []string{"cmd/bulkreg", "migrations", "queue/intake", "queue/job", "queue", "store", "worker"} {
+		if within(name, folder) {
+			return folder
+		}
+	}
+	return ""
+}
+
+// README's picture is that of the imports, but for what only tests, trials and measurements use.
+func TestReadmeDrawsTheImports(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]string{}
+	for line := range strings.Lines(string(readme)) {
+		if from, to, ok := strings.Cut(line, "─► "); ok && folderOf(strings.TrimSpace(from)) != "" {
+			drawn[strings.TrimSpace(from)] = strings.TrimSpace(to)
+		}
+	}
+	imports := map[string]map[string]bool{}
+	for _, p := range goPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.Contains(name, "test") || slices.Contains([]string{"cmd/bulkreg/torture", "worker/sandbox/judge"}, name) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			inner, ours := strings.CutPrefix(imported, module)
+			from, to := folderOf(name), folderOf(inner)
+			if !ours || from == to || from == "" {
+				continue
+			}
+			if imports[from] == nil {
+				imports[from] = map[string]bool{}
+			}
+			imports[from][to] = true
+		}
+	}
+	are := map[string]string{}
+	for from, to := range imports {
+		are[from] = strings.Join(slices.Sorted(maps.Keys(to)), ", ")
+	}
+	if diff := cmp.Diff(are, drawn); diff != "" {
+		t.Errorf("-imported +drawn\n%s", diff)
 	}
 }
 
