@@ -227,7 +227,7 @@ func large() map[string]struct {
 		most int
 		why  string
 	}{
-		"cmd/bulkreg":      {72, "a file per command, and what the commands share: connections, plans, tables of results"},
+		"cmd/bulkreg":      {73, "a file per command, and what the commands share: connections, plans, tables of results"},
 		"worker":           {42, "the pipelines of all kinds share claims, calls and settling"},
 		"worker/registrar": {30, "one client, a file per thing that the registrar answers"},
 		"worker/sandbox":   {25, "one simulated registrar, a file per fault"},
