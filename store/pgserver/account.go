@@ -43,9 +43,13 @@ func unprivileged() (account, error) {
 const maxSocketDir = 60
 
 // makeTempDir makes a folder that belongs to the account, in a place that the account can reach.
-func (a account) makeTempDir() (string, error) {
+func (a account) makeTempDir(inMemory bool) (string, error) {
 	var errs []error
-	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp"} {
+	bases := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	if folder := memoryFolder(); inMemory && folder != "" {
+		bases = append([]string{folder}, bases...)
+	}
+	for _, base := range bases {
 		if len(base) > maxSocketDir {
 			errs = append(errs, fmt.Errorf("the path %s is too long for a Unix socket in it", base))
 			continue

@@ -57,7 +57,7 @@ func (s *Server) clone(ctx context.Context, signal string, settings map[string]s
 }
 
 func (s *Server) copyFrom(other *Server, signal string) (err error) {
-	if s.runDir, err = s.account.makeTempDir(); err != nil {
+	if s.runDir, err = s.account.makeTempDir(s.options.InMemory); err != nil {
 		return err
 	}
 	dataDir := filepath.Join(s.runDir, "data")

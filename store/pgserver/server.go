@@ -40,6 +40,9 @@ type Options struct {
 	// removes.
 	DataDir string
 
+	// InMemory keeps a temporary folder in memory where there is plenty of it, for servers that write much and are soon gone.
+	InMemory bool
+
 	// Durable makes a commit survive a crash of the machine. A server that is not durable is two to ten times
 	// faster on small transactions. When it is killed it may lose the last commits, but stays consistent; set
 	// synchronous_commit=on in Settings if it must survive its own death, though not the machine's.
@@ -92,7 +95,7 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 
 func (s *Server) open(ctx context.Context) error {
 	var err error
-	if s.runDir, err = s.account.makeTempDir(); err != nil {
+	if s.runDir, err = s.account.makeTempDir(s.options.InMemory); err != nil {
 		return err
 	}
 	dataDir := s.options.DataDir

@@ -86,6 +86,7 @@ func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
 	s, err := pgserver.Start(t.Context(), pgserver.Options{
 		MaxConnections: 200,
+		InMemory:       true,
 		Settings:       map[string]string{"synchronous_commit": "on"},
 	})
 	if err != nil {
@@ -129,7 +130,7 @@ func (c *cluster) open() error {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		if c.server, c.err = pgserver.Start(ctx, pgserver.Options{MaxConnections: 500}); c.err == nil {
+		if c.server, c.err = pgserver.Start(ctx, pgserver.Options{MaxConnections: 500, InMemory: true}); c.err == nil {
 			c.base = c.server.URL("")
 		}
 	})
