@@ -117,6 +117,50 @@ func TestStatusNamesWhatWaitsForAPerson(t *testing.T) {
 	}
 }
 
+// The newest orders that have work are named wherever it is, and an order that ended is not.
+func TestStatusNamesOrdersInProgress(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.submit(newOrder(record.Whois, "oldest"), names("o", 2)...)
+	b.submit(newOrder(record.Whois, "fresh"), names("f", 7)...)
+	h := b.running(record.Register, names("r", 4)...)
+	progress := func() string {
+		var lines []string
+		for _, o := range b.status().Orders {
+			lines = append(lines, fmt.Sprintf("%s %d of %d, %d fresh, %t", o.Kind, o.Ended, o.Total, o.Fresh, o.Counted))
+		}
+		return strings.Join(lines, "; ")
+	}
+	const others = "; whois 0 of 7, 7 fresh, true; whois 0 of 2, 2 fresh, true"
+	if got := progress(); got != "register 0 of 4, 0 fresh, true"+others {
+		t.Errorf("running: %s", got)
+	}
+	ids := h.ids()
+	b.settle(h, ledger.Retry(ids[0], time.Hour, "busy"), ledger.Hold(ids[1], "no money"), ledger.Fail(ids[2], record.Rejected, "no"),
+		ledger.Fail(ids[3], record.Rejected, "no"))
+	if got := progress(); got != "register 2 of 4, 0 fresh, true"+others {
+		t.Errorf("waiting and held: %s", got)
+	}
+	b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted', finished_at = now(), wake_at = NULL WHERE id = $1`, ids[0])
+	if got := progress(); got != "register 3 of 4, 0 fresh, true"+others {
+		t.Errorf("held: %s", got)
+	}
+	b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted', finished_at = now() WHERE id = $1`, ids[1])
+	if got := "; " + progress(); got != others {
+		t.Errorf("ended: %s", got)
+	}
+	for i := range fleet.StatusInProgress {
+		b.submit(newOrder(record.Whois, fmt.Sprint("new", i)), "n.nl")
+	}
+	if got := b.status().Orders; len(got) != fleet.StatusInProgress || got[0].Reference != "new4" || got[4].Reference != "new0" {
+		t.Errorf("newest: %+v", got)
+	}
+	b.exec(`UPDATE orders SET total = 20000 WHERE reference = 'new4'`)
+	if got := b.status().Orders[0]; got.Counted || got.Ended != 19999 || got.Fresh != 1 {
+		t.Errorf("large: %+v", got)
+	}
+}
+
 // It reads by indexes alone: no plan reads a table of jobs.
 func TestStatusScansNoTable(t *testing.T) {
 	t.Parallel()

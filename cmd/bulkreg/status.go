@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,11 +34,14 @@ func (a *app) statusCommand() *cobra.Command {
 
 Below that it lists what is in progress by kind and account, and since when: jobs that are being called for, that are or will be
 delivered, that wait for a time of their own, and that are held; the live workers for them; and when the first of those with
-a time of their own may go. It costs the same however much there is: counts end at 10,000.
+a time of their own may go. Then it names the newest ` + strconv.Itoa(fleet.StatusInProgress) + ` orders in progress: how many of
+their jobs have ended, how many have yet to be delivered, and since when. Of an order of more than 10,000 jobs it says how many
+may have ended at most, and ` + "`" + `bulkreg order REF` + "`" + ` counts them. It costs the same however much there is: counts end at 10,000.
 
 It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 		Example: `  bulkreg status
   bulkreg status -o json | jq -r '.needs[] | .words, .commands[]'
+  bulkreg status -o json | jq -r '.orders[] | .source + "/" + .reference'
   bulkreg orders --needs-person`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,6 +70,9 @@ func (a *app) printStatus(out output, st fleet.Status) error {
 		return err
 	}
 	if err := a.printLots(st); err != nil {
+		return err
+	}
+	if err := a.printProgress(st); err != nil {
 		return err
 	}
 	return needed(needs)
@@ -119,6 +126,23 @@ func (a *app) printLots(st fleet.Status) error {
 	for _, l := range st.Pipelines {
 		t.row(string(l.Kind), l.Account, upTo(l.Running), upTo(l.Queued), upTo(l.Waiting), upTo(l.Held), term.Thousands(l.Workers),
 			ago(st.At.Sub(l.Since)), dueCell(l, st.At))
+	}
+	return t.end()
+}
+
+// printProgress names the newest orders in progress.
+func (a *app) printProgress(st fleet.Status) error {
+	if len(st.Orders) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.stdout)
+	t := newTable(a.stdout, "NEWEST ORDERS", "KIND", "JOBS", "ENDED", "TO DELIVER", "FOR")
+	for _, o := range st.Orders {
+		ended := term.Thousands(o.Ended)
+		if !o.Counted {
+			ended = "at most " + ended
+		}
+		t.row(o.Name(), string(o.Kind), term.Thousands(o.Total), ended, term.Thousands(o.Fresh), ago(st.At.Sub(o.CreatedAt)))
 	}
 	return t.end()
 }
@@ -180,7 +204,8 @@ type statusJSON struct {
 	NeedsPerson bool           `json:"needs_person"`
 	Needs       []need         `json:"needs"`
 	InProgress  []lotJSON      `json:"in_progress"`
-	Holds       []statusHold   `json:"holds"` // all of them, also those that go by themselves
+	Orders      []progressJSON `json:"orders"` // the newest ones in progress
+	Holds       []statusHold   `json:"holds"`  // all of them, also those that go by themselves
 	Workers     []statusWorker `json:"workers"`
 }
 
@@ -194,6 +219,17 @@ type lotJSON struct {
 	Workers int         `json:"workers"` // live ones
 	Since   *time.Time  `json:"since"`   // when the oldest of its orders that was found came
 	Due     *time.Time  `json:"due"`     // when the first of those waiting may go; null: none waits
+}
+
+type progressJSON struct {
+	Source    string      `json:"source"`
+	Reference string      `json:"reference"`
+	Kind      record.Kind `json:"kind"`
+	Account   string      `json:"account"`
+	Jobs      int         `json:"jobs"`
+	Ended     *int        `json:"ended"`      // null: more than 10,000 jobs, which are not counted here
+	ToDeliver int         `json:"to_deliver"` // never delivered yet
+	Since     time.Time   `json:"since"`      // when it was accepted
 }
 
 type statusHold struct {
@@ -215,7 +251,7 @@ type statusWorker struct {
 
 func statusOut(st fleet.Status, needs []need) statusJSON {
 	out := statusJSON{
-		At: st.At.UTC(), NeedsPerson: len(needs) > 0, Needs: []need{}, InProgress: []lotJSON{}, Holds: []statusHold{}, Workers: []statusWorker{},
+		At: st.At.UTC(), NeedsPerson: len(needs) > 0, Needs: []need{}, InProgress: []lotJSON{}, Orders: []progressJSON{}, Holds: []statusHold{}, Workers: []statusWorker{},
 	}
 	out.Needs = append(out.Needs, needs...)
 	for _, l := range st.Pipelines {
@@ -223,6 +259,15 @@ func statusOut(st fleet.Status, needs []need) statusJSON {
 			Kind: l.Kind, Account: l.Account, Running: l.Running, Queued: l.Queued, Waiting: l.Waiting, Held: l.Held, Workers: l.Workers,
 			Since: timeJSON(l.Since), Due: timeJSON(l.Due),
 		})
+	}
+	for _, o := range st.Orders {
+		p := progressJSON{
+			Source: o.Source, Reference: o.Reference, Kind: o.Kind, Account: o.Account, Jobs: o.Total, ToDeliver: o.Fresh, Since: o.CreatedAt.UTC(),
+		}
+		if o.Counted {
+			p.Ended = &o.Ended
+		}
+		out.Orders = append(out.Orders, p)
 	}
 	for _, h := range st.Holds {
 		out.Holds = append(out.Holds, statusHold{

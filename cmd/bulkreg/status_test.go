@@ -55,7 +55,7 @@ func TestStatusOfAnIdleDesk(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	text, got := d.status(exitDone)
-	if text != "Nobody is needed.\n\nNothing is in progress.\n" || got.NeedsPerson || got.Needs == nil || got.InProgress == nil || got.At.IsZero() {
+	if text != "Nobody is needed.\n\nNothing is in progress.\n" || got.NeedsPerson || got.Needs == nil || got.InProgress == nil || got.Orders == nil || got.At.IsZero() {
 		t.Errorf("got %q, %+v", text, got)
 	}
 }
@@ -72,6 +72,11 @@ func TestStatusOfWork(t *testing.T) {
 	}
 	d.reports("vm/1", "", record.Whois)
 	text, got = d.status(exitDone)
+	if len(got.Orders) != 1 || got.Orders[0].Reference != "checks" || got.Orders[0].Jobs != 2 || got.Orders[0].ToDeliver != 2 ||
+		got.Orders[0].Ended == nil || *got.Orders[0].Ended != 0 || got.Orders[0].Since.IsZero() ||
+		!strings.Contains(text, "NEWEST ORDERS  KIND   JOBS  ENDED  TO DELIVER  FOR") || !strings.Contains(text, "\nchecks         whois  2     0      2           ") {
+		t.Errorf("orders in progress: %s%+v", text, got.Orders)
+	}
 	if got.NeedsPerson || len(got.InProgress) != 1 || got.InProgress[0].Queued != 2 || got.InProgress[0].Workers != 1 || got.InProgress[0].Since == nil ||
 		!strings.Contains(text, "KIND   ACCOUNT  RUNNING  QUEUED  LATER  HELD  WORKERS  FOR") {
 		t.Errorf("with a worker: %s%+v", text, got)

@@ -23,6 +23,7 @@ type Status struct {
 	Holds       []holds.View       // oldest first; Jobs is bounded, Orders is left out
 	Paused      []holds.OrderHold  // orders that are paused by themselves, oldest first; Jobs is not counted
 	Pipelines   []PipelineStatus   // kinds and accounts that have work
+	Orders      []OrderProgress    // the newest ones in progress, newest first, at most StatusInProgress
 	Workers     []WorkerStatus     // live ones, and those that went away without a word
 	Rescue      Rescue
 }
@@ -96,6 +97,7 @@ func (s *Fleet) Status(ctx context.Context) (Status, error) {
 	batch.Queue(boundedHolds, StatusMost+1)
 	batch.Queue(`
 		SELECT `+holds.OrderHoldColumns+` FROM order_holds oh JOIN orders o ON o.id = oh.order_id ORDER BY oh.since, o.id LIMIT $1`, StatusOrders)
+	batch.Queue(ordersInProgress, StatusMost+1, StatusInProgress, StatusMost)
 	batch.Queue(`SELECT name, seen_at, stopping, coalesce(trouble, ''), lots FROM workers ORDER BY seen_at DESC LIMIT $1`, stillnessWorkers)
 	batch.Queue(overdueRescue, pg.Seconds(overdueAfter), StatusMost+1)
 	for _, part := range lotParts() {
@@ -152,6 +154,9 @@ func (st *Status) read(results pgx.BatchResults) error {
 		return err
 	}
 	if st.Paused, err = collected(results, holds.ScanOrderHold); err != nil {
+		return err
+	}
+	if st.Orders, err = collected(results, scanOrderProgress); err != nil {
 		return err
 	}
 	if st.Workers, err = collected(results, st.scanWorker); err != nil {
