@@ -23,7 +23,7 @@ func (c Chunk) about() about {
 		}
 		named = named || j.namesPerson()
 	}
-	if named || !c.Fresh() { // a delivery names people by their jobs' ids alone
+	if named || !c.FromProducer() { // a delivery names people by their jobs' ids alone
 		return aboutPeople
 	}
 	return aboutDomains

@@ -156,8 +156,8 @@ func place(err error) string {
 	return ""
 }
 
-// Fresh says whether a producer made the chunk, so that its rows may not be there yet.
-func (c Chunk) Fresh() bool { return len(c.Jobs) > 0 && c.Jobs[0].Epoch == nil }
+// FromProducer says whether a producer made the chunk, so that its rows may not be there yet.
+func (c Chunk) FromProducer() bool { return len(c.Jobs) > 0 && c.Jobs[0].Epoch == nil }
 
 func (c Chunk) checkVersion() error {
 	if c.Version == 0 || c.Version == version { // 0: it has none
@@ -191,7 +191,7 @@ func (c Chunk) check() error {
 		check = Job.checkPerson
 	}
 	for i, j := range c.Jobs {
-		if err := errors.Join(check(j), j.checkIdentity(c.Fresh())); err != nil {
+		if err := errors.Join(check(j), j.checkIdentity(c.FromProducer())); err != nil {
 			first, _, _ := strings.Cut(err.Error(), "\n")
 			return invalid("job %d: %s", i, first)
 		}

@@ -60,8 +60,8 @@ func TestPayloadStaysAsItIs(t *testing.T) {
 
 func TestFreshChunksAreProducersOwn(t *testing.T) {
 	t.Parallel()
-	if delivered().Fresh() || !own().Fresh() || (queue.Chunk{}).Fresh() {
-		t.Errorf("delivered %v, own %v, empty %v", delivered().Fresh(), own().Fresh(), queue.Chunk{}.Fresh())
+	if delivered().FromProducer() || !own().FromProducer() || (queue.Chunk{}).FromProducer() {
+		t.Errorf("delivered %v, own %v, empty %v", delivered().FromProducer(), own().FromProducer(), queue.Chunk{}.FromProducer())
 	}
 }
 
@@ -281,7 +281,7 @@ func FuzzDecodeChunk(f *testing.F) {
 			t.Fatalf("past its bounds: %.200s", fmt.Sprint(c))
 		}
 		for _, j := range c.Jobs {
-			if (j.Domain == "") != (c.CheckKind(queue.Token) == nil) || len(j.Domain) > 253 || (j.Epoch == nil) != c.Fresh() || j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil) {
+			if (j.Domain == "") != (c.CheckKind(queue.Token) == nil) || len(j.Domain) > 253 || (j.Epoch == nil) != c.FromProducer() || j.Epoch != nil && (*j.Epoch < 0 || j.ID == uuid.Nil) {
 				t.Fatalf("job %+v", j)
 			}
 		}

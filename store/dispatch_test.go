@@ -46,7 +46,7 @@ func TestTakeFreshGivesChunksInOrder(t *testing.T) {
 
 	take := func(lot delivery.Lot, limit int) []string {
 		t.Helper()
-		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lot, limit, time.Minute)
+		deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lot, limit, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestTwoDispatchersAtOnce(t *testing.T) {
 	const jobs = 400
 	for name, take := range map[string]func(t *testing.T, s *store.Store) ([]record.Delivery, error){
 		"fresh": func(t *testing.T, s *store.Store) ([]record.Delivery, error) {
-			return s.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 5, time.Hour)
+			return s.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 5, time.Hour)
 		},
 		"due": func(t *testing.T, s *store.Store) ([]record.Delivery, error) {
 			return s.Delivery.TakeDue(t.Context(), lotOf(record.Whois), 20, 4, time.Hour)
@@ -239,7 +239,7 @@ func TestRecoverChunks(t *testing.T) {
 	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 4
 	b.submit(n, "claimed.nl", "ended.nl", "lost.nl", "back.nl", "second.nl", "third.nl")
-	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, 0)
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestTakeFreshSaysWhatItPassedOver(t *testing.T) {
 	b.submit(n, "a.nl", "b.nl", "c.nl", "d.nl", "e.nl") // the first two are duplicates
 	b.carryOut(request(operator.Cancel, list[uuid.UUID](b, `SELECT id FROM jobs WHERE domain IN ('c.nl', 'd.nl')`)...))
 	for i, want := range [][]string{{"test/first: a.nl@0 b.nl@0", "test/second:"}, {"test/second:", "test/second: e.nl@0"}, nil} {
-		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Register), 2, time.Hour)
+		deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Register), 2, time.Hour)
 		if diff := cmp.Diff(want, shape(deliveries)); diff != "" || err != nil {
 			t.Errorf("take %d (-want +got): %v\n%s", i+1, err, diff)
 		}

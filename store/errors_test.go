@@ -49,8 +49,8 @@ func methods() []method {
 			_, err := s.Orders.AdoptJobs(ctx, newOrder(record.Whois, "own"), newJobs("a.nl"))
 			return err
 		}},
-		{"TakeFresh", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Delivery.TakeFresh(ctx, lotOf(record.Whois), 1, 0)
+		{"TakeUndelivered", func(ctx context.Context, s *store.Store) error {
+			_, err := s.Delivery.TakeUndelivered(ctx, lotOf(record.Whois), 1, 0)
 			return err
 		}},
 		{"TakeDue", func(ctx context.Context, s *store.Store) error {

@@ -24,7 +24,7 @@ func (b *bench) inChunks(reference string, chunks int) record.Order {
 // wantTaken takes fresh chunks as a dispatcher does, and wants them to be of these orders.
 func (b *bench) wantTaken(lot *delivery.Lot, limit int, want string) {
 	b.t.Helper()
-	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(b.t.Context(), *lot, limit, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestPausedOrdersAreNotDelivered(t *testing.T) {
 		t.Errorf("with nothing but paused orders, the agenda is %v, %v", agenda, err)
 	}
 	b.exec(`DELETE FROM order_holds WHERE order_id = (SELECT id FROM orders WHERE reference = 'c')`)
-	if agenda, err := b.store.Delivery.Agenda(t.Context(), []delivery.Lot{lot}); err != nil || !agenda[0].Fresh {
+	if agenda, err := b.store.Delivery.Agenda(t.Context(), []delivery.Lot{lot}); err != nil || !agenda[0].Undelivered {
 		t.Errorf("with an order that goes on, the agenda is %v, %v", agenda, err)
 	}
 	b.wantTaken(&lot, 4, "c c")
@@ -118,7 +118,7 @@ func TestTurnsAreCheap(t *testing.T) {
 	for _, known := range []string{"unknown to", "known to"} { // the planner
 		for name, look := range map[string]func(s *store.Store) error{
 			"taking chunks": func(s *store.Store) error {
-				_, err := s.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: orders}, 10, time.Hour)
+				_, err := s.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: orders}, 10, time.Hour)
 				return err
 			},
 			"the agenda": func(s *store.Store) error {

@@ -203,7 +203,7 @@ func (b *bench) deliveredAlone(n orders.NewOrder, domain string, inChunk bool) r
 	b.t.Helper()
 	o := b.submit(n, domain).Order
 	lot := delivery.Lot{Kind: n.Kind, Lane: n.Lane, Account: n.Account}
-	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), lot, 10, time.Minute)
+	deliveries, err := b.store.Delivery.TakeUndelivered(b.t.Context(), lot, 10, time.Minute)
 	if err == nil && !inChunk {
 		b.exec(`UPDATE jobs SET wake_at = now() WHERE order_id = $1`, o.ID)
 		deliveries, err = b.store.Delivery.TakeDue(b.t.Context(), lot, 10, 10, time.Minute)

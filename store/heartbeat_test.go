@@ -19,7 +19,7 @@ func TestWhatWaitsIsKept(t *testing.T) {
 	o := newOrder(record.Whois, "chunked")
 	o.ChunkSize = 3
 	b.submit(o, "a.nl", "b.nl", "c.nl", "d.nl", "e.nl", "f.nl")
-	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: o.Kind, Lane: o.Lane, Account: o.Account}, 2, time.Minute)
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: o.Kind, Lane: o.Lane, Account: o.Account}, 2, time.Minute)
 	if err != nil || len(deliveries) != 2 {
 		t.Fatalf("took %d chunks, %v", len(deliveries), err)
 	}

@@ -50,7 +50,7 @@ func TestStatementsAboutTheSameJobsDoNotDeadlock(t *testing.T) {
 				if _, err := b.store.Orders.Submit(t.Context(), n, yielded(withRandomIDs(newJobs(names(uuid.NewString()[:8], 500)...)))); err != nil {
 					t.Fatal(err)
 				}
-				deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 1, 0)
+				deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 1, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -163,10 +163,10 @@ func TestAgenda(t *testing.T) {
 	want("nothing waits", nil)
 	b.submit(newOrder(record.Whois, "w"), "w.nl")
 	b.submit(newOrder(record.Register, "r"), "r.nl")
-	want("two orders", map[int]delivery.Agenda{0: {Fresh: true}, 1: {Fresh: true}})
+	want("two orders", map[int]delivery.Agenda{0: {Undelivered: true}, 1: {Undelivered: true}})
 	b.hold(holds.Payment, holds.ScopeRegister)
 	want("no money", map[int]delivery.Agenda{
-		0: {Fresh: true, Stopped: holds.Stopped{Register: true}}, 1: {Fresh: true, Stopped: holds.Stopped{Register: true}},
+		0: {Undelivered: true, Stopped: holds.Stopped{Register: true}}, 1: {Undelivered: true, Stopped: holds.Stopped{Register: true}},
 	})
 	b.hold(holds.Auth, holds.ScopeAll)
 	jobs := b.fresh(record.Whois)
@@ -174,5 +174,5 @@ func TestAgenda(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := holds.Stopped{Register: true, All: true}
-	want("nothing may be called", map[int]delivery.Agenda{0: {Due: true, Stopped: both}, 1: {Fresh: true, Stopped: both}})
+	want("nothing may be called", map[int]delivery.Agenda{0: {Due: true, Stopped: both}, 1: {Undelivered: true, Stopped: both}})
 }

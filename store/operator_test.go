@@ -264,7 +264,7 @@ func TestCanceledJobsAreNotDelivered(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	o := b.submit(newOrder(record.Whois, "r"), names("a", 35)...).Order
-	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 2, time.Hour)
 	if err != nil || len(deliveries) != 2 {
 		t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}

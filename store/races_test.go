@@ -70,7 +70,7 @@ func TestRecoverChunksMeetsAClaim(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl")
-	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 2, -time.Second)
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 2, -time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestRecallMakesDeliveriesDue(t *testing.T) {
 		n := newOrder(lot.Kind, fmt.Sprint("r", i))
 		n.Lane, n.Account, n.ChunkSize = lot.Lane, lot.Account, 2
 		b.submit(n, names(fmt.Sprint("x", i), 6)...)
-		if _, err := b.store.Delivery.TakeFresh(t.Context(), lot, 2, time.Minute); err != nil { // the third chunk stays
+		if _, err := b.store.Delivery.TakeUndelivered(t.Context(), lot, 2, time.Minute); err != nil { // the third chunk stays
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +91,7 @@ func TestManyWorkersRecallOnce(t *testing.T) {
 	n := newOrder(record.Whois, "r")
 	n.ChunkSize = 1
 	b.submit(n, names("x", 100)...)
-	if _, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 100, time.Minute); err != nil {
+	if _, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 100, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	found := make([]delivery.Recalled, 5)

@@ -60,7 +60,7 @@ func TestSourcesTakeTurns(t *testing.T) {
 
 func (b *bench) take(lot *delivery.Lot, limit int) []record.Delivery {
 	b.t.Helper()
-	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), *lot, limit, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(b.t.Context(), *lot, limit, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestTurnsOfSourcesAreCheap(t *testing.T) {
 		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn) SELECT id, 1, 1, 'whois', 'plain', 'default', turn FROM made`, sources, orders)
 	for _, known := range []string{"unknown to", "known to"} { // the planner
 		if n := b.entriesRead("chunks", func(s *store.Store) error {
-			_, err := s.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: 500}, 10, time.Hour)
+			_, err := s.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default", After: 500}, 10, time.Hour)
 			return err
 		}); n > 6*(sources+10) {
 			t.Errorf("taking chunks read %d index entries; sizes are %s the planner", n, known)

@@ -127,7 +127,7 @@ func TestStatusNamesOrdersInProgress(t *testing.T) {
 	progress := func() string {
 		var lines []string
 		for _, o := range b.status().Orders {
-			lines = append(lines, fmt.Sprintf("%s %d of %d, %d fresh, %t", o.Kind, o.Ended, o.Total, o.Fresh, o.Counted))
+			lines = append(lines, fmt.Sprintf("%s %d of %d, %d fresh, %t", o.Kind, o.Ended, o.Total, o.Undelivered, o.Counted))
 		}
 		return strings.Join(lines, "; ")
 	}
@@ -156,7 +156,7 @@ func TestStatusNamesOrdersInProgress(t *testing.T) {
 		t.Errorf("newest: %+v", got)
 	}
 	b.exec(`UPDATE orders SET total = 20000 WHERE reference = 'new4'`)
-	if got := b.status().Orders[0]; got.Counted || got.Ended != 19999 || got.Fresh != 1 {
+	if got := b.status().Orders[0]; got.Counted || got.Ended != 19999 || got.Undelivered != 1 {
 		t.Errorf("large: %+v", got)
 	}
 }

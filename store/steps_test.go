@@ -57,7 +57,7 @@ func lotOf(kind record.Kind) delivery.Lot {
 // fresh takes all fresh jobs of the plain lane.
 func (b *bench) fresh(kind record.Kind) []record.DeliveredJob {
 	b.t.Helper()
-	deliveries, err := b.store.Delivery.TakeFresh(b.t.Context(), lotOf(kind), 1000, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(b.t.Context(), lotOf(kind), 1000, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func TestCancelStopsDeliveryFirst(t *testing.T) {
 	var looked []int
 	r.Looked = func(jobs int) {
 		looked = append(looked, jobs)
-		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lotOf(record.Whois), 1, time.Minute)
+		deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lotOf(record.Whois), 1, time.Minute)
 		if err != nil || len(deliveries) > 0 || !paused() {
 			t.Errorf("after %d jobs: delivered %v, paused %v, %v", jobs, deliveries, paused(), err)
 		}

@@ -50,7 +50,7 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	chunk.Account = a.kind.Account(chunk.Account)
 	switch {
 	case err != nil:
-	case chunk.Fresh():
+	case chunk.FromProducer():
 		err = a.adopt(ctx, chunk)
 	default:
 		err = a.forward(ctx, chunk)
@@ -60,7 +60,7 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	a.down.note(ctx, err)
 	if err != nil {
-		return a.later(ctx, t, err)
+		return a.postpone(ctx, t, err)
 	}
 	return nil
 }
@@ -163,10 +163,10 @@ func (a *adopter) logRejected(c queue.Chunk, rows []orders.NewJob) {
 	}
 }
 
-// later gives a task back to Asynq that cannot be dealt with now. Asynq archives a task that has no tries left before it asks
+// postpone gives a task back to Asynq that cannot be dealt with now. Asynq archives a task that has no tries left before it asks
 // whether the error counts, and how many tries there are was the producer's choice. Such a task is enqueued anew, with as
 // many as a dispatcher's.
-func (a *adopter) later(ctx context.Context, t *asynq.Task, cause error) error {
+func (a *adopter) postpone(ctx context.Context, t *asynq.Task, cause error) error {
 	pause(ctx, tick) // there is no more to adopt meanwhile
 	tried, _ := asynq.GetRetryCount(ctx)
 	tries, _ := asynq.GetMaxRetry(ctx)

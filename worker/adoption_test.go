@@ -82,7 +82,7 @@ func TestDeliveryInAPublicQueue(t *testing.T) {
 	}
 	for _, lane := range queue.Lanes() {
 		lot := delivery.Lot{Kind: record.Register, Lane: record.Lane(lane), Account: "default"}
-		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), lot, 100, time.Hour)
+		deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lot, 100, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,9 +21,9 @@ const (
 	producers = 4
 	// chunksPerVisit bounds what is delivered of one route before it is the next one's turn.
 	chunksPerVisit = 128
-	// freshShare is the part of the room that fresh chunks get while due jobs could fill all of it: a new order must not wait
+	// undeliveredShare is the part of the room that undelivered chunks get while due jobs could fill all of it: a new order must not wait
 	// until everything that goes again has gone.
-	freshShare = 4
+	undeliveredShare = 4
 )
 
 // errRedis says that Redis did not answer, or refused.
@@ -31,8 +31,8 @@ var errRedis = errors.New("use Redis")
 
 // intake is what may be taken of a route.
 type intake struct {
-	due, fresh bool
-	canceling  bool // only what an operator has canceled
+	due, undelivered bool
+	canceling        bool // only what an operator has canceled
 }
 
 // deliver fills the window of one route. Redis is asked first: while it is away, nothing is taken. Once it has refused a chunk,
@@ -90,15 +90,15 @@ func (d *dispatcher) depth(ctx context.Context, l *route) (int, error) {
 	return depth, nil
 }
 
-// take takes what is due, the longest overdue first, and what is fresh, order by order, until it fills the room or there is no
+// take takes what is due, the longest overdue first, and what was never delivered, order by order, until it fills the room or there is no
 // more. With an error it returns what it had taken before.
 //
 // Each due job may need a task of its own, where they are of as many orders. So no more of them are taken at once than there
 // is room for tasks, or than one full chunk has jobs: by that much at most may a window be overdrawn.
 func (d *dispatcher) take(ctx context.Context, l *route, of intake, room int) (taken []record.Delivery, err error) {
 	reserved := 0
-	if of.fresh && of.due {
-		reserved = room / freshShare
+	if of.undelivered && of.due {
+		reserved = room / undeliveredShare
 	}
 	for of.due && room > reserved {
 		atOnce := max(room-reserved, l.chunkSize)
@@ -111,11 +111,11 @@ func (d *dispatcher) take(ctx context.Context, l *route, of intake, room int) (t
 			break // there is no more
 		}
 	}
-	if room <= 0 || !of.fresh {
+	if room <= 0 || !of.undelivered {
 		return taken, nil
 	}
-	fresh, err := d.takeFresh(ctx, l, room)
-	return append(taken, fresh...), err
+	undelivered, err := d.takeUndelivered(ctx, l, room)
+	return append(taken, undelivered...), err
 }
 
 func (d *dispatcher) takeDue(ctx context.Context, l *route, of intake, limit int) ([]record.Delivery, error) {
@@ -126,16 +126,16 @@ func (d *dispatcher) takeDue(ctx context.Context, l *route, of intake, limit int
 	return d.store.Delivery.TakeDue(taking, lot, limit, l.chunkSize, d.redeliver)
 }
 
-// takeFresh goes on behind the source, and the order of each, that it took a chunk of last.
-func (d *dispatcher) takeFresh(ctx context.Context, l *route, limit int) ([]record.Delivery, error) {
+// takeUndelivered goes on behind the source, and the order of each, that it took a chunk of last.
+func (d *dispatcher) takeUndelivered(ctx context.Context, l *route, limit int) ([]record.Delivery, error) {
 	taking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	fresh, err := d.store.Delivery.TakeFresh(taking, l.Lot, limit, d.redeliver)
-	if n := len(fresh); n > 0 {
-		l.After = fresh[n-1].OrderID
-		l.Turns.Took(fresh)
+	undelivered, err := d.store.Delivery.TakeUndelivered(taking, l.Lot, limit, d.redeliver)
+	if n := len(undelivered); n > 0 {
+		l.After = undelivered[n-1].OrderID
+		l.Turns.Took(undelivered)
 	}
-	return fresh, err
+	return undelivered, err
 }
 
 func jobsIn(deliveries []record.Delivery) int {

@@ -14,7 +14,7 @@ import (
 	"github.com/bulkreg/bulkreg/store"
 )
 
-// dispatcher moves work from Postgres to Redis: fresh chunks, and jobs whose time has come. It keeps only a window
+// dispatcher moves work from Postgres to Redis: undelivered chunks, and jobs whose time has come. It keeps only a window
 // of tasks there, so that a backlog of a million jobs waits in Postgres. Every worker runs one; they take
 // different rows.
 //
@@ -187,7 +187,7 @@ func (d *dispatcher) agenda(ctx context.Context) (map[int]delivery.Agenda, error
 
 // serve does what there is to do for a route: what stands still becomes held, and the rest is delivered.
 func (d *dispatcher) serve(ctx context.Context, l *route, has delivery.Agenda) (int, error) {
-	taking := intake{due: has.Due, fresh: has.Fresh}
+	taking := intake{due: has.Due, undelivered: has.Undelivered}
 	if has.Stopped.Stops(l.Kind) {
 		if has.Due {
 			if more, err := d.hold(ctx, l); more || err != nil {
@@ -197,7 +197,7 @@ func (d *dispatcher) serve(ctx context.Context, l *route, has delivery.Agenda) (
 		// To a registration that was canceled a check is left, which only a hold on everything stops.
 		taking = intake{due: has.Due && !has.Stopped.All, canceling: true}
 	}
-	if !taking.due && !taking.fresh {
+	if !taking.due && !taking.undelivered {
 		return 0, nil
 	}
 	return d.deliver(ctx, l, taking)

@@ -33,7 +33,7 @@ func TestForgedDeliveriesReachNoOtherOrder(t *testing.T) {
 	b.submit(queue.Whois, "own", []string{"own.nl"})
 	theirs := b.submit(queue.Whois, "theirs", []string{"theirs.nl", "theirs-too.nl"})
 	lot := delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}
-	if _, err := b.store.Delivery.TakeFresh(t.Context(), lot, 10, time.Hour); err != nil { // no dispatcher has them in hand
+	if _, err := b.store.Delivery.TakeUndelivered(t.Context(), lot, 10, time.Hour); err != nil { // no dispatcher has them in hand
 		t.Fatal(err)
 	}
 	id := b.jobs(theirs)["theirs.nl"].ID

@@ -40,7 +40,7 @@ func (h *handler) read(t *asynq.Task) (queue.Chunk, error) {
 	switch {
 	case err != nil:
 		return c, err
-	case c.Fresh():
+	case c.FromProducer():
 		return c, &misfit{misfitQueue, fmt.Errorf("a producer's own chunk in a queue for deliveries: it belongs into %s", queue.Queue(h.kind, queue.Plain))}
 	case c.Account != h.pipeline.account:
 		return c, &misfit{misfitQueue, fmt.Errorf("a chunk of account %q in a queue of account %q", c.Account, h.pipeline.account)}

@@ -173,8 +173,8 @@ func (p *pipeline) holdBack(ctx context.Context, b batch) {
 	})
 }
 
-// refused handles the refusal of a call before it was made. It reports whether the batch has been dealt with.
-func (p *pipeline) refused(ctx context.Context, b batch, err error) bool {
+// notStarted handles the refusal of a call before it was made. It reports whether the batch has been dealt with.
+func (p *pipeline) notStarted(ctx context.Context, b batch, err error) bool {
 	if errors.Is(err, holds.ErrHeld) {
 		p.holdBack(ctx, b)
 		return true

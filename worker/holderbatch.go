@@ -68,7 +68,7 @@ func (p *pipeline) resolveHolders(ctx context.Context, b batch) (ready batch, wh
 	}
 	found, err := p.resolveAll(ctx, b, waiting)
 	if err != nil {
-		p.refused(ctx, b, err)
+		p.notStarted(ctx, b, err)
 		return batch{}, false
 	}
 	if p.batches.isClosed() {

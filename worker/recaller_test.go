@@ -61,7 +61,7 @@ func (b *bench) deliverAll() {
 	b.t.Helper()
 	for _, lane := range []record.Lane{record.Plain, record.Bulk} {
 		lot := delivery.Lot{Kind: record.Whois, Lane: lane, Account: "default"}
-		if _, err := b.store.Delivery.TakeFresh(b.t.Context(), lot, 1000, redelivery); err != nil {
+		if _, err := b.store.Delivery.TakeUndelivered(b.t.Context(), lot, 1000, redelivery); err != nil {
 			b.t.Fatal(err)
 		}
 	}

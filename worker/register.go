@@ -196,7 +196,7 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof,
 	})
 	if err != nil {
-		if !p.refused(ctx, b, err) && !errors.Is(err, ledger.ErrFenced) {
+		if !p.notStarted(ctx, b, err) && !errors.Is(err, ledger.ErrFenced) {
 			p.withdraw(ctx, b, call, "the intent could not be recorded")
 		}
 		return nil

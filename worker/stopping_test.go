@@ -60,7 +60,7 @@ func TestStoppingWhileACallIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deliveries, err := st.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 1, time.Minute)
+	deliveries, err := st.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 1, time.Minute)
 	if err != nil || len(deliveries) != 1 {
 		t.Fatal(deliveries, err)
 	}

@@ -100,7 +100,7 @@ func (p *pipeline) askForTokens(ctx context.Context, b batch) {
 
 // settleTokens settles what comes until no more does, all that is there at a time.
 func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenEnd) {
-	var unstarted refusedStarts
+	var unstarted unstartedCalls
 	defer func() { unstarted.log(p.log, b.claim) }()
 	for end := range came {
 		ends := []tokenEnd{end}
@@ -126,13 +126,13 @@ func (p *pipeline) settleTokens(ctx context.Context, b batch, came <-chan tokenE
 	}
 }
 
-// refusedStarts counts the calls of a batch that were not made, to say so in one line.
-type refusedStarts struct {
+// unstartedCalls counts the calls of a batch that were not made, to say so in one line.
+type unstartedCalls struct {
 	jobs int
 	err  error // the newest
 }
 
-func (r *refusedStarts) note(ends []tokenEnd) {
+func (r *unstartedCalls) note(ends []tokenEnd) {
 	for _, end := range ends {
 		if err := end.unstarted; err != nil && !errors.Is(err, gate.ErrHeld) && !errors.Is(err, holds.ErrHeld) && !errors.Is(err, errStopping) {
 			r.jobs, r.err = r.jobs+1, err
@@ -140,7 +140,7 @@ func (r *refusedStarts) note(ends []tokenEnd) {
 	}
 }
 
-func (r *refusedStarts) log(to zerolog.Logger, claim uuid.UUID) {
+func (r *unstartedCalls) log(to zerolog.Logger, claim uuid.UUID) {
 	if r.jobs > 0 {
 		to.Warn().Err(r.err).Stringer("claim", claim).Int("jobs", r.jobs).Msg("calls not started")
 	}

@@ -171,7 +171,7 @@ func TestIntentOfADeadWorker(t *testing.T) {
 func (b *bench) dieAfterIntent(order record.Order) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	deliveries, err := b.store.Delivery.TakeFresh(ctx, delivery.Lot{Kind: order.Kind, Lane: order.Lane, Account: "default"}, 10, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(ctx, delivery.Lot{Kind: order.Kind, Lane: order.Lane, Account: "default"}, 10, time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}

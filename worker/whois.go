@@ -74,7 +74,7 @@ func (p *pipeline) checkWith(ctx context.Context, b batch, op record.Op, permit 
 	call := newID()
 	if err := p.startCall(ctx, b, call, op); err != nil {
 		permit.Release()
-		p.refused(ctx, b, err)
+		p.notStarted(ctx, b, err)
 		return nil, ledger.CallResult{}, false
 	}
 	if p.standing.gate.Closed() {

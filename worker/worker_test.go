@@ -155,7 +155,7 @@ func TestJobsOfADeadWorkerAreTakenOver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, sandbox.Options{})
 	order := b.submit(queue.Whois, "w", names("free", 50))
-	deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 10, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: record.Whois, Lane: record.Plain, Account: "default"}, 10, time.Hour)
 	if err != nil || len(deliveries) != 1 {
 		t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}

@@ -134,7 +134,7 @@ func isUnconfirmed() func(uuid.UUID) ledger.PaidTransition {
 func (d *desk) work(kind record.Kind, ends fates) {
 	d.t.Helper()
 	ctx := d.t.Context()
-	deliveries, err := d.st.Delivery.TakeFresh(ctx, delivery.Lot{Kind: kind, Lane: record.Plain, Account: "default"}, 10, time.Minute)
+	deliveries, err := d.st.Delivery.TakeUndelivered(ctx, delivery.Lot{Kind: kind, Lane: record.Plain, Account: "default"}, 10, time.Minute)
 	if err != nil {
 		d.t.Fatal(err)
 	}

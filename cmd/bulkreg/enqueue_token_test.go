@@ -133,7 +133,7 @@ func (d *desk) issue(reference, key string, age time.Duration) uuid.UUID {
 		d.t.Fatal(err)
 	}
 	order := d.order(reference)
-	deliveries, err := d.st.Delivery.TakeFresh(d.t.Context(), delivery.Lot{Kind: record.Token, Lane: record.Plain, Account: queue.TokenAccount}, 10, time.Hour)
+	deliveries, err := d.st.Delivery.TakeUndelivered(d.t.Context(), delivery.Lot{Kind: record.Token, Lane: record.Plain, Account: queue.TokenAccount}, 10, time.Hour)
 	if err != nil {
 		d.t.Fatal(err)
 	}

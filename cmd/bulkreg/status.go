@@ -142,7 +142,7 @@ func (a *app) printProgress(st fleet.Status) error {
 		if !o.Counted {
 			ended = "at most " + ended
 		}
-		t.row(o.Name(), string(o.Kind), term.Thousands(o.Total), ended, term.Thousands(o.Fresh), ago(st.At.Sub(o.CreatedAt)))
+		t.row(o.Name(), string(o.Kind), term.Thousands(o.Total), ended, term.Thousands(o.Undelivered), ago(st.At.Sub(o.CreatedAt)))
 	}
 	return t.end()
 }
@@ -262,7 +262,7 @@ func statusOut(st fleet.Status, needs []need) statusJSON {
 	}
 	for _, o := range st.Orders {
 		p := progressJSON{
-			Source: o.Source, Reference: o.Reference, Kind: o.Kind, Account: o.Account, Jobs: o.Total, ToDeliver: o.Fresh, Since: o.CreatedAt.UTC(),
+			Source: o.Source, Reference: o.Reference, Kind: o.Kind, Account: o.Account, Jobs: o.Total, ToDeliver: o.Undelivered, Since: o.CreatedAt.UTC(),
 		}
 		if o.Counted {
 			p.Ended = &o.Ended

@@ -122,7 +122,7 @@ func TestLanes(t *testing.T) {
 		if !res.Created || res.Order.Lane != c.lane || res.Order.Total != c.jobs {
 			t.Errorf("%s: submitted %+v, want the %s lane", name, res, c.lane)
 		}
-		deliveries, err := b.store.Delivery.TakeFresh(t.Context(), delivery.Lot{Kind: record.Kind(c.kind), Lane: c.lane, Account: "default"}, 10, time.Hour)
+		deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), delivery.Lot{Kind: record.Kind(c.kind), Lane: c.lane, Account: "default"}, 10, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +257,7 @@ func TestBrokenSpoolIsNotSubmitted(t *testing.T) {
 func (b *bench) register(n int) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	deliveries, err := b.store.Delivery.TakeFresh(ctx, delivery.Lot{Kind: record.Register, Lane: record.Plain, Account: "default"}, 1, time.Hour)
+	deliveries, err := b.store.Delivery.TakeUndelivered(ctx, delivery.Lot{Kind: record.Register, Lane: record.Plain, Account: "default"}, 1, time.Hour)
 	if err != nil || len(deliveries) != 1 {
 		b.t.Fatalf("%d deliveries, %v", len(deliveries), err)
 	}

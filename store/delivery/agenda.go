@@ -11,8 +11,8 @@ import (
 
 // Agenda says what there is to deliver of one lot.
 type Agenda struct {
-	Due   bool // jobs whose own time has come
-	Fresh bool // chunks that were never delivered, of orders that are not paused
+	Due         bool // jobs whose own time has come
+	Undelivered bool // chunks that were never delivered, of orders that are not paused
 	// Stopped is what stands still of the lot's account.
 	Stopped holds.Stopped
 }
@@ -25,17 +25,17 @@ func (s *Deliveries) Agenda(ctx context.Context, lots []Lot) (map[int]Agenda, er
 		kinds[i], lanes[i], accounts[i] = string(l.Kind), string(l.Lane), l.Account
 	}
 	rows, err := s.db.Pool.Query(ctx, `
-		SELECT l.n, has.due, has.fresh, coalesce(h.register, false), coalesce(h.everything, false)
+		SELECT l.n, has.due, has.undelivered, coalesce(h.register, false), coalesce(h.everything, false)
 		FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS l (kind, lane, account, n)
 		CROSS JOIN LATERAL (
 			SELECT EXISTS (
 				SELECT FROM jobs j WHERE j.kind = l.kind AND j.lane = l.lane AND j.account = l.account AND j.wake_at <= now() OFFSET 0
-			) AS due, EXISTS (`+firstFresh+`) AS fresh OFFSET 0
+			) AS due, EXISTS (`+firstUndelivered+`) AS undelivered OFFSET 0
 		) AS has
 		LEFT JOIN LATERAL (
 			SELECT bool_or(scope = 'register') AS register, bool_or(scope = 'all') AS everything FROM holds WHERE account = l.account
 		) AS h ON true
-		WHERE has.due OR has.fresh`, kinds, lanes, accounts)
+		WHERE has.due OR has.undelivered`, kinds, lanes, accounts)
 	if err != nil {
 		return nil, pg.Failure("read agenda", err)
 	}
@@ -44,16 +44,16 @@ func (s *Deliveries) Agenda(ctx context.Context, lots []Lot) (map[int]Agenda, er
 		n int
 		a Agenda
 	)
-	_, err = pgx.ForEachRow(rows, []any{&n, &a.Due, &a.Fresh, &a.Stopped.Register, &a.Stopped.All}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&n, &a.Due, &a.Undelivered, &a.Stopped.Register, &a.Stopped.All}, func() error {
 		agenda[n-1] = a
 		return nil
 	})
 	return agenda, pg.Failure("read agenda", err)
 }
 
-// firstFresh finds the first order of lot l with a fresh chunk that is not paused. It steps from one paused order to the next,
+// firstUndelivered finds the first order of lot l with a undelivered chunk that is not paused. It steps from one paused order to the next,
 // and never reads the chunks between.
-const firstFresh = `
+const firstUndelivered = `
 	WITH RECURSIVE turn AS (
 		(SELECT c.order_id FROM chunks c
 		WHERE c.kind = l.kind AND c.lane = l.lane AND c.account = l.account AND c.wake_at IS NULL

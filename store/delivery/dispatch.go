@@ -20,39 +20,39 @@ type Lot struct {
 	Account string
 	// Canceling narrows TakeDue to registrations that an operator has canceled: all that is left to them is a check.
 	Canceling bool
-	// After is the order behind which TakeFresh goes on: the last one that it took chunks of. 0: from the oldest.
+	// After is the order behind which TakeUndelivered goes on: the last one that it took chunks of. 0: from the oldest.
 	After int64
 	// Turns remembers behind which of its orders each source goes on; nil: each goes on behind After.
 	Turns *Turns
 }
 
-// TakeFresh takes at most limit chunks that were never delivered. Sources take turns, beginning behind the one that had the last
+// TakeUndelivered takes at most limit chunks that were never delivered. Sources take turns, beginning behind the one that had the last
 // one, and get the same share of the limit. The orders of a source take turns within its share: it goes from order to order and
 // on with the oldest, and takes as many chunks of each. Paused orders are passed over. Should a delivery get lost, RecoverChunks
 // finds what is left of it after redeliver. Dispatchers in other processes take other chunks meanwhile. A delivery may
 // be empty: none of its chunk's jobs waits any more. With an error it returns what it had taken before.
 //
 // It looks at no more sources and orders than it takes chunks, and at the paused ones, however many wait.
-func (s *Deliveries) TakeFresh(ctx context.Context, lot Lot, limit int, redeliver time.Duration) ([]record.Delivery, error) {
+func (s *Deliveries) TakeUndelivered(ctx context.Context, lot Lot, limit int, redeliver time.Duration) ([]record.Delivery, error) {
 	behind, err := s.lastTurn(ctx, lot)
 	if err != nil {
-		return nil, pg.Failure("take fresh chunks", err)
+		return nil, pg.Failure("take undelivered chunks", err)
 	}
 	var r rounds
 	err = r.run(limit, func(atMost int) ([]share, error) {
-		return s.sources(ctx, lot, freshTurns(), behind, atMost)
+		return s.sources(ctx, lot, undeliveredTurns(), behind, atMost)
 	}, func(round []*share) error {
 		var batch pgx.Batch
-		sql := takeFreshOf()
+		sql := takeUndeliveredOf()
 		for _, sh := range round {
-			batch.Queue(sql, lot.Kind, lot.Lane, lot.Account, sh.limit, pg.Seconds(redeliver), sh.after, sh.turn).Query(sh.readFresh)
+			batch.Queue(sql, lot.Kind, lot.Lane, lot.Account, sh.limit, pg.Seconds(redeliver), sh.after, sh.turn).Query(sh.readUndelivered)
 		}
 		return s.db.Pool.SendBatch(ctx, &batch).Close()
 	})
-	return r.deliveries(), pg.Failure("take fresh chunks", err)
+	return r.deliveries(), pg.Failure("take undelivered chunks", err)
 }
 
-func (sh *share) readFresh(rows pgx.Rows) error {
+func (sh *share) readUndelivered(rows pgx.Rows) error {
 	type key struct {
 		order int64
 		first int
@@ -79,15 +79,15 @@ func (sh *share) readFresh(rows pgx.Rows) error {
 	return err
 }
 
-// takeFreshOf takes fresh chunks of one source.
-func takeFreshOf() string {
+// takeUndeliveredOf takes undelivered chunks of one source.
+func takeUndeliveredOf() string {
 	return `
-	WITH RECURSIVE ` + freshOrders() + `, orders_in_turn AS (
+	WITH RECURSIVE ` + undeliveredOrders() + `, orders_in_turn AS (
 		SELECT order_id, row_number() OVER () AS place
 		FROM (SELECT order_id FROM behind UNION ALL SELECT order_id FROM before) AS o
 		WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = o.order_id OFFSET 0)
 		LIMIT $4
-	), fresh AS (
+	), undelivered AS (
 		SELECT c.order_id, c.first_seq, t.place FROM orders_in_turn t CROSS JOIN LATERAL (
 			SELECT order_id, first_seq FROM chunks
 			WHERE kind = $1 AND lane = $2 AND account = $3 AND turn = $7 AND order_id = t.order_id AND wake_at IS NULL
@@ -97,7 +97,7 @@ func takeFreshOf() string {
 		LIMIT $4
 	), taken AS (
 		UPDATE chunks c SET wake_at = now() + make_interval(secs => $5)
-		FROM fresh f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
+		FROM undelivered f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
 		RETURNING f.place, c.order_id, c.first_seq, c.last_seq
 	)
 	SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
@@ -107,24 +107,24 @@ func takeFreshOf() string {
 	ORDER BY t.place, t.first_seq, j.seq`
 }
 
-// freshOrders are the orders of a source, turn $7, with fresh chunks: those behind order $6, and those before it, in the order of
+// undeliveredOrders are the orders of a source, turn $7, with undelivered chunks: those behind order $6, and those before it, in the order of
 // their ids.
-func freshOrders() string {
-	r := ring{from: fresh, column: "order_id", of: "$7"}
+func undeliveredOrders() string {
+	r := ring{from: undelivered, column: "order_id", of: "$7"}
 	return r.values("behind", "$6", lastOrder) + `, ` + r.values("before", "-1", "$6")
 }
 
-// freshTurns are the sources of a lot with fresh chunks that may go, those behind $4 first: the turns of at most $5.
-func freshTurns() string {
-	r := ring{from: fresh, column: "order_id", of: "t.turn"}
-	return turns(fresh, `EXISTS (
+// undeliveredTurns are the sources of a lot with undelivered chunks that may go, those behind $4 first: the turns of at most $5.
+func undeliveredTurns() string {
+	r := ring{from: undelivered, column: "order_id", of: "t.turn"}
+	return turns(undelivered, `EXISTS (
 		WITH RECURSIVE `+r.values("candidates", "-1", lastOrder)+` SELECT FROM candidates
 		WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = candidates.order_id OFFSET 0))`)
 }
 
 const (
-	// fresh are the chunks of a lot that were never delivered.
-	fresh = `chunks c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NULL`
+	// undelivered are the chunks of a lot that were never delivered.
+	undelivered = `chunks c WHERE c.kind = $1 AND c.lane = $2 AND c.account = $3 AND c.wake_at IS NULL`
 	// lastOrder is an order that comes after all others.
 	lastOrder = "9223372036854775807"
 )

@@ -19,7 +19,7 @@ func TurnOf(source string) int16 {
 	return int16(h.Sum32()%math.MaxInt16) + 1
 }
 
-// Turns is how far the sources of a lot have come: the source of which TakeFresh took chunks last, and the order of each. The zero
+// Turns is how far the sources of a lot have come: the source of which TakeUndelivered took chunks last, and the order of each. The zero
 // value begins with the oldest of each.
 type Turns struct {
 	last  int16           // as in Delivery.Turn
@@ -29,18 +29,18 @@ type Turns struct {
 // knownTurns bounds how many sources are remembered.
 const knownTurns = 1000
 
-// Took notes of whom TakeFresh has taken chunks.
-func (t *Turns) Took(fresh []record.Delivery) {
-	if t == nil || len(fresh) == 0 {
+// Took notes of whom TakeUndelivered has taken chunks.
+func (t *Turns) Took(undelivered []record.Delivery) {
+	if t == nil || len(undelivered) == 0 {
 		return
 	}
 	if t.after == nil || len(t.after) > knownTurns { // nobody loses a turn by that but to his own source's older orders
 		t.after = map[int16]int64{}
 	}
-	for _, d := range fresh {
+	for _, d := range undelivered {
 		t.after[d.Turn] = d.OrderID
 	}
-	t.last = fresh[len(fresh)-1].Turn
+	t.last = undelivered[len(undelivered)-1].Turn
 }
 
 // lastTurn is behind whose turn a lot goes on.

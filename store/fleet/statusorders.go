@@ -12,8 +12,8 @@ const StatusInProgress = 5
 // OrderProgress is how far an order is that has jobs which go on by themselves, or wait for a hold.
 type OrderProgress struct {
 	record.Order
-	// Fresh are the jobs that were never delivered yet.
-	Fresh int
+	// Undelivered are the jobs that were never delivered yet.
+	Undelivered int
 	// Ended are the final jobs. Larger orders than StatusMost are not counted, so that a Status costs the same: Ended is then all
 	// that was ever delivered, which is the most that may have ended, and Counted is false.
 	Ended   int
@@ -22,9 +22,9 @@ type OrderProgress struct {
 
 func scanOrderProgress(row pgx.CollectableRow) (OrderProgress, error) {
 	var o OrderProgress
-	err := row.Scan(append(o.Fields(), &o.Fresh, &o.Ended)...)
+	err := row.Scan(append(o.Fields(), &o.Undelivered, &o.Ended)...)
 	if o.Counted = o.Total <= StatusMost; !o.Counted {
-		o.Ended = o.Total - o.Fresh
+		o.Ended = o.Total - o.Undelivered
 	}
 	return o, err
 }

@@ -43,7 +43,7 @@ func insertIncoming(ctx context.Context, tx pgx.Tx, total int, incoming string, 
 	left := ""
 	for range maxPasses {
 		with := `WITH given AS (` + incoming + `), i AS (SELECT * FROM given` + left + `)`
-		more, err := insertFresh(ctx, tx, with, args)
+		more, err := insertNew(ctx, tx, with, args)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -66,8 +66,8 @@ const maxPasses = 20
 
 const incomingColumns = `id, order_id, seq, kind, lane, account, domain, domain_unicode, holder_id, period_months, nameservers, allow_status, turn, person, privacy_consent, holder_key`
 
-// insertFresh inserts those of i whose domain nobody has.
-func insertFresh(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
+// insertNew inserts those of i whose domain nobody has.
+func insertNew(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
 	tag, err := tx.Exec(ctx, with+`
 		INSERT INTO jobs (`+incomingColumns+`)
 		SELECT `+incomingColumns+` FROM i ORDER BY domain
