@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -87,6 +88,19 @@ func TestAuditOfADamagedDatabase(t *testing.T) {
 	for _, checked := range got.Invariants {
 		if want := map[string]int{"I1": 1, "I7": 2}[checked.Invariant]; checked.Breaches != want || checked.Rule == "" {
 			t.Errorf("JSON: %+v, want %d breaches", checked, want)
+		}
+	}
+}
+
+// To retry a job whose domain may have been paid for twice is the last thing to do.
+func TestAuditOffersRetryOnlyWhereItHelps(t *testing.T) {
+	t.Parallel()
+	for invariant, want := range map[string]bool{"I1": false, "I2": false, "I5": false, "I6": true, "I7": false, "I8": false, "I9": false, "I10": false} {
+		var stderr bytes.Buffer
+		c := &auditing{app: &app{stderr: &stderr}}
+		c.printAdvice(audit.Report{Breaches: []audit.Breach{{Invariant: invariant, Advice: "Find out."}}})
+		if got := strings.Contains(stderr.String(), "`bulkreg retry JOB`"); got != want || !strings.Contains(stderr.String(), "`bulkreg job JOB` shows") {
+			t.Errorf("%s: %s", invariant, stderr.String())
 		}
 	}
 }
