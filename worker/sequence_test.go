@@ -87,7 +87,7 @@ func randomFault(rng *rand.Rand) sandbox.Fault {
 		effects := []sandbox.Effect{sandbox.EffectNone, sandbox.EffectAll, sandbox.EffectFirst}
 		f.Effect = effects[rng.IntN(len(effects))]
 	case sandbox.KindSlow:
-		f.Delay = time.Duration(rng.IntN(1500)) * time.Millisecond
+		f.Delay = time.Duration(1+rng.IntN(1500)) * time.Millisecond
 	}
 	return f
 }
