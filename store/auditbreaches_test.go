@@ -170,7 +170,7 @@ var breakages = map[string]breakage{
 		b.exec(`INSERT INTO tokens (job_id, order_id, sealed, sent_at, expires_at) SELECT id, order_id, sha256('x') || sha256('x'), now(), now() + interval '1 minute' FROM jobs WHERE kind = 'whois'`)
 		return id
 	}, "I7", "A token is kept for it", "compare with a backup"},
-	"I7 issued and never asked for": {issuedWithout(`DELETE FROM claims WHERE kind = 'token'`), "I7", "no call on record that brought a token", "compare with a backup"},
+	"I7 issued and never asked for": {issuedWithout(`DELETE FROM claims WHERE kind = 'token'; SELECT recount_orders()`), "I7", "no call on record that brought a token", "compare with a backup"},
 	"I7 expired and never asked for": {
 		issuedWithout(`DELETE FROM tokens; UPDATE jobs SET outcome = 'expired' WHERE kind = 'token'; UPDATE calls SET status = 500 WHERE op = 'token'`), "I7", "no call on record that brought a token", "compare with a backup"},
 

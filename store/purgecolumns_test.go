@@ -42,6 +42,9 @@ func staying() map[string]string {
 		"holders.state": ours, "orders.source": producer, "orders.reference": producer,
 		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person and the id", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
 		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
+		"job_event_sources.source": producer, "events.source": producer, "new_events.source": producer,
+		"events.type": ours, "new_events.type": ours, "events.data": "states, outcomes, numbers and reasons", "new_events.data": "the same",
+		"order_changes.state": ours, "order_changes.outcome": ours, "order_counts.state": ours, "order_counts.outcome": ours,
 		"order_holds.placed_by": operator, "order_holds.words": operator,
 		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,
 	}
@@ -51,7 +54,7 @@ func staying() map[string]string {
 	for _, table := range []string{"chunks", "jobs", "orders"} {
 		all[table+".lane"] = ours
 	}
-	for _, table := range []string{"holders", "holds", "lifted_refusals"} {
+	for _, table := range []string{"events", "new_events", "holders", "holds", "lifted_refusals"} {
 		all[table+".account"] = ours
 	}
 	return all

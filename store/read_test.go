@@ -79,6 +79,7 @@ func TestSummaryTellsTheEnd(t *testing.T) {
 			b.bring(batch{jobs: h.jobs[i : i+1]}, s)
 		}
 		b.exec(`UPDATE jobs SET finished_at = '2030-01-01'::timestamptz + make_interval(hours => seq) WHERE finished_at IS NOT NULL`)
+		b.exec(`SELECT recount_orders()`)
 		sum := b.summary(o)
 		if sum.Done() != step.done || sum.Settled() != step.settled {
 			t.Errorf("%v: done is %v, settled is %v", step.standing, sum.Done(), sum.Settled())

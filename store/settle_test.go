@@ -74,7 +74,7 @@ func (r reply) asPaid() reply {
 func (b *bench) bring(h batch, standing string) {
 	b.t.Helper()
 	state, outcome, _ := strings.Cut(standing, " ")
-	b.exec(`UPDATE jobs SET state = $2, outcome = nullif($3, ''), wake_at = NULL,
+	b.exec(`UPDATE jobs SET state = $2, outcome = nullif($3, ''), wake_at = CASE WHEN $2 = 'retrying' THEN now() END,
 		finished_at = CASE WHEN $2 IN ('succeeded', 'failed', 'canceled') THEN now() END
 		WHERE id = ANY($1)`, h.ids(), state, outcome)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/store/audit"
 	"github.com/bulkreg/bulkreg/store/delivery"
+	"github.com/bulkreg/bulkreg/store/events"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holders"
 	"github.com/bulkreg/bulkreg/store/holds"
@@ -30,6 +31,7 @@ type Store struct {
 	Tokens   *tokens.Tokens
 	Operator *operator.Operator
 	Fleet    *fleet.Fleet
+	Events   *events.Events
 	Audit    *audit.Auditor
 }
 
@@ -46,6 +48,6 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	o, h := orders.New(db), holds.New(db)
 	return &Store{
 		DB: db, Orders: o, Delivery: delivery.New(db), Ledger: ledger.New(db), Holds: h, Holders: holders.New(db), Tokens: tokens.New(db),
-		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Audit: audit.New(db),
+		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Audit: audit.New(db),
 	}, nil
 }

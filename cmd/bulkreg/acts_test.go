@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/bulkreg/bulkreg/store/orders"
@@ -112,7 +114,7 @@ DONE                  BY   ACT                     BEFORE                       
 	if !strings.HasSuffix(shown, wantShown) {
 		t.Errorf("the job is shown as\n%s", shown)
 	}
-	detail := parsed[jobDetailJSON](t, d.must(exitDone, "job", id, "-o", "json").stdout)
+	detail := parsed[view.JobDetail](t, d.must(exitDone, "job", id, "-o", "json").stdout)
 	if len(detail.Acts) != 1 || detail.Acts[0].By != "bob" || detail.Acts[0].At.IsZero() || detail.Acts[0].StateBefore != record.Unconfirmed {
 		t.Errorf("acts %+v", detail.Acts)
 	}
@@ -310,7 +312,7 @@ func TestJobShowsReadings(t *testing.T) {
 	if want := fmt.Sprintf("`bulkreg confirm %s --registered|--not-registered --reason TEXT`", j.ID); !strings.Contains(r.stdout, want) {
 		t.Errorf("it does not say what to type: %s", r.stdout)
 	}
-	got := parsed[jobDetailJSON](t, d.must(exitDone, "job", j.ID.String(), "-o", "json").stdout)
+	got := parsed[view.JobDetail](t, d.must(exitDone, "job", j.ID.String(), "-o", "json").stdout)
 	if len(got.Readings) != 1 || got.Readings[0].Availability != record.Taken || got.Readings[0].Status != "active" {
 		t.Errorf("readings %+v", got.Readings)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,7 +89,7 @@ func TestAllowStatusIsShownAndPartOfTheOrder(t *testing.T) {
 	}
 	d.said("one", "premium, 1200.00 EUR")
 
-	list := parsed[[]jobJSON](t, d.must(exitDone, "jobs", "one", "-o", "json").stdout)
+	list := parsed[[]view.Job](t, d.must(exitDone, "jobs", "one", "-o", "json").stdout)
 	for _, j := range list {
 		if j.WhoisStatus != "premium, 1200.00 EUR" || !cmp.Equal(j.AllowStatus, []string{"premium", "reserved"}) {
 			t.Errorf("got %+v", j)

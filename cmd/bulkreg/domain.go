@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -46,20 +46,18 @@ which an order may name it. It asks no registrar: ` + "`bulkreg whois`" + ` does
 
 // domainJSON is all that is known of a domain, for programs. Its names are part of the interface.
 type domainJSON struct {
-	Domain        string          `json:"domain"`
-	DomainUnicode string          `json:"domain_unicode,omitempty"`
-	Total         int             `json:"total"` // jobs there are
-	Jobs          []jobDetailJSON `json:"jobs"`  // the oldest first, at most the newest 100
+	Domain        string           `json:"domain"`
+	DomainUnicode string           `json:"domain_unicode,omitempty"`
+	Total         int              `json:"total"` // jobs there are
+	Jobs          []view.JobDetail `json:"jobs"`  // the oldest first, at most the newest 100
 }
 
 func (a *app) showDomain(ctx context.Context, st *store.Store, name domainname.Name, out output) error {
-	jobs, err := st.Orders.JobsOfDomain(ctx, name.ASCII, func(o record.Order) uuid.UUID {
-		return queue.JobID(o.Source, o.Reference, queue.Kind(o.Kind), name.ASCII)
-	})
+	jobs, total, err := st.Orders.JobsOfDomain(ctx, name.ASCII, "", maxDomainJobs)
 	if err != nil {
 		return err
 	}
-	known := domainJSON{Domain: name.ASCII, Total: len(jobs), Jobs: []jobDetailJSON{}}
+	known := domainJSON{Domain: name.ASCII, Total: total, Jobs: []view.JobDetail{}}
 	if name.Unicode != name.ASCII {
 		known.DomainUnicode = name.Unicode
 	}
@@ -73,7 +71,7 @@ func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []record.Job,
 			return err
 		}
 	}
-	for _, j := range jobs[max(0, len(jobs)-maxDomainJobs):] {
+	for _, j := range jobs {
 		if err := a.showDomainJob(ctx, st, j, out, &known); err != nil {
 			return err
 		}
@@ -81,8 +79,8 @@ func (a *app) showKnown(ctx context.Context, st *store.Store, jobs []record.Job,
 	if out.json() {
 		return term.PrintJSON(a.stdout, known)
 	}
-	if len(jobs) > maxDomainJobs {
-		say(a.stderr, "There are %s: only the newest %d are shown with their calls.\n", term.Counted(len(jobs), "job", "jobs"), maxDomainJobs)
+	if known.Total > len(jobs) {
+		say(a.stderr, "There are %s: only the newest %d are shown.\n", term.Counted(known.Total, "job", "jobs"), len(jobs))
 	}
 	return nil
 }
@@ -110,7 +108,7 @@ func (a *app) showDomainJob(ctx context.Context, st *store.Store, of record.Job,
 		return err
 	}
 	if out.json() {
-		known.Jobs = append(known.Jobs, jobDetailOut(j, calls, e))
+		known.Jobs = append(known.Jobs, view.JobDetailOf(j, calls, e))
 		return nil
 	}
 	fmt.Fprintln(a.stdout)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,10 +73,12 @@ func TestEnqueueRegister(t *testing.T) {
 	order := parsed[orderJSON](t, r.stdout)
 	repeat := false
 	want := orderJSON{
-		Repeat:    &repeat,
-		Reference: "one", Source: "cli", Kind: record.Register, Account: "default", Total: 3,
-		Counts:   map[record.State]int{record.Queued: 1, record.Failed: 2},
-		Outcomes: map[record.Outcome]int{record.Duplicate: 2}, CreatedAt: order.CreatedAt,
+		Order: view.Order{
+			Reference: "one", Source: "cli", Kind: record.Register, Account: "default", Total: 3,
+			Counts:   map[record.State]int{record.Queued: 1, record.Failed: 2},
+			Outcomes: map[record.Outcome]int{record.Duplicate: 2}, CreatedAt: order.CreatedAt,
+		},
+		Repeat: &repeat,
 	}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Error(diff)
@@ -176,7 +179,7 @@ func TestEnqueueRegisterWait(t *testing.T) {
 			if got := parsed[orderJSON](t, r.stdout); got.Total != 2 || got.Done != (tc.status != exitUnconfirmed) {
 				t.Errorf("got %+v", got)
 			}
-			if watched := d.run("watch", "one", "-o", "json"); watched.status != tc.status || watched.stdout != strings.Replace(r.stdout, "  \"repeat\": false,\n", "", 1) {
+			if watched := d.run("watch", "one", "-o", "json"); watched.status != tc.status || watched.stdout != strings.Replace(r.stdout, ",\n  \"repeat\": false", "", 1) {
 				t.Errorf("watch ends with %d, %s", watched.status, watched.stdout)
 			}
 		})

@@ -50,7 +50,7 @@ Finished  not yet
 		t.Errorf("the same again: stderr %q, want %q", r.stderr, want)
 	}
 	again := d.must(exitDone, "order", "one", "-o", "json")
-	if repeat := "  \"repeat\": true,\n"; strings.Replace(r.stdout, repeat, "", 1) != again.stdout || !strings.Contains(r.stdout, repeat) {
+	if repeat := ",\n  \"repeat\": true"; strings.Replace(r.stdout, repeat, "", 1) != again.stdout || !strings.Contains(r.stdout, repeat) {
 		t.Errorf("enqueue prints %s, and order %s", r.stdout, again.stdout)
 	}
 	r = d.must(exitDone, "enqueue", "whois", "b.nl", "xn--mnchen-3ya.de", "a.nl", "--order", "one")

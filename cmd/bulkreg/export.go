@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -76,7 +78,7 @@ func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exp
 		if err != nil {
 			return err
 		}
-		if err := encoder.Encode(exportedJobJSON{jobOut(j), token}); err != nil {
+		if err := encoder.Encode(exportedJobJSON{view.JobOf(j), token}); err != nil {
 			return fmt.Errorf("write export: %w", err)
 		}
 	}
@@ -85,7 +87,7 @@ func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exp
 
 // exportedJobJSON is a job of an export, with its token while that is good.
 type exportedJobJSON struct {
-	jobJSON
+	view.Job
 	tokenOut
 }
 

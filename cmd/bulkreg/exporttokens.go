@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/store/tokens"
 
@@ -64,7 +66,7 @@ func (t *exportedTokens) of(j record.Job) (tokenOut, error) {
 	if err != nil {
 		return tokenOut{}, err
 	}
-	return tokenOut{Token: token.Token, RedirectURL: token.RedirectURL, AccountURL: token.AccountURL, ExpiresAt: timeJSON(kept.ExpiresAt)}, nil
+	return tokenOut{Token: token.Token, RedirectURL: token.RedirectURL, AccountURL: token.AccountURL, ExpiresAt: view.Time(kept.ExpiresAt)}, nil
 }
 
 // tokenColumns are those of an export of tokens, behind all others.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/orders"
@@ -66,7 +68,7 @@ func (a *app) followTo(ctx context.Context, st *store.Store, o record.Order, jud
 	tell := func(text string) { p.note(o.Reference + " " + text) }
 	watch := stillWatch{clock: time.Now, tell: tell, ask: func(ctx context.Context, sum record.Summary) ([]fleet.StillReason, error) {
 		found, err := st.Fleet.Stillness(ctx, sum.Order)
-		return whyStill(sum, found), err
+		return view.WhyStill(sum, found), err
 	}}
 	return followOrder(ctx, st.Orders, o, func(sum record.Summary) {
 		p.show(sum)

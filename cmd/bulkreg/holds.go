@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/holds"
 
@@ -81,7 +83,7 @@ func holdOut(h holds.View) holdJSON {
 	}
 	return holdJSON{
 		Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), PlacedBy: h.PlacedBy, Words: h.Words,
-		Status: h.Status, Probes: h.Probes, NextProbeAt: timeJSON(h.NextProbeAt), Jobs: h.Jobs, Orders: orders,
+		Status: h.Status, Probes: h.Probes, NextProbeAt: view.Time(h.NextProbeAt), Jobs: h.Jobs, Orders: orders,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -63,8 +64,8 @@ func (a *app) showJob(ctx context.Context, st *store.Store, id uuid.UUID, out ou
 	case err != nil:
 		return err
 	case out.json():
-		detail := jobDetailOut(j, calls, e)
-		detail.WaitsFor = stillOut(still)
+		detail := view.JobDetailOf(j, calls, e)
+		detail.WaitsFor = view.StillOf(still, stillWords)
 		return term.PrintJSON(a.stdout, detail)
 	}
 	if err := a.printJob(j); err != nil {
@@ -89,8 +90,7 @@ func stillOfJob(ctx context.Context, st *store.Store, j record.Job) ([]fleet.Sti
 	if err != nil {
 		return nil, err
 	}
-	found.NextRetry = time.Time{}
-	return notTooSoon(found.Reasons(), found.At.Sub(j.CreatedAt)), nil
+	return view.WhyJobStill(j, found), nil
 }
 
 func (a *app) printJob(j record.Job) error {
@@ -182,48 +182,4 @@ func said(c orders.Call) string {
 		return c.Message
 	}
 	return c.Error
-}
-
-// jobDetailJSON is a job with its calls as programs read it. Its names are part of the interface.
-type jobDetailJSON struct {
-	jobJSON
-
-	Source    string     `json:"source"`
-	Reference string     `json:"reference"`
-	Account   string     `json:"account"`
-	WakeAt    *time.Time `json:"wake_at"`             // when it needs attention next; null where nothing is planned
-	Canceling bool       `json:"canceling,omitempty"` // canceled, and waiting for the check that this still needs
-	// WaitsFor is why it does not move, what weighs most first; left out when nothing is known to be in the way.
-	WaitsFor []stillJSON `json:"waits_for,omitempty"`
-	Calls    []callJSON  `json:"calls"` // oldest first
-
-	evidenceJSON
-}
-
-type callJSON struct {
-	ID         uuid.UUID           `json:"call_id"`
-	Op         record.Op           `json:"op"`
-	Size       int                 `json:"size"` // jobs in it
-	Worker     string              `json:"worker"`
-	StartedAt  time.Time           `json:"started_at"`
-	FinishedAt *time.Time          `json:"finished_at"`           // null: under way
-	Status     int                 `json:"status,omitempty"`      // HTTP; left out when no reply came
-	DurationMS int64               `json:"duration_ms,omitempty"` // left out when no reply came
-	Attempt    record.AttemptState `json:"attempt,omitempty"`     // of a paid call
-	Error      string              `json:"error,omitempty"`       // of the whole call
-	Message    string              `json:"message,omitempty"`     // of this job
-}
-
-func jobDetailOut(j record.Job, calls []orders.Call, e evidence) jobDetailJSON {
-	detail := jobDetailJSON{
-		jobJSON: jobOut(j), Source: j.Source, Reference: j.Reference, Account: j.Account,
-		WakeAt: timeJSON(j.WakeAt), Canceling: j.Canceling, Calls: make([]callJSON, len(calls)), evidenceJSON: e.out(),
-	}
-	for i, c := range calls {
-		detail.Calls[i] = callJSON{
-			ID: c.ID, Op: c.Op, Size: c.Size, Worker: c.Worker, StartedAt: c.StartedAt.UTC(), FinishedAt: timeJSON(c.FinishedAt),
-			Status: c.Status, DurationMS: c.Duration.Milliseconds(), Attempt: c.Attempt, Error: c.Error, Message: c.Message,
-		}
-	}
-	return detail
 }

@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -128,12 +127,12 @@ func aboutColumn(kind record.Kind) string {
 
 func (a *app) jobArray() (print func(record.Job) error, end func() error) {
 	array := newJSONArray(a.stdout)
-	return func(j record.Job) error { return array.add(listedJobJSON{jobOut(j), cursorOf(j)}) }, array.end
+	return func(j record.Job) error { return array.add(listedJobJSON{view.JobOf(j), cursorOf(j)}) }, array.end
 }
 
 // listedJobJSON is a job of a list as programs read it. Its names are part of the interface.
 type listedJobJSON struct {
-	jobJSON
+	view.Job
 
 	Cursor string `json:"cursor"` // --after takes it, and lists what comes behind this job
 }
@@ -144,34 +143,4 @@ func domainCell(j record.Job) string {
 		return j.Domain
 	}
 	return j.Domain + " (" + j.DomainUnicode + ")"
-}
-
-// jobJSON is a job as programs read it, here and in an export. Its names are part of the interface.
-type jobJSON struct {
-	ID            uuid.UUID      `json:"job_id"`
-	Domain        string         `json:"domain"` // of a token the person's subject
-	Kind          record.Kind    `json:"kind"`
-	State         record.State   `json:"state"`
-	Outcome       record.Outcome `json:"outcome"` // "" until final, and for canceled jobs
-	Attempts      int            `json:"attempts"`
-	Error         string         `json:"error"` // the last one, in the upstream's words where it had any
-	DomainUnicode string         `json:"domain_unicode,omitempty"`
-	HolderID      string         `json:"holder_id,omitempty"`
-	PeriodMonths  int            `json:"period_months,omitempty"`
-	Nameservers   []string       `json:"nameservers,omitempty"`
-	CreatedAt     time.Time      `json:"created_at"`
-	FinishedAt    *time.Time     `json:"finished_at"`
-	WhoisStatus   string         `json:"whois_status,omitempty"` // what WHOIS said beside available or taken, such as premium
-	AllowStatus   []string       `json:"allow_status,omitempty"` // words of it with which the domain may be registered
-
-	PrivacyConsent *bool `json:"privacy_consent,omitempty"` // of a token: what the order said, at created_at
-}
-
-func jobOut(j record.Job) jobJSON {
-	return jobJSON{
-		ID: j.ID, Domain: j.Domain, Kind: j.Kind, State: j.State, Outcome: j.Outcome, Attempts: j.Attempts, Error: j.LastError,
-		DomainUnicode: j.DomainUnicode, HolderID: j.HolderID, PeriodMonths: j.PeriodMonths, Nameservers: j.Nameservers,
-		CreatedAt: j.CreatedAt.UTC(), FinishedAt: timeJSON(j.FinishedAt),
-		WhoisStatus: j.WhoisStatus, AllowStatus: j.AllowStatus, PrivacyConsent: j.PrivacyConsent,
-	}
 }

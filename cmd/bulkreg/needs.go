@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
@@ -56,7 +58,7 @@ func needsOf(st fleet.Status) []need {
 	needs = append(needs, needsOfWorkers(st)...)
 	needs = append(needs, overdueNeeds(st)...)
 	for i := range needs {
-		needs[i].Since = timeJSON(needs[i].since)
+		needs[i].Since = view.Time(needs[i].since)
 		if needs[i].Commands == nil {
 			needs[i].Commands = []string{}
 		}

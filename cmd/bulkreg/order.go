@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -99,38 +99,25 @@ func (a *app) withOrder(ctx context.Context, source, name string, fn func(contex
 
 // orderJSON is an order as programs read it. Its names are part of the interface.
 type orderJSON struct {
-	Reference string                 `json:"reference"`
-	Source    string                 `json:"source"`
-	Kind      record.Kind            `json:"kind"`
-	Account   string                 `json:"account"`
-	Total     int                    `json:"total"`
-	Counts    map[record.State]int   `json:"counts"`   // states with none are left out
-	Outcomes  map[record.Outcome]int `json:"outcomes"` // of final jobs
-	Done      bool                   `json:"done"`     // every job is final
-	Calls     int                    `json:"calls"`
+	view.Order
+
 	// Repeat says of an order that the command gave whether it was there already; left out by commands that give none.
-	Repeat     *bool      `json:"repeat,omitempty"`
-	CreatedAt  time.Time  `json:"created_at"`
-	FinishedAt *time.Time `json:"finished_at"`
+	Repeat *bool `json:"repeat,omitempty"`
 	// NeedsPerson is left out when nobody has to do anything.
 	NeedsPerson *needsPersonJSON `json:"needs_person,omitempty"`
 	// WaitsFor is why nothing moves, what weighs most first; left out when nothing is known to be in the way.
-	WaitsFor []stillJSON `json:"waits_for,omitempty"`
+	WaitsFor []view.Still `json:"waits_for,omitempty"`
 }
 
 func orderOut(s record.Summary) orderJSON {
-	return orderJSON{
-		Reference: s.Reference, Source: s.Source, Kind: s.Kind, Account: s.Account, Total: s.Total,
-		Counts: s.Counts, Outcomes: s.Outcomes, Done: s.Done(), Calls: s.Calls,
-		CreatedAt: s.CreatedAt.UTC(), FinishedAt: timeJSON(s.FinishedAt), NeedsPerson: needsPersonOut(s),
-	}
+	return orderJSON{Order: view.OrderOf(s), NeedsPerson: needsPersonOut(s)}
 }
 
 // printOrder prints one order as a result, and says what keeps it from moving.
 func (a *app) printOrder(out output, s record.Summary, still ...fleet.StillReason) error {
 	if out.json() {
 		order := orderOut(s)
-		order.WaitsFor = stillOut(still)
+		order.WaitsFor = view.StillOf(still, stillWords)
 		if out.given != "" {
 			repeat := out.given == givenAgain
 			order.Repeat = &repeat

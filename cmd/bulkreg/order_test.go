@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,7 +106,7 @@ func TestJobs(t *testing.T) {
 	} {
 		r := d.must(exitDone, append([]string{"jobs", "one", "-o", "json"}, tc.args...)...)
 		var domains []string
-		for _, j := range parsed[[]jobJSON](t, r.stdout) {
+		for _, j := range parsed[[]view.Job](t, r.stdout) {
 			domains = append(domains, j.Domain)
 		}
 		if got := fmt.Sprint(domains); got != tc.domains || strings.Contains(r.stderr, "--limit 0 lists all") != tc.more {
@@ -122,7 +124,7 @@ func TestJob(t *testing.T) {
 	t.Parallel()
 	d := finishedDesk(t)
 	ids := map[string]string{}
-	for _, j := range parsed[[]jobJSON](t, d.must(exitDone, "jobs", "one", "-o", "json").stdout) {
+	for _, j := range parsed[[]view.Job](t, d.must(exitDone, "jobs", "one", "-o", "json").stdout) {
 		ids[j.Domain] = j.ID.String()
 	}
 	r := d.must(exitDone, "job", ids["a.nl"])
@@ -213,7 +215,7 @@ func TestExport(t *testing.T) {
 	if strings.Count(r.stdout, "\n") != 1 {
 		t.Errorf("got %q", r.stdout)
 	}
-	j := parsed[jobJSON](t, r.stdout)
+	j := parsed[view.Job](t, r.stdout)
 	if j.Domain != "xn--mnchen-3ya.de" || j.HolderID != "-H2" || j.Error != "=HYPERLINK(\"http://x\")\tno, \"never\"" || j.FinishedAt == nil {
 		t.Errorf("got %+v", j)
 	}

@@ -190,15 +190,6 @@ func timeCell(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-// timeJSON is a time for programs, in UTC; nil for none.
-func timeJSON(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
 // shellWord writes a text so that it can be pasted into a command line.
 func shellWord(text string) string {
 	plain := func(r rune) bool {

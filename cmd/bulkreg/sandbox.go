@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
-	"github.com/bulkreg/bulkreg/worker/probes"
+	"github.com/bulkreg/bulkreg/queue/listener"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -122,17 +122,17 @@ func startSandbox(ctx context.Context, addr string, options sandbox.Options) (*s
 		return nil, usagef("--addr %q is no address to listen on: give host:port, such as 127.0.0.1:8081; port 0 is a free one", addr)
 	}
 	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", addr)
+	port, err := listen.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("start sandbox: %w (another --addr may be free, 127.0.0.1:0 always is)", err)
 	}
 	sb, err := sandbox.New(options)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start sandbox: %w", err), listener.Close())
+		return nil, errors.Join(fmt.Errorf("start sandbox: %w", err), port.Close())
 	}
 	s := &sandboxServer{
 		Sandbox: sb,
-		url:     "http://" + reachable(listener.Addr()),
+		url:     "http://" + reachable(port.Addr()),
 		http: &http.Server{
 			Handler:           sb,
 			ReadHeaderTimeout: 10 * time.Second,
@@ -144,10 +144,10 @@ func startSandbox(ctx context.Context, addr string, options sandbox.Options) (*s
 		grace: sandboxGrace,
 		ended: make(chan struct{}),
 	}
-	listener = probes.Bound(listener, callersAtOnce, s.http)
+	bound := listener.Bound(port, callersAtOnce, s.http)
 	go func() {
 		defer close(s.ended)
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
 			s.err = fmt.Errorf("serve sandbox: %w", err)
 		}
 	}()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -138,11 +140,7 @@ func (a *app) printProgress(st fleet.Status) error {
 	fmt.Fprintln(a.stdout)
 	t := newTable(a.stdout, "NEWEST ORDERS", "KIND", "JOBS", "ENDED", "TO DELIVER", "FOR")
 	for _, o := range st.Orders {
-		ended := term.Thousands(o.Ended)
-		if !o.Counted {
-			ended = "at most " + ended
-		}
-		t.row(o.Name(), string(o.Kind), term.Thousands(o.Total), ended, term.Thousands(o.Undelivered), ago(st.At.Sub(o.CreatedAt)))
+		t.row(o.Name(), string(o.Kind), term.Thousands(o.Total), term.Thousands(o.Ended), term.Thousands(o.Undelivered), ago(st.At.Sub(o.CreatedAt)))
 	}
 	return t.end()
 }
@@ -227,7 +225,7 @@ type progressJSON struct {
 	Kind      record.Kind `json:"kind"`
 	Account   string      `json:"account"`
 	Jobs      int         `json:"jobs"`
-	Ended     *int        `json:"ended"`      // null: more than 10,000 jobs, which are not counted here
+	Ended     int         `json:"ended"`
 	ToDeliver int         `json:"to_deliver"` // never delivered yet
 	Since     time.Time   `json:"since"`      // when it was accepted
 }
@@ -257,21 +255,18 @@ func statusOut(st fleet.Status, needs []need) statusJSON {
 	for _, l := range st.Pipelines {
 		out.InProgress = append(out.InProgress, lotJSON{
 			Kind: l.Kind, Account: l.Account, Running: l.Running, Queued: l.Queued, Waiting: l.Waiting, Held: l.Held, Workers: l.Workers,
-			Since: timeJSON(l.Since), Due: timeJSON(l.Due),
+			Since: view.Time(l.Since), Due: view.Time(l.Due),
 		})
 	}
 	for _, o := range st.Orders {
-		p := progressJSON{
-			Source: o.Source, Reference: o.Reference, Kind: o.Kind, Account: o.Account, Jobs: o.Total, ToDeliver: o.Undelivered, Since: o.CreatedAt.UTC(),
-		}
-		if o.Counted {
-			p.Ended = &o.Ended
-		}
-		out.Orders = append(out.Orders, p)
+		out.Orders = append(out.Orders, progressJSON{
+			Source: o.Source, Reference: o.Reference, Kind: o.Kind, Account: o.Account, Jobs: o.Total, Ended: o.Ended, ToDeliver: o.Undelivered,
+			Since: o.CreatedAt.UTC(),
+		})
 	}
 	for _, h := range st.Holds {
 		out.Holds = append(out.Holds, statusHold{
-			h.Account, h.Reason, h.Scope, h.Since.UTC(), timeJSON(h.NextProbeAt), h.Jobs, h.Reason.NeedsPerson(),
+			h.Account, h.Reason, h.Scope, h.Since.UTC(), view.Time(h.NextProbeAt), h.Jobs, h.Reason.NeedsPerson(),
 		})
 	}
 	for _, w := range st.Workers {

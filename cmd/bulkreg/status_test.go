@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/ledger"
@@ -73,7 +75,7 @@ func TestStatusOfWork(t *testing.T) {
 	d.reports("vm/1", "", record.Whois)
 	text, got = d.status(exitDone)
 	if len(got.Orders) != 1 || got.Orders[0].Reference != "checks" || got.Orders[0].Jobs != 2 || got.Orders[0].ToDeliver != 2 ||
-		got.Orders[0].Ended == nil || *got.Orders[0].Ended != 0 || got.Orders[0].Since.IsZero() ||
+		got.Orders[0].Ended != 0 || got.Orders[0].Since.IsZero() ||
 		!strings.Contains(text, "NEWEST ORDERS  KIND   JOBS  ENDED  TO DELIVER  FOR") || !strings.Contains(text, "\nchecks         whois  2     0      2           ") {
 		t.Errorf("orders in progress: %s%+v", text, got.Orders)
 	}
@@ -254,7 +256,7 @@ func TestRetryNow(t *testing.T) {
 	if !after.WakeAt.Equal(before.WakeAt) || busy.WakeAt.After(time.Now().Add(time.Minute)) || busy.State != record.Retrying || busy.Attempts == 0 {
 		t.Errorf("they wake at %s and %s", after.WakeAt, busy.WakeAt)
 	}
-	detail := parsed[jobDetailJSON](t, d.must(exitDone, "job", busy.ID.String(), "-o", "json").stdout)
+	detail := parsed[view.JobDetail](t, d.must(exitDone, "job", busy.ID.String(), "-o", "json").stdout)
 	if len(detail.Acts) != 1 || detail.Acts[0].By != "ann" || detail.Acts[0].Act != operator.RetryNow {
 		t.Errorf("acts %+v", detail.Acts)
 	}

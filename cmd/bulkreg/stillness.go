@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,35 +13,9 @@ import (
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store"
 )
-
-// stillJSON is one reason for which jobs do not move, as programs read it. Its names are part of the interface.
-type stillJSON struct {
-	Reason fleet.Still `json:"reason"`
-	Words  string      `json:"words"` // for people
-	Since  *time.Time  `json:"since"` // no_worker: when the last one was seen; null: not known
-	Until  *time.Time  `json:"until"` // when something happens by itself; null: not known, or never
-}
-
-func stillOut(reasons []fleet.StillReason) []stillJSON {
-	var out []stillJSON
-	for _, r := range reasons {
-		out = append(out, stillJSON{Reason: r.Still, Words: stillWords(r), Since: timeJSON(r.Since), Until: timeJSON(r.Until)})
-	}
-	return out
-}
-
-// whyStill says why an order's jobs may not move; nothing for one that is settled. A retry to come says something only where
-// nothing else of the order goes on.
-func whyStill(sum record.Summary, st fleet.Stillness) []fleet.StillReason {
-	if sum.Settled() {
-		return nil
-	}
-	return slices.DeleteFunc(st.Reasons(), func(r fleet.StillReason) bool {
-		return r.Still == fleet.StillRetry && sum.Counts[record.Queued]+sum.Counts[record.Running] > 0
-	})
-}
 
 // stillOf reads why an order may not move.
 func stillOf(ctx context.Context, st *store.Store, sum record.Summary) ([]fleet.StillReason, error) {
@@ -53,15 +26,7 @@ func stillOf(ctx context.Context, st *store.Store, sum record.Summary) ([]fleet.
 	if err != nil {
 		return nil, err
 	}
-	return notTooSoon(whyStill(sum, found), found.At.Sub(sum.CreatedAt)), nil
-}
-
-// soonest is how old an order is before it counts that no worker has reported itself: one that has just started may not have yet.
-const soonest = 15 * time.Second
-
-// notTooSoon leaves out what can only be said of an order that has been there for a while.
-func notTooSoon(reasons []fleet.StillReason, age time.Duration) []fleet.StillReason {
-	return slices.DeleteFunc(reasons, func(r fleet.StillReason) bool { return r.Still == fleet.StillNoWorker && age < soonest })
+	return view.NotTooSoon(view.WhyStill(sum, found), found.At.Sub(sum.CreatedAt)), nil
 }
 
 // stillWords says a reason in one line.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/pg"
@@ -40,7 +42,7 @@ func TestOrderAndJobSayWhyNothingMoves(t *testing.T) {
 			t.Errorf("%q: reasons are no result: %s", args, r.stdout)
 		}
 		out := parsed[struct {
-			WaitsFor []stillJSON `json:"waits_for"`
+			WaitsFor []view.Still `json:"waits_for"`
 		}](t, d.must(exitDone, append(args, "-o", "json")...).stdout)
 		if w := out.WaitsFor; len(w) != 2 || w[0].Reason != fleet.StillPaused || w[0].Since == nil || w[0].Until != nil ||
 			w[1].Reason != fleet.StillNoWorker || w[1].Since != nil || !strings.Contains(w[0].Words, "later") {

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 
-	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/queue/api/view"
 
-	"github.com/google/uuid"
-
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/job"
 	"github.com/bulkreg/bulkreg/store"
 )
@@ -18,11 +15,9 @@ func (a *app) showSubject(ctx context.Context, st *store.Store, name string, out
 	if err != nil {
 		return usagef("--subject: %w", err)
 	}
-	jobs, err := st.Orders.JobsOfDomain(ctx, subject, func(o record.Order) uuid.UUID {
-		return queue.JobID(o.Source, o.Reference, queue.Kind(o.Kind), subject)
-	})
+	jobs, total, err := st.Orders.JobsOfDomain(ctx, subject, "", maxDomainJobs)
 	if err != nil {
 		return err
 	}
-	return a.showKnown(ctx, st, jobs, domainJSON{Domain: subject, Total: len(jobs), Jobs: []jobDetailJSON{}}, out)
+	return a.showKnown(ctx, st, jobs, domainJSON{Domain: subject, Total: total, Jobs: []view.JobDetail{}}, out)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api/view"
+
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -83,7 +85,7 @@ func stopped(ctx context.Context, st *store.Store, sum record.Summary) (bool, er
 		return false, nil
 	}
 	found, err := st.Fleet.Stillness(ctx, sum.Order)
-	return err == nil && len(needingPerson(whyStill(sum, found))) > 0, err
+	return err == nil && len(needingPerson(view.WhyStill(sum, found))) > 0, err
 }
 
 // unfinished is an order that was not waited for to its end, as it stood then.

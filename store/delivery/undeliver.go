@@ -11,6 +11,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Undeliver makes jobs due again, after delay, that were taken and did not reach a worker that can use them: Redis refused
@@ -18,12 +19,19 @@ import (
 // be, stay as they are. Dispatchers are
 // told unless there is a delay: they would come too early.
 func (s *Deliveries) Undeliver(ctx context.Context, jobs []record.DeliveredJob, delay time.Duration) error {
-	_, err := s.db.Pool.Exec(ctx, `
+	rows, err := s.db.Pool.Query(ctx, `
 		WITH back AS (`+lockDelivered()+`), made_due AS (
 			UPDATE jobs j SET wake_at = now() + make_interval(secs => $8) WHERE j.id = ANY(ARRAY(SELECT id FROM back)) RETURNING j.kind
 		)
-		SELECT pg_notify($9, kind) FROM made_due WHERE $8 = 0 GROUP BY kind`,
-		append(Columns(jobs), pg.Seconds(delay), pg.WakeChannel)...)
+		SELECT kind FROM made_due WHERE $8 = 0 GROUP BY kind`,
+		append(Columns(jobs), pg.Seconds(delay))...)
+	if err != nil {
+		return pg.Failure("give jobs back", err)
+	}
+	kinds, err := pgx.CollectRows(rows, pgx.RowTo[record.Kind])
+	for _, kind := range kinds {
+		s.db.Wake(kind)
+	}
 	return pg.Failure("give jobs back", err)
 }
 

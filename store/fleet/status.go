@@ -97,7 +97,7 @@ func (s *Fleet) Status(ctx context.Context) (Status, error) {
 	batch.Queue(boundedHolds, StatusMost+1)
 	batch.Queue(`
 		SELECT `+holds.OrderHoldColumns+` FROM order_holds oh JOIN orders o ON o.id = oh.order_id ORDER BY oh.since, o.id LIMIT $1`, StatusOrders)
-	batch.Queue(ordersInProgress, StatusMost+1, StatusInProgress, StatusMost)
+	batch.Queue(ordersInProgress, StatusMost+1, StatusInProgress)
 	batch.Queue(`SELECT name, seen_at, stopping, coalesce(trouble, ''), lots FROM workers ORDER BY seen_at DESC LIMIT $1`, stillnessWorkers)
 	batch.Queue(overdueRescue, pg.Seconds(overdueAfter), StatusMost+1)
 	for _, part := range lotParts() {

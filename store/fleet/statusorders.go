@@ -14,18 +14,12 @@ type OrderProgress struct {
 	record.Order
 	// Undelivered are the jobs that were never delivered yet.
 	Undelivered int
-	// Ended are the final jobs. Larger orders than StatusMost are not counted, so that a Status costs the same: Ended is then all
-	// that was ever delivered, which is the most that may have ended, and Counted is false.
-	Ended   int
-	Counted bool
+	Ended       int // final jobs
 }
 
 func scanOrderProgress(row pgx.CollectableRow) (OrderProgress, error) {
 	var o OrderProgress
 	err := row.Scan(append(o.Fields(), &o.Undelivered, &o.Ended)...)
-	if o.Counted = o.Total <= StatusMost; !o.Counted {
-		o.Ended = o.Total - o.Undelivered
-	}
 	return o, err
 }
 
@@ -82,5 +76,7 @@ const ordersInProgress = `
 		ORDER BY o.created_at DESC, o.id DESC LIMIT $2
 	)
 	SELECT o.*, (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM chunks c WHERE c.order_id = o.id AND c.wake_at IS NULL),
-		CASE WHEN o.total <= $3 THEN (SELECT count(*) FROM jobs j WHERE j.order_id = o.id AND j.finished_at IS NOT NULL) ELSE 0 END
+		(SELECT coalesce(sum(kept.n), 0) FROM (
+			SELECT c.state, c.n FROM order_counts c WHERE c.order_id = o.id UNION ALL SELECT c.state, c.n FROM order_changes c WHERE c.order_id = o.id
+		) AS kept WHERE kept.state IN ('succeeded', 'failed', 'canceled'))
 	FROM named o ORDER BY o.created_at DESC, o.id DESC`

@@ -73,6 +73,9 @@ func (s *Holds) ResumeOrder(ctx context.Context, o record.Order) (h OrderHold, r
 		}
 		return countGoingInOrder(ctx, tx, &h, nil)
 	})
+	if err == nil && resumed {
+		s.db.Wake("")
+	}
 	return h, resumed && err == nil, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +48,7 @@ func (s *Holds) Resume(ctx context.Context, account string) ([]View, error) {
 	if err != nil {
 		return nil, err // rolled back
 	}
+	s.db.Wake("")
 	return ended.Holds, nil
 }
 
@@ -81,6 +81,7 @@ func (s *Holds) CarryOutResume(ctx context.Context, account string, plan Resumpt
 	if err != nil {
 		return Resumption{}, err // rolled back
 	}
+	s.db.Wake("")
 	return ended, nil
 }
 
@@ -141,9 +142,6 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 	if err := dropOrderHolds(ctx, tx, r.Orders); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `SELECT pg_notify($1, '')`, pg.WakeChannel); err != nil {
-		return err
-	}
 	return r.count(ctx, tx, rest)
 }
 
@@ -155,9 +153,7 @@ func dropOrderHolds(ctx context.Context, tx pgx.Tx, holds []OrderHold) error {
 	for i, h := range holds {
 		ids[i] = h.ID
 	}
-	_, err := tx.Exec(ctx, `
-		WITH ended AS (DELETE FROM order_holds WHERE order_id = ANY($1) RETURNING order_id)
-		SELECT pg_notify($2, '') FROM ended`, ids, pg.WakeChannel)
+	_, err := tx.Exec(ctx, `DELETE FROM order_holds WHERE order_id = ANY($1)`, ids)
 	return err
 }
 

@@ -197,31 +197,26 @@ func (s *Operator) actOnce(ctx context.Context, r Request, p page, skipLocked bo
 		if err != nil {
 			return err
 		}
-		if res, err = readAct(rows); err != nil {
-			return err
-		}
-		return res.wake(ctx, tx, r.Act)
+		res, err = readAct(rows)
+		return err
 	})
 	if err != nil {
 		return actResult{}, err // rolled back
 	}
+	s.wake(res, r.Act)
 	return res, nil
 }
 
 // wake tells the dispatchers of jobs that are due now.
-func (res actResult) wake(ctx context.Context, tx pgx.Tx, a Act) error {
+func (s *Operator) wake(res actResult, a Act) {
 	if a != Retry && a != RetryNow && a != ConfirmNotRegistered {
-		return nil
+		return
 	}
 	for _, c := range res.counts {
-		if c.Skip != "" {
-			continue
-		}
-		if _, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, pg.WakeChannel, string(c.Kind)); err != nil {
-			return err
+		if c.Skip == "" {
+			s.db.Wake(c.Kind)
 		}
 	}
-	return nil
 }
 
 func readAct(rows pgx.Rows) (actResult, error) {

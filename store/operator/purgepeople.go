@@ -17,6 +17,9 @@ func forgetPeople() []string {
 		)
 		UPDATE jobs j SET id = r.new, person = NULL, domain = ` + unguessableSubject + `, outcome = CASE j.outcome WHEN 'issued' THEN 'expired' ELSE j.outcome END
 			FROM renamed r WHERE j.id = r.old`,
+		// The log keeps what happened, and under no id that leads to a person.
+		`UPDATE events e SET job_id = r.new FROM renamed r, spoken s WHERE e.order_id = s.id AND e.job_id = r.old`,
+		`UPDATE new_events e SET job_id = r.new FROM renamed r WHERE e.job_id = r.old`,
 		`UPDATE calls k SET job_ids = ` + renamedOf("k.job_ids") + ` FROM claims c WHERE c.id = k.claim_id AND k.job_ids IS NOT NULL AND ` + theirs,
 		`UPDATE claims c SET job_ids = ` + renamedOf("c.job_ids") + ` WHERE ` + theirs,
 	}

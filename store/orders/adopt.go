@@ -104,6 +104,13 @@ func (s *Orders) adoptAtOnce(ctx context.Context, adoptions []Adoption, begin st
 		}
 		return addAdopted(ctx, tx, names, growing)
 	})
+	if err == nil {
+		for _, g := range growing {
+			if g.waiting > 0 {
+				s.db.Wake(g.order.Kind)
+			}
+		}
+	}
 	for i, a := range adoptions {
 		orders[i] = growing[orderName{a.Order.Source, a.Order.Reference}].order
 	}
@@ -205,7 +212,7 @@ func addAdopted(ctx context.Context, tx pgx.Tx, names []orderName, growing map[o
 	return growBy(ctx, tx, growing)
 }
 
-// growBy writes how large the orders have grown, cuts those of their new jobs that wait into chunks, and wakes the dispatchers.
+// growBy writes how large the orders have grown, and cuts those of their new jobs that wait into chunks.
 func growBy(ctx context.Context, tx pgx.Tx, growing map[orderName]*grown) error {
 	var (
 		ids                           []int64
@@ -226,11 +233,9 @@ func growBy(ctx context.Context, tx pgx.Tx, growing map[orderName]*grown) error 
 		), o AS (
 			UPDATE orders o SET total = n.total FROM n WHERE o.id = n.id
 			RETURNING o.id, o.kind, o.lane, o.account, o.turn, n.first, n.last, n.size
-		), cut AS (
-			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn)
-			SELECT o.id, place, least(place + o.size - 1, o.last), o.kind, o.lane, o.account, o.turn
-			FROM o, generate_series(o.first, o.last, o.size) AS place
 		)
-		SELECT pg_notify($6, kind) FROM o WHERE first <= last GROUP BY kind`, ids, totals, firsts, lasts, chunks, pg.WakeChannel)
+		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn)
+		SELECT o.id, place, least(place + o.size - 1, o.last), o.kind, o.lane, o.account, o.turn
+		FROM o, generate_series(o.first, o.last, o.size) AS place`, ids, totals, firsts, lasts, chunks)
 	return err
 }

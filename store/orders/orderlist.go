@@ -38,64 +38,100 @@ func (s *Orders) listOrders(ctx context.Context, sql string, args ...any) ([]rec
 	if err != nil {
 		return nil, pg.Failure("list orders", err)
 	}
-	for i := range orders {
-		if err := s.summarize(ctx, &orders[i]); err != nil {
-			return nil, err
-		}
-	}
-	return orders, nil
+	return orders, s.summarize(ctx, orders)
 }
 
-// Summarize counts an order's jobs by state and outcome, and its calls.
+// Summarize says how far an order is: its jobs by state and outcome, and its calls.
 func (s *Orders) Summarize(ctx context.Context, o record.Order) (record.Summary, error) {
-	sum := record.Summary{Order: o}
-	return sum, s.summarize(ctx, &sum)
+	sums := []record.Summary{{Order: o}}
+	err := s.summarize(ctx, sums)
+	return sums[0], err
 }
 
-func (s *Orders) summarize(ctx context.Context, sum *record.Summary) error {
-	var batch pgx.Batch
-	batch.Queue(`SELECT total FROM orders WHERE id = $1`, sum.ID)
-	batch.Queue(`
-		SELECT state, coalesce(outcome, ''), count(*), max(finished_at)
-		FROM jobs WHERE order_id = $1 GROUP BY state, outcome`, sum.ID)
-	batch.Queue(`
-		SELECT count(*) FROM calls c JOIN claims cl ON cl.id = c.claim_id
-		WHERE cl.order_ids @> ARRAY[$1::bigint]`, sum.ID)
-	err := s.db.ReadBatch(ctx, &batch, func(results pgx.BatchResults) error { return readSummary(results, sum) })
-	return pg.Failure("count jobs of order", err)
-}
-
-func readSummary(results pgx.BatchResults, sum *record.Summary) error {
-	if err := results.QueryRow().Scan(&sum.Total); err != nil {
-		return err
+// summarize fills in what is kept of some orders, in one look: what was summed up, and what was noted since. Jobs that are queued
+// are not kept, as they are all the others.
+func (s *Orders) summarize(ctx context.Context, sums []record.Summary) error {
+	ids, places := make([]int64, len(sums)), make(map[int64]int, len(sums))
+	for i, sum := range sums {
+		ids[i], places[sum.ID] = sum.ID, i
 	}
-	rows, err := results.Query()
+	rows, err := s.db.Pool.Query(ctx, `
+		SELECT order_id, state, outcome, sum(n), max(at) FROM (
+			SELECT id AS order_id, 'total' AS state, '' AS outcome, total AS n, created_at AS at FROM orders WHERE id = ANY($1)
+			UNION ALL SELECT order_id, state, outcome, n, last_at FROM order_counts WHERE order_id = ANY($1)
+			UNION ALL SELECT order_id, state, outcome, n, at FROM order_changes WHERE order_id = ANY($1)
+		) AS kept GROUP BY order_id, state, outcome HAVING sum(n) <> 0`, ids)
 	if err != nil {
-		return err
+		return pg.Failure("read counts of orders", err)
 	}
-	sum.Counts, sum.Outcomes = map[record.State]int{}, map[record.Outcome]int{}
+	lasts, found := make([]time.Time, len(sums)), 0
 	var (
-		state    record.State
-		outcome  record.Outcome
-		n        int
-		finished *time.Time
-		last     time.Time
+		order          int64
+		state, outcome string
+		n              int
+		at             time.Time
 	)
-	_, err = pgx.ForEachRow(rows, []any{&state, &outcome, &n, &finished}, func() error {
-		sum.Counts[state] += n
-		if outcome != "" {
-			sum.Outcomes[outcome] += n
+	_, err = pgx.ForEachRow(rows, []any{&order, &state, &outcome, &n, &at}, func() error {
+		i := places[order]
+		if state == keptTotal {
+			found++
 		}
-		if finished != nil && finished.After(last) {
-			last = *finished
+		if addCount(&sums[i], state, record.Outcome(outcome), n) && at.After(lasts[i]) {
+			lasts[i] = at
 		}
 		return nil
 	})
+	if err == nil && found < len(sums) {
+		err = pg.ErrNotFound
+	}
 	if err != nil {
-		return err
+		return pg.Failure("read counts of orders", err)
+	}
+	for i := range sums {
+		finish(&sums[i], lasts[i])
+	}
+	return nil
+}
+
+// What is kept under other names than a job's state.
+const (
+	keptTotal = "total"
+	keptCalls = "calls"
+)
+
+// addCount adds what is kept under a name to a summary, and reports whether it is of final jobs.
+func addCount(sum *record.Summary, state string, outcome record.Outcome, n int) (final bool) {
+	switch state {
+	case keptTotal:
+		sum.Total = n
+		return false
+	case keptCalls:
+		sum.Calls = n
+		return false
+	}
+	if sum.Counts == nil {
+		sum.Counts, sum.Outcomes = map[record.State]int{}, map[record.Outcome]int{}
+	}
+	sum.Counts[record.State(state)] += n
+	if outcome != "" {
+		sum.Outcomes[outcome] += n
+	}
+	return record.State(state).Final()
+}
+
+// finish fills in what follows from the rest.
+func finish(sum *record.Summary, last time.Time) {
+	if sum.Counts == nil {
+		sum.Counts, sum.Outcomes = map[record.State]int{}, map[record.Outcome]int{}
+	}
+	queued := sum.Total
+	for _, n := range sum.Counts {
+		queued -= n
+	}
+	if queued != 0 {
+		sum.Counts[record.Queued] = queued
 	}
 	if sum.Done() {
 		sum.FinishedAt = last
 	}
-	return results.QueryRow().Scan(&sum.Calls)
 }

@@ -56,8 +56,8 @@ type Submitted struct {
 	Duplicates int  // registrations that ended at once, because another live or registered job has the domain
 }
 
-// Submit takes an order in, whole or not at all: the order, its jobs by COPY, its chunks, and the word to the
-// dispatchers, in one transaction. The same order again changes nothing. The same reference with other
+// Submit takes an order in, whole or not at all: the order, its jobs by COPY, and its chunks,
+// in one transaction. Then it wakes the dispatchers. The same order again changes nothing. The same reference with other
 // content fails with a *ReferenceConflictError. An error that jobs yields rolls everything back and comes
 // out as it is.
 func (s *Orders) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
@@ -81,6 +81,9 @@ func (s *Orders) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, 
 		}
 		return finishOrder(ctx, tx, res.Order, n.ChunkSize)
 	})
+	if err == nil && res.Created {
+		s.db.Wake(n.Kind)
+	}
 	return res, err
 }
 
@@ -228,18 +231,16 @@ func copyRegistrations(ctx context.Context, tx pgx.Tx, o record.Order, jobs iter
 	return total, duplicates, err
 }
 
-// finishOrder writes what depends on the number of jobs, and wakes the dispatchers.
+// finishOrder writes what depends on the number of jobs.
 func finishOrder(ctx context.Context, tx pgx.Tx, o record.Order, chunkSize int) error {
 	_, err := tx.Exec(ctx, `
 		WITH o AS (
 			UPDATE orders SET total = $3 WHERE id = $1 RETURNING id, kind, lane, account, turn
-		), cut AS (
-			INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn)
-			SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account, o.turn
-			FROM o, generate_series(1, $3::integer, $2::integer) AS first
 		)
-		SELECT pg_notify($4, kind) FROM o`,
-		o.ID, chunkSize, o.Total, pg.WakeChannel)
+		INSERT INTO chunks (order_id, first_seq, last_seq, kind, lane, account, turn)
+		SELECT o.id, first, least(first + $2 - 1, $3), o.kind, o.lane, o.account, o.turn
+		FROM o, generate_series(1, $3::integer, $2::integer) AS first`,
+		o.ID, chunkSize, o.Total)
 	return err
 }
 

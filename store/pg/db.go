@@ -30,6 +30,7 @@ type DB struct {
 	Pool    *pgxpool.Pool
 	Use     session.Use
 	lineage lineage
+	teller  *teller
 }
 
 // Options bounds what a DB takes of its database. The zero value is usable.
@@ -60,6 +61,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 
 func connect(ctx context.Context, url string, opts Options) (*DB, error) {
 	s := &DB{Use: session.Use{ConnectTimeout: opts.ConnectTimeout, FrozenAfter: opts.FrozenAfter, LockTimeout: opts.LockTimeout, Reads: opts.Reads}}
+	s.teller = newTeller(s.notify)
 	cfg, err := session.Config(url, s.Use)
 	if errors.Is(err, session.ErrAddress) {
 		return nil, fmt.Errorf("parse DATABASE_URL: %w", err)
@@ -91,8 +93,11 @@ func (s *DB) receive(ctx context.Context, conn *pgx.Conn) error {
 // statement gets another.
 const pingTimeout = 5 * time.Second
 
-// Close waits for running statements and closes every connection.
-func (s *DB) Close() { s.Pool.Close() }
+// Close waits for running statements, passes on what is still to be told, and closes every connection.
+func (s *DB) Close() {
+	s.teller.close()
+	s.Pool.Close()
+}
 
 // Ping says whether the database answers.
 func (s *DB) Ping(ctx context.Context) error {

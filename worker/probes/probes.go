@@ -14,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bulkreg/bulkreg/queue/listener"
 )
 
 // Server answers the probes of whoever runs a worker, over HTTP:
@@ -100,13 +102,13 @@ func Start(ctx context.Context, addr string) (*Server, error) {
 		return h, nil
 	}
 	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", addr)
+	port, err := listen.Listen(ctx, "tcp", addr)
 	if err != nil {
 		h.cancel()
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	h.http = &http.Server{
-		Addr:              listener.Addr().String(),
+		Addr:              port.Addr().String(),
 		Handler:           h.handler(),
 		ReadHeaderTimeout: 2 * time.Second,
 		ReadTimeout:       5 * time.Second,
@@ -115,10 +117,10 @@ func Start(ctx context.Context, addr string) (*Server, error) {
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0), // of bad requests: anybody could fill our log
 	}
-	listener = Bound(listener, AtOnce, h.http)
+	bound := listener.Bound(port, AtOnce, h.http)
 	go func() {
 		defer close(h.ended)
-		if err := h.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
 			h.err = fmt.Errorf("serve probes: %w", err)
 		}
 	}()

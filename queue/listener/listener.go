@@ -1,4 +1,6 @@
-package probes
+// Package listener bounds what a port takes of its process. It knows nothing of what is said on a connection, but for whether
+// somebody is served on it.
+package listener
 
 import (
 	"net"
