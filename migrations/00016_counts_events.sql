@@ -4,6 +4,12 @@
 -- what one of whole names would.
 CREATE INDEX jobs_domain ON jobs USING hash (domain);
 
+-- What a producer sticks on an order, to find it by: names and texts.
+ALTER TABLE orders ADD COLUMN labels jsonb CHECK (jsonb_typeof(labels) = 'object');
+CREATE INDEX orders_labels ON orders USING gin (labels jsonb_path_ops) WHERE labels IS NOT NULL;
+-- The orders of a source, page by page.
+CREATE INDEX orders_of_source ON orders (source, id);
+
 -- What an order's jobs do is kept, not counted: whatever statement of whatever release changes a job's state adds what it changed
 -- here, as rows that nobody else writes, so that nobody waits. The bookkeeper folds them into order_counts. Both together are the
 -- truth at any time. Jobs that are queued are not kept: they are all the others of the order's total.
@@ -193,5 +199,6 @@ DROP TRIGGER note_removed_jobs ON jobs;
 DROP TRIGGER note_ended_job ON jobs;
 DROP TRIGGER note_job_changes ON jobs;
 DROP FUNCTION recount_orders, note_order_hold, note_hold, note_order, note_calls, note_removed_jobs, note_ended_job, note_job_changes;
-DROP INDEX jobs_domain;
+DROP INDEX orders_of_source, orders_labels, jobs_domain;
+ALTER TABLE orders DROP COLUMN labels;
 DROP TABLE job_event_sources, new_events, events, order_standings, order_counts, order_changes;

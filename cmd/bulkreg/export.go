@@ -3,22 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/bulkreg/bulkreg/queue/api/view"
-
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/queue/api/export"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/store/seal"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -48,16 +42,20 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
 				w := bufio.NewWriterSize(a.stdout, 1<<16)
-				export := exportCSV
+				write := export.CSV
 				if format.value == "ndjson" {
-					export = exportNDJSON
+					write = export.NDJSON
 				}
-				// What was written before an error is of use, and the error says that it is not all.
-				tokens, err := a.tokensOf(ctx, st, o)
+				tokens, err := export.ReadTokens(ctx, st, o, a.sealKeys)
 				if err != nil {
 					return err
 				}
-				return errors.Join(export(ctx, w, st, tokens, orders.JobFilter{States: state.states()}), w.Flush())
+				// What was written before an error is of use, and the error says that it is not all.
+				err = errors.Join(write(w, tokens, st.Orders.Jobs(ctx, o.ID, orders.JobFilter{States: state.states()})), w.Flush())
+				if unknown := (*seal.UnknownKeyError)(nil); errors.As(err, &unknown) {
+					return usageError(err)
+				}
+				return err
 			})
 		},
 	}
@@ -67,97 +65,15 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 	return cmd
 }
 
-func exportNDJSON(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f orders.JobFilter) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	for j, err := range st.Orders.Jobs(ctx, tokens.order.ID, f) {
-		if err != nil {
-			return err
-		}
-		token, err := tokens.of(j)
-		if err != nil {
-			return err
-		}
-		if err := encoder.Encode(exportedJobJSON{view.JobOf(j), token}); err != nil {
-			return fmt.Errorf("write export: %w", err)
-		}
+// sealKeys are the keys with which tokens are kept.
+func (a *app) sealKeys() (seal.Keys, error) {
+	cfg, err := a.loadConfigFor(config.UseStore)
+	if err != nil {
+		return seal.Keys{}, err
 	}
-	return nil
-}
-
-// exportedJobJSON is a job of an export, with its token while that is good.
-type exportedJobJSON struct {
-	view.Job
-	tokenOut
-}
-
-// exportColumns are part of the interface: new ones go to the end.
-func exportColumns() []string {
-	return []string{
-		"job_id", "domain", "kind", "state", "outcome", "attempts", "error",
-		"domain_unicode", "holder_id", "period_months", "nameservers", "created_at", "finished_at",
-		"whois_status", "allow_status",
+	keys, err := cfg.SealKeys()
+	if err != nil {
+		return seal.Keys{}, usageError(err)
 	}
-}
-
-func exportCSV(ctx context.Context, w io.Writer, st *store.Store, tokens *exportedTokens, f orders.JobFilter) error {
-	write := func(cells []string) error {
-		if _, err := io.WriteString(w, strings.Join(cells, ",")+"\n"); err != nil {
-			return fmt.Errorf("write export: %w", err)
-		}
-		return nil
-	}
-	columns, withTokens := exportColumns(), tokens.order.Kind == record.Token
-	if withTokens {
-		columns = append(columns, tokenColumns()...)
-	}
-	if err := write(columns); err != nil {
-		return err
-	}
-	for j, err := range st.Orders.Jobs(ctx, tokens.order.ID, f) {
-		if err != nil {
-			return err
-		}
-		row := exportRow(j)
-		if withTokens {
-			token, err := tokens.of(j)
-			if err != nil {
-				return err
-			}
-			row = append(row, token.cells(j)...)
-		}
-		if err := write(row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// exportRow is a job's cells. Those without quotes are numbers, times, and words of ours.
-func exportRow(j record.Job) []string {
-	period := ""
-	if j.PeriodMonths > 0 {
-		period = strconv.Itoa(j.PeriodMonths)
-	}
-	return []string{
-		j.ID.String(), textCell(j.Domain), string(j.Kind), string(j.State), string(j.Outcome), strconv.Itoa(j.Attempts), textCell(j.LastError),
-		textCell(j.DomainUnicode), textCell(j.HolderID), period, textCell(strings.Join(j.Nameservers, " ")), exportTime(j.CreatedAt), exportTime(j.FinishedAt),
-		textCell(j.WhoisStatus), textCell(strings.Join(j.AllowStatus, ",")),
-	}
-}
-
-// textCell is text as a cell that is quoted whatever is in it, so that no reader parts it at another sign than the comma.
-func textCell(text string) string {
-	return `"` + strings.ReplaceAll(harmless(text), `"`, `""`) + `"`
-}
-
-// harmless keeps a spreadsheet from taking text for a formula, also one that parts cells at semicolons or tabs and does not
-// heed quotes.
-func harmless(text string) string { return input.Disarm(text, ";\t\r\n") }
-
-func exportTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
+	return keys, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue/api/export"
 	"github.com/bulkreg/bulkreg/queue/intake"
 )
 
@@ -121,7 +122,7 @@ func (p *findings) writeCSV(answer whoisAnswer) error {
 	if answer.Error != "" {
 		words = answer.Error
 	}
-	_, err := fmt.Fprintf(p.buffer, "%s,%s,%s,%t\n", textCell(answer.Domain), answer.Availability, textCell(words), answer.Barred)
+	_, err := fmt.Fprintf(p.buffer, "%s,%s,%s,%t\n", export.TextCell(answer.Domain), answer.Availability, export.TextCell(words), answer.Barred)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue/api/export"
 )
 
 // choice is a flag that takes one of some words.
@@ -151,7 +152,7 @@ func (t *table) row(cells ...string) {
 	if t.tsv {
 		cells = slices.Clone(cells)
 		for i, cell := range cells {
-			cells[i] = harmless(strings.TrimSpace(term.Clean(cell)))
+			cells[i] = export.Harmless(strings.TrimSpace(term.Clean(cell)))
 		}
 	}
 	t.err = t.rows.Row(cells...)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue/api/export"
 )
 
 func TestTable(t *testing.T) {
@@ -93,7 +94,7 @@ func TestHarmless(t *testing.T) {
 		"a;=1": "a;'=1", "a; +1;b": "a; '+1;b", "a\t@x": "a\t'@x", `a;"-1"`: `a;"'-1"`, "a\r\n=1": "a\r\n'=1", "a, -1": "a, -1", " =1": " '=1",
 		"＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "a;＝1": "a;'＝1", ";;=": ";;'=", "-": "'-", "a-1;b=2": "a-1;b=2",
 	} {
-		if got := harmless(text); got != want {
+		if got := export.Harmless(text); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

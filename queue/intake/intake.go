@@ -34,6 +34,8 @@ type Order struct {
 	Reference string // the producer's own name for the order
 	Kind      queue.Kind
 	Account   string
+	// Labels find the order again; names and texts. They are no part of what it asks for.
+	Labels map[string]string
 }
 
 // Check checks the order's names and kind.
@@ -53,8 +55,33 @@ func (o Order) Check() error {
 	if err := queue.CheckName(o.Account, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's account %w", err)
 	}
+	if err := checkLabels(o.Labels); err != nil {
+		return err
+	}
 	if !o.Kind.Serves(o.Account) {
 		return fmt.Errorf("the account %s cannot have orders of the kind %s: %s is the account of tokens, and of nothing else", o.Account, o.Kind, queue.TokenAccount)
+	}
+	return nil
+}
+
+// Bounds of an order's labels.
+const (
+	MaxLabels     = 20
+	maxLabelName  = 64  // bytes
+	maxLabelValue = 256 // bytes
+)
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("the order has %d labels: %d are allowed", len(labels), MaxLabels)
+	}
+	for name, value := range labels {
+		if err := queue.CheckName(name, maxLabelName); err != nil {
+			return fmt.Errorf("the name of a label %w", err)
+		}
+		if err := queue.CheckName(value, maxLabelValue); err != nil {
+			return fmt.Errorf("the label %q %w", name, err)
+		}
 	}
 	return nil
 }
@@ -169,7 +196,7 @@ func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {
 	}
 	n := orders.NewOrder{
 		Source: o.Source, Reference: o.Reference, Kind: record.Kind(o.Kind), Lane: record.Plain,
-		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind),
+		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind), Labels: o.Labels,
 	}
 	most := n.ChunkSize
 	if o.Kind.OfPeople() { // each of them is a call, in chunks of any size

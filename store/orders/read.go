@@ -58,7 +58,10 @@ func jobColumns() string {
 	return strings.Join(names, ", ")
 }
 
-func scanJob(row pgx.CollectableRow) (record.Job, error) {
+func scanJob(row pgx.CollectableRow) (record.Job, error) { return scanJobAnd(row) }
+
+// scanJobAnd reads a job, and what stands behind it.
+func scanJobAnd(row pgx.CollectableRow, more ...any) (record.Job, error) {
 	var (
 		j              record.Job
 		wake, finished *time.Time
@@ -68,7 +71,7 @@ func scanJob(row pgx.CollectableRow) (record.Job, error) {
 	for i, c := range columns {
 		into[i] = c.into
 	}
-	err := row.Scan(into...)
+	err := row.Scan(append(into, more...)...)
 	if wake != nil {
 		j.WakeAt = *wake
 	}

@@ -25,6 +25,8 @@ type NewOrder struct {
 	Account   string
 	Digest    [32]byte // of its content; a repeat has the same
 	ChunkSize int      // jobs per chunk
+	// Labels find the order again. They are no part of what it asks for: a repeat may have others, and changes none.
+	Labels map[string]string
 }
 
 // NewJob is a job on its way in. Its Seq is its place in the sequence.
@@ -92,11 +94,11 @@ func (s *Orders) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, 
 func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o record.Order, created bool, err error) {
 	o = record.Order{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Lane: n.Lane, Account: n.Account}
 	err = tx.QueryRow(ctx, `
-		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7)
+		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn, labels)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
 		ON CONFLICT (source, reference) DO NOTHING
 		RETURNING id, created_at`,
-		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:], delivery.TurnOf(n.Source)).Scan(&o.ID, &o.CreatedAt)
+		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:], delivery.TurnOf(n.Source), labelsOrNull(n.Labels)).Scan(&o.ID, &o.CreatedAt)
 	if err == nil {
 		return o, true, nil
 	}
@@ -105,6 +107,13 @@ func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o record.Order, cr
 	}
 	o, _, err = lookupOrder(ctx, tx, n)
 	return o, false, err
+}
+
+func labelsOrNull(labels map[string]string) any {
+	if len(labels) == 0 {
+		return nil
+	}
+	return labels
 }
 
 // Lookup finds the order that n repeats, if there is one. It fails with a *ReferenceConflictError when the

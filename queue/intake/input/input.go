@@ -32,12 +32,13 @@ const (
 
 // Options says what to read and what to assume. All but Kind have defaults.
 type Options struct {
-	Kind                string // "whois", "register" or "token"
-	Format              Format // FormatAuto
-	MaxLineBytes        int    // longest line, and longest CSV record, in bytes: 64 KiB
-	MaxRecords          int    // most domains or people in one file: 1,000,000
-	DefaultHolderID     string // for lines that name no holder; without it they are rejected
-	DefaultPeriodMonths int    // for lines that name no period: 12
+	Kind                string   // "whois", "register" or "token"
+	Format              Format   // FormatAuto
+	MaxLineBytes        int      // longest line, and longest CSV record, in bytes: 64 KiB
+	MaxRecords          int      // most domains or people in one file: 1,000,000
+	DefaultHolderID     string   // for lines that name no holder; without it they are rejected
+	DefaultPeriodMonths int      // for lines that name no period: 12
+	DefaultNameservers  []string // for lines that name none
 
 	// WholeYears refuses periods that are no whole number of years: most of these were meant to count years.
 	WholeYears bool
@@ -95,6 +96,9 @@ func (o Options) withDefaults() (Options, error) {
 		if bad := holderIDFault(o.DefaultHolderID, o.Remedies); bad != nil {
 			return o, fmt.Errorf("read input: the default holder %s", bad.reason)
 		}
+	}
+	if o.DefaultNameservers, err = job.Nameservers(o.DefaultNameservers); err != nil {
+		return o, &OptionError{OptionNameservers, err.Error()}
 	}
 	if o.DefaultAllowStatus, err = queue.AllowStatus(o.DefaultAllowStatus); err != nil {
 		return o, &OptionError{OptionAllowStatus, err.Error()}

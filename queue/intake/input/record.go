@@ -115,10 +115,13 @@ func shownNumber(s string) string {
 	return bounded(s)
 }
 
-func nameserversOf(c cell) ([]string, *fault) {
+func nameserversOf(c cell, byDefault []string) ([]string, *fault) {
 	given := c.list
 	if given == nil {
 		given = strings.FieldsFunc(c.text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) })
+	}
+	if len(given) == 0 {
+		return byDefault, nil
 	}
 	hosts, err := job.Nameservers(given)
 	return hosts, faultOf(err)

@@ -36,7 +36,7 @@ func registrationOf(found row, opts Options) (Record, *fault) {
 	all.add(bad)
 	record.PeriodMonths, bad = periodOf(found.cells[columnPeriod], opts)
 	all.add(bad)
-	record.Nameservers, bad = nameserversOf(found.cells[columnNameservers])
+	record.Nameservers, bad = nameserversOf(found.cells[columnNameservers], opts.DefaultNameservers)
 	all.add(bad)
 	record.AllowStatus, bad = allowStatusOf(found.cells[columnAllowStatus], opts.DefaultAllowStatus)
 	all.add(bad)

@@ -42,4 +42,5 @@ type Option string
 const (
 	OptionIgnoreColumns Option = "columns to pass over:"
 	OptionAllowStatus   Option = "an allowed status"
+	OptionNameservers   Option = "default name servers"
 )

@@ -1,8 +1,7 @@
-package main
+package export
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
@@ -12,13 +11,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
-// exportedTokens are the tokens of an order that are still good while they are written. Without any it needs no key.
-type exportedTokens struct {
+// Tokens are the tokens of an order that are still good while they are written. Without any it needs no key.
+type Tokens struct {
 	order record.Order
 	live  map[uuid.UUID]tokens.Kept
 	keys  seal.Keys
@@ -33,9 +31,9 @@ type tokenOut struct {
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 }
 
-// tokensOf reads the tokens of an order, none of another kind.
-func (a *app) tokensOf(ctx context.Context, st *store.Store, o record.Order) (*exportedTokens, error) {
-	t := &exportedTokens{order: o, read: time.Now()}
+// ReadTokens reads the tokens of an order, none of another kind. keys is asked for only where there are some.
+func ReadTokens(ctx context.Context, st *store.Store, o record.Order, keys func() (seal.Keys, error)) (*Tokens, error) {
+	t := &Tokens{order: o, read: time.Now()}
 	if o.Kind != record.Token {
 		return t, nil
 	}
@@ -43,26 +41,17 @@ func (a *app) tokensOf(ctx context.Context, st *store.Store, o record.Order) (*e
 	if t.live, err = st.Tokens.Live(ctx, o.ID); err != nil || len(t.live) == 0 {
 		return t, err
 	}
-	cfg, err := a.loadConfigFor(config.UseStore)
-	if err != nil {
-		return nil, err
-	}
-	if t.keys, err = cfg.SealKeys(); err != nil {
-		return nil, usageError(err)
-	}
-	return t, nil
+	t.keys, err = keys()
+	return t, err
 }
 
 // of is a job's token, empty where there is none that is good.
-func (t *exportedTokens) of(j record.Job) (tokenOut, error) {
+func (t *Tokens) of(j record.Job) (tokenOut, error) {
 	kept, there := t.live[j.ID]
 	if !there || time.Since(t.read) >= kept.Left {
 		return tokenOut{}, nil
 	}
 	token, err := t.keys.OpenToken(kept.Sealed, seal.Job{Source: t.order.Source, Reference: t.order.Reference, ID: j.ID})
-	if unknown := (*seal.UnknownKeyError)(nil); errors.As(err, &unknown) {
-		return tokenOut{}, usageError(err)
-	}
 	if err != nil {
 		return tokenOut{}, err
 	}
@@ -84,7 +73,7 @@ func (t tokenOut) cells(j record.Job) []string {
 		}
 	}
 	if t.ExpiresAt != nil {
-		expires = exportTime(*t.ExpiresAt)
+		expires = timeCell(*t.ExpiresAt)
 	}
-	return []string{consent, textCell(t.Token), textCell(t.RedirectURL), textCell(t.AccountURL), expires}
+	return []string{consent, TextCell(t.Token), TextCell(t.RedirectURL), TextCell(t.AccountURL), expires}
 }

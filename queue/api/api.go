@@ -1,0 +1,138 @@
+// Package api is the HTTP door of bulkreg: order systems give orders, look at them, and follow what happens, without knowing Go, Redis
+// or Postgres. Its document is at /openapi.json, and for people at /docs.
+//
+// Who calls is told by the key alone, never by a body, and sees its own source's orders and nothing else. Every request may be
+// repeated. Orders come in through package intake, and never through Redis. Nothing of a person, no key and no token may reach the log.
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/queue/intake/domainname"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/seal"
+)
+
+// Options says what an API works with.
+type Options struct {
+	Store     *store.Store
+	Intake    *intake.Intake
+	Keys      Keys
+	Seal      seal.Keys // with which tokens are read; empty: none are
+	Suffixes  domainname.Suffixes
+	Languages []string // that a token may be asked for in
+	// Accounts are those of the settings, besides those that workers have.
+	Accounts []string
+	MaxBody  int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
+	Version  string
+	Log      zerolog.Logger
+	Clock    func() time.Time // default time.Now
+}
+
+const defaultMaxBody = 256 << 20
+
+// maxSmallBody bounds the bodies of all requests but orders.
+const maxSmallBody = 64 << 10
+
+// API is the door. It is safe for concurrent use.
+type API struct {
+	options  Options
+	limits   *limits
+	follower *follower
+	streams  atomic.Int64 // open ones
+	mux      *http.ServeMux
+	huma     huma.API
+	handler  http.Handler
+}
+
+// New makes the door. Run does its chores.
+func New(o Options) (*API, error) {
+	if o.Store == nil || o.Intake == nil || o.Keys == nil {
+		return nil, errors.New("configure API: it needs a store, an intake and keys")
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = defaultMaxBody
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), mux: http.NewServeMux()}
+	a.huma = humago.New(a.mux, a.config())
+	a.register()
+	a.handler = a.observed(http.NewCrossOriginProtection().Handler(a.routed()))
+	return a, nil
+}
+
+// Handler serves every request.
+func (a *API) Handler() http.Handler { return a.handler }
+
+// Run follows the log of events for those who wait for them, and keeps the books, until ctx ends.
+func (a *API) Run(ctx context.Context) { a.follower.run(ctx) }
+
+// routed sends requests to their handlers: those under /v1 only with a key.
+func (a *API) routed() http.Handler {
+	root := http.NewServeMux()
+	root.Handle("/v1/", a.authenticated(a.found(a.mux)))
+	root.Handle("/", a.found(a.mux))
+	return root
+}
+
+// found answers in our words where a mux knows no handler.
+func (a *API) found(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			requestOf(r.Context()).pattern = pattern
+			mux.ServeHTTP(w, r)
+			return
+		}
+		// The mux' own answer tells whether the path is known, and with which methods.
+		probe := &discarded{header: http.Header{}}
+		handler.ServeHTTP(probe, r)
+		switch {
+		case probe.status == http.StatusMethodNotAllowed:
+			w.Header()["Allow"] = probe.header["Allow"]
+			a.refuse(w, r, kindMethod.problem("The path does not know the method %s.", methodOf(r)))
+		default:
+			a.refuse(w, r, kindNotFound.problem("There is nothing at this path: /docs lists what there is."))
+		}
+	})
+}
+
+// discarded takes an answer that nobody gets.
+type discarded struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (d *discarded) Header() http.Header { return d.header }
+
+// Write implements http.ResponseWriter.
+func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (d *discarded) WriteHeader(status int) { d.status = status }
+
+// register adds every operation.
+func (a *API) register() {
+	a.registerHealth()
+	a.registerDocs()
+	a.registerOrders()
+	a.registerSubmit()
+	a.registerJobs()
+	a.registerExports()
+	a.registerActs()
+	a.registerEvents()
+	a.registerDomains()
+	a.registerHolds()
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Role is what a key may do. Each role may do what those before it may.
+type Role string
+
+// The roles.
+const (
+	Read    Role = "read"    // look at orders, jobs, events and holds
+	Submit  Role = "submit"  // order
+	Operate Role = "operate" // confirm, retry, cancel, pause and resume
+)
+
+// May reports whether a role is enough where another one is needed.
+func (r Role) May(needed Role) bool { return r.rank() >= needed.rank() && needed.rank() > 0 }
+
+func (r Role) rank() int {
+	switch r {
+	case Read:
+		return 1
+	case Submit:
+		return 2
+	case Operate:
+		return 3
+	}
+	return 0
+}
+
+// Caller is who makes a request, as its key says.
+type Caller struct {
+	KeyID             string
+	Source            string // whose orders it sees, and makes
+	Role              Role
+	RequestsPerMinute int // 0: no limit of its own
+	JobsPerOrder      int // 0: as many as an order may have
+}
+
+// operator is whom the record of an act names.
+func (c Caller) operator() string {
+	const most = 64
+	name := "key " + c.KeyID + " of " + c.Source
+	if len(name) > most {
+		name = "key " + c.KeyID
+	}
+	return name
+}
+
+// ErrNoKey says that a key is none, is revoked or has expired.
+var ErrNoKey = errors.New("the key is not valid")
+
+// DailyLimitError says that a key has ordered all that it may on a day.
+type DailyLimitError struct {
+	What  string        // "jobs" or "registrations"
+	Limit int           // a day
+	Left  int           // of it, before the order
+	Until time.Duration // from now to the next day, in UTC
+}
+
+func (e *DailyLimitError) Error() string { return "the daily limit of the key is reached: " + e.What }
+
+// Keys tells who calls. Its errors are ErrNoKey, *DailyLimitError and those of the store.
+type Keys interface {
+	// Authenticate tells whose key was presented, whole as it came.
+	Authenticate(ctx context.Context, presented string) (Caller, error)
+	// Reserve books jobs of an order that is about to be stored against the limits of a key.
+	Reserve(ctx context.Context, c Caller, jobs int, register bool) error
+}
+
+type callerKey struct{}
+
+// callerOf is who made the request of a context.
+func callerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// authenticated lets only those through who have a key, and not too often.
+func (a *API) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "bearer") || presented == "" {
+			a.refuse(w, r, kindUnauthorized.problem("Send the key in the header Authorization: Bearer KEY."))
+			return
+		}
+		caller, err := a.options.Keys.Authenticate(r.Context(), strings.TrimSpace(presented))
+		if errors.Is(err, ErrNoKey) {
+			a.refuse(w, r, kindUnauthorized.problem("The key is not valid: it is unknown, revoked or has expired."))
+			return
+		}
+		if err != nil {
+			a.refuse(w, r, a.told(r.Context(), err))
+			return
+		}
+		noteCaller(r.Context(), caller)
+		if p := a.limits.take(w.Header(), caller); p != nil {
+			a.refuse(w, r, p)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+	})
+}
+
+// allowed is a Problem unless the caller's role is enough.
+func allowed(ctx context.Context, needed Role) *Problem {
+	if c := callerOf(ctx); !c.Role.May(needed) {
+		return kindForbidden.problem("The key has the role %s, and this needs %s.", c.Role, needed)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The names of the groups of operations, in the order of the document.
+const (
+	tagOrders = "Orders"
+	tagJobs   = "Jobs and domains"
+	tagEvents = "Events"
+	tagHolds  = "Holds"
+	tagServer = "This server"
+)
+
+func init() {
+	// huma has its makers of errors as variables. Ours say the same whoever serves.
+	huma.NewError = humaProblem
+}
+
+// config is how huma makes the document, and what it checks.
+func (a *API) config() huma.Config {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	format := huma.Format{
+		Marshal: func(w io.Writer, v any) error {
+			encoder := json.NewEncoder(w)
+			encoder.SetEscapeHTML(false)
+			return encoder.Encode(v)
+		},
+		Unmarshal: json.Unmarshal,
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "bulkreg", Version: a.options.Version,
+				Description: "Orders of WHOIS checks, domain registrations and account tokens, carried out in bulk. " +
+					"Every request may be repeated. A key sees the orders of its own source alone.",
+			},
+			Tags: []*huma.Tag{{Name: tagOrders}, {Name: tagJobs}, {Name: tagEvents}, {Name: tagHolds}, {Name: tagServer}},
+			Components: &huma.Components{
+				Schemas:         registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "A key that `bulkreg keys create` made."}},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{a.placed},
+	}
+}
+
+// placed says in a problem which request it is about.
+func (a *API) placed(ctx huma.Context, _ string, v any) (any, error) {
+	if p, ok := v.(*Problem); ok {
+		url := ctx.URL()
+		p.Instance, p.RequestID = url.Path, requestOf(ctx.Context()).id
+	}
+	return v, nil
+}
+
+// roleKey is where an operation says which role it needs.
+const roleKey = "x-bulkreg-role"
+
+// operation describes an operation under /v1 that needs a role.
+func operation(id, method, path, tag, summary, description string, needed Role) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary,
+		Description: description + "\n\nThe key needs the role **" + string(needed) + "**.",
+		Security:    []map[string][]string{{"key": {}}}, Extensions: map[string]any{roleKey: string(needed)},
+		Errors:       []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		MaxBodyBytes: maxSmallBody,
+	}
+}
+
+// add adds an operation whose answer is a value.
+func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	needed, _ := op.Extensions[roleKey].(string)
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		if needed != "" {
+			if p := allowed(ctx, Role(needed)); p != nil {
+				return nil, p
+			}
+		}
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, a.told(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+// addPlain adds an operation that reads or writes for itself: what is large passes through in bounded memory. The document has it from
+// op alone.
+func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
+	needed, _ := op.Extensions[roleKey].(string)
+	op.Responses = answersOf(a, op)
+	a.huma.OpenAPI().AddOperation(&op)
+	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
+		if p := allowed(r.Context(), Role(needed)); p != nil {
+			a.refuse(w, r, p)
+			return
+		}
+		if p := unknownQuery(op, r); p != nil {
+			a.refuse(w, r, p)
+			return
+		}
+		if err := handler(w, r); err != nil {
+			a.refuse(w, r, a.told(r.Context(), err))
+		}
+	})
+}
+
+// answersOf adds the problems of an operation to its answers.
+func answersOf(a *API, op huma.Operation) map[string]*huma.Response {
+	answers := op.Responses
+	if answers == nil {
+		answers = map[string]*huma.Response{}
+	}
+	problem := a.huma.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
+	for _, status := range op.Errors {
+		answers[statusText(status)] = &huma.Response{
+			Description: http.StatusText(status), Content: map[string]*huma.MediaType{problemType: {Schema: problem}},
+		}
+	}
+	return answers
+}
+
+// unknownQuery refuses parameters that the document does not have: a slip would be passed over without a word.
+func unknownQuery(op huma.Operation, r *http.Request) *Problem {
+	known := map[string]bool{}
+	for _, p := range op.Parameters {
+		if p.In == "query" {
+			known[p.Name] = true
+		}
+	}
+	p := kindInvalid.problem("There are parameters that are not known here.")
+	for name := range r.URL.Query() {
+		if !known[name] {
+			p.add(Fault{Location: "query." + shown(name), Message: "is no parameter of this operation: /docs lists them"})
+		}
+	}
+	if len(p.Errors) == 0 {
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
+
+// request is what is noted of a request while it is carried out.
+type request struct {
+	id      string
+	caller  Caller
+	pattern string // of the path; "" for one that is not known
+}
+
+type requestKey struct{}
+
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	if r == nil {
+		return &request{}
+	}
+	return r
+}
+
+func noteCaller(ctx context.Context, c Caller) { requestOf(ctx).caller = c }
+
+// answer counts what is answered, for the log.
+type answer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(p)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// saneID is what a caller may call its request.
+var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// observed gives each request an id, catches panics, and logs what came of it: never a key, a query or a body, and of the path only
+// the pattern that it matched.
+func (a *API) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := a.options.Clock()
+		noted := &request{id: r.Header.Get("X-Request-Id")}
+		if !saneID.MatchString(noted.id) {
+			noted.id = uuid.NewString()
+		}
+		w.Header().Set("X-Request-Id", noted.id)
+		secure(w.Header())
+		out := &answer{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, noted))
+		defer func() {
+			reason := recover()
+			if reason != nil && reason != any(http.ErrAbortHandler) { // with this one a handler breaks an answer off
+				a.log(r.Context()).Error().Str("panic", fmt.Sprintf("%T", reason)).Bytes("stack", debug.Stack()).Msg("a request caused a panic")
+				if out.status == 0 {
+					a.refuse(out, r, kindInternal.problem("Something went wrong here. Send the same request again, or ask whoever runs this server."))
+					reason = nil
+				}
+			}
+			a.logRequest(r, out, a.options.Clock().Sub(begun))
+			if reason != nil {
+				panic(http.ErrAbortHandler) // what was begun must not pass for whole
+			}
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+func (a *API) logRequest(r *http.Request, out *answer, took time.Duration) {
+	pattern := cmp.Or(requestOf(r.Context()).pattern, "none")
+	level := zerolog.InfoLevel
+	if pattern == "GET /healthz" || pattern == "GET /readyz" {
+		level = zerolog.DebugLevel
+	}
+	a.log(r.Context()).WithLevel(level).Str("route", pattern).Str("method", methodOf(r)).Int("status", out.status).
+		Int64("bytes", out.bytes).Dur("took_ms", took).Msg("request")
+}
+
+// methodOf is a method that is known: a caller's own word is not for the log.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
+// log writes about a request.
+func (a *API) log(ctx context.Context) *zerolog.Logger {
+	r := requestOf(ctx)
+	with := a.options.Log.With().Str("request", r.id)
+	if r.caller.KeyID != "" {
+		with = with.Str("key", r.caller.KeyID).Str("source", r.caller.Source)
+	}
+	log := with.Logger()
+	return &log
+}
+
+// secure sets what keeps browsers from doing with an answer what it is not for.
+func secure(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// told is what a caller is told of an error. What is ours to know is logged.
+func (a *API) told(ctx context.Context, err error) *Problem {
+	p, internal := problemOf(err)
+	if internal && ctx.Err() == nil {
+		a.log(ctx).Error().Err(err).Msg("a request could not be carried out")
+	}
+	return p
+}
+
+// refuse answers with a problem.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.Instance, p.RequestID = r.URL.Path, requestOf(r.Context()).id
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_ = json.NewEncoder(w).Encode(p) // who does not read it is gone
+	}
+}

@@ -1,0 +1,192 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue/listener"
+)
+
+// Listen says where a Server listens.
+type Listen struct {
+	Addr     string        // host:port
+	CertFile string        // PEM, with KeyFile; "" for none: it speaks without TLS
+	KeyFile  string        // PEM
+	Grace    time.Duration // what requests under way get at the end
+	Log      zerolog.Logger
+}
+
+const (
+	// connectionsAtOnce bounds what the door holds open: streams of events stay open for long.
+	connectionsAtOnce = 4096
+	// headerTime is how long a request's header may take, and idleTime how long a connection may wait for the next request.
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	// answerTime is how long an answer may take from the end of the header on, unless it sets a deadline of its own, as what is long
+	// does piece by piece. An order of a million jobs is stored within it.
+	answerTime = 15 * time.Minute
+	// maxHeader bounds a request's header, in bytes.
+	maxHeader = 16 << 10
+	// certificateEvery is how often the files of the certificate are looked at.
+	certificateEvery = 10 * time.Second
+)
+
+// Server is the door on an address.
+type Server struct {
+	api   *API
+	grace time.Duration
+	http  *http.Server
+	port  net.Listener
+	run   context.Context // of the API's chores
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+	ended chan error
+}
+
+// Serve listens and serves until Close.
+func (a *API) Serve(ctx context.Context, l Listen) (*Server, error) {
+	config, reload, err := l.tls()
+	if err != nil {
+		return nil, err
+	}
+	var listen net.ListenConfig
+	port, err := listen.Listen(ctx, "tcp", l.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", l.Addr, err)
+	}
+	s := &Server{api: a, grace: l.Grace, port: port, ended: make(chan error, 1), http: &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, WriteTimeout: answerTime, MaxHeaderBytes: maxHeader,
+		TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0), // of bad requests: anybody could fill our log
+	}}
+	s.run, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.tasks.Go(func() { a.Run(s.run) })
+	if reload != nil {
+		s.tasks.Go(func() { reload(s.run) })
+	}
+	bound := listener.Bound(port, connectionsAtOnce, s.http)
+	go func() { s.ended <- s.serve(bound) }()
+	return s, nil
+}
+
+func (s *Server) serve(l net.Listener) error {
+	var err error
+	if s.http.TLSConfig != nil {
+		err = s.http.ServeTLS(l, "", "")
+	} else {
+		err = s.http.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve API: %w", err)
+}
+
+// Addr is where it listens, as host:port.
+func (s *Server) Addr() string { return s.port.Addr().String() }
+
+// Failed gives the error of a Server that serves no more although nobody closed it.
+func (s *Server) Failed() <-chan error { return s.ended }
+
+// Close takes no more requests, has streams and waiting readers end, and sees the other requests through.
+func (s *Server) Close() error {
+	s.stop() // whoever waits for events is told that there are no more
+	ending, cancel := context.WithTimeout(context.Background(), s.grace)
+	defer cancel()
+	err := s.http.Shutdown(ending)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	s.tasks.Wait()
+	if err != nil {
+		return fmt.Errorf("stop API: %w", err)
+	}
+	return nil
+}
+
+// tls reads the certificate, and returns what reads it anew when its files change.
+func (l Listen) tls() (*tls.Config, func(context.Context), error) {
+	if l.CertFile == "" {
+		return nil, nil, nil
+	}
+	c := &certificate{listen: l}
+	if err := c.load(); err != nil {
+		return nil, nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, c.watch, nil
+}
+
+// certificate is the newest that could be read.
+type certificate struct {
+	listen Listen
+	mu     sync.Mutex
+	pair   *tls.Certificate
+	stamp  string // of the files that it was read from
+}
+
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pair, nil
+}
+
+func (c *certificate) load() error {
+	stamp, err := c.look()
+	if err != nil {
+		return err
+	}
+	pair, err := tls.LoadX509KeyPair(c.listen.CertFile, c.listen.KeyFile)
+	if err != nil {
+		return fmt.Errorf("read certificate: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pair, c.stamp = &pair, stamp
+	return nil
+}
+
+// look tells the files of the certificate from earlier ones.
+func (c *certificate) look() (string, error) {
+	stamp := ""
+	for _, name := range []string{c.listen.CertFile, c.listen.KeyFile} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return "", fmt.Errorf("read certificate: %w", err)
+		}
+		stamp += fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), ";")
+	}
+	return stamp, nil
+}
+
+// watch reads the certificate anew when its files change. One that cannot be read leaves the one before.
+func (c *certificate) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		rest(ctx, certificateEvery)
+		c.reload()
+	}
+}
+
+func (c *certificate) reload() {
+	stamp, err := c.look()
+	if err == nil && stamp == c.stamp {
+		return
+	}
+	if err == nil {
+		err = c.load()
+	}
+	if err != nil {
+		c.listen.Log.Error().Err(err).Msg("the new certificate cannot be read: the one before is still used")
+		return
+	}
+	c.listen.Log.Info().Msg("read a new certificate")
+}

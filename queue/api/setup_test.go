@@ -1,0 +1,260 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/migrations"
+	"github.com/bulkreg/bulkreg/queue/api"
+	"github.com/bulkreg/bulkreg/queue/intake"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/pgtest"
+	"github.com/bulkreg/bulkreg/store/seal"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func migrate(ctx context.Context, url string) error {
+	_, err := migrations.Up(ctx, url)
+	return err
+}
+
+// keyring knows keys by heart.
+type keyring struct {
+	mu       sync.Mutex
+	callers  map[string]api.Caller
+	reserved int
+	refuse   error // what Reserve says
+}
+
+func (k *keyring) Authenticate(_ context.Context, presented string) (api.Caller, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c, known := k.callers[presented]
+	if !known {
+		return api.Caller{}, api.ErrNoKey
+	}
+	return c, nil
+}
+
+func (k *keyring) Reserve(_ context.Context, _ api.Caller, jobs int, _ bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.refuse == nil {
+		k.reserved += jobs
+	}
+	return k.refuse
+}
+
+// door is an API on a database of its own.
+type door struct {
+	t     *testing.T
+	store *store.Store
+	keys  *keyring
+	url   string
+	logs  *logs
+	key   string // that requests present
+}
+
+// logs are what was logged, for one goroutine at a time.
+type logs struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func setup(t *testing.T, change ...func(*api.Options)) *door {
+	t.Helper()
+	st, err := store.Open(t.Context(), pgtest.New(t, migrate), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(st.Close)
+	keys, err := seal.ParseKeys(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taker, err := intake.New(st.Orders, intake.Chunks{Whois: 10, Register: 10, Token: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{t: t, store: st, key: "operator", logs: &logs{}, keys: &keyring{callers: map[string]api.Caller{
+		"reader":   {KeyID: "k1", Source: "shop", Role: api.Read},
+		"submit":   {KeyID: "k2", Source: "shop", Role: api.Submit},
+		"operator": {KeyID: "k3", Source: "shop", Role: api.Operate},
+		"other":    {KeyID: "k4", Source: "other", Role: api.Operate},
+		"slow":     {KeyID: "k5", Source: "shop", Role: api.Read, RequestsPerMinute: 2},
+		"small":    {KeyID: "k6", Source: "shop", Role: api.Submit, JobsPerOrder: 2},
+	}}}
+	o := api.Options{Store: st, Intake: taker.SealingWith(keys), Seal: keys, Keys: d.keys, Version: "test", Log: zerolog.New(d.logs)}
+	for _, c := range change {
+		c(&o)
+	}
+	a, err := api.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(a.Handler())
+	running, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.Run(running) }()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+		server.Close()
+	})
+	d.url = server.URL
+	return d
+}
+
+// as is the same door with another key.
+func (d *door) as(key string) *door {
+	other := *d
+	other.key = key
+	return &other
+}
+
+// answer is an answer with its body.
+type answer struct {
+	*http.Response
+	t    *testing.T
+	body string
+}
+
+func (d *door) do(method, path, body string, headers ...string) answer {
+	d.t.Helper()
+	request, err := http.NewRequestWithContext(d.t.Context(), method, d.url+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if d.key != "" {
+		request.Header.Set("Authorization", "Bearer "+d.key)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer{response, d.t, string(text)}
+}
+
+func (d *door) get(path string) answer { d.t.Helper(); return d.do(http.MethodGet, path, "") }
+
+func (d *door) post(path, body string, headers ...string) answer {
+	d.t.Helper()
+	return d.do(http.MethodPost, path, body, headers...)
+}
+
+// want checks the status.
+func (a answer) want(status int) answer {
+	a.t.Helper()
+	if a.StatusCode != status {
+		a.t.Fatalf("%s %s: %s, want %d: %s", a.Request.Method, a.Request.URL.Path, a.Status, status, a.body)
+	}
+	return a
+}
+
+// problem checks that an answer is a problem of a kind.
+func (a answer) problem(name string) api.Problem {
+	a.t.Helper()
+	p := parsed[api.Problem](a)
+	if p.Type != "/problems/"+name || p.Status != a.StatusCode || p.Title == "" || p.RequestID == "" || p.Instance != a.Request.URL.Path ||
+		a.Header.Get("Content-Type") != "application/problem+json" || a.Header.Get("X-Request-Id") != p.RequestID {
+		a.t.Fatalf("%s %s: want problem %s, got %s %s", a.Request.Method, a.Request.URL.Path, name, a.Status, a.body)
+	}
+	return p
+}
+
+// parsed is the body as JSON.
+func parsed[T any](a answer) T {
+	a.t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		a.t.Fatalf("%s %s: %v: %s", a.Request.Method, a.Request.URL.Path, err, a.body)
+	}
+	return v
+}
+
+// anOrder is what tests read of an order.
+type anOrder struct {
+	Reference   string            `json:"reference"`
+	Source      string            `json:"source"`
+	Kind        string            `json:"kind"`
+	Total       int               `json:"total"`
+	Counts      map[string]int    `json:"counts"`
+	Outcomes    map[string]int    `json:"outcomes"`
+	Done        bool              `json:"done"`
+	Labels      map[string]string `json:"labels"`
+	Repeat      bool              `json:"repeat"`
+	Skipped     int               `json:"skipped"`
+	Errors      []api.Fault       `json:"errors"`
+	SecondsLeft *int              `json:"seconds_left"`
+	Needs       *struct {
+		Jobs int    `json:"jobs"`
+		Do   string `json:"do"`
+	} `json:"needs_attention"`
+	WaitsFor []struct {
+		Reason string `json:"reason"`
+		Words  string `json:"words"`
+	} `json:"waits_for"`
+}
+
+// settle ends all jobs of the database, by a domain's first letter: z is refused, u is unconfirmed, all others are well.
+func (d *door) settle() {
+	d.t.Helper()
+	_, err := d.store.Pool.Exec(d.t.Context(), `
+		UPDATE jobs SET wake_at = NULL, claim_id = gen_random_uuid(),
+			state = CASE left(domain, 1) WHEN 'z' THEN 'failed' WHEN 'u' THEN 'unconfirmed' ELSE 'succeeded' END,
+			outcome = CASE left(domain, 1) WHEN 'z' THEN 'rejected' WHEN 'u' THEN NULL ELSE CASE kind WHEN 'register' THEN 'registered' ELSE 'available' END END,
+			last_error = CASE left(domain, 1) WHEN 'z' THEN 'no such name' END,
+			finished_at = CASE left(domain, 1) WHEN 'u' THEN NULL ELSE now() END
+		WHERE finished_at IS NULL AND state <> 'unconfirmed'`)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// eventually waits for something that no signal tells of.
+func (d *door) eventually(holds func() bool) {
+	d.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for timeout := time.After(time.Minute); !holds(); {
+		select {
+		case <-timeout:
+			d.t.Fatal("not so within a minute")
+		case <-tick.C:
+		}
+	}
+}
