@@ -14,7 +14,6 @@ import (
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 
-
 	"github.com/bulkreg/bulkreg/store"
 )
 

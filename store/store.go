@@ -13,6 +13,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holders"
 	"github.com/bulkreg/bulkreg/store/holds"
+	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/bulkreg/bulkreg/store/orders"
@@ -32,6 +33,7 @@ type Store struct {
 	Operator *operator.Operator
 	Fleet    *fleet.Fleet
 	Events   *events.Events
+	Keys     *keys.Keys
 	Audit    *audit.Auditor
 }
 
@@ -48,6 +50,6 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	o, h := orders.New(db), holds.New(db)
 	return &Store{
 		DB: db, Orders: o, Delivery: delivery.New(db), Ledger: ledger.New(db), Holds: h, Holders: holders.New(db), Tokens: tokens.New(db),
-		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Audit: audit.New(db),
+		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Keys: keys.New(db), Audit: audit.New(db),
 	}, nil
 }

@@ -56,7 +56,7 @@ func forbidden() map[string][]string {
 	const asynq, cobra = "github.com/hibiken/asynq", "github.com/spf13/cobra"
 	// rooms are the packages of the store by concern: what they share lies below them.
 	rooms := []string{}
-	for _, room := range []string{"audit", "delivery", "events", "fleet", "holders", "holds", "ledger", "operator", "orders", "tokens"} {
+	for _, room := range []string{"audit", "delivery", "events", "fleet", "holders", "holds", "keys", "ledger", "operator", "orders", "tokens"} {
 		rooms = append(rooms, module+"store/"+room)
 	}
 	return map[string][]string{
@@ -86,6 +86,7 @@ func arrows() map[string][]string {
 		"ledger":   {"delivery", "holds"},
 		"delivery": {"holds"},
 		"holds":    nil,
+		"keys":     nil,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -73,8 +74,8 @@ type holdOutput struct {
 
 func (a *API) registerActs() {
 	const recorded = " It is on record with every job who did it and why, and it may be repeated: what was done is not done again."
-	act := func(name, summary, about string) (id, method, path, tag, title, description string, needed Role) {
-		return name + "-order", http.MethodPost, "/v1/orders/{reference}/" + name, tagOrders, summary, about + recorded, Operate
+	act := func(name, summary, about string) (id, method, path, tag, title, description string, needed apikey.Role) {
+		return name + "-order", http.MethodPost, "/v1/orders/{reference}/" + name, tagOrders, summary, about + recorded, apikey.Operate
 	}
 	add(a, operation(act("retry", "Try jobs again that failed or were canceled", "Gives them a new life, each with a fresh WHOIS check before it is sent.")), a.retry)
 	add(a, operation(act("cancel", "End jobs that wait", "What may have been sent ends once WHOIS has shown that no call had an effect.")), a.cancel)

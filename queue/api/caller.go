@@ -5,41 +5,18 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
+
+	"github.com/bulkreg/bulkreg/queue/apikey"
 )
-
-// Role is what a key may do. Each role may do what those before it may.
-type Role string
-
-// The roles.
-const (
-	Read    Role = "read"    // look at orders, jobs, events and holds
-	Submit  Role = "submit"  // order
-	Operate Role = "operate" // confirm, retry, cancel, pause and resume
-)
-
-// May reports whether a role is enough where another one is needed.
-func (r Role) May(needed Role) bool { return r.rank() >= needed.rank() && needed.rank() > 0 }
-
-func (r Role) rank() int {
-	switch r {
-	case Read:
-		return 1
-	case Submit:
-		return 2
-	case Operate:
-		return 3
-	}
-	return 0
-}
 
 // Caller is who makes a request, as its key says.
 type Caller struct {
 	KeyID             string
 	Source            string // whose orders it sees, and makes
-	Role              Role
-	RequestsPerMinute int // 0: no limit of its own
-	JobsPerOrder      int // 0: as many as an order may have
+	Role              apikey.Role
+	RequestsPerMinute int  // 0: no limit of its own
+	JobsPerOrder      int  // 0: as many as an order may have
+	Daily             bool // its orders count against a daily limit
 }
 
 // operator is whom the record of an act names.
@@ -55,22 +32,13 @@ func (c Caller) operator() string {
 // ErrNoKey says that a key is none, is revoked or has expired.
 var ErrNoKey = errors.New("the key is not valid")
 
-// DailyLimitError says that a key has ordered all that it may on a day.
-type DailyLimitError struct {
-	What  string        // "jobs" or "registrations"
-	Limit int           // a day
-	Left  int           // of it, before the order
-	Until time.Duration // from now to the next day, in UTC
-}
-
-func (e *DailyLimitError) Error() string { return "the daily limit of the key is reached: " + e.What }
-
-// Keys tells who calls. Its errors are ErrNoKey, *DailyLimitError and those of the store.
+// Keys tells who calls. Its errors are ErrNoKey, *keys.LimitError and others of the store.
 type Keys interface {
-	// Authenticate tells whose key was presented, whole as it came.
+	// Authenticate tells whose key was presented, as it came.
 	Authenticate(ctx context.Context, presented string) (Caller, error)
-	// Reserve books jobs of an order that is about to be stored against the limits of a key.
+	// Reserve books jobs of an order that is about to be stored against the daily limits of a key, and GiveBack takes that back.
 	Reserve(ctx context.Context, c Caller, jobs int, register bool) error
+	GiveBack(ctx context.Context, c Caller, jobs int, register bool) error
 }
 
 type callerKey struct{}
@@ -108,7 +76,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 }
 
 // allowed is a Problem unless the caller's role is enough.
-func allowed(ctx context.Context, needed Role) *Problem {
+func allowed(ctx context.Context, needed apikey.Role) *Problem {
 	if c := callerOf(ctx); !c.Role.May(needed) {
 		return kindForbidden.problem("The key has the role %s, and this needs %s.", c.Role, needed)
 	}

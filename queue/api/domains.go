@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 )
 
@@ -34,7 +35,7 @@ type listedJob struct {
 
 func (a *API) registerDomains() {
 	add(a, operation("get-domain", http.MethodGet, "/v1/domains/{domain}", tagJobs, "All jobs for a domain",
-		"Every job of the source for a domain, over all its orders. It asks no registrar.", Read), a.getDomain)
+		"Every job of the source for a domain, over all its orders. It asks no registrar.", apikey.Read), a.getDomain)
 }
 
 func (a *API) getDomain(ctx context.Context, in *domainInput) (*domainOutput, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/events"
 )
 
@@ -52,10 +53,10 @@ func (a *API) registerEvents() {
 	add(a, operation("list-events", http.MethodGet, "/v1/events", tagEvents, "What has happened, in order",
 		"The log of events of the source's orders, and of holds. A reader that gives the id of the last event as after misses none, and gets none "+
 			"twice. With wait the answer comes as soon as there is an event. `job.finished` is written for a source only where somebody has chosen so "+
-			"(PUT /v1/events/settings).", Read), a.listEvents)
-	add(a, operation("get-event-settings", http.MethodGet, "/v1/events/settings", tagEvents, "Which events are written", "", Read), a.getEventSettings)
+			"(PUT /v1/events/settings).", apikey.Read), a.listEvents)
+	add(a, operation("get-event-settings", http.MethodGet, "/v1/events/settings", tagEvents, "Which events are written", "", apikey.Read), a.getEventSettings)
 	add(a, operation("put-event-settings", http.MethodPut, "/v1/events/settings", tagEvents, "Choose which events are written",
-		"With jobs, an event is written for each job of the source that ends from now on.", Submit), a.putEventSettings)
+		"With jobs, an event is written for each job of the source that ends from now on.", apikey.Submit), a.putEventSettings)
 	a.registerStream()
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/holds"
 )
 
@@ -29,7 +30,7 @@ type holdsOutput struct {
 func (a *API) registerHolds() {
 	add(a, operation("list-holds", http.MethodGet, "/v1/holds", tagHolds, "What stands still, and why",
 		"A hold stops an account's registrations or all of its work, until what was wrong is over. It concerns everybody who orders for that "+
-			"account. Nothing is lost meanwhile, and no attempt is used up.", Read), a.listHolds)
+			"account. Nothing is lost meanwhile, and no attempt is used up.", apikey.Read), a.listHolds)
 }
 
 func (a *API) listHolds(ctx context.Context, _ *struct{}) (*holdsOutput, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -37,10 +38,10 @@ type jobOutput struct{ Body view.JobDetail }
 
 func (a *API) registerJobs() {
 	add(a, operation("list-jobs", http.MethodGet, "/v1/orders/{reference}/jobs", tagJobs, "The jobs of an order",
-		"A page of an order's jobs. `/v1/orders/{reference}/export` has all of them at once.", Read), a.listJobs)
+		"A page of an order's jobs. `/v1/orders/{reference}/export` has all of them at once.", apikey.Read), a.listJobs)
 	add(a, operation("get-job", http.MethodGet, "/v1/jobs/{id}", tagJobs, "One job, with every call it was in",
 		"Where the job stands, when it needs attention next, every request to the registrar that it was in, and what WHOIS and people have said of it.",
-		Read), a.getJob)
+		apikey.Read), a.getJob)
 }
 
 func (a *API) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -68,7 +69,7 @@ func (a *API) placed(ctx huma.Context, _ string, v any) (any, error) {
 const roleKey = "x-bulkreg-role"
 
 // operation describes an operation under /v1 that needs a role.
-func operation(id, method, path, tag, summary, description string, needed Role) huma.Operation {
+func operation(id, method, path, tag, summary, description string, needed apikey.Role) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary,
 		Description: description + "\n\nThe key needs the role **" + string(needed) + "**.",
@@ -83,7 +84,7 @@ func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) 
 	needed, _ := op.Extensions[roleKey].(string)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if needed != "" {
-			if p := allowed(ctx, Role(needed)); p != nil {
+			if p := allowed(ctx, apikey.Role(needed)); p != nil {
 				return nil, p
 			}
 		}
@@ -102,7 +103,7 @@ func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *htt
 	op.Responses = answersOf(a, op)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
-		if p := allowed(r.Context(), Role(needed)); p != nil {
+		if p := allowed(r.Context(), apikey.Role(needed)); p != nil {
 			a.refuse(w, r, p)
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -60,9 +61,9 @@ type listOrdersOutput struct {
 
 func (a *API) registerOrders() {
 	add(a, operation("list-orders", http.MethodGet, "/v1/orders", tagOrders, "The source's orders",
-		"A page of orders, the newest first. state and needs_attention may be a moment late; the counts of each order are not.", Read), a.listOrders)
+		"A page of orders, the newest first. state and needs_attention may be a moment late; the counts of each order are not.", apikey.Read), a.listOrders)
 	add(a, operation("get-order", http.MethodGet, "/v1/orders/{reference}", tagOrders, "One order, and how far it has come",
-		"Reading it costs the same whatever its size.", Read), a.getOrder)
+		"Reading it costs the same whatever its size.", apikey.Read), a.getOrder)
 }
 
 func (a *API) listOrders(ctx context.Context, in *listOrdersInput) (*listOrdersOutput, error) {

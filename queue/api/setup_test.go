@@ -16,8 +16,10 @@ import (
 
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/queue/api"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
@@ -29,41 +31,14 @@ func migrate(ctx context.Context, url string) error {
 	return err
 }
 
-// keyring knows keys by heart.
-type keyring struct {
-	mu       sync.Mutex
-	callers  map[string]api.Caller
-	reserved int
-	refuse   error // what Reserve says
-}
-
-func (k *keyring) Authenticate(_ context.Context, presented string) (api.Caller, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c, known := k.callers[presented]
-	if !known {
-		return api.Caller{}, api.ErrNoKey
-	}
-	return c, nil
-}
-
-func (k *keyring) Reserve(_ context.Context, _ api.Caller, jobs int, _ bool) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.refuse == nil {
-		k.reserved += jobs
-	}
-	return k.refuse
-}
-
 // door is an API on a database of its own.
 type door struct {
 	t     *testing.T
 	store *store.Store
-	keys  *keyring
+	keys  map[string]apikey.Key // by name
 	url   string
 	logs  *logs
-	key   string // that requests present
+	key   string // the name of the one that requests present; "" for none
 }
 
 // logs are what was logged, for one goroutine at a time.
@@ -91,7 +66,7 @@ func setup(t *testing.T, change ...func(*api.Options)) *door {
 		t.Fatal(err)
 	}
 	t.Cleanup(st.Close)
-	keys, err := seal.ParseKeys(seal.NewKey())
+	sealing, err := seal.ParseKeys(seal.NewKey())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,15 +74,17 @@ func setup(t *testing.T, change ...func(*api.Options)) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{t: t, store: st, key: "operator", logs: &logs{}, keys: &keyring{callers: map[string]api.Caller{
-		"reader":   {KeyID: "k1", Source: "shop", Role: api.Read},
-		"submit":   {KeyID: "k2", Source: "shop", Role: api.Submit},
-		"operator": {KeyID: "k3", Source: "shop", Role: api.Operate},
-		"other":    {KeyID: "k4", Source: "other", Role: api.Operate},
-		"slow":     {KeyID: "k5", Source: "shop", Role: api.Read, RequestsPerMinute: 2},
-		"small":    {KeyID: "k6", Source: "shop", Role: api.Submit, JobsPerOrder: 2},
-	}}}
-	o := api.Options{Store: st, Intake: taker.SealingWith(keys), Seal: keys, Keys: d.keys, Version: "test", Log: zerolog.New(d.logs)}
+	d := &door{t: t, store: st, key: "operator", logs: &logs{}, keys: map[string]apikey.Key{}}
+	for name, k := range map[string]keys.NewKey{
+		"reader": {Role: "read"}, "submit": {Role: "submit"}, "operator": {Role: "operate"}, "other": {Source: "other", Role: "operate"},
+		"slow":    {Role: "read", Limits: keys.Limits{RequestsPerMinute: 2}},
+		"small":   {Role: "submit", Limits: keys.Limits{JobsPerOrder: 2}},
+		"daily":   {Role: "submit", Limits: keys.Limits{JobsPerDay: 5, RegistrationsPerDay: 3}},
+		"expired": {Role: "operate", Life: time.Microsecond},
+	} {
+		d.makeKey(name, k)
+	}
+	o := api.Options{Store: st, Intake: taker.SealingWith(sealing), Seal: sealing, Keys: api.KeysOf(st.Keys, time.Now), Version: "test", Log: zerolog.New(d.logs)}
 	for _, c := range change {
 		c(&o)
 	}
@@ -126,6 +103,19 @@ func setup(t *testing.T, change ...func(*api.Options)) *door {
 	})
 	d.url = server.URL
 	return d
+}
+
+func (d *door) makeKey(name string, k keys.NewKey) {
+	d.t.Helper()
+	key := apikey.New()
+	d.keys[name] = key
+	k.ID, k.Digest, k.By = key.ID(), key.Digest(), "test"
+	if k.Source == "" {
+		k.Source = "shop"
+	}
+	if err := d.store.Keys.Create(d.t.Context(), k); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // as is the same door with another key.
@@ -149,7 +139,7 @@ func (d *door) do(method, path, body string, headers ...string) answer {
 		d.t.Fatal(err)
 	}
 	if d.key != "" {
-		request.Header.Set("Authorization", "Bearer "+d.key)
+		request.Header.Set("Authorization", "Bearer "+d.keys[d.key].Reveal())
 	}
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")

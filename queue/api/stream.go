@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/events"
 	"github.com/bulkreg/bulkreg/store/record"
 )
@@ -17,7 +18,7 @@ func (a *API) registerStream() {
 	op := operation("stream-order", http.MethodGet, "/v1/orders/{reference}/events", tagEvents, "Follow an order as it goes",
 		"Server-sent events (text/event-stream): the order's events with their ids, those that are there already first, and between them "+
 			"progress, which has the order's counts and no id. A client that comes back with Last-Event-ID goes on behind it. The stream ends when "+
-			"the order is settled: done, or waiting for a person.", Read)
+			"the order is settled: done, or waiting for a person.", apikey.Read)
 	op.Parameters = []*huma.Param{
 		{Name: "reference", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
 		{Name: "Last-Event-ID", In: "header", Description: "The id of the last event that you have", Schema: &huma.Schema{Type: huma.TypeString}},

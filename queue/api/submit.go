@@ -14,8 +14,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/store/seal"
@@ -38,7 +40,7 @@ func (a *API) registerSubmit() {
 		"Accepts an order of up to 1,000,000 jobs, whole or not at all. The body is JSON, or NDJSON, CSV with a header or (for whois) one domain "+
 			"a line; then the order itself is told by parameters. It may be packed with gzip.\n\n"+
 			"An order is known by its reference: the same order again changes nothing and is answered with 200, so that it is safe to repeat "+
-			"whenever in doubt, and another one under that reference is refused with 409. Where no reference is given, the header Idempotency-Key is it.", Submit)
+			"whenever in doubt, and another one under that reference is refused with 409. Where no reference is given, the header Idempotency-Key is it.", apikey.Submit)
 	op.MaxBodyBytes = a.options.MaxBody
 	op.Parameters = submitParameters()
 	op.RequestBody = submitBody(a)
@@ -77,6 +79,9 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 		return limitProblem(err)
 	}
 	res, err := taker.Submit(ctx, in.order, in.spool)
+	if err != nil || !res.Created {
+		a.giveBack(ctx, in)
+	}
 	if err != nil {
 		return submitProblem(err, in)
 	}
@@ -85,6 +90,15 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 		status = http.StatusOK
 	}
 	return a.answerOrder(w, r, status, res.Order, in)
+}
+
+// giveBack takes back what was reserved for an order that was not stored. Where that fails, the day's limit is reached sooner.
+func (a *API) giveBack(ctx context.Context, in *incoming) {
+	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTime)
+	defer cancel()
+	if err := a.options.Keys.GiveBack(giving, callerOf(ctx), in.spool.Len(), in.order.Kind == queue.Register); err != nil {
+		a.log(ctx).Warn().Err(err).Msg("what was reserved for an order could not be given back")
+	}
 }
 
 // checkIncoming refuses what needs a look at more than the order itself.
@@ -150,11 +164,11 @@ func differs(existing record.Order, in *incoming) string {
 
 // limitProblem is why a key may not order that much.
 func limitProblem(err error) error {
-	var daily *DailyLimitError
+	var daily *keys.LimitError
 	if !errors.As(err, &daily) {
 		return err
 	}
-	p := kindDailyLimit.problem("The key may order %d %s a day, and %d are left of today's. Nothing was stored.", daily.Limit, daily.What, daily.Left)
+	p := kindDailyLimit.problem("%s. Nothing was stored.", upperFirst(daily.Error()))
 	p.retryAfter = daily.Until
 	return p
 }

@@ -1,0 +1,140 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/pg"
+)
+
+// keyring knows the keys of a store. What it has read counts for knownFor: so long a revoked key may still be let in.
+type keyring struct {
+	store *keys.Keys
+	clock func() time.Time
+
+	mu    sync.Mutex
+	known map[string]knownKey
+}
+
+type knownKey struct {
+	keys.Key
+
+	none bool // there is no such key
+	read time.Time
+	used time.Time // when its use was noted here last
+}
+
+const (
+	knownFor = 2 * time.Second
+	// maxKnownKeys bounds what is remembered. When there is more, all is read anew.
+	maxKnownKeys = 10_000
+	// noteEvery is how often a key's use is noted.
+	noteEvery = time.Minute
+)
+
+// KeysOf are the keys of a store.
+func KeysOf(store *keys.Keys, clock func() time.Time) Keys {
+	return &keyring{store: store, clock: clock, known: map[string]knownKey{}}
+}
+
+// Authenticate implements Keys. It takes as long for a key that does not exist as for one with another secret.
+func (k *keyring) Authenticate(ctx context.Context, presented string) (Caller, error) {
+	key, err := apikey.Parse(presented)
+	if err != nil {
+		return Caller{}, ErrNoKey
+	}
+	known, err := k.find(ctx, key.ID())
+	if err != nil {
+		return Caller{}, err
+	}
+	digest, kept := key.Digest(), known.Digest
+	if known.none {
+		kept = make([]byte, sha256.Size)
+	}
+	right := subtle.ConstantTimeCompare(digest[:], kept) == 1
+	role, err := apikey.ParseRole(known.Role)
+	if !right || known.none || !known.Good() || err != nil {
+		return Caller{}, ErrNoKey
+	}
+	if !known.ExpiresAt.IsZero() && !k.clock().Before(known.ExpiresAt) {
+		return Caller{}, ErrNoKey
+	}
+	return Caller{
+		KeyID: known.ID, Source: known.Source, Role: role, RequestsPerMinute: known.Limits.RequestsPerMinute, JobsPerOrder: known.Limits.JobsPerOrder,
+		Daily: known.Limits.JobsPerDay > 0 || known.Limits.RegistrationsPerDay > 0,
+	}, k.noteUse(ctx, known)
+}
+
+func (k *keyring) find(ctx context.Context, id string) (knownKey, error) {
+	now := k.clock()
+	k.mu.Lock()
+	known, ok := k.known[id]
+	k.mu.Unlock()
+	if ok && now.Sub(known.read) < knownFor {
+		return known, nil
+	}
+	found, err := k.store.Find(ctx, id)
+	switch {
+	case errors.Is(err, pg.ErrNotFound):
+		known = knownKey{none: true}
+	case err != nil:
+		return knownKey{}, err
+	default:
+		known = knownKey{Key: found, used: known.used}
+	}
+	known.read = now
+	k.remember(id, known)
+	return known, nil
+}
+
+func (k *keyring) remember(id string, known knownKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.known) >= maxKnownKeys {
+		clear(k.known)
+	}
+	k.known[id] = known
+}
+
+func (k *keyring) noteUse(ctx context.Context, known knownKey) error {
+	now := k.clock()
+	if now.Sub(known.used) < noteEvery {
+		return nil
+	}
+	known.used = now
+	k.remember(known.ID, known)
+	err := k.store.NoteUse(ctx, known.ID)
+	if errors.Is(err, pg.ErrUnavailable) {
+		return nil // it takes no writes: whoever only reads needs none
+	}
+	return err
+}
+
+// Reserve implements Keys.
+func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) error {
+	if !c.Daily {
+		return nil
+	}
+	return k.store.Reserve(ctx, c.KeyID, jobs, registrations(jobs, register))
+}
+
+// GiveBack implements Keys.
+func (k *keyring) GiveBack(ctx context.Context, c Caller, jobs int, register bool) error {
+	if !c.Daily {
+		return nil
+	}
+	return k.store.GiveBack(ctx, c.KeyID, jobs, registrations(jobs, register))
+}
+
+func registrations(jobs int, register bool) int {
+	if register {
+		return jobs
+	}
+	return 0
+}
