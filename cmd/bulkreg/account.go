@@ -26,19 +26,30 @@ func knownAccounts(ctx context.Context, cfg config.Config, st *store.Store) ([]s
 	if err != nil {
 		return nil, err
 	}
-	configured, err := cfg.Accounts()
-	var missing *config.MissingError
-	if err != nil && !errors.As(err, &missing) {
-		return nil, usageError(err)
+	configured, err := configuredAccounts(cfg)
+	if err != nil {
+		return nil, err
 	}
-	for _, a := range configured {
-		known = append(known, a.Name)
-	}
+	known = append(known, configured...)
 	if len(known) == 0 {
 		known = []string{config.DefaultAccount}
 	}
 	slices.Sort(known)
 	return slices.Compact(known), nil
+}
+
+// configuredAccounts are the names of the accounts in the settings, none where these have none.
+func configuredAccounts(cfg config.Config) ([]string, error) {
+	configured, err := cfg.Accounts()
+	var missing *config.MissingError
+	if err != nil && !errors.As(err, &missing) {
+		return nil, usageError(err)
+	}
+	names := make([]string, len(configured))
+	for i, a := range configured {
+		names[i] = a.Name
+	}
+	return names, nil
 }
 
 func noAccount(name string, known []string) error {

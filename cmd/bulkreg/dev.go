@@ -21,8 +21,8 @@ func (a *app) devCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run everything in one process, against a simulated registrar: nothing is bought",
-		Long: `Run everything in one process: a throwaway Postgres, a Redis in memory, a sandbox that simulates the registrar, and
-a worker. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
+		Long: `Run everything in one process: a throwaway Postgres, a Redis in memory, a sandbox that simulates the registrar,
+a worker and the HTTP API, with a key for it. Nothing is bought, nothing needs to be configured, and when it ends nothing is left.
 
 It prints what to export in a second terminal, so that the other commands work on it. If DATABASE_URL or REDIS_URL are
 set, it uses those instead, and leaves there what it wrote: a database that is empty or that dev made, and a Redis that
@@ -56,6 +56,11 @@ func (a *app) dev(ctx context.Context, addr string, demo, keep bool) (err error)
 		}
 		return err
 	}
+	if !demo || keep {
+		if err := running.startAPI(ctx, a); err != nil {
+			return err
+		}
+	}
 	if demo {
 		if err := a.demo(ctx, &running); err != nil || !keep {
 			return err
@@ -81,9 +86,11 @@ and then try
   echo '{"email":"jan@example.nl","originator":"shop","privacyConsent":true}' | bulkreg enqueue token - --order third --wait
   bulkreg orders
   bulkreg whois example.nl
+  curl -H "Authorization: Bearer $BULKREG_KEY" $BULKREG_API/v1/orders
 
-Nothing is bought: the registrar is a sandbox, and its ledger is at %s/sandbox/ledger. Ctrl-C ends it.
-`, sandbox.DefaultHolder, running.sandbox.url)
+Nothing is bought: the registrar is a sandbox, and its ledger is at %s/sandbox/ledger. The HTTP API is explained at %s/docs.
+Ctrl-C ends it.
+`, sandbox.DefaultHolder, running.sandbox.url, running.api)
 }
 
 // startWorker opens the database and starts a worker on it, with the settings that the other commands get, too.

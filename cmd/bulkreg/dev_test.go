@@ -24,7 +24,7 @@ func TestDev(t *testing.T) {
 	dev := startCommand(t, append(foreign, "WHOIS_LINGER=10ms", "LOG_LEVEL=error"), "dev")
 	dev.stderr.await(t, "Ctrl-C ends it", dev.ended)
 	environ := exported(t, dev.stdout.String())
-	if len(environ) != 8 {
+	if len(environ) != 10 {
 		t.Fatalf("it exports %q", environ)
 	}
 

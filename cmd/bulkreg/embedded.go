@@ -12,7 +12,9 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
+	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/worker"
@@ -28,6 +30,7 @@ type embedded struct {
 	config  config.Config
 	store   *store.Store
 	sandbox *sandboxServer
+	api     string // where the HTTP API is
 	health  *probes.Server
 	// postgres is nil where the database was given.
 	postgres   *pgserver.Server
@@ -99,6 +102,35 @@ func (e *embedded) start(ctx context.Context, a *app, addr string, quiet bool) e
 	}
 	return e.startWorker(ctx, a)
 }
+
+// devSource is whose key dev makes.
+const devSource = "shop"
+
+// startAPI serves the HTTP API on a free port of this machine, with a key that may do everything.
+func (e *embedded) startAPI(ctx context.Context, a *app) error {
+	log, err := a.newLogger(e.config)
+	if err != nil {
+		return err
+	}
+	server, err := startAPI(ctx, e.config, e.store, "127.0.0.1:0", log)
+	if err != nil {
+		return err
+	}
+	e.push(server.Close)
+	e.api = "http://" + server.Addr()
+	key := apikey.New()
+	err = e.store.Keys.Create(ctx, keys.NewKey{
+		ID: key.ID(), Source: devSource, Role: string(apikey.Operate), Digest: key.Digest(), By: "bulkreg dev", Life: devKeyLife,
+	})
+	if err != nil {
+		return err
+	}
+	e.exports = append(e.exports, "BULKREG_API="+e.api, "BULKREG_KEY="+key.Reveal())
+	return nil
+}
+
+// devKeyLife is for how long the key of dev is good: the database may be one that stays.
+const devKeyLife = 24 * time.Hour
 
 // startHealth answers probes if somebody asked for that. By itself it does not: the port may be taken.
 func (e *embedded) startHealth(ctx context.Context, wanted bool) error {

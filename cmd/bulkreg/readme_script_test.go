@@ -179,3 +179,31 @@ func TestScript(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The walk through the HTTP API is typed, too.
+func TestWalkThroughTheAPIIsTrueAsTyped(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"jq", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%v: .ci/deps %s installs it", err, tool)
+		}
+	}
+	text, err := os.ReadFile("../../queue/api/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	dev := startCommand(t, []string{"LOG_LEVEL=error"}, "dev")
+	dev.stderr.await(t, "Ctrl-C ends it", dev.ended)
+	environ := slices.Concat(exported(t, dev.stdout.String()), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir})
+	steps := script(string(text))
+	if len(steps) < 10 {
+		t.Fatalf("the page has %d commands", len(steps))
+	}
+	for _, step := range steps {
+		got := typeIn(t, dir, environ, step.command)
+		if diff := cmp.Diff(step.shown, got); diff != "" {
+			t.Errorf("$ %s\n-shown +printed\n%s", step.command, diff)
+		}
+	}
+}

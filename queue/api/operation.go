@@ -46,7 +46,7 @@ func (a *API) config() huma.Config {
 			Tags: []*huma.Tag{{Name: tagOrders}, {Name: tagJobs}, {Name: tagEvents}, {Name: tagHolds}, {Name: tagServer}},
 			Components: &huma.Components{
 				Schemas:         registry,
-				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "A key that `bulkreg keys create` made."}},
+				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "A key of the source, as whoever runs this server makes them."}},
 			},
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},

@@ -32,6 +32,9 @@ type incoming struct {
 	faults *Problem // of lines that cannot be used; nil: all can
 }
 
+// registers reports whether its jobs cost money.
+func (in *incoming) registers() bool { return in.order.Kind == queue.Register }
+
 // defaultAccount is whose work it is where nothing else is said.
 const defaultAccount = "default"
 
@@ -74,7 +77,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	case found:
 		return a.answerOrder(w, r, http.StatusOK, existing, in)
 	}
-	err = a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.order.Kind == queue.Register)
+	err = a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.registers())
 	if err != nil {
 		return limitProblem(err)
 	}
@@ -96,7 +99,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 func (a *API) giveBack(ctx context.Context, in *incoming) {
 	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTime)
 	defer cancel()
-	if err := a.options.Keys.GiveBack(giving, callerOf(ctx), in.spool.Len(), in.order.Kind == queue.Register); err != nil {
+	if err := a.options.Keys.GiveBack(giving, callerOf(ctx), in.spool.Len(), in.registers()); err != nil {
 		a.log(ctx).Warn().Err(err).Msg("what was reserved for an order could not be given back")
 	}
 }
@@ -106,7 +109,7 @@ func (a *API) checkIncoming(ctx context.Context, in *incoming) error {
 	if most := callerOf(ctx).JobsPerOrder; most > 0 && in.spool.Len() > most {
 		return kindLimit.problem("The order has %d jobs, and the key allows %d in one order.", in.spool.Len(), most)
 	}
-	if in.order.Kind == queue.Token {
+	if in.order.Kind.OfPeople() {
 		return nil
 	}
 	known, err := a.options.Store.Fleet.Accounts(ctx)
@@ -215,7 +218,7 @@ func (a *API) answerPlan(w http.ResponseWriter, r *http.Request, in *incoming, f
 	if in.faults != nil {
 		p.Errors = in.faults.Errors
 	}
-	if in.order.Kind == queue.Register && !found {
+	if in.registers() && !found {
 		would, bought, err := a.options.Intake.PlanToBuy(r.Context(), in.spool)
 		if err != nil {
 			return err

@@ -59,6 +59,13 @@ func (p *problems) addresses(c Config) {
 		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
 			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)
 	}
+	if !Listenable(c.HTTPAddr) || c.HTTPAddr == Off {
+		p.add("HTTP_ADDR=%s is no address to listen on: give %s for every interface, or one as in 127.0.0.1%s",
+			shown(c.HTTPAddr), exampleOf("HTTP_ADDR"), exampleOf("HTTP_ADDR"))
+	}
+	if (c.HTTPTLSCert == "") != (c.HTTPTLSKey == "") {
+		p.add("HTTP_TLS_CERT and HTTP_TLS_KEY belong together: set both, or neither")
+	}
 	p.client("REGISTRAR_CLIENT_ID", registrar.Config{ClientID: c.RegistrarClientID})
 	p.client("REGISTRAR_CLIENT_SECRET", registrar.Config{ClientSecret: c.RegistrarClientSecret})
 	p.client("REGISTRAR_BASE_URL", registrar.Config{BaseURL: c.RegistrarBaseURL})

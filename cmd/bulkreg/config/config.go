@@ -75,10 +75,15 @@ type Config struct {
 
 	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
 
+	HTTPAddr    string `env:"HTTP_ADDR" use:"api" envDefault:":8080" unit:"address" reason:"where the HTTP API listens"`
+	HTTPTLSCert string `env:"HTTP_TLS_CERT" use:"api" unit:"file" example:"/run/tls/tls.crt" reason:"certificate of the HTTP API, PEM, read anew when it changes; without it the API speaks plain HTTP"`
+	HTTPTLSKey  string `env:"HTTP_TLS_KEY" use:"api" unit:"file" example:"/run/tls/tls.key" reason:"its private key, PEM"`
+	HTTPMaxBody int    `env:"HTTP_MAX_BODY" use:"api" envDefault:"256" min:"1" max:"4096" unit:"MiB" reason:"the largest order that the HTTP API takes, as it comes and unpacked; a million domains are some 30"`
+
 	Operator string `env:"BULKREG_OPERATOR" example:"ann" unit:"text" reason:"who confirms, retries, cancels and pauses, for the record, unless --by says; default the system's user"`
 
-	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
-	LogFormat string `env:"LOG_FORMAT" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
+	LogLevel  string `env:"LOG_LEVEL" use:"api" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
+	LogFormat string `env:"LOG_FORMAT" use:"api" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 
 	AccessTokenFile string `env:"-"` // where PMG_ACCESS_TOKEN_FILE says that it is; "" for nowhere
 

@@ -14,8 +14,9 @@ const (
 	UseStore     Use = 1 << iota // the database
 	UseOrders                    // accepting orders
 	UseRegistrar                 // calls to the registrar
+	UseAPI                       // the HTTP API
 	UseWorker
-	UseAll = UseStore | UseOrders | UseRegistrar | UseWorker
+	UseAll = UseStore | UseOrders | UseRegistrar | UseAPI | UseWorker
 )
 
 // useOf reads the tag use.
@@ -29,6 +30,8 @@ func useOf(tag string) Use {
 			use |= UseOrders
 		case "registrar":
 			use |= UseRegistrar
+		case "api":
+			use |= UseAPI
 		}
 	}
 	return use

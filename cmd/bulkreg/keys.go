@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/keys"
+)
+
+func (a *app) keysCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Make, list and revoke the API keys of order systems",
+		Long: `keys makes the keys with which order systems call the HTTP API. A key belongs to a source, and sees that source's orders alone. A
+source may have several, so that one can be replaced while the other is still good.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.keysCreateCommand(), a.keysListCommand(), a.keysRevokeCommand())
+	return cmd
+}
+
+// keyMaking is a key that is made.
+type keyMaking struct {
+	*app
+	role   choice
+	life   age
+	by     string
+	limits keys.Limits
+}
+
+func (a *app) keysCreateCommand() *cobra.Command {
+	m := &keyMaking{app: a}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a key for a source, and show it once",
+		Long: `create makes a key for the source NAME and prints it on standard output. Keep it at once: it is shown this one time, and the
+database has only a digest of it.
+
+  read      looks at orders, jobs, events and holds
+  submit    also orders
+  operate   also confirms, retries, cancels, pauses and resumes`,
+		Example: `  bulkreg keys create shop > shop.key
+  bulkreg keys create shop --role operate --expires 90d
+  bulkreg keys create shop --registrations-per-day 500 --jobs-per-order 10000`,
+		Args:              oneArg("the name of the source, such as shop"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := m.settleBy(cmd.Context(), cmd, &m.by); err != nil {
+				return err
+			}
+			return m.create(cmd.Context(), args[0])
+		},
+	}
+	addChoice(cmd, &m.role, "role", "", "what it may do: `ROLE` read, submit or operate", "submit", "read", "submit", "operate")
+	m.addBy(cmd, &m.by)
+	f := cmd.Flags()
+	f.Var(&m.life, "expires", "how long it is good: `AGE` such as 90d or 36h (default: until it is revoked)")
+	f.IntVar(&m.limits.RequestsPerMinute, "requests-per-minute", 0, "how many requests it may make in a minute: `NUMBER` (default: any)")
+	f.IntVar(&m.limits.JobsPerDay, "jobs-per-day", 0, "how many jobs it may order a day, in UTC: `NUMBER` (default: any)")
+	f.IntVar(&m.limits.RegistrationsPerDay, "registrations-per-day", 0, "how many registrations it may order a day: `NUMBER` (default: any)")
+	f.IntVar(&m.limits.JobsPerOrder, "jobs-per-order", 0, "how many jobs one order of it may have: `NUMBER` (default: as many as any)")
+	return cmd
+}
+
+func (m *keyMaking) create(ctx context.Context, source string) error {
+	if err := queue.CheckName(source, queue.MaxName); err != nil {
+		return usagef("the source's name %w", err)
+	}
+	for flag, n := range map[string]int{
+		"requests-per-minute": m.limits.RequestsPerMinute, "jobs-per-day": m.limits.JobsPerDay, "registrations-per-day": m.limits.RegistrationsPerDay,
+		"jobs-per-order": m.limits.JobsPerOrder,
+	} {
+		if n < 0 {
+			return usagef("--%s %d: give a whole number, such as 100", flag, n)
+		}
+	}
+	key := apikey.New()
+	return m.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		err := st.Keys.Create(ctx, keys.NewKey{
+			ID: key.ID(), Source: source, Role: m.role.value, Digest: key.Digest(), By: m.by, Life: time.Duration(m.life), Limits: m.limits,
+		})
+		if err != nil {
+			return err
+		}
+		say(m.stderr, "key %s of source %s made, with the role %s; it is shown this once:\n", key.ID(), source, m.role.value)
+		if _, err := fmt.Fprintln(m.stdout, key.Reveal()); err != nil {
+			return fmt.Errorf("print key: %w; `bulkreg keys revoke %s` ends it", err, key.ID())
+		}
+		return nil
+	})
+}
+
+func (a *app) keysListCommand() *cobra.Command {
+	var (
+		source string
+		out    output
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the keys, of a source or of all",
+		Long: `list lists the keys with what they may do, when they were used last, and whether they are still good. What they were made of is
+nowhere any more.`,
+		Example: `  bulkreg keys list
+  bulkreg keys list --source shop -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withReader(cmd.Context(), func(ctx context.Context, st *store.Store) error {
+				list, err := st.Keys.List(ctx, source)
+				if err != nil {
+					return err
+				}
+				return a.printKeys(out, list)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&source, "source", "", "only keys of this source: `NAME` (default: of all)")
+	out.addList(cmd)
+	return cmd
+}
+
+// keyJSON is a key for programs. Its names are part of the interface.
+type keyJSON struct {
+	ID                  string     `json:"id"`
+	Source              string     `json:"source"`
+	Role                string     `json:"role"`
+	Good                bool       `json:"good"` // neither revoked nor expired
+	CreatedAt           time.Time  `json:"created_at"`
+	CreatedBy           string     `json:"created_by"`
+	ExpiresAt           *time.Time `json:"expires_at"`   // null: never
+	RevokedAt           *time.Time `json:"revoked_at"`   // null: it is not
+	LastUsedAt          *time.Time `json:"last_used_at"` // to about a minute; null: never
+	RevokedBy           string     `json:"revoked_by,omitempty"`
+	RequestsPerMinute   int        `json:"requests_per_minute,omitempty"` // left out where there is no limit, as are the others
+	JobsPerDay          int        `json:"jobs_per_day,omitempty"`
+	RegistrationsPerDay int        `json:"registrations_per_day,omitempty"`
+	JobsPerOrder        int        `json:"jobs_per_order,omitempty"`
+}
+
+func keyOut(k keys.Key) keyJSON {
+	return keyJSON{
+		ID: k.ID, Source: k.Source, Role: k.Role, Good: k.Good(), CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy,
+		ExpiresAt: view.Time(k.ExpiresAt), RevokedAt: view.Time(k.RevokedAt), RevokedBy: k.RevokedBy, LastUsedAt: view.Time(k.LastUsedAt),
+		RequestsPerMinute: k.Limits.RequestsPerMinute, JobsPerDay: k.Limits.JobsPerDay, RegistrationsPerDay: k.Limits.RegistrationsPerDay,
+		JobsPerOrder: k.Limits.JobsPerOrder,
+	}
+}
+
+func (a *app) printKeys(out output, list []keys.Key) error {
+	if out.json() {
+		array := newJSONArray(a.stdout)
+		for _, k := range list {
+			if err := array.add(keyOut(k)); err != nil {
+				return err
+			}
+		}
+		return array.end()
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.stderr, "There are no keys: `bulkreg keys create NAME` makes one.")
+		return nil
+	}
+	t := out.newTable(a.stdout, "KEY", "SOURCE", "ROLE", "GOOD", "CREATED", "BY", "EXPIRES", "LAST USED", "LIMITS")
+	for _, k := range list {
+		t.row(k.ID, k.Source, k.Role, goodness(k), timeCell(k.CreatedAt), k.CreatedBy, timeCell(k.ExpiresAt), timeCell(k.LastUsedAt), limitCell(k.Limits))
+	}
+	return t.end()
+}
+
+func goodness(k keys.Key) string {
+	switch {
+	case !k.RevokedAt.IsZero():
+		return "revoked"
+	case k.Expired:
+		return "expired"
+	}
+	return "yes"
+}
+
+func limitCell(l keys.Limits) string {
+	var parts []string
+	for _, limit := range []struct {
+		n    int
+		what string
+	}{{l.RequestsPerMinute, "requests/min"}, {l.JobsPerDay, "jobs/day"}, {l.RegistrationsPerDay, "registrations/day"}, {l.JobsPerOrder, "jobs/order"}} {
+		if limit.n > 0 {
+			parts = append(parts, term.Thousands(limit.n)+" "+limit.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (a *app) keysRevokeCommand() *cobra.Command {
+	var (
+		by  string
+		yes bool
+	)
+	cmd := &cobra.Command{
+		Use:   "revoke NAME|KEY",
+		Short: "End all keys of a source, or one by its id, for good",
+		Long: `revoke ends keys: the API refuses them from then on, within seconds. NAME is a source, all of whose keys end; KEY is the id of one,
+as list shows it. The keys are shown first, and it is asked for on a terminal; elsewhere it needs --yes.`,
+		Example: `  bulkreg keys revoke shop --yes
+  bulkreg keys revoke 3kq7wz2abc`,
+		Args:              oneArg("a source, or the id of a key"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.settleBy(cmd.Context(), cmd, &by); err != nil {
+				return err
+			}
+			return a.revokeKeys(cmd.Context(), args[0], by, yes)
+		},
+	}
+	a.addBy(cmd, &by)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (a *app) revokeKeys(ctx context.Context, name, by string, yes bool) error {
+	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
+		list, err := st.Keys.List(ctx, "")
+		if err != nil {
+			return err
+		}
+		var ids []string
+		var good []keys.Key
+		for _, k := range list {
+			if (k.Source == name || k.ID == name) && k.RevokedAt.IsZero() {
+				ids, good = append(ids, k.ID), append(good, k)
+			}
+		}
+		if len(ids) == 0 {
+			return &notFound{fmt.Errorf("there is no key %q, and no source of that name with one: `bulkreg keys list` lists them", name)}
+		}
+		shown := *a
+		shown.stdout = a.stderr
+		if err := shown.printKeys(output{}, good); err != nil {
+			return err
+		}
+		if err := a.consent(ctx, yes, fmt.Sprintf("Revoke %s? Whoever uses them gets no answer any more.", term.Counted(len(ids), "key", "keys"))); err != nil {
+			return err
+		}
+		ended, err := st.Keys.Revoke(ctx, ids, by)
+		if err != nil {
+			return unchanged(ctx, err)
+		}
+		say(a.stderr, "%s revoked\n", term.Counted(len(ended), "key", "keys"))
+		return nil
+	})
+}
