@@ -48,6 +48,7 @@ type API struct {
 	options  Options
 	limits   *limits
 	follower *follower
+	accounts *accounts
 	streams  atomic.Int64 // open ones
 	mux      *http.ServeMux
 	huma     huma.API
@@ -65,7 +66,7 @@ func New(o Options) (*API, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), mux: http.NewServeMux()}
+	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	a.handler = a.observed(http.NewCrossOriginProtection().Handler(a.routed()))

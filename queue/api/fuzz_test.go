@@ -24,8 +24,12 @@ func FuzzJSONOrder(f *testing.F) {
 			}
 			return
 		}
-		defer lines.close()
-		text, err := io.ReadAll(lines.reader())
+		defer lines.text.Close()
+		r, err := lines.text.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
+
+	"github.com/bulkreg/bulkreg/queue/intake/spill"
 )
 
 // readJSON reads an order that is one JSON object. Its jobs, wherever they stand in it, are kept as lines.
@@ -18,7 +19,7 @@ func (f *orderFields) readJSON(body io.Reader) (_ *jobLines, err error) {
 	lines := &jobLines{}
 	defer func() {
 		if err != nil {
-			lines.close()
+			err = errors.Join(err, lines.text.Close())
 		}
 	}()
 	if token, err := decoder.Token(); err != nil {
@@ -152,57 +153,21 @@ func jsonProblem(err error) error {
 	return spoolProblem(err)
 }
 
-// jobLines keeps jobs as lines of NDJSON: few in memory, many in a temporary file without a name.
+// jobLines keeps jobs as lines of NDJSON.
 type jobLines struct {
-	memory bytes.Buffer
-	file   *os.File
+	text spill.Buffer
+	line bytes.Buffer // the one at hand
 }
-
-// maxInMemory is up to how many bytes of jobs are kept in memory.
-const maxInMemory = 1 << 20
 
 func (l *jobLines) add(job json.RawMessage) error {
 	if len(job) > 0 && job[0] == '"' { // a domain alone
 		job = append(append([]byte(`{"domain":`), job...), '}')
 	}
-	if err := json.Compact(&l.memory, job); err != nil {
+	l.line.Reset()
+	if err := json.Compact(&l.line, job); err != nil {
 		return jsonProblem(err)
 	}
-	l.memory.WriteByte('\n')
-	if l.memory.Len() < maxInMemory {
-		return nil
-	}
-	return l.flush()
-}
-
-// flush writes what is in memory to the file.
-func (l *jobLines) flush() error {
-	if l.file == nil {
-		file, err := os.CreateTemp("", "bulkreg-jobs-*.ndjson")
-		if err != nil {
-			return fmt.Errorf("create file for jobs: %w", err)
-		}
-		l.file = file
-		if err := os.Remove(file.Name()); err != nil { // it may hold people, and is gone with this process
-			return fmt.Errorf("take its name from file for jobs: %w", err)
-		}
-	}
-	if _, err := l.memory.WriteTo(l.file); err != nil {
-		return fmt.Errorf("write file for jobs: %w", err)
-	}
-	return nil
-}
-
-// reader reads the lines, once.
-func (l *jobLines) reader() io.Reader {
-	if l.file == nil {
-		return &l.memory
-	}
-	return io.MultiReader(io.NewSectionReader(l.file, 0, 1<<62), &l.memory)
-}
-
-func (l *jobLines) close() {
-	if l.file != nil {
-		_ = l.file.Close() // nobody wants what was in it any more
-	}
+	l.line.WriteByte('\n')
+	_, err := l.text.Write(l.line.Bytes())
+	return err //nolint:wrapcheck // it says what it is about
 }

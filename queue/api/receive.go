@@ -23,7 +23,7 @@ type bodyError struct{ problem *Problem }
 func (e *bodyError) Error() string { return e.problem.Error() }
 
 // receive reads an order to its end, and keeps its jobs in a temporary file. The caller closes the spool.
-func (a *API) receive(w http.ResponseWriter, r *http.Request) (*incoming, error) {
+func (a *API) receive(w http.ResponseWriter, r *http.Request) (_ *incoming, err error) {
 	fields, err := fieldsOf(r)
 	if err != nil {
 		return nil, err
@@ -46,13 +46,21 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request) (*incoming, error)
 		if err != nil {
 			return nil, err
 		}
-		defer jobs.close()
-		body, format = jobs.reader(), input.FormatNDJSON
+		defer func() { err = errors.Join(err, jobs.text.Close()) }()
+		if body, err = jobs.text.Reader(); err != nil {
+			return nil, err
+		}
+		format = input.FormatNDJSON
 	}
 	if err := in.complete(r); err != nil {
 		return nil, err
 	}
-	return in, a.spool(r.Context(), in, body, format)
+	if err := a.spool(r.Context(), in, body, format); err != nil {
+		return nil, err
+	}
+	// What comes now may take longer than a body may stand still.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a connection that knows none has none
+	return in, nil
 }
 
 // The media types of an order.

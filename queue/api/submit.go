@@ -8,16 +8,17 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/store/seal"
@@ -68,14 +69,17 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 		return err
 	}
 	taker := a.options.Intake
-	existing, found, err := taker.Find(ctx, in.order, in.spool)
-	switch {
-	case err != nil:
-		return submitProblem(err, in)
-	case in.dryRun:
-		return a.answerPlan(w, r, in, found)
-	case found:
-		return a.answerOrder(w, r, http.StatusOK, existing, in)
+	// A repeat counts against no limit. Where there is none, Submit finds it as well.
+	if in.dryRun || callerOf(ctx).Daily {
+		existing, found, err := taker.Find(ctx, in.order, in.spool)
+		switch {
+		case err != nil:
+			return submitProblem(err, in)
+		case in.dryRun:
+			return a.answerPlan(w, r, in, found)
+		case found:
+			return a.answerOrder(w, r, http.StatusOK, existing, in)
+		}
 	}
 	err = a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.registers())
 	if err != nil {
@@ -88,11 +92,10 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	if err != nil {
 		return submitProblem(err, in)
 	}
-	status := http.StatusAccepted
-	if !res.Created { // somebody else was quicker
-		status = http.StatusOK
+	if !res.Created {
+		return a.answerOrder(w, r, http.StatusOK, res.Order, in)
 	}
-	return a.answerOrder(w, r, status, res.Order, in)
+	return a.answerNew(w, res, in)
 }
 
 // giveBack takes back what was reserved for an order that was not stored. Where that fails, the day's limit is reached sooner.
@@ -112,15 +115,11 @@ func (a *API) checkIncoming(ctx context.Context, in *incoming) error {
 	if in.order.Kind.OfPeople() {
 		return nil
 	}
-	known, err := a.options.Store.Fleet.Accounts(ctx)
+	known, err := a.accounts.has(ctx, in.order.Account)
 	if err != nil {
 		return err
 	}
-	known = append(known, a.options.Accounts...)
-	if len(known) == 0 {
-		known = []string{defaultAccount}
-	}
-	if !slices.Contains(known, in.order.Account) {
+	if !known {
 		p := kindInvalid.problem("Nobody could carry the order out.")
 		p.add(Fault{Location: "account", Value: shown(in.order.Account), Message: "no worker has or had this account, nor have the settings of this server"})
 		return p
@@ -191,7 +190,27 @@ func (a *API) answerOrder(w http.ResponseWriter, r *http.Request, status int, o 
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/v1/orders/"+url.PathEscape(o.Reference))
+	return answerSubmitted(w, status, full, in)
+}
+
+// answerNew answers with an order that was just made: all that can be told of it is known.
+func (a *API) answerNew(w http.ResponseWriter, res orders.Submitted, in *incoming) error {
+	sum := record.Summary{
+		Order: res.Order, Counts: map[record.State]int{record.Queued: res.Order.Total - res.Duplicates}, Outcomes: map[record.Outcome]int{},
+	}
+	if res.Duplicates > 0 {
+		sum.Counts[record.Failed], sum.Outcomes[record.Duplicate] = res.Duplicates, res.Duplicates
+		if sum.Done() {
+			delete(sum.Counts, record.Queued)
+			sum.FinishedAt = res.Order.CreatedAt
+		}
+	}
+	full := OrderDetail{Order: view.OrderOf(sum), Labels: in.order.Labels}
+	return answerSubmitted(w, http.StatusAccepted, full, in)
+}
+
+func answerSubmitted(w http.ResponseWriter, status int, full OrderDetail, in *incoming) error {
+	w.Header().Set("Location", "/v1/orders/"+url.PathEscape(full.Reference))
 	out := submitted{OrderDetail: full, Repeat: status == http.StatusOK, Duplicates: in.stats.Duplicates, Skipped: in.stats.Rejects}
 	if in.faults != nil {
 		out.Errors = in.faults.Errors

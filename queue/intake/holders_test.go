@@ -120,13 +120,3 @@ func TestKnownHoldersAreBounded(t *testing.T) {
 		t.Error("no holder is one to be spooled")
 	}
 }
-
-// The file holds personal data: it is nobody else's to read, also where it keeps its name.
-func TestSpoolFileIsPrivate(t *testing.T) {
-	t.Parallel()
-	s := spooled(t, holderLines(1, func(int) string { return "Bakker" }))
-	info, err := s.file.Stat()
-	if err != nil || info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
-	}
-}

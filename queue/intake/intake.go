@@ -196,7 +196,7 @@ func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {
 	}
 	n := orders.NewOrder{
 		Source: o.Source, Reference: o.Reference, Kind: record.Kind(o.Kind), Lane: record.Plain,
-		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind), Labels: o.Labels,
+		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind), Jobs: s.Len(), Labels: o.Labels,
 	}
 	most := n.ChunkSize
 	if o.Kind.OfPeople() { // each of them is a call, in chunks of any size

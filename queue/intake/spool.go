@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -16,13 +15,13 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
+	"github.com/bulkreg/bulkreg/queue/intake/spill"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
-// Spool holds an order's jobs in a temporary file. It can be read any number of times, by one goroutine at once.
+// Spool holds an order's jobs, many of them in a temporary file. It can be read any number of times, by one goroutine at once.
 type Spool struct {
-	file    *os.File
-	named   bool // the file still has its name, and is removed at the end
+	text    spill.Buffer
 	len     int
 	digest  digest
 	holders knownHolders
@@ -54,28 +53,17 @@ func (e *SpoolError) Unwrap() error { return e.Err }
 // ReadSpool reads every record of r. Each line that cannot be used goes to reject, and reading goes on; an error of
 // reject's own, or of reading, ends it. The caller closes the spool.
 func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool, err error) {
-	file, err := os.CreateTemp("", "bulkreg-order-*.ndjson")
-	if err != nil {
-		return nil, &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("create spool file: %w", err)}
-	}
-	// It may hold customers' names. Without a name of its own it is gone with this process, even with one that is killed.
-	// Windows removes no open file.
-	named := os.Remove(file.Name()) != nil
-	s := &Spool{file: file, named: named, holders: knownHolders{most: maxKnown}}
+	s := &Spool{holders: knownHolders{most: maxKnown}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	buffered := bufio.NewWriterSize(file, 1<<16)
 	for {
 		record, err := r.Next()
 		var bad *input.RejectError
 		switch {
 		case errors.Is(err, io.EOF):
-			if err := buffered.Flush(); err != nil {
-				return nil, &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("write spool file: %w", err)}
-			}
 			return s, nil
 		case errors.As(err, &bad):
 			if err := reject(bad); err != nil {
@@ -85,7 +73,7 @@ func ReadSpool(r *input.Reader, reject func(*input.RejectError) error) (_ *Spool
 		case err != nil:
 			return nil, fmt.Errorf("read input: %w", err)
 		}
-		if err := s.add(buffered, entryOf(record), record.Holder); err != nil {
+		if err := s.add(entryOf(record), record.Holder); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +91,7 @@ func entryOf(r input.Record) entry {
 	return e
 }
 
-func (s *Spool) add(w io.Writer, e entry, details *holder.Details) error {
+func (s *Spool) add(e entry, details *holder.Details) error {
 	known := s.holders.name(&e, details)
 	line, err := json.Marshal(e)
 	if err != nil {
@@ -116,8 +104,8 @@ func (s *Spool) add(w io.Writer, e entry, details *holder.Details) error {
 			return err
 		}
 	}
-	if _, err := w.Write(append(line, '\n')); err != nil {
-		return &SpoolError{Folder: os.TempDir(), Err: fmt.Errorf("write spool file: %w", err)}
+	if _, err := s.text.Write(append(line, '\n')); err != nil {
+		return &SpoolError{Folder: os.TempDir(), Err: err}
 	}
 	return nil
 }
@@ -128,17 +116,8 @@ func (s *Spool) Len() int { return s.len }
 // Digest is the same for the same jobs in any order.
 func (s *Spool) Digest() [32]byte { return s.digest.sum() }
 
-// Close lets go of the file.
-func (s *Spool) Close() error {
-	err := s.file.Close()
-	if s.named {
-		err = errors.Join(err, os.Remove(s.file.Name()))
-	}
-	if err != nil {
-		return fmt.Errorf("remove spool file: %w", err)
-	}
-	return nil
-}
+// Close lets go of the jobs.
+func (s *Spool) Close() error { return s.text.Close() }
 
 // Domains yields the domains, in ASCII form.
 func (s *Spool) Domains() iter.Seq2[string, error] {
@@ -211,11 +190,12 @@ func (s *Spool) Wanted() iter.Seq2[Wanted, error] {
 
 func (s *Spool) entries() iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
-		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-			yield(entry{}, fmt.Errorf("read spool file: %w", err))
+		text, err := s.text.Reader()
+		if err != nil {
+			yield(entry{}, &SpoolError{Folder: os.TempDir(), Err: err})
 			return
 		}
-		decoder := json.NewDecoder(bufio.NewReaderSize(s.file, 1<<16))
+		decoder := json.NewDecoder(text)
 		for range s.len {
 			var e entry
 			if err := decoder.Decode(&e); err != nil {

@@ -25,6 +25,7 @@ type NewOrder struct {
 	Account   string
 	Digest    [32]byte // of its content; a repeat has the same
 	ChunkSize int      // jobs per chunk
+	Jobs      int      // how many jobs it has, where that is known; 0: it is not
 	// Labels find the order again. They are no part of what it asks for: a repeat may have others, and changes none.
 	Labels map[string]string
 }
@@ -63,6 +64,14 @@ type Submitted struct {
 // content fails with a *ReferenceConflictError. An error that jobs yields rolls everything back and comes
 // out as it is.
 func (s *Orders) Submit(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
+	if n.few() {
+		return s.submitFew(ctx, n, jobs)
+	}
+	return s.submitMany(ctx, n, jobs)
+}
+
+// submitMany is Submit of any number of jobs.
+func (s *Orders) submitMany(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJob, error]) (Submitted, error) {
 	var res Submitted
 	err := s.db.InLongTx(ctx, "submit order", func(tx pgx.Tx) error {
 		var err error
