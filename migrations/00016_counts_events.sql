@@ -112,11 +112,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION note_calls() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Calls are inserted and withdrawn one by one.
+CREATE FUNCTION note_call() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO order_changes (order_id, state, n)
-    SELECT o.id, 'calls', CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END
-    FROM changed_calls k JOIN claims c ON c.id = k.claim_id CROSS JOIN unnest(c.order_ids) AS o (id) GROUP BY o.id;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO order_changes (order_id, state, n) SELECT unnest(order_ids), 'calls', 1 FROM claims WHERE id = NEW.claim_id;
+    ELSE
+        INSERT INTO order_changes (order_id, state, n) SELECT unnest(order_ids), 'calls', -1 FROM claims WHERE id = OLD.claim_id;
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -152,10 +155,7 @@ CREATE TRIGGER note_job_changes AFTER UPDATE ON jobs REFERENCING OLD TABLE AS wa
 CREATE TRIGGER note_ended_job AFTER INSERT ON jobs FOR EACH ROW WHEN (NEW.state <> 'queued') EXECUTE FUNCTION note_ended_job();
 CREATE TRIGGER note_removed_jobs AFTER DELETE ON jobs REFERENCING OLD TABLE AS was_jobs
     FOR EACH STATEMENT EXECUTE FUNCTION note_removed_jobs();
-CREATE TRIGGER note_calls AFTER INSERT ON calls REFERENCING NEW TABLE AS changed_calls
-    FOR EACH STATEMENT EXECUTE FUNCTION note_calls();
-CREATE TRIGGER note_withdrawn_calls AFTER DELETE ON calls REFERENCING OLD TABLE AS changed_calls
-    FOR EACH STATEMENT EXECUTE FUNCTION note_calls();
+CREATE TRIGGER note_call AFTER INSERT OR DELETE ON calls FOR EACH ROW EXECUTE FUNCTION note_call();
 CREATE TRIGGER note_order AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note_order();
 CREATE TRIGGER note_hold AFTER INSERT OR DELETE ON holds FOR EACH ROW EXECUTE FUNCTION note_hold();
 CREATE TRIGGER note_order_hold AFTER INSERT OR DELETE ON order_holds FOR EACH ROW EXECUTE FUNCTION note_order_hold();
@@ -193,12 +193,11 @@ DELETE FROM schema_versions WHERE version = 16;
 DROP TRIGGER note_order_hold ON order_holds;
 DROP TRIGGER note_hold ON holds;
 DROP TRIGGER note_order ON orders;
-DROP TRIGGER note_withdrawn_calls ON calls;
-DROP TRIGGER note_calls ON calls;
+DROP TRIGGER note_call ON calls;
 DROP TRIGGER note_removed_jobs ON jobs;
 DROP TRIGGER note_ended_job ON jobs;
 DROP TRIGGER note_job_changes ON jobs;
-DROP FUNCTION recount_orders, note_order_hold, note_hold, note_order, note_calls, note_removed_jobs, note_ended_job, note_job_changes;
+DROP FUNCTION recount_orders, note_order_hold, note_hold, note_order, note_call, note_removed_jobs, note_ended_job, note_job_changes;
 DROP INDEX orders_of_source, orders_labels, jobs_domain;
 ALTER TABLE orders DROP COLUMN labels;
 DROP TABLE job_event_sources, new_events, events, order_standings, order_counts, order_changes;
