@@ -53,7 +53,7 @@ func (a *app) serveAPI(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
-	server, err := startAPI(ctx, cfg, st, cfg.HTTPAddr, log)
+	server, err := a.startAPI(ctx, cfg, st, cfg.HTTPAddr, log)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *app) serveAPI(ctx context.Context) error {
 }
 
 // startAPI serves the API on an address. The caller closes it.
-func startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, log zerolog.Logger) (*api.Server, error) {
+func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, log zerolog.Logger) (*api.Server, error) {
 	taker, err := intake.New(st.Orders, intake.Chunks{
 		Whois: cfg.WhoisBatchSize, Register: cfg.RegisterBatchSize, Token: worker.TokenTuning(cfg.TokenConcurrency).BatchSize,
 	})
@@ -99,7 +99,8 @@ func startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr stri
 		return nil, err
 	}
 	door, err := api.New(api.Options{
-		Store: st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
+		Submitted: a.submitted(),
+		Store:     st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
 		Accounts: accounts, MaxBody: int64(cfg.HTTPMaxBody) << 20, Version: version, Log: log.With().Str("role", "api").Logger(),
 	})
 	if err != nil {
@@ -110,6 +111,14 @@ func startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr stri
 		return nil, usageError(fmt.Errorf("HTTP_ADDR: %w", err))
 	}
 	return server, nil
+}
+
+// submitted tells whoever watches the steps of this process that an order is stored and nobody has been told.
+func (a *app) submitted() func() {
+	if a.reached == nil {
+		return nil
+	}
+	return func() { a.reached(stepSubmitted) }
 }
 
 // plainAPI warns of an API that other machines reach without TLS.

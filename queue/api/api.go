@@ -36,6 +36,8 @@ type Options struct {
 	Version  string
 	Log      zerolog.Logger
 	Clock    func() time.Time // default time.Now
+	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
+	Submitted func()
 }
 
 const defaultMaxBody = 256 << 20

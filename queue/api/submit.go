@@ -86,6 +86,9 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 		return limitProblem(err)
 	}
 	res, err := taker.Submit(ctx, in.order, in.spool)
+	if a.options.Submitted != nil {
+		a.options.Submitted()
+	}
 	if err != nil || !res.Created {
 		a.giveBack(ctx, in)
 	}

@@ -14,6 +14,8 @@ func producerFaults() []scenario {
 	return []scenario{
 		{name: "producer killed after its commit", run: killProducer},
 		{name: "COMMIT's reply dropped at submit", run: loseSubmit},
+		{name: "API killed between the commit of an order and its answer", quick: true, run: killAPI},
+		{name: "COMMIT's reply dropped under the API", run: loseAPICommit},
 		{name: "two dispatchers at once", run: twoDispatchers},
 		{
 			name: "one of two dispatchers killed between enqueues", run: killDispatcher,

@@ -1,0 +1,128 @@
+package torture
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/worker/sandbox"
+)
+
+// door is an API as a process, and a key for it.
+type door struct {
+	*process
+	url string
+	key string
+}
+
+// api starts an API with changed settings.
+func (w *world) api(changes ...string) door {
+	w.t.Helper()
+	key := apikey.New()
+	err := w.store.Keys.Create(w.t.Context(), keys.NewKey{ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d := door{process: w.start("api", w.environ(append(changes, "HTTP_ADDR=127.0.0.1:0")...), "api"), key: key.Reveal()}
+	await(w.t, "the API listens", w.patience, func() (bool, error) {
+		for line := range strings.Lines(d.said(w.t)) {
+			var said struct{ Addr, Message string }
+			if json.Unmarshal([]byte(line), &said) == nil && said.Message == "serving the HTTP API" {
+				d.url = "http://" + said.Addr
+			}
+		}
+		return d.url != "", nil
+	})
+	return d
+}
+
+// answer is what an API says of an order.
+type answer struct {
+	Reference string `json:"reference"`
+	Total     int    `json:"total"`
+	Repeat    bool   `json:"repeat"`
+	status    int
+}
+
+var errUnavailable = errors.New("the API cannot do it now")
+
+// post gives an order of registrations. Its error is that there is no answer, or that it is to be sent again.
+func (d door) post(domains []string) (answer, error) {
+	jobs, err := json.Marshal(domains)
+	if err != nil {
+		return answer{}, err
+	}
+	body := fmt.Sprintf(`{"reference":"order","kind":"register","holder_id":%q,"jobs":%s}`, sandbox.DefaultHolder, jobs)
+	request, err := http.NewRequest(http.MethodPost, d.url+"/v1/orders", strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Authorization", "Bearer "+d.key)
+	request.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: response.StatusCode}
+	switch {
+	case response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusInternalServerError:
+		return a, errUnavailable
+	case response.StatusCode >= 300:
+		return a, fmt.Errorf("%s: %s", response.Status, text)
+	}
+	return a, json.Unmarshal(text, &a)
+}
+
+// postAgain repeats an order until it is answered, as an order system does, and finds it there.
+func (w *world) postAgain(d door, domains []string) {
+	w.t.Helper()
+	var got answer
+	await(w.t, "the order is answered", w.patience, func() (ok bool, err error) {
+		got, err = d.post(domains)
+		return err == nil, err
+	})
+	if got.status != http.StatusOK || !got.Repeat || got.Total != len(domains) {
+		w.t.Errorf("the repeat is answered with %+v, want the order that is there", got)
+	}
+	order, err := w.store.Orders.Find(w.t.Context(), "torture", "order")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.orders = append(w.orders, order)
+}
+
+// The order system has no answer, and repeats its request at another API: it is one order, paid for once.
+func killAPI(w *world) {
+	domains := names("a", 3*batchSize)
+	doomed := w.api("CRASH_AT=submitted")
+	if got, err := doomed.post(domains); err == nil {
+		w.t.Errorf("it was answered with %+v", got)
+	}
+	w.crashed(doomed.process, "API killed between the commit of an order and its answer")
+	w.worker()
+	w.postAgain(w.api(), domains)
+}
+
+func loseAPICommit(w *world) {
+	domains := names("a", 3*batchSize)
+	d := w.api()
+	w.toDatabase.DropCommit("INSERT INTO orders")
+	if got, err := d.post(domains); err == nil {
+		w.t.Errorf("it was answered with %+v", got)
+	}
+	w.proveCount("reply to a COMMIT dropped under the API", w.toDatabase.Counts().Dropped)
+	w.worker()
+	w.postAgain(d, domains)
+}
