@@ -36,11 +36,16 @@ type Options struct {
 	Version  string
 	Log      zerolog.Logger
 	Clock    func() time.Time // default time.Now
+	// BodyPatience is how long a body may stand still; default 30 s.
+	BodyPatience time.Duration
 	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
 	Submitted func()
 }
 
-const defaultMaxBody = 256 << 20
+const (
+	defaultMaxBody      = 256 << 20
+	defaultBodyPatience = 30 * time.Second
+)
 
 // maxSmallBody bounds the bodies of all requests but orders.
 const maxSmallBody = 64 << 10
@@ -51,6 +56,7 @@ type API struct {
 	limits   *limits
 	follower *follower
 	accounts *accounts
+	room     intakeRoom
 	streams  atomic.Int64 // open ones
 	mux      *http.ServeMux
 	huma     huma.API
@@ -64,6 +70,9 @@ func New(o Options) (*API, error) {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
+	}
+	if o.BodyPatience == 0 {
+		o.BodyPatience = defaultBodyPatience
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -14,7 +14,9 @@ import (
 // readJSON reads an order that is one JSON object. Its jobs, wherever they stand in it, are kept as lines.
 func (f *orderFields) readJSON(body io.Reader) (_ *jobLines, err error) {
 	f.isJSON = true
-	decoder := json.NewDecoder(body)
+	bound := &valueBound{from: body}
+	decoder := json.NewDecoder(bound)
+	bound.decoder = decoder
 	decoder.UseNumber()
 	lines := &jobLines{}
 	defer func() {
@@ -52,6 +54,26 @@ func (f *orderFields) readJSON(body io.Reader) (_ *jobLines, err error) {
 		return nil, f.faults
 	}
 	return lines, nil
+}
+
+// valueBound reads a body whose values are not too long: a decoder keeps each of them in memory, a job or a member.
+type valueBound struct {
+	from    io.Reader
+	decoder *json.Decoder
+	read    int64
+}
+
+// maxValue bounds a job, or what is said of an order, in bytes. Details of a holder are some hundred.
+const maxValue = 1 << 20
+
+// Read implements io.Reader.
+func (b *valueBound) Read(buffer []byte) (int, error) {
+	if begun := b.decoder.InputOffset(); b.read-begun > maxValue {
+		return 0, &bodyError{kindTooLarge.problem("A value of the body, at byte %d, is longer than %d bytes. Nothing was stored.", begun, maxValue)}
+	}
+	n, err := b.from.Read(buffer)
+	b.read += int64(n)
+	return n, err //nolint:wrapcheck // io.EOF has to be itself
 }
 
 func (f *orderFields) member(decoder *json.Decoder, name string, lines *jobLines) error {

@@ -91,7 +91,7 @@ func (a *API) body(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	if r.ContentLength > a.options.MaxBody {
 		return nil, kindTooLarge.problem("The body is larger than %d bytes. Nothing was stored: split the order.", a.options.MaxBody)
 	}
-	body := io.Reader(&patient{from: http.MaxBytesReader(w, r.Body, a.options.MaxBody), control: http.NewResponseController(w)})
+	body := io.Reader(&patient{from: http.MaxBytesReader(w, r.Body, a.options.MaxBody), control: http.NewResponseController(w), wait: a.options.BodyPatience})
 	switch encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 		return body, nil
@@ -106,17 +106,14 @@ func (a *API) body(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	}
 }
 
-const (
-	// bodyPatience is how long a body may stand still.
-	bodyPatience = 30 * time.Second
-	// bodyPace is how much of a body has to come in that time: who sends a byte now and then holds nobody's connection.
-	bodyPace = 64 << 10
-)
+// bodyPace is how much of a body, in bytes, has to come in BodyPatience: who sends a byte now and then holds nobody's connection.
+const bodyPace = 64 << 10
 
-// patient reads a body that goes on: each bodyPace bytes of it have bodyPatience.
+// patient reads a body that goes on: each bodyPace bytes of it have its patience.
 type patient struct {
 	from    io.Reader
 	control *http.ResponseController
+	wait    time.Duration
 	left    int // bytes until the deadline is set anew
 }
 
@@ -124,7 +121,7 @@ type patient struct {
 func (p *patient) Read(buffer []byte) (int, error) {
 	if p.left <= 0 {
 		// A connection that knows no deadline, as in a test, has none.
-		if err := p.control.SetReadDeadline(time.Now().Add(bodyPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := p.control.SetReadDeadline(time.Now().Add(p.wait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return 0, err //nolint:wrapcheck // it is the connection's
 		}
 		p.left = bodyPace
@@ -139,7 +136,7 @@ func readProblem(err error) error {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return kindTimeout.problem("The body did not come within %v for each %d bytes. Nothing was stored.", bodyPatience, bodyPace)
+		return kindTimeout.problem("The body stood still, or came too slowly. Nothing was stored: send it again.")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
 		return kindBadRequest.problem("The body is no gzip, although Content-Encoding says so. Nothing was stored.")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

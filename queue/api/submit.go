@@ -57,6 +57,10 @@ func (a *API) registerSubmit() {
 // submit reads the whole body before anything is stored.
 func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	ctx := r.Context()
+	if p := a.room.enter(callerOf(ctx)); p != nil {
+		return p
+	}
+	defer a.room.leave(callerOf(ctx))
 	in, err := a.receive(w, r)
 	if err != nil {
 		return err

@@ -1,0 +1,119 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bulkreg/bulkreg/queue/api"
+)
+
+// A body that stands still is given up, and nothing of it is stored.
+func TestSlowBodies(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(o *api.Options) { o.BodyPatience = 100 * time.Millisecond })
+	for _, begun := range []string{"", "a.nl\n"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "POST /v1/orders?kind=whois&reference=slow HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n%s",
+			d.keys["operator"].Reveal(), begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode != http.StatusRequestTimeout {
+			t.Errorf("%q: %s", begun, response.Status)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	d.get("/v1/orders/slow").want(http.StatusNotFound)
+}
+
+// A value of a JSON body is bounded, however large a body may be.
+func TestLongValues(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	long := strings.Repeat("a", 3<<20)
+	for name, body := range map[string]string{
+		"a job":    `{"reference":"r","kind":"whois","jobs":["` + long + `"]}`,
+		"a member": `{"reference":"` + long + `","kind":"whois","jobs":["a.nl"]}`,
+		"a name":   `{"` + long + `":"r","kind":"whois","jobs":["a.nl"]}`,
+	} {
+		if a := d.post("/v1/orders", body).want(http.StatusRequestEntityTooLarge); len(a.body) > 1000 {
+			t.Errorf("%s: %d bytes are answered", name, len(a.body))
+		}
+	}
+}
+
+// One key has so many orders on their way in, and no more, whatever the others do.
+func TestOrdersAtOnce(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	const most, tried = 32, 40
+	var open sync.WaitGroup
+	bodies := make([]*io.PipeWriter, tried)
+	entered := make(chan int, tried)
+	for i := range tried {
+		r, w := io.Pipe()
+		bodies[i] = w
+		open.Go(func() {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, fmt.Sprintf("%s/v1/orders?kind=whois&reference=open%d", d.url, i), r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			request.Header.Set("Authorization", "Bearer "+d.keys["operator"].Reveal())
+			request.Header.Set("Content-Type", "text/plain")
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			entered <- response.StatusCode
+		})
+	}
+	// Each of them is at it once its body is read. A client sends nothing before there is a buffer full of it.
+	for i, w := range bodies {
+		_, _ = fmt.Fprintf(w, "first-%d.nl\n%s", i, strings.Repeat("# a comment\n", 1000)) // one that is refused is closed
+	}
+	d.eventually(func() bool {
+		return d.post("/v1/orders?kind=whois&reference=more", "a.nl\n", "Content-Type", "text/plain").StatusCode == http.StatusTooManyRequests
+	})
+	d.as("other").post("/v1/orders?kind=whois&reference=more", "a.nl\n", "Content-Type", "text/plain").want(http.StatusAccepted)
+	for _, w := range bodies {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	open.Wait()
+	close(entered)
+	accepted, refused := 0, 0
+	for status := range entered {
+		switch status {
+		case http.StatusAccepted:
+			accepted++
+		case http.StatusTooManyRequests:
+			refused++
+		default:
+			t.Errorf("status %d", status)
+		}
+	}
+	if accepted > most || refused == 0 {
+		t.Errorf("%d of %d are accepted, and %d refused", accepted, tried, refused)
+	}
+}
