@@ -68,8 +68,7 @@ func (c *auditing) run(ctx context.Context) error {
 		return usagef("--grace %s: give a time such as 1m, or 0 when no worker runs", c.options.Grace)
 	}
 	return c.withReader(ctx, func(ctx context.Context, st *store.Store) error {
-		shown := c.startCounting("checking", 0)
-		shown.unit, shown.few = "invariants", 0
+		shown := c.startChecking("invariants")
 		c.options.Told = func(checked, all, jobs int) {
 			if shown.total = all; jobs > manyJobs {
 				shown.show(checked)

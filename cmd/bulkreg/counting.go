@@ -28,19 +28,26 @@ type counting struct {
 
 // startCounting shows that something begins.
 func (a *app) startCounting(what string, total int) *counting {
-	c := &counting{
-		out: a.stderr, what: what, total: total, unit: "jobs", few: manyJobs, clock: time.Now, style: a.barStyle(),
-		width: func() int { return columnsOf(a.stderr) }, drawn: term.NewLine(a.stderr),
-	}
+	c := a.newCounting(what, "jobs", total)
 	c.show(0)
 	return c
 }
 
 // startReading shows how far something is read that is as long as it is.
-func (a *app) startReading(unit string) *counting {
-	c := a.startCounting("reading", 0)
-	c.unit = unit
+func (a *app) startReading(unit string) *counting { return a.newCounting("reading", unit, 0) }
+
+// startChecking shows how many of few things are checked, each of which may take long. Their number is told with the first.
+func (a *app) startChecking(unit string) *counting {
+	c := a.newCounting("checking", unit, 0)
+	c.few = 0
 	return c
+}
+
+func (a *app) newCounting(what, unit string, total int) *counting {
+	return &counting{
+		out: a.stderr, what: what, total: total, unit: unit, few: manyJobs, clock: time.Now, style: a.barStyle(),
+		width: func() int { return columnsOf(a.stderr) }, drawn: term.NewLine(a.stderr),
+	}
 }
 
 // show takes in how many jobs are done with.

@@ -69,7 +69,7 @@ func refuseBusyRedis(ctx context.Context, client redis.UniversalClient, newDatab
 	}
 	err := devenv.RefuseBusy(ctx, client, newDatabase)
 	if busy := (*devenv.BusyError)(nil); errors.As(err, &busy) {
-		return usagef("%w at REDIS_URL, and dev would take them: unset REDIS_URL for a Redis in memory, or name another of its databases, "+
+		return usagef("%w at REDIS_URL, and dev would take the tasks there: unset REDIS_URL for a Redis in memory, or name another of its databases, "+
 			"as in redis://localhost:6379/9", busy)
 	}
 	return err

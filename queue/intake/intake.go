@@ -156,7 +156,9 @@ func (in *Intake) telling(jobs iter.Seq2[orders.NewJob, error]) iter.Seq2[orders
 				in.told(n)
 			}
 		}
-		in.told(n)
+		if n%toldEvery != 0 {
+			in.told(n)
+		}
 	}
 }
 

@@ -41,14 +41,14 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	m := r.Machine
 	t := term.NewTable(w)
-	_ = t.Row("MACHINE", "CORES", "GO", "POSTGRES", "FSYNC", "SYNCHRONOUS COMMIT", "SHARED BUFFERS", "REDIS") // End tells the first error
-	_ = t.Row(m.System, strconv.Itoa(m.Cores), m.Go, m.Postgres, m.Fsync, m.SynchronousCommit, m.SharedBuffers, m.Redis)
+	t.Add("MACHINE", "CORES", "GO", "POSTGRES", "FSYNC", "SYNCHRONOUS COMMIT", "SHARED BUFFERS", "REDIS")
+	t.Add(m.System, strconv.Itoa(m.Cores), m.Go, m.Postgres, m.Fsync, m.SynchronousCommit, m.SharedBuffers, m.Redis)
 	return t.End()
 }
 
 func printOrders(w io.Writer, rows []Figures) error {
 	t := term.NewTable(w)
-	_ = t.Row("ROW", "DOMAINS", "SECONDS", "SUBMIT", "DOMAINS/S", "LIMIT/S", "SHARE", "CALLS", "PER CALL", "REDIS", "WORKER") // End tells the first error
+	t.Add("ROW", "DOMAINS", "SECONDS", "SUBMIT", "DOMAINS/S", "LIMIT/S", "SHARE", "CALLS", "PER CALL", "REDIS", "WORKER")
 	for _, f := range rows {
 		o, limit, share := f.Order, "", ""
 		if f.Limit > 0 {
@@ -58,7 +58,7 @@ func printOrders(w io.Writer, rows []Figures) error {
 		if o.Checks > 0 {
 			calls += " + " + term.Counted(o.Checks, "check", "checks")
 		}
-		_ = t.Row(f.Row, term.Thousands(f.Domains), secondsCell(o.Seconds), secondsCell(o.SubmitSeconds), term.Thousands(int(o.Rate)), limit, share,
+		t.Add(f.Row, term.Thousands(f.Domains), secondsCell(o.Seconds), secondsCell(o.SubmitSeconds), term.Thousands(int(o.Rate)), limit, share,
 			calls, fmt.Sprintf("%.1f", o.PerCall), megabytesCell(f.RedisPeak), megabytesCell(f.WorkerPeak))
 	}
 	return endBlock(w, t)
@@ -66,9 +66,9 @@ func printOrders(w io.Writer, rows []Figures) error {
 
 func printAlone(w io.Writer, rows []Figures) error {
 	t := term.NewTable(w)
-	_ = t.Row("ROW", "ORDERS", "AMONG", "MEDIAN", "WORST", "TARGET", "REDIS", "WORKER") // End tells the first error
+	t.Add("ROW", "ORDERS", "AMONG", "MEDIAN", "WORST", "TARGET", "REDIS", "WORKER")
 	for _, f := range rows {
-		_ = t.Row(f.Row, strconv.Itoa(len(f.Alone.Seconds)), term.Thousands(f.Domains), secondsCell(f.Alone.Median), secondsCell(f.Alone.Worst),
+		t.Add(f.Row, strconv.Itoa(len(f.Alone.Seconds)), term.Thousands(f.Domains), secondsCell(f.Alone.Median), secondsCell(f.Alone.Worst),
 			"under "+secondsCell(aloneTarget), megabytesCell(f.RedisPeak), megabytesCell(f.WorkerPeak))
 	}
 	return endBlock(w, t)

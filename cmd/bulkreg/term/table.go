@@ -42,6 +42,9 @@ func (t *Table) Row(cells ...string) error {
 	return t.err
 }
 
+// Add is Row for whoever looks at End's error alone.
+func (t *Table) Add(cells ...string) { _ = t.Row(cells...) } // End tells the first error
+
 // End prints what is left.
 func (t *Table) End() error {
 	t.flush()
