@@ -189,6 +189,9 @@ func TestJobsAndExports(t *testing.T) {
 	if !strings.Contains(detail.body, `"state":"failed"`) || !strings.Contains(detail.body, `"reference":"r"`) || !strings.Contains(detail.body, `"calls":[]`) {
 		t.Errorf("job: %s", detail.body)
 	}
+	for _, cursor := range []string{"2147483648", "9223372036854775808", "-1", "x"} {
+		d.get("/v1/orders/r/jobs?cursor=" + cursor).want(http.StatusUnprocessableEntity).problem("invalid-request")
+	}
 	d.get("/v1/jobs/nonsense").want(http.StatusUnprocessableEntity).problem("invalid-request")
 	d.get("/v1/domains/nl").want(http.StatusUnprocessableEntity).problem("invalid-request")
 }

@@ -3,8 +3,10 @@ package api
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake"
@@ -91,6 +93,9 @@ func split(texts []string) []string {
 	return parts
 }
 
+// unreadable reports whether a text is not what was sent: JSON puts a sign of its own in the place of what is no character.
+func unreadable(text string) bool { return strings.ContainsRune(text, utf8.RuneError) }
+
 // set takes one thing that is said.
 func (f *orderFields) set(location, name string, texts []string) {
 	setter, known := f.setters()[name]
@@ -99,6 +104,8 @@ func (f *orderFields) set(location, name string, texts []string) {
 		f.wrong(location, "is not known here: /docs lists what there is")
 	case f.given[name]:
 		f.wrong(location, "is given twice: keep one")
+	case slices.ContainsFunc(texts, unreadable):
+		f.wrong(location, "is not UTF-8")
 	default:
 		f.given[name] = true
 		if wrong := setter(texts); wrong != "" {
@@ -138,6 +145,9 @@ func (f *orderFields) complete(r *http.Request) error {
 	}
 	if f.order.Account == "" {
 		f.order.Account = defaultAccount
+	}
+	if f.order.Kind.OfPeople() && f.order.Account == defaultAccount {
+		f.order.Account = queue.TokenAccount
 	}
 	switch {
 	case f.order.Reference == "":

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -49,7 +50,7 @@ func (a *API) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	after, err := in.after()
+	after, err := in.afterBelow(math.MaxInt32)
 	if err != nil {
 		return nil, err
 	}

@@ -115,8 +115,8 @@ func (f *orderFields) setLabels(location string, value any) {
 	f.order.Labels = make(map[string]string, len(members))
 	for name, v := range members {
 		text, ok := v.(string)
-		if !ok {
-			f.wrong(location+"."+shown(name), "is no text")
+		if !ok || unreadable(name+text) {
+			f.wrong(location+"."+shown(name), "is no text in UTF-8")
 		}
 		f.order.Labels[name] = text
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/danielgtaylor/huma/v2"
@@ -83,6 +84,9 @@ func operation(id, method, path, tag, summary, description string, needed apikey
 func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	needed, _ := op.Extensions[roleKey].(string)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		if op.Method != http.MethodGet {
+			requestOf(ctx).bodyUntil(time.Time{}) // it was read; what is done now may take longer
+		}
 		if needed != "" {
 			if p := allowed(ctx, apikey.Role(needed)); p != nil {
 				return nil, p

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -27,12 +28,15 @@ func (p Page) limit() int {
 }
 
 // after is the number that the cursor stands for, 0 for none.
-func (p Page) after() (int64, error) {
+func (p Page) after() (int64, error) { return p.afterBelow(math.MaxInt64) }
+
+// afterBelow is after of a list whose numbers are no greater than most.
+func (p Page) afterBelow(most int64) (int64, error) {
 	if p.Cursor == "" {
 		return 0, nil
 	}
 	after, err := strconv.ParseInt(p.Cursor, 10, 64)
-	if err != nil || after < 0 {
+	if err != nil || after < 0 || after > most {
 		problem := kindInvalid.problem("The cursor cannot be used.")
 		problem.add(Fault{Location: "query.cursor", Message: "is no cursor: give next_cursor of the page before, as it came"})
 		return 0, problem

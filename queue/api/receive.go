@@ -59,7 +59,7 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request) (_ *incoming, err 
 		return nil, err
 	}
 	// What comes now may take longer than a body may stand still.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a connection that knows none has none
+	requestOf(r.Context()).bodyUntil(time.Time{})
 	return in, nil
 }
 

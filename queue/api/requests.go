@@ -19,6 +19,16 @@ type request struct {
 	id      string
 	caller  Caller
 	pattern string // of the path; "" for one that is not known
+	control *http.ResponseController
+	hasBody bool
+}
+
+// bodyUntil bounds how long the body may still take; a zero time is for one that was read. Whoever answers without having read it to its end waits
+// for the rest: net/http reads on, up to a bound, before it sends the answer.
+func (r *request) bodyUntil(at time.Time) {
+	if r.control != nil && r.hasBody {
+		_ = r.control.SetReadDeadline(at) // a connection that knows none has none
+	}
 }
 
 type requestKey struct{}
@@ -69,7 +79,8 @@ var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func (a *API) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := a.options.Clock()
-		noted := &request{id: r.Header.Get("X-Request-Id")}
+		noted := &request{id: r.Header.Get("X-Request-Id"), control: http.NewResponseController(w), hasBody: r.ContentLength != 0}
+		noted.bodyUntil(time.Now().Add(a.options.BodyPatience))
 		if !saneID.MatchString(noted.id) {
 			noted.id = uuid.NewString()
 		}
@@ -143,9 +154,14 @@ func (a *API) told(ctx context.Context, err error) *Problem {
 	return p
 }
 
+// refusedBodyTime is how long the body of a refused request is waited for.
+const refusedBodyTime = 500 * time.Millisecond
+
 // refuse answers with a problem.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
-	p.Instance, p.RequestID = r.URL.Path, requestOf(r.Context()).id
+	noted := requestOf(r.Context())
+	p.Instance, p.RequestID = r.URL.Path, noted.id
+	noted.bodyUntil(time.Now().Add(refusedBodyTime))
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
