@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/store/keys"
 )
 
 // Caller is who makes a request, as its key says.
@@ -37,8 +38,8 @@ type Keys interface {
 	// Authenticate tells whose key was presented, as it came.
 	Authenticate(ctx context.Context, presented string) (Caller, error)
 	// Reserve books jobs of an order that is about to be stored against the daily limits of a key, and GiveBack takes that back.
-	Reserve(ctx context.Context, c Caller, jobs int, register bool) error
-	GiveBack(ctx context.Context, c Caller, jobs int, register bool) error
+	Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error)
+	GiveBack(ctx context.Context, b keys.Booking) error
 }
 
 type callerKey struct{}

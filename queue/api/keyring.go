@@ -117,19 +117,16 @@ func (k *keyring) noteUse(ctx context.Context, known knownKey) error {
 }
 
 // Reserve implements Keys.
-func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) error {
+func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error) {
 	if !c.Daily {
-		return nil
+		return keys.Booking{}, nil
 	}
 	return k.store.Reserve(ctx, c.KeyID, jobs, registrations(jobs, register))
 }
 
 // GiveBack implements Keys.
-func (k *keyring) GiveBack(ctx context.Context, c Caller, jobs int, register bool) error {
-	if !c.Daily {
-		return nil
-	}
-	return k.store.GiveBack(ctx, c.KeyID, jobs, registrations(jobs, register))
+func (k *keyring) GiveBack(ctx context.Context, b keys.Booking) error {
+	return k.store.GiveBack(ctx, b)
 }
 
 func registrations(jobs int, register bool) int {
