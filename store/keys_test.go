@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -29,6 +30,85 @@ const aKey = "aaaaaaaaaa"
 func (b *bench) booked() string {
 	b.t.Helper()
 	return get[string](b, `SELECT coalesce(string_agg(jobs || '/' || registrations, ' ' ORDER BY day), '') FROM api_key_days WHERE key_id = $1`, aKey)
+}
+
+// A key is found whether it is good or not, and says what it is. What it may do and when it ends stay as they were given.
+func TestKeysAreFoundAndRevoked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := t.Context()
+	limits := keys.Limits{RequestsPerMinute: 1, JobsPerDay: 2, RegistrationsPerDay: 3, JobsPerOrder: 4}
+	b.makeKey(aKey, "shop", limits)
+	b.makeKey("cccccccccc", "erp", keys.Limits{})
+	k := keys.NewKey{ID: "dddddddddd", Source: "shop", Role: "read", Digest: sha256.Sum256([]byte("d")), By: "bob", Life: time.Hour}
+	if err := b.store.Keys.Create(ctx, k); err != nil {
+		t.Fatal(err)
+	}
+	find := func(id string) keys.Key {
+		t.Helper()
+		found, err := b.store.Keys.Find(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	first := find(aKey)
+	if want := sha256.Sum256([]byte(aKey)); !first.Good() || first.Source != "shop" || first.Role != "submit" || !bytes.Equal(first.Digest, want[:]) ||
+		first.CreatedBy != "ann" || first.CreatedAt.IsZero() || first.Limits != limits || !first.ExpiresAt.IsZero() || !first.RevokedAt.IsZero() || !first.LastUsedAt.IsZero() {
+		t.Errorf("found %+v", first)
+	}
+	if last := find(k.ID); !last.Good() || last.ExpiresAt.Sub(last.CreatedAt) != time.Hour {
+		t.Errorf("found %+v", last)
+	}
+	b.exec(`UPDATE api_keys SET created_at = created_at - interval '2 hours', expires_at = expires_at - interval '2 hours' WHERE id = $1`, k.ID)
+	if last := find(k.ID); last.Good() || !last.Expired {
+		t.Errorf("after its time %+v", last)
+	}
+	for want, of := range map[string]string{"cccccccccc dddddddddd aaaaaaaaaa": "", "dddddddddd aaaaaaaaaa": "shop", "cccccccccc": "erp", "": "none"} {
+		list, err := b.store.Keys.List(ctx, of)
+		var ids []string
+		for _, k := range list {
+			ids = append(ids, k.ID)
+		}
+		if got := strings.Join(ids, " "); got != want || err != nil {
+			t.Errorf("of %q: %q, want %q, %v", of, got, want, err)
+		}
+	}
+	for _, want := range []int{1, 0} { // who revoked it first stays on record
+		ended, err := b.store.Keys.Revoke(ctx, []string{aKey, "eeeeeeeeee"}, strings.Repeat("b", 1+want))
+		if err != nil || len(ended) != want {
+			t.Errorf("revoked %v, %v", ended, err)
+		}
+	}
+	if first = find(aKey); first.Good() || first.RevokedBy != "bb" || !find("cccccccccc").Good() {
+		t.Errorf("after it was revoked %+v", first)
+	}
+	if _, err := b.store.Keys.Find(ctx, "eeeeeeeeee"); !errors.Is(err, pg.ErrNotFound) {
+		t.Errorf("one that there is not: %v", err)
+	}
+}
+
+// A key's use is written once a minute, and not for each request.
+func TestUseOfKeysIsNotedOnceAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.makeKey(aKey, "shop", keys.Limits{})
+	note := func() (version string) {
+		t.Helper()
+		if err := b.store.Keys.NoteUse(t.Context(), aKey); err != nil {
+			t.Fatal(err)
+		}
+		return get[string](b, `SELECT xmin::text FROM api_keys WHERE last_used_at IS NOT NULL`)
+	}
+	first := note()
+	if again := note(); again != first {
+		t.Error("it is written again at once")
+	}
+	b.exec(`UPDATE api_keys SET last_used_at = now() - interval '61 seconds'`)
+	note()
+	if old := get[bool](b, `SELECT last_used_at < now() - interval '1 minute' FROM api_keys`); old {
+		t.Error("it is not written after a minute")
+	}
 }
 
 // However many orders come at once, exactly what a key may order in a day is booked.
