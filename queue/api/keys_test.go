@@ -44,3 +44,31 @@ func TestReservationsOfOrdersThatFail(t *testing.T) {
 		})
 	}
 }
+
+// The log says why a key was refused, and which. Whoever presents it is told the same of all of them.
+func TestRefusedKeysAreToldApartInTheLogAlone(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	if _, err := d.store.Keys.Revoke(t.Context(), []string{d.keys["submit"].ID()}, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	stolen := summed(d.keys["operator"].ID(), strings.Repeat("a", 52)) // the id is no secret
+	answers := map[string]bool{}
+	for why, presented := range map[string]string{
+		`"refused":"unknown","refused_key":"aaaaaaaaaa"`:                             unknownKey(),
+		`"refused":"expired","refused_key":"` + d.keys["expired"].ID() + `"`:         d.keys["expired"].Reveal(),
+		`"refused":"revoked","refused_key":"` + d.keys["submit"].ID() + `"`:          d.keys["submit"].Reveal(),
+		`"refused":"another secret","refused_key":"` + d.keys["operator"].ID() + `"`: stolen,
+		`"refused":"not of the form of a key, or mistyped","route"`:                  "secret",
+	} {
+		a := d.as("").do(http.MethodGet, "/v1/orders", "", "Authorization", "Bearer "+presented).want(http.StatusUnauthorized)
+		answers[a.problem("unauthorized").Detail] = true
+		d.eventually(func() bool { return strings.Contains(d.logs.String(), why) }) // a line comes after its answer
+		if presented != "secret" && strings.Contains(d.logs.String(), presented) {
+			t.Errorf("the log has a key: %s", d.logs.String())
+		}
+	}
+	if len(answers) != 1 {
+		t.Errorf("callers are told %v", answers)
+	}
+}
