@@ -64,6 +64,10 @@ func TestKeysAreFoundAndRevoked(t *testing.T) {
 	if last := find(k.ID); last.Good() || !last.Expired {
 		t.Errorf("after its time %+v", last)
 	}
+	past := keys.NewKey{ID: "ffffffffff", Source: "shop", Role: "read", By: "bob", Until: time.Now().Add(-time.Hour)}
+	if err := b.store.Keys.Create(ctx, past); !errors.Is(err, keys.ErrPast) {
+		t.Errorf("of the past: %v", err)
+	}
 	for want, of := range map[string]string{"cccccccccc dddddddddd aaaaaaaaaa": "", "dddddddddd aaaaaaaaaa": "shop", "cccccccccc": "erp", "": "none"} {
 		list, err := b.store.Keys.List(ctx, of)
 		var ids []string
