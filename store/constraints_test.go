@@ -28,7 +28,9 @@ const constraintRows = `
 		('00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000001', 'live.nl');
 	INSERT INTO readings (job_id, call_id, availability) VALUES
 		('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000022', 'taken');
-	INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('a', 'auth', 'all', 'no', interval '1 minute', now())`
+	INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('a', 'auth', 'all', 'no', interval '1 minute', now());
+	INSERT INTO api_keys (id, source, role, digest, created_by) VALUES ('aaaaaaaaaa', 's', 'submit', sha256('secret'), 'ann');
+	INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES ('aaaaaaaaaa', '2026-01-01', 1, 1)`
 
 // Shorthands of the cases: what stands before "..." is the table and its columns.
 var shorthands = strings.NewReplacer(
@@ -42,6 +44,9 @@ var shorthands = strings.NewReplacer(
 	"call...", "INSERT INTO calls (id, claim_id, op, size, deadline) SELECT gen_random_uuid(),",
 	"attempt...", "INSERT INTO attempts (call_id, job_id, domain, state, resolved_at, resolved_by) SELECT",
 	"hold...", "INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) SELECT",
+	"key...", "INSERT INTO api_keys (id, source, role, digest, created_by) VALUES",
+	"theKey...", "UPDATE api_keys SET",
+	"day...", "INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES",
 	"reading...", "INSERT INTO readings (job_id, call_id, availability) SELECT",
 	"J1", "'00000000-0000-0000-0000-000000000001'::uuid",
 	"J2", "'00000000-0000-0000-0000-000000000002'::uuid",
@@ -68,6 +73,8 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`order... ('s', 'x', 'whois', 'plain', repeat('a', 65), NULL, 0)`, "orders_account_check"},
 	{`order... ('s', 'x', 'whois', 'plain', 'a', 'short', 0)`, "orders_digest_check"},
 	{`order... ('s', 'x', 'whois', 'plain', 'a', NULL, -1)`, "orders_total_check"},
+	{`UPDATE orders SET labels = '{"campaign": "spring"}'`, ""},
+	{`UPDATE orders SET labels = '["spring"]'`, "orders_labels_check"},
 
 	{`field... kind = 'transfer' WHERE id = J1`, "jobs_kind_check"},
 	{`field... lane = 'fast' WHERE id = J1`, "jobs_lane_check"},
@@ -196,6 +203,27 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`hold... 'b', 'auth', 'whois', '', interval '1 minute', now()`, "holds_scope_check"},
 	{`hold... 'b', 'auth', 'all', '', interval '0', now()`, "holds_probe_every_check"},
 
+	{`key... ('bbbbbbbbb2', repeat('é', 64), 'operate', sha256('x'), repeat('é', 64)), ('bbbbbbbbb3', 's', 'read', sha256('x'), 'ann')`, ""},
+	{`key... ('aaaaaaaaaa', 's', 'read', sha256('x'), 'ann')`, "api_keys_pkey"},
+	{`key... ('aaaaaaaaa1', 's', 'read', sha256('x'), 'ann')`, "api_keys_id_check"},
+	{`key... ('bbbbbbbbbb', '', 'read', sha256('x'), 'ann')`, "api_keys_source_check"},
+	{`key... ('bbbbbbbbbb', 's', 'root', sha256('x'), 'ann')`, "api_keys_role_check"},
+	{`key... ('bbbbbbbbbb', 's', 'read', 'x', 'ann')`, "api_keys_digest_check"},
+	{`key... ('bbbbbbbbbb', 's', 'read', sha256('x'), '')`, "api_keys_created_by_check"},
+	{`theKey... expires_at = created_at`, "api_keys_check"},
+	{`theKey... revoked_at = now()`, "api_keys_revoked"},
+	{`theKey... revoked_at = now(), revoked_by = ''`, "api_keys_revoked_by_check"},
+	{`theKey... revoked_at = now(), revoked_by = 'ann', expires_at = created_at + interval '1 second', last_used_at = now()`, ""},
+	{`theKey... requests_per_minute = 0`, "api_keys_requests_per_minute_check"},
+	{`theKey... jobs_per_day = 0`, "api_keys_jobs_per_day_check"},
+	{`theKey... registrations_per_day = 0`, "api_keys_registrations_per_day_check"},
+	{`theKey... jobs_per_order = 0`, "api_keys_jobs_per_order_check"},
+	{`day... ('aaaaaaaaaa', '2026-01-02', 0, 0)`, ""},
+	{`day... ('aaaaaaaaaa', '2026-01-01', 0, 0)`, "api_key_days_pkey"},
+	{`day... ('bbbbbbbbbb', '2026-01-01', 0, 0)`, "api_key_days_key_id_fkey"},
+	{`day... ('aaaaaaaaaa', '2026-01-02', -1, 0)`, "api_key_days_jobs_check"},
+	{`day... ('aaaaaaaaaa', '2026-01-02', 0, -1)`, "api_key_days_registrations_check"},
+
 	{`reading... J1, K1, 'available'`, ""},
 	{`reading... J1, K1, 'unknown'`, "readings_availability_check"},
 	{`reading... J1, K2, 'available'`, "readings_pkey"},
@@ -231,7 +259,7 @@ func TestConstraints(t *testing.T) {
 	for _, name := range list[string](b, `
 		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
-		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts"}) {
+		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts", "api_keys", "api_key_days"}) {
 		if !met[name] && !slices.Contains(metElsewhere, name) {
 			t.Errorf("no case meets %s", name)
 		}

@@ -3,17 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
-	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/api/view"
-	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 func (a *app) keysCommand() *cobra.Command {
@@ -27,77 +27,6 @@ source may have several, so that one can be replaced while the other is still go
 	}
 	cmd.AddCommand(a.keysCreateCommand(), a.keysListCommand(), a.keysRevokeCommand())
 	return cmd
-}
-
-// keyMaking is a key that is made.
-type keyMaking struct {
-	*app
-	role   choice
-	life   age
-	by     string
-	limits keys.Limits
-}
-
-func (a *app) keysCreateCommand() *cobra.Command {
-	m := &keyMaking{app: a}
-	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Make a key for a source, and show it once",
-		Long: `create makes a key for the source NAME and prints it on standard output. Keep it at once: it is shown this one time, and the
-database has only a digest of it.
-
-  read      looks at orders, jobs, events and holds
-  submit    also orders
-  operate   also confirms, retries, cancels, pauses and resumes`,
-		Example: `  bulkreg keys create shop > shop.key
-  bulkreg keys create shop --role operate --expires 90d
-  bulkreg keys create shop --registrations-per-day 500 --jobs-per-order 10000`,
-		Args:              oneArg("the name of the source, such as shop"),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := m.settleBy(cmd.Context(), cmd, &m.by); err != nil {
-				return err
-			}
-			return m.create(cmd.Context(), args[0])
-		},
-	}
-	addChoice(cmd, &m.role, "role", "", "what it may do: `ROLE` read, submit or operate", "submit", "read", "submit", "operate")
-	m.addBy(cmd, &m.by)
-	f := cmd.Flags()
-	f.Var(&m.life, "expires", "how long it is good: `AGE` such as 90d or 36h (default: until it is revoked)")
-	f.IntVar(&m.limits.RequestsPerMinute, "requests-per-minute", 0, "how many requests it may make in a minute: `NUMBER` (default: any)")
-	f.IntVar(&m.limits.JobsPerDay, "jobs-per-day", 0, "how many jobs it may order a day, in UTC: `NUMBER` (default: any)")
-	f.IntVar(&m.limits.RegistrationsPerDay, "registrations-per-day", 0, "how many registrations it may order a day: `NUMBER` (default: any)")
-	f.IntVar(&m.limits.JobsPerOrder, "jobs-per-order", 0, "how many jobs one order of it may have: `NUMBER` (default: as many as any)")
-	return cmd
-}
-
-func (m *keyMaking) create(ctx context.Context, source string) error {
-	if err := queue.CheckName(source, queue.MaxName); err != nil {
-		return usagef("the source's name %w", err)
-	}
-	for flag, n := range map[string]int{
-		"requests-per-minute": m.limits.RequestsPerMinute, "jobs-per-day": m.limits.JobsPerDay, "registrations-per-day": m.limits.RegistrationsPerDay,
-		"jobs-per-order": m.limits.JobsPerOrder,
-	} {
-		if n < 0 {
-			return usagef("--%s %d: give a whole number, such as 100", flag, n)
-		}
-	}
-	key := apikey.New()
-	return m.withStore(ctx, func(ctx context.Context, st *store.Store) error {
-		err := st.Keys.Create(ctx, keys.NewKey{
-			ID: key.ID(), Source: source, Role: m.role.value, Digest: key.Digest(), By: m.by, Life: time.Duration(m.life), Limits: m.limits,
-		})
-		if err != nil {
-			return err
-		}
-		say(m.stderr, "key %s of source %s made, with the role %s; it is shown this once:\n", key.ID(), source, m.role.value)
-		if _, err := fmt.Fprintln(m.stdout, key.Reveal()); err != nil {
-			return fmt.Errorf("print key: %w; `bulkreg keys revoke %s` ends it", err, key.ID())
-		}
-		return nil
-	})
 }
 
 func (a *app) keysListCommand() *cobra.Command {
@@ -124,6 +53,10 @@ nowhere any more.`,
 		},
 	}
 	cmd.Flags().StringVar(&source, "source", "", "only keys of this source: `NAME` (default: of all)")
+	// It fails only for a flag that was not defined, and this one was.
+	if err := cmd.RegisterFlagCompletionFunc("source", a.complete(0, keySources)); err != nil {
+		panic(err)
+	}
 	out.addList(cmd)
 	return cmd
 }
@@ -208,14 +141,18 @@ func (a *app) keysRevokeCommand() *cobra.Command {
 		Use:   "revoke NAME|KEY",
 		Short: "End all keys of a source, or one by its id, for good",
 		Long: `revoke ends keys: the API refuses them from then on, within seconds. NAME is a source, all of whose keys end; KEY is the id of one,
-as list shows it. The keys are shown first, and it is asked for on a terminal; elsewhere it needs --yes.`,
+as list shows it. The keys are shown first, and it is asked for on a terminal; elsewhere it needs --yes. What is revoked already stays
+as it is.`,
 		Example: `  bulkreg keys revoke shop --yes
   bulkreg keys revoke 3kq7wz2abc`,
-		Args:              oneArg("a source, or the id of a key"),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              oneArg("a source, or the id of a key: `bulkreg keys list` lists them"),
+		ValidArgsFunction: a.complete(1, keySources, keyIDs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.settleBy(cmd.Context(), cmd, &by); err != nil {
 				return err
+			}
+			if err := record.CheckRecord(by, ""); err != nil {
+				return usageError(err)
 			}
 			return a.revokeKeys(cmd.Context(), args[0], by, yes)
 		},
@@ -231,19 +168,22 @@ func (a *app) revokeKeys(ctx context.Context, name, by string, yes bool) error {
 		if err != nil {
 			return err
 		}
-		var ids []string
-		var good []keys.Key
-		for _, k := range list {
-			if (k.Source == name || k.ID == name) && k.RevokedAt.IsZero() {
-				ids, good = append(ids, k.ID), append(good, k)
-			}
-		}
-		if len(ids) == 0 {
+		list = slices.DeleteFunc(list, func(k keys.Key) bool { return k.Source != name && k.ID != name })
+		if len(list) == 0 {
 			return &notFound{fmt.Errorf("there is no key %q, and no source of that name with one: `bulkreg keys list` lists them", name)}
+		}
+		list = slices.DeleteFunc(list, func(k keys.Key) bool { return !k.RevokedAt.IsZero() })
+		if len(list) == 0 {
+			say(a.stderr, "All keys of %s are revoked already: nothing was changed.\n", name)
+			return nil
+		}
+		ids := make([]string, len(list))
+		for i, k := range list {
+			ids[i] = k.ID
 		}
 		shown := *a
 		shown.stdout = a.stderr
-		if err := shown.printKeys(output{}, good); err != nil {
+		if err := shown.printKeys(output{}, list); err != nil {
 			return err
 		}
 		if err := a.consent(ctx, yes, fmt.Sprintf("Revoke %s? Whoever uses them gets no answer any more.", term.Counted(len(ids), "key", "keys"))); err != nil {
@@ -256,4 +196,30 @@ func (a *app) revokeKeys(ctx context.Context, name, by string, yes bool) error {
 		say(a.stderr, "%s revoked\n", term.Counted(len(ended), "key", "keys"))
 		return nil
 	})
+}
+
+// keySources are the sources that have keys.
+func keySources(ctx context.Context, st *store.Store, begun string) ([]string, error) {
+	return keyWords(ctx, st, begun, func(k keys.Key) string { return k.Source })
+}
+
+// keyIDs are the ids of keys that are not revoked.
+func keyIDs(ctx context.Context, st *store.Store, begun string) ([]string, error) {
+	return keyWords(ctx, st, begun, func(k keys.Key) string {
+		if k.RevokedAt.IsZero() {
+			return k.ID
+		}
+		return ""
+	})
+}
+
+func keyWords(ctx context.Context, st *store.Store, begun string, word func(keys.Key) string) ([]string, error) {
+	list, err := st.Keys.List(ctx, "")
+	var words []string
+	for _, k := range list {
+		if w := word(k); w != "" && strings.HasPrefix(w, begun) && !slices.Contains(words, w) && len(words) < completions {
+			words = append(words, w)
+		}
+	}
+	return words, err
 }

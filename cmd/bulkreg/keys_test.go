@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
 )
@@ -50,11 +51,71 @@ func TestKeys(t *testing.T) {
 	if list[0].Good != true || list[1].Good || list[1].RevokedBy != "bob" || list[2].Good {
 		t.Errorf("revoked %+v", list)
 	}
-	d.must(exitError, "keys", "revoke", "shop", "--by", "bob", "--yes")
+	for _, again := range []string{"shop", key.ID()} {
+		if r := d.must(exitDone, "keys", "revoke", again, "--by", "eve", "--yes"); !strings.Contains(r.stderr, "are revoked already: nothing was changed") {
+			t.Errorf("again: %s", r.stderr)
+		}
+	}
+	if r := d.must(exitError, "keys", "revoke", "none", "--by", "bob", "--yes"); !strings.Contains(r.stderr, `there is no key "none"`) {
+		t.Errorf("none: %s", r.stderr)
+	}
 	for _, bad := range [][]string{
 		{"keys", "create"}, {"keys", "create", ""}, {"keys", "create", "shop", "--role", "root"}, {"keys", "create", "shop", "--jobs-per-day", "-1"},
-		{"keys", "create", "shop", "--expires", "soon"}, {"keys", "create", strings.Repeat("x", 65)},
+		{"keys", "create", "shop", "--expires", "soon"}, {"keys", "create", strings.Repeat("x", 65)}, {"keys", "create", "shop", "--expires", "2020-02-02"},
+		{"keys", "create", "shop", "--registrations-per-day", "0"}, {"keys", "create", "shop", "--jobs-per-order", "2147483648"},
+		{"keys", "create", "shop", "--expires", "2030-02-30"}, {"keys", "create", "shop\n"}, {"keys", "revoke"},
 	} {
 		d.must(exitUsage, append(bad, "--by", "ann")...)
+	}
+}
+
+// Who makes a key or ends one goes on record, within the bounds of the record.
+func TestKeysAskWhoItIs(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, args := range [][]string{{"create", "shop"}, {"revoke", "shop", "--yes"}} {
+		args = append([]string{"keys"}, args...)
+		d.says(exitUsage, args, "say who does this, for the record")
+		d.says(exitUsage, append(args, "--by", strings.Repeat("x", 65)), "at most 64 printable characters")
+	}
+	d.environ = append(d.environ, "BULKREG_OPERATOR=ann")
+	d.must(exitDone, "keys", "create", "shop", "--expires", "2999-12-31")
+	if k := parsed[[]keyJSON](t, d.must(exitDone, "keys", "list", "-o", "json").stdout); len(k) != 1 || k[0].CreatedBy != "ann" || k[0].ExpiresAt == nil ||
+		k[0].ExpiresAt.Format(time.RFC3339) != "2999-12-31T00:00:00Z" {
+		t.Errorf("made %+v", k)
+	}
+}
+
+func TestCompletionOfKeys(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := map[string]string{}
+	for _, source := range []string{"erp", "shop", "shop"} {
+		key, err := apikey.Parse(strings.TrimSpace(d.must(exitDone, "keys", "create", source, "--by", "ann").stdout))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[source] = key.ID()
+	}
+	d.must(exitDone, "keys", "revoke", ids["erp"], "--by", "ann", "--yes")
+	for line, want := range map[string]string{
+		"keys revoke s": "shop", "keys create ": "erp shop", "keys list --source e": "erp", "keys create shop --role o": "operate",
+		"keys revoke " + ids["shop"][:8]: ids["shop"], "keys revoke " + ids["erp"][:8]: "", "keys revoke shop ": "",
+	} {
+		if got := strings.Join(completed(t, d.environ, strings.Split(line, " ")...), " "); got != want && !(strings.HasSuffix(line, " o") && strings.Contains(got, want)) {
+			t.Errorf("%s offers %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	for text, shown := range map[string]string{
+		"90d": "90d", "36h": "1d12h", "2030-01-31": "2030-01-31", "": "", "2030-1-31": "", "31-01-2030": "", "0d": "", "2030-01-31T00:00:00Z": "",
+	} {
+		var e expiry
+		if err := e.Set(text); (err != nil) != (shown == "") || e.String() != shown {
+			t.Errorf("%q is read as %q, %v", text, e.String(), err)
+		}
 	}
 }

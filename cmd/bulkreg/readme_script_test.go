@@ -73,6 +73,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"token":"[0-9a-f-]{36}"`), `"token":"TOKEN"`},
 	{regexp.MustCompile(`\b\d+ms\b`), "DURATION"},
 	{regexp.MustCompile(`[\w.-]+/\d+ +(-|domain was)`), "WORKER $1"},
+	{regexp.MustCompile(`^(key )?[a-z2-7]{10}( +webshop| of source)`), "${1}KEY$2"},
 	{regexp.MustCompile(` +`), " "},
 }
 

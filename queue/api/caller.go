@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/store/keys"
 )
 
 // Caller is who makes a request, as its key says.
@@ -32,13 +33,24 @@ func (c Caller) operator() string {
 // ErrNoKey says that a key is none, is revoked or has expired.
 var ErrNoKey = errors.New("the key is not valid")
 
+// RefusedKeyError is an ErrNoKey that says why. That is for the log: a caller is told the same of all of them.
+type RefusedKeyError struct {
+	KeyID string // "" where the text has not the form of a key
+	Why   string
+}
+
+func (e *RefusedKeyError) Error() string { return ErrNoKey.Error() + ": " + e.Why }
+
+// Is makes it an ErrNoKey.
+func (e *RefusedKeyError) Is(target error) bool { return target == ErrNoKey }
+
 // Keys tells who calls. Its errors are ErrNoKey, *keys.LimitError and others of the store.
 type Keys interface {
 	// Authenticate tells whose key was presented, as it came.
 	Authenticate(ctx context.Context, presented string) (Caller, error)
 	// Reserve books jobs of an order that is about to be stored against the daily limits of a key, and GiveBack takes that back.
-	Reserve(ctx context.Context, c Caller, jobs int, register bool) error
-	GiveBack(ctx context.Context, c Caller, jobs int, register bool) error
+	Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error)
+	GiveBack(ctx context.Context, b keys.Booking) error
 }
 
 type callerKey struct{}
@@ -59,6 +71,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		}
 		caller, err := a.options.Keys.Authenticate(r.Context(), strings.TrimSpace(presented))
 		if errors.Is(err, ErrNoKey) {
+			noteRefused(r.Context(), err)
 			a.refuse(w, r, kindUnauthorized.problem("The key is not valid: it is unknown, revoked or has expired."))
 			return
 		}

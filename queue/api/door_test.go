@@ -3,8 +3,11 @@ package api_test
 import (
 	"bufio"
 	"context"
+	"encoding/base32"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"os"
@@ -23,7 +26,7 @@ func TestKeysAndRoles(t *testing.T) {
 	d := setup(t)
 	for name, bad := range map[string]string{
 		"none": "", "no scheme": d.keys["operator"].Reveal(), "another scheme": "Basic " + d.keys["operator"].Reveal(), "nothing": "Bearer ",
-		"no key": "Bearer secret", "an unknown key": "Bearer " + unknownKey(), "expired": "Bearer " + d.keys["expired"].Reveal(),
+		"no key": "Bearer secret", "no text": "Bearer " + noText(), "an unknown key": "Bearer " + unknownKey(), "expired": "Bearer " + d.keys["expired"].Reveal(),
 	} {
 		for _, path := range []string{"/v1/orders", "/v1/nothing"} {
 			a := d.as("").do(http.MethodGet, path, "", "Authorization", bad).want(http.StatusUnauthorized)
@@ -55,9 +58,17 @@ func TestKeysAndRoles(t *testing.T) {
 	}
 }
 
-func unknownKey() string {
-	// A right form, and nobody's.
-	return "bulkreg_aaaaaaaaaa_" + strings.Repeat("a", 52) + "aaaaaaa"
+// unknownKey is of the right form, and nobody's: the database has to be asked for it.
+func unknownKey() string { return summed(strings.Repeat("a", 10), strings.Repeat("a", 52)) }
+
+// noText has a right checksum, and bytes that no database takes as text.
+func noText() string { return summed(strings.Repeat("\xff", 10), strings.Repeat("\xfe", 52)) }
+
+// summed makes a key of its parts, as anybody can.
+func summed(id, secret string) string {
+	text := "bulkreg_" + id + "_" + secret
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text)))
+	return text + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum))
 }
 
 // What another source has is not there.

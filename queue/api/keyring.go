@@ -47,7 +47,7 @@ func KeysOf(store *keys.Keys, clock func() time.Time) Keys {
 func (k *keyring) Authenticate(ctx context.Context, presented string) (Caller, error) {
 	key, err := apikey.Parse(presented)
 	if err != nil {
-		return Caller{}, ErrNoKey
+		return Caller{}, &RefusedKeyError{Why: "not of the form of a key, or mistyped"}
 	}
 	known, err := k.find(ctx, key.ID())
 	if err != nil {
@@ -59,16 +59,31 @@ func (k *keyring) Authenticate(ctx context.Context, presented string) (Caller, e
 	}
 	right := subtle.ConstantTimeCompare(digest[:], kept) == 1
 	role, err := apikey.ParseRole(known.Role)
-	if !right || known.none || !known.Good() || err != nil {
-		return Caller{}, ErrNoKey
+	if why := k.refusal(known, right); why != "" {
+		return Caller{}, &RefusedKeyError{key.ID(), why}
 	}
-	if !known.ExpiresAt.IsZero() && !k.clock().Before(known.ExpiresAt) {
-		return Caller{}, ErrNoKey
+	if err != nil {
+		return Caller{}, &RefusedKeyError{key.ID(), "its role is not known here"}
 	}
 	return Caller{
 		KeyID: known.ID, Source: known.Source, Role: role, RequestsPerMinute: known.Limits.RequestsPerMinute, JobsPerOrder: known.Limits.JobsPerOrder,
 		Daily: known.Limits.JobsPerDay > 0 || known.Limits.RegistrationsPerDay > 0,
 	}, k.noteUse(ctx, known)
+}
+
+// refusal is why a key is not let in; "" where it is. right says that its secret is.
+func (k *keyring) refusal(known knownKey, right bool) string {
+	switch {
+	case known.none:
+		return "unknown"
+	case !right:
+		return "another secret"
+	case !known.RevokedAt.IsZero():
+		return "revoked"
+	case known.Expired, !known.ExpiresAt.IsZero() && !k.clock().Before(known.ExpiresAt):
+		return "expired"
+	}
+	return ""
 }
 
 func (k *keyring) find(ctx context.Context, id string) (knownKey, error) {
@@ -117,19 +132,16 @@ func (k *keyring) noteUse(ctx context.Context, known knownKey) error {
 }
 
 // Reserve implements Keys.
-func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) error {
+func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error) {
 	if !c.Daily {
-		return nil
+		return keys.Booking{}, nil
 	}
 	return k.store.Reserve(ctx, c.KeyID, jobs, registrations(jobs, register))
 }
 
 // GiveBack implements Keys.
-func (k *keyring) GiveBack(ctx context.Context, c Caller, jobs int, register bool) error {
-	if !c.Daily {
-		return nil
-	}
-	return k.store.GiveBack(ctx, c.KeyID, jobs, registrations(jobs, register))
+func (k *keyring) GiveBack(ctx context.Context, b keys.Booking) error {
+	return k.store.GiveBack(ctx, b)
 }
 
 func registrations(jobs int, register bool) int {

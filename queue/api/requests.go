@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -18,13 +19,14 @@ import (
 type request struct {
 	id      string
 	caller  Caller
-	pattern string // of the path; "" for one that is not known
+	refused RefusedKeyError // why its key was
+	pattern string          // of the path; "" for one that is not known
 	control *http.ResponseController
 	hasBody bool
 }
 
-// bodyUntil bounds how long the body may still take; a zero time is for one that was read. Whoever answers without having read it to its end waits
-// for the rest: net/http reads on, up to a bound, before it sends the answer.
+// bodyUntil bounds how long the body may still take; a zero time is for one that was read. Whoever answers without having read it to
+// its end waits for the rest: net/http reads on, up to a bound, before it sends the answer.
 func (r *request) bodyUntil(at time.Time) {
 	if r.control != nil && r.hasBody {
 		_ = r.control.SetReadDeadline(at) // a connection that knows none has none
@@ -42,6 +44,12 @@ func requestOf(ctx context.Context) *request {
 }
 
 func noteCaller(ctx context.Context, c Caller) { requestOf(ctx).caller = c }
+
+func noteRefused(ctx context.Context, err error) {
+	if why := (*RefusedKeyError)(nil); errors.As(err, &why) {
+		requestOf(ctx).refused = *why
+	}
+}
 
 // answer counts what is answered, for the log.
 type answer struct {
@@ -112,7 +120,14 @@ func (a *API) logRequest(r *http.Request, out *answer, took time.Duration) {
 	if pattern == "GET /healthz" || pattern == "GET /readyz" {
 		level = zerolog.DebugLevel
 	}
-	a.log(r.Context()).WithLevel(level).Str("route", pattern).Str("method", methodOf(r)).Int("status", out.status).
+	line := a.log(r.Context()).WithLevel(level)
+	if refused := requestOf(r.Context()).refused; refused.Why != "" {
+		line = line.Str("refused", refused.Why)
+		if refused.KeyID != "" {
+			line = line.Str("refused_key", refused.KeyID) // presented by whoever it was: it says nothing of a source
+		}
+	}
+	line.Str("route", pattern).Str("method", methodOf(r)).Int("status", out.status).
 		Int64("bytes", out.bytes).Dur("took_ms", took).Msg("request")
 }
 

@@ -85,7 +85,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 			return a.answerOrder(w, r, http.StatusOK, existing, in)
 		}
 	}
-	err = a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.registers())
+	booking, err := a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.registers())
 	if err != nil {
 		return limitProblem(err)
 	}
@@ -93,8 +93,8 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	if a.options.Submitted != nil {
 		a.options.Submitted()
 	}
-	if err != nil || !res.Created {
-		a.giveBack(ctx, in)
+	if err == nil && !res.Created || err != nil && !mayBeStored(err) {
+		a.giveBack(ctx, booking)
 	}
 	if err != nil {
 		return submitProblem(err, in)
@@ -105,11 +105,22 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	return a.answerNew(w, res, in)
 }
 
+// mayBeStored reports whether an order may be there although storing it failed: the answer to a commit can be lost, or not waited for
+// by a caller who hangs up just then. What was reserved for it stays: else hanging up would be a way around the limit. What Postgres
+// itself refuses is not there, unless it was about to end (class 57).
+func mayBeStored(err error) bool {
+	var said *pg.UnavailableError
+	if errors.As(err, &said) {
+		return strings.HasPrefix(said.Code, "57")
+	}
+	return errors.Is(err, pg.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // giveBack takes back what was reserved for an order that was not stored. Where that fails, the day's limit is reached sooner.
-func (a *API) giveBack(ctx context.Context, in *incoming) {
+func (a *API) giveBack(ctx context.Context, b keys.Booking) {
 	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTime)
 	defer cancel()
-	if err := a.options.Keys.GiveBack(giving, callerOf(ctx), in.spool.Len(), in.registers()); err != nil {
+	if err := a.options.Keys.GiveBack(giving, b); err != nil {
 		a.log(ctx).Warn().Err(err).Msg("what was reserved for an order could not be given back")
 	}
 }
@@ -176,6 +187,9 @@ func limitProblem(err error) error {
 	var daily *keys.LimitError
 	if !errors.As(err, &daily) {
 		return err
+	}
+	if daily.Never() { // no day brings it: whoever waited would wait for ever
+		return kindLimit.problem("%s. Nothing was stored.", upperFirst(daily.Error()))
 	}
 	p := kindDailyLimit.problem("%s. Nothing was stored.", upperFirst(daily.Error()))
 	p.retryAfter = daily.Until

@@ -65,17 +65,19 @@ func Parse(text string) (Key, error) {
 	if len(parts) != 3 || parts[0] != prefix || len(parts[1]) != idLength || len(parts[2]) != textLength+sumLength {
 		return Key{}, ErrForm
 	}
-	secret := parts[2]
-	if sum(parts[1], secret[:textLength]) != secret[textLength:] {
+	id, secret := parts[1], parts[2]
+	// Anybody can compute a checksum, also over signs that no database takes.
+	if !ofSigns(id) || !ofSigns(secret) || sum(id, secret[:textLength]) != secret[textLength:] {
 		return Key{}, ErrForm
 	}
-	return Key{parts[1], secret}, nil
+	return Key{id, secret}, nil
 }
 
 // IsID reports whether a text has the form of a key's id.
-func IsID(text string) bool {
-	return len(text) == idLength && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == ""
-}
+func IsID(text string) bool { return len(text) == idLength && ofSigns(text) }
+
+// ofSigns reports whether a text has no other signs than a key's parts are made of.
+func ofSigns(text string) bool { return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == "" }
 
 // ID is what the key is known by.
 func (k Key) ID() string { return k.id }

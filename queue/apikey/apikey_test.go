@@ -11,7 +11,7 @@ import (
 
 func TestKeysAreReadBack(t *testing.T) {
 	t.Parallel()
-	form := regexp.MustCompile(`^bulkreg_[a-z2-7]{10}_[a-z2-7]{59}$`)
+	form := keyForm()
 	seen := map[string]bool{}
 	for range 100 {
 		k := New()
@@ -44,6 +44,23 @@ func TestMistypedKeysAreRefused(t *testing.T) {
 	for _, bad := range []string{"", "bulkreg", text + "a", text[1:], strings.ToUpper(text), " " + text} {
 		if _, err := Parse(bad); err == nil || strings.Contains(err.Error(), "_a") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// The checksum is no secret: a text that has it, and other signs than keys are made of, is no key either.
+func TestOtherSignsAreRefused(t *testing.T) {
+	t.Parallel()
+	summed := func(id, secret string) string { return "bulkreg_" + id + "_" + secret + sum(id, secret) }
+	id, secret := strings.Repeat("a", idLength), strings.Repeat("b", textLength)
+	if _, err := Parse(summed(id, secret)); err != nil {
+		t.Fatalf("it is not the signs that it refuses: %v", err)
+	}
+	for _, sign := range []string{"\x00", "\xff", "A", "1", "-", " "} {
+		for _, text := range []string{summed(id[1:]+sign, secret), summed(id, secret[1:]+sign)} {
+			if _, err := Parse(text); err == nil {
+				t.Errorf("%q passes", text)
+			}
 		}
 	}
 }
@@ -81,12 +98,24 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// What passes has the form that scanners for secrets look for. The checksum is put right, or nothing made up would ever pass.
 func FuzzParse(f *testing.F) {
-	f.Add(New().Reveal())
-	f.Add("bulkreg__")
-	f.Fuzz(func(t *testing.T, text string) {
-		if k, err := Parse(text); err == nil && k.Reveal() != text {
-			t.Errorf("%q is read as %q", text, k.Reveal())
+	form := keyForm()
+	k := New()
+	f.Add(k.id, k.secret[:textLength])
+	f.Add("", "")
+	f.Add(strings.Repeat("\xff", idLength), strings.Repeat("_", textLength))
+	f.Fuzz(func(t *testing.T, id, secret string) {
+		for _, text := range []string{id, "bulkreg_" + id + "_" + secret, "bulkreg_" + id + "_" + secret + sum(id, secret)} {
+			k, err := Parse(text)
+			if passes := err == nil; passes && (k.Reveal() != text || !form.MatchString(text)) {
+				t.Errorf("%q is read as %q", text, k.Reveal())
+			} else if !passes && strings.HasSuffix(text, sum(id, secret)) && form.MatchString(text) {
+				t.Errorf("%q is refused", text)
+			}
 		}
 	})
 }
+
+// keyForm is what scanners for secrets look for.
+func keyForm() *regexp.Regexp { return regexp.MustCompile(`^bulkreg_[a-z2-7]{10}_[a-z2-7]{59}$`) }

@@ -4,6 +4,8 @@ package keys
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -54,23 +56,26 @@ type NewKey struct {
 	Role   string
 	Digest [32]byte
 	By     string        // who makes it, on record
-	Life   time.Duration // 0: it never expires
+	Life   time.Duration // how long it is good
+	Until  time.Time     // or until when; with neither it never expires
 	Limits Limits
 }
 
-// Create keeps a new key.
+// ErrPast says that a key would have expired before it was made, by the database's clock.
+var ErrPast = errors.New("its time would be over already")
+
+// Create keeps a new key. Its errors are ErrPast and those of the database.
 func (s *Keys) Create(ctx context.Context, k NewKey) error {
-	var life *float64
-	if k.Life > 0 {
-		seconds := pg.Seconds(k.Life)
-		life = &seconds
-	}
 	_, err := s.db.Pool.Exec(ctx, `
 		INSERT INTO api_keys (id, source, role, digest, created_by, expires_at, requests_per_minute, jobs_per_day, registrations_per_day, jobs_per_order)
-		VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8, $9, $10)`,
-		k.ID, k.Source, k.Role, k.Digest[:], k.By, life, record.OrNull(k.Limits.RequestsPerMinute), record.OrNull(k.Limits.JobsPerDay),
-		record.OrNull(k.Limits.RegistrationsPerDay), record.OrNull(k.Limits.JobsPerOrder))
-	return pg.Failure("create key", err)
+		VALUES ($1, $2, $3, $4, $5, coalesce($6, now() + make_interval(secs => $7)), $8, $9, $10, $11)`,
+		k.ID, k.Source, k.Role, k.Digest[:], k.By, record.OrNull(k.Until), record.OrNull(pg.Seconds(k.Life)), record.OrNull(k.Limits.RequestsPerMinute),
+		record.OrNull(k.Limits.JobsPerDay), record.OrNull(k.Limits.RegistrationsPerDay), record.OrNull(k.Limits.JobsPerOrder))
+	failed := pg.Failure("create key", err)
+	if refused := (*pg.Error)(nil); errors.As(failed, &refused) && refused.Constraint == "api_keys_check" {
+		return fmt.Errorf("create key: %w", ErrPast)
+	}
+	return failed
 }
 
 const columns = `id, source, role, digest, created_at, created_by, coalesce(expires_at, 'epoch'), coalesce(revoked_at, 'epoch'), coalesce(revoked_by, ''),

@@ -11,11 +11,12 @@ import (
 	"github.com/bulkreg/bulkreg/store/pg"
 )
 
-// LimitError says that a key has ordered all that it may on a day.
+// LimitError says that a key may not order that much on a day.
 type LimitError struct {
 	Registrations bool // of those; else of jobs
-	Limit         int  // a day
-	Left          int  // of it
+	Wanted        int
+	Limit         int // a day
+	Left          int // of it
 	Until         time.Duration
 }
 
@@ -24,40 +25,63 @@ func (e *LimitError) Error() string {
 	if e.Registrations {
 		what = "registrations"
 	}
+	if e.Never() {
+		return fmt.Sprintf("the key may order %d %s a day, and the order has %d", e.Limit, what, e.Wanted)
+	}
 	return fmt.Sprintf("the key may order %d %s a day, and %d are left of today's", e.Limit, what, e.Left)
 }
 
-// Reserve books jobs of an order that is about to be stored against the daily limits of its key, registrations of them as such. Where they are
-// more than is left, nothing is booked and it fails with a *LimitError. The day is that of the database's clock, in UTC.
-func (s *Keys) Reserve(ctx context.Context, id string, jobs, registrations int) error {
+// Never reports that no day is long enough for the order.
+func (e *LimitError) Never() bool { return e.Wanted > e.Limit }
+
+// Booking is what was booked against the daily limits of a key. The zero Booking is nothing.
+type Booking struct {
+	key                 string
+	day                 time.Time // in UTC, by the database's clock
+	jobs, registrations int
+}
+
+// Reserve books jobs of an order that is about to be stored against the daily limits of its key, registrations of them as such.
+// Where they are more than is left, nothing is booked and it fails with a *LimitError. The day is that of the database's clock, in
+// UTC. It is for keys with a daily limit: nobody needs a row of the others.
+func (s *Keys) Reserve(ctx context.Context, id string, jobs, registrations int) (Booking, error) {
 	for {
-		booked, err := s.reserve(ctx, id, jobs, registrations)
+		b, booked, err := s.reserve(ctx, id, jobs, registrations)
 		if err != nil || booked {
-			return err
+			return b, err
 		}
-		// Where there is none, it was raised meanwhile.
+		// Where there is none, something was given back meanwhile, or the day is over.
 		if err := s.limitOf(ctx, id, jobs, registrations); err != nil {
-			return err
+			return Booking{}, err
 		}
 	}
 }
 
-func (s *Keys) reserve(ctx context.Context, id string, jobs, registrations int) (booked bool, err error) {
-	err = s.db.Pool.QueryRow(ctx, `
+// reserve books in one statement, under the row of the day. What has no limit stands in nobody's way: it is counted as far as its
+// column goes.
+func (s *Keys) reserve(ctx context.Context, id string, jobs, registrations int) (Booking, bool, error) {
+	b := Booking{key: id, jobs: jobs, registrations: registrations}
+	err := s.db.Pool.QueryRow(ctx, `
 		INSERT INTO api_key_days AS d (key_id, day, jobs, registrations)
 		SELECT k.id, `+today+`, $2, $3 FROM api_keys k
-		WHERE k.id = $1 AND $2 <= coalesce(k.jobs_per_day, 2147483647) AND $3 <= coalesce(k.registrations_per_day, 2147483647)
-		ON CONFLICT (key_id, day) DO UPDATE SET jobs = d.jobs + $2, registrations = d.registrations + $3
-		WHERE d.jobs::bigint + $2 <= coalesce((SELECT k.jobs_per_day FROM api_keys k WHERE k.id = $1), 2147483647)
-			AND d.registrations::bigint + $3 <= coalesce((SELECT k.registrations_per_day FROM api_keys k WHERE k.id = $1), 2147483647)
-		RETURNING true`, id, jobs, registrations).Scan(&booked)
+		WHERE k.id = $1 AND $2 <= coalesce(k.jobs_per_day, $2) AND $3 <= coalesce(k.registrations_per_day, $3)
+		ON CONFLICT (key_id, day) DO UPDATE SET jobs = least(d.jobs::bigint + $2, `+most+`), registrations = least(d.registrations::bigint + $3, `+most+`)
+		WHERE EXISTS (SELECT FROM api_keys k WHERE k.id = $1 AND (k.jobs_per_day IS NULL OR d.jobs::bigint + $2 <= k.jobs_per_day)
+			AND (k.registrations_per_day IS NULL OR d.registrations::bigint + $3 <= k.registrations_per_day))
+		RETURNING d.day`, id, jobs, registrations).Scan(&b.day)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return Booking{}, false, nil
 	}
-	return booked, pg.Failure("reserve jobs", err)
+	if err != nil {
+		return Booking{}, false, pg.Failure("reserve jobs", err)
+	}
+	return b, true, nil
 }
 
-const today = `(now() AT TIME ZONE 'UTC')::date`
+const (
+	today = `(now() AT TIME ZONE 'UTC')::date`
+	most  = `2147483647` // that a column takes
+)
 
 // limitOf says which limit keeps a key from so many jobs, nil if none does.
 func (s *Keys) limitOf(ctx context.Context, id string, wanted, registrations int) error {
@@ -77,17 +101,21 @@ func (s *Keys) limitOf(ctx context.Context, id string, wanted, registrations int
 	until := time.Duration(seconds * float64(time.Second))
 	switch {
 	case registrationsLimit != nil && registered+registrations > *registrationsLimit:
-		return &LimitError{true, *registrationsLimit, *registrationsLimit - registered, until}
+		return &LimitError{true, registrations, *registrationsLimit, *registrationsLimit - registered, until}
 	case jobsLimit != nil && jobs+wanted > *jobsLimit:
-		return &LimitError{false, *jobsLimit, *jobsLimit - jobs, until}
+		return &LimitError{false, wanted, *jobsLimit, *jobsLimit - jobs, until}
 	}
 	return nil
 }
 
-// GiveBack takes back what was reserved today for an order that was not stored after all.
-func (s *Keys) GiveBack(ctx context.Context, id string, jobs, registrations int) error {
+// GiveBack takes back what was booked for an order that was not stored after all, from the day that it was booked on: the next one
+// may have begun.
+func (s *Keys) GiveBack(ctx context.Context, b Booking) error {
+	if b == (Booking{}) {
+		return nil
+	}
 	_, err := s.db.Pool.Exec(ctx, `
-		UPDATE api_key_days SET jobs = greatest(jobs - $2, 0), registrations = greatest(registrations - $3, 0)
-		WHERE key_id = $1 AND day = `+today, id, jobs, registrations)
+		UPDATE api_key_days SET jobs = greatest(jobs - $3, 0), registrations = greatest(registrations - $4, 0)
+		WHERE key_id = $1 AND day = $2`, b.key, b.day, b.jobs, b.registrations)
 	return pg.Failure("give reserved jobs back", err)
 }
