@@ -49,7 +49,7 @@ func TestBenchMeasuresEveryRow(t *testing.T) {
 	if m := report.Machine; m.Fsync != "on" || m.SynchronousCommit != "on" || m.SharedBuffers != "256MB" || m.Cores < 1 || m.Redis == "" {
 		t.Errorf("machine: %+v", m)
 	}
-	domains := map[string]int{"whois-0ms": 300, "whois-50ms": 4000, "whois-200ms": 1000, "register-50ms": 1000, "token-50ms": 80, "one-domain": 6300}
+	domains := map[string]int{"whois-0ms": 300, "whois-50ms": 4000, "whois-200ms": 1000, "register-50ms": 1000, "token-50ms": 80, "one-domain": 6300, "api-orders": 1}
 	if len(report.Rows) != len(domains) {
 		t.Errorf("%d rows, want %d", len(report.Rows), len(domains))
 	}
@@ -77,6 +77,12 @@ func checkFigures(t *testing.T, f bench.Figures) {
 	if a := f.Alone; a != nil {
 		if len(a.Seconds) == 0 || a.Median <= f.LatencyMS/1000 || a.Worst < a.Median {
 			t.Errorf("%s: %+v", f.Row, a)
+		}
+		return
+	}
+	if d := f.Door; d != nil {
+		if d.Orders < 8 || d.Rate <= 0 || d.MedianMS <= 0 || d.P99MS < d.MedianMS || d.Large != 100_000 || d.LargeSec <= 0 {
+			t.Errorf("%s: %+v", f.Row, d)
 		}
 		return
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,8 +87,13 @@ func TestRejectsOnStandardOutput(t *testing.T) {
 // It changes the process' environment, and so runs alone.
 func TestTroubleWithTheTemporaryFolderIsNamed(t *testing.T) {
 	d := newDesk(t)
+	var many strings.Builder // few are kept in memory
+	for i := range 10_000 {
+		fmt.Fprintf(&many, "many-%d.nl\n", i)
+	}
+	list := d.file("many.txt", many.String())
 	t.Setenv("TMPDIR", "/nowhere/at/all")
-	r := d.must(exitError, "enqueue", "whois", "a.nl", "--order", "one")
+	r := d.must(exitError, "enqueue", "whois", list, "--order", "one")
 	if !strings.Contains(r.stderr, "the order cannot be kept in /nowhere/at/all while it is read") || !strings.Contains(r.stderr, "nothing was stored") || !strings.Contains(r.stderr, "TMPDIR") {
 		t.Errorf("got %s", r.stderr)
 	}

@@ -23,7 +23,7 @@ const tokenChunk = 5
 // rowTime bounds a row. The longest takes a minute.
 const rowTime = 10 * time.Minute
 
-// Bed is what one row has for itself: a database, a sandbox and a worker.
+// Bed is what one row has for itself: a database, a sandbox and a worker, or an API.
 type Bed struct {
 	*Rig
 	row     Row
@@ -33,6 +33,7 @@ type Bed struct {
 	sandbox *Program
 	ledgers sandbox.Remote
 	worker  *Program
+	door    *door // of the row that measures the HTTP API
 	closers []func() error
 }
 
@@ -54,6 +55,9 @@ func (r *Rig) Measure(ctx context.Context, row Row) (_ Figures, err error) {
 
 // prepare starts everything and warms it up.
 func (b *Bed) prepare(ctx context.Context) error {
+	if b.row.door > 0 {
+		return b.prepareDoor(ctx)
+	}
 	if err := b.freshServers(ctx); err != nil {
 		return err
 	}

@@ -25,9 +25,10 @@ type Figures struct {
 
 	Order *OrderFigures `json:"order,omitempty"` // of the rows that measure one order
 	Alone *AloneFigures `json:"alone,omitempty"` // of the row that measures orders of one domain
+	Door  *DoorFigures  `json:"door,omitempty"`  // of the row that measures the HTTP API
 
 	RedisPeak  int64 `json:"redis_peak_bytes"`  // above an idle one
-	WorkerPeak int64 `json:"worker_peak_bytes"` // resident
+	WorkerPeak int64 `json:"worker_peak_bytes"` // resident; of the row that measures the HTTP API, the API's
 }
 
 // OrderFigures is how fast one order went.
@@ -53,6 +54,13 @@ func (b *Bed) figures(ctx context.Context) (Figures, error) {
 	f := Figures{
 		Row: b.row.Name, Kind: string(b.row.kind), Domains: b.row.domains,
 		LatencyMS: float64(b.row.latency) / float64(time.Millisecond), Limit: b.row.limit(),
+	}
+	if b.door != nil {
+		var err error
+		f.Door, err = b.door.accept(ctx, b.row.door)
+		err = errors.Join(err, b.door.program.stop())
+		f.WorkerPeak = b.door.program.peak
+		return f, err
 	}
 	watch, err := watchRedis(ctx, b.redis.URL())
 	if err != nil {

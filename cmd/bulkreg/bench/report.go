@@ -21,22 +21,25 @@ const aloneTarget = 1.0
 
 // Print prints tables for people. What does not apply to a row, or was not measured, is left out.
 func (r *Report) Print(w io.Writer) error {
-	var orders, alone []Figures
+	var orders, alone, doors []Figures
 	for _, f := range r.Rows {
-		if f.Order != nil {
+		switch {
+		case f.Order != nil:
 			orders = append(orders, f)
-		} else {
+		case f.Door != nil:
+			doors = append(doors, f)
+		default:
 			alone = append(alone, f)
 		}
 	}
-	if len(orders) > 0 {
-		if err := printOrders(w, orders); err != nil {
-			return err
-		}
-	}
-	if len(alone) > 0 {
-		if err := printAlone(w, alone); err != nil {
-			return err
+	for _, block := range []struct {
+		rows  []Figures
+		print func(io.Writer, []Figures) error
+	}{{orders, printOrders}, {alone, printAlone}, {doors, printDoors}} {
+		if len(block.rows) > 0 {
+			if err := block.print(w, block.rows); err != nil {
+				return err
+			}
 		}
 	}
 	m := r.Machine
@@ -70,6 +73,17 @@ func printAlone(w io.Writer, rows []Figures) error {
 	for _, f := range rows {
 		t.Add(f.Row, strconv.Itoa(len(f.Alone.Seconds)), term.Thousands(f.Domains), secondsCell(f.Alone.Median), secondsCell(f.Alone.Worst),
 			"under "+secondsCell(aloneTarget), megabytesCell(f.RedisPeak), megabytesCell(f.WorkerPeak))
+	}
+	return endBlock(w, t)
+}
+
+func printDoors(w io.Writer, rows []Figures) error {
+	t := term.NewTable(w)
+	t.Add("ROW", "CLIENTS", "ORDERS", "ORDERS/S", "MEDIAN", "P99", "LARGE ORDER", "API")
+	for _, f := range rows {
+		d := f.Door
+		t.Add(f.Row, strconv.Itoa(d.Clients), term.Thousands(d.Orders), term.Thousands(int(d.Rate)), fmt.Sprintf("%.1f ms", d.MedianMS),
+			fmt.Sprintf("%.1f ms", d.P99MS), fmt.Sprintf("%s in %s", term.Thousands(d.Large), secondsCell(d.LargeSec)), megabytesCell(f.WorkerPeak))
 	}
 	return endBlock(w, t)
 }

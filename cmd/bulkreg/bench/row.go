@@ -19,6 +19,8 @@ type Row struct {
 	// alone is how many orders of one domain are measured while this order, which is not, is worked on; 0: the order
 	// itself is measured.
 	alone int
+	// door says for how long the HTTP API is given orders; 0: it plays no part.
+	door time.Duration
 }
 
 // Options say how much is measured.
@@ -64,6 +66,7 @@ func Rows(o Options) []Row {
 		{Name: "register-50ms", kind: queue.Register, latency: fast},
 		{Name: "token-50ms", kind: queue.Token, latency: fast},
 		{Name: "one-domain", kind: queue.Whois, latency: fast, alone: aloneOrders},
+		{Name: "api-orders", kind: queue.Whois, door: time.Duration(o.Seconds * float64(time.Second)), domains: 1},
 	}
 	for i := range rows {
 		row := &rows[i]
@@ -120,6 +123,9 @@ func (r Row) op() sandbox.Op {
 
 // About says in words what is measured.
 func (r Row) About() string {
+	if r.door > 0 {
+		return fmt.Sprintf("orders of one domain by %d clients for %s, and one of %s", doorClients, r.door, term.Thousands(largeOrder))
+	}
 	things := "WHOIS checks"
 	switch r.kind {
 	case queue.Register:

@@ -16,6 +16,7 @@ func TestRows(t *testing.T) {
 		{"register-50ms", 2000, 2000, "2,000 registrations, 50ms a call"},
 		{"token-50ms", 1280, 160, "1,280 tokens, 50ms a call"},
 		{"one-domain", 100_000, 8000, "10 orders of one domain, among 100,000 WHOIS checks, 50ms a call"},
+		{"api-orders", 1, 0, "orders of one domain by 8 clients for 8s, and one of 100,000"},
 	}
 	rows := Rows(Options{Domains: 200_000, Seconds: 8})
 	if len(rows) != len(want) {
