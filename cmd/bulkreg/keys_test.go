@@ -90,17 +90,17 @@ func TestCompletionOfKeys(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	ids := map[string]string{}
-	for _, source := range []string{"erp", "shop", "shop"} {
+	for _, source := range []string{"Erp", "Shop", "Shop"} { // ids have no capitals: none begins like these
 		key, err := apikey.Parse(strings.TrimSpace(d.must(exitDone, "keys", "create", source, "--by", "ann").stdout))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ids[source] = key.ID()
 	}
-	d.must(exitDone, "keys", "revoke", ids["erp"], "--by", "ann", "--yes")
+	d.must(exitDone, "keys", "revoke", ids["Erp"], "--by", "ann", "--yes")
 	for line, want := range map[string]string{
-		"keys revoke s": "shop", "keys create ": "erp shop", "keys list --source e": "erp", "keys create shop --role o": "operate",
-		"keys revoke " + ids["shop"][:8]: ids["shop"], "keys revoke " + ids["erp"][:8]: "", "keys revoke shop ": "",
+		"keys revoke S": "Shop", "keys create ": "Erp Shop", "keys list --source E": "Erp", "keys create Shop --role o": "operate",
+		"keys revoke " + ids["Shop"][:8]: ids["Shop"], "keys revoke " + ids["Erp"][:8]: "", "keys revoke Shop ": "",
 	} {
 		if got := strings.Join(completed(t, d.environ, strings.Split(line, " ")...), " "); got != want && !(strings.HasSuffix(line, " o") && strings.Contains(got, want)) {
 			t.Errorf("%s offers %q, want %q", line, got, want)
