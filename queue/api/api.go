@@ -38,6 +38,9 @@ type Options struct {
 	Clock    func() time.Time // default time.Now
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
+	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
+	// default 15 s.
+	Heartbeat time.Duration
 	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
 	Submitted func()
 }
@@ -45,6 +48,7 @@ type Options struct {
 const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
+	defaultHeartbeat    = 15 * time.Second
 )
 
 // maxSmallBody bounds the bodies of all requests but orders.
@@ -70,6 +74,9 @@ func New(o Options) (*API, error) {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = defaultMaxBody
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = defaultHeartbeat
 	}
 	if o.BodyPatience == 0 {
 		o.BodyPatience = defaultBodyPatience

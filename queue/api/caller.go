@@ -61,15 +61,24 @@ func callerOf(ctx context.Context) Caller {
 	return c
 }
 
+// presentedBy is the key that a request presents, "" for none.
+func presentedBy(r *http.Request) string {
+	scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(presented)
+}
+
 // authenticated lets only those through who have a key, and not too often.
 func (a *API) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, presented, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "bearer") || presented == "" {
+		presented := presentedBy(r)
+		if presented == "" {
 			a.refuse(w, r, kindUnauthorized.problem("Send the key in the header Authorization: Bearer KEY."))
 			return
 		}
-		caller, err := a.options.Keys.Authenticate(r.Context(), strings.TrimSpace(presented))
+		caller, err := a.options.Keys.Authenticate(r.Context(), presented)
 		if errors.Is(err, ErrNoKey) {
 			noteRefused(r.Context(), err)
 			a.refuse(w, r, kindUnauthorized.problem("The key is not valid: it is unknown, revoked or has expired."))

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/queue/api"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 )
@@ -508,5 +509,25 @@ func TestDatabaseAway(t *testing.T) {
 	a := d.get("/v1/orders").want(http.StatusServiceUnavailable)
 	if p := a.problem("unavailable"); a.Header.Get("Retry-After") == "" || strings.Contains(a.body, "pool") || p.Detail == "" {
 		t.Errorf("%s, Retry-After %q", a.body, a.Header.Get("Retry-After"))
+	}
+}
+
+// A stream ends when its key does.
+func TestStreamOfARevokedKey(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(o *api.Options) { o.Heartbeat = 20 * time.Millisecond })
+	d.post("/v1/orders", anOrderOfChecks).want(http.StatusAccepted)
+	read := make(chan []string)
+	go func() { read <- d.as("reader").sse("/v1/orders/one/events", "") }()
+	select {
+	case lines := <-read:
+		t.Fatalf("it ended at once: %v", lines)
+	case <-time.After(50 * time.Millisecond): // some heartbeats
+	}
+	if _, err := d.store.Keys.Revoke(t.Context(), []string{d.keys["reader"].ID()}, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if lines := <-read; !slices.Contains(lines, ": still there") {
+		t.Errorf("read %v", lines)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -31,8 +32,6 @@ func (a *API) registerStream() {
 }
 
 const (
-	// heartbeatEvery is how often a stream says something, so that nobody between takes it for dead.
-	heartbeatEvery = 15 * time.Second
 	// progressEvery is how often progress is told at most, and streamsASecond how many streams are looked after in that time: with more
 	// of them, each is told less often.
 	progressEvery  = time.Second
@@ -75,7 +74,7 @@ func (a *API) streamOrder(w http.ResponseWriter, r *http.Request) error {
 // follow tells of the order until it is settled, the reader is gone, or the server stops.
 func (s *stream) follow(r *http.Request) {
 	ctx := r.Context()
-	heartbeat := time.NewTicker(heartbeatEvery)
+	heartbeat := time.NewTicker(s.api.options.Heartbeat)
 	defer heartbeat.Stop()
 	s.api.streams.Add(1)
 	defer s.api.streams.Add(-1)
@@ -90,7 +89,7 @@ func (s *stream) follow(r *http.Request) {
 		case <-more:
 		case <-progress.C:
 		case <-heartbeat.C:
-			if s.write(": still there\n\n") != nil {
+			if s.write(": still there\n\n") != nil || s.revoked(r) {
 				return
 			}
 		case <-s.api.follower.stopped():
@@ -100,6 +99,12 @@ func (s *stream) follow(r *http.Request) {
 		}
 		progress.Stop()
 	}
+}
+
+// revoked reports whether the reader's key is good no longer: a stream may go on for days.
+func (s *stream) revoked(r *http.Request) bool {
+	_, err := s.api.options.Keys.Authenticate(r.Context(), presentedBy(r))
+	return errors.Is(err, ErrNoKey)
 }
 
 // tell writes what is new, and reports whether that was all there will be.
