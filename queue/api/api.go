@@ -87,7 +87,11 @@ func New(o Options) (*API, error) {
 	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
-	a.handler = a.observed(http.NewCrossOriginProtection().Handler(a.routed()))
+	browsers := http.NewCrossOriginProtection()
+	browsers.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.refuse(w, r, kindCrossOrigin.problem("The request comes from a page of another origin: send it from a server."))
+	}))
+	a.handler = a.observed(browsers.Handler(a.routed()))
 	return a, nil
 }
 

@@ -389,7 +389,7 @@ func TestOddRequests(t *testing.T) {
 	d.post("/v1/orders/one/retry", `{"reason"`).want(http.StatusBadRequest).problem("bad-request")
 	d.post("/v1/orders/one/retry", `{"reason": "`+strings.Repeat("x", 70_000)+`"}`).want(http.StatusRequestEntityTooLarge).problem("too-large")
 	d.post("/v1/orders/one/retry", `<reason/>`, "Content-Type", "application/xml").want(http.StatusUnsupportedMediaType).problem("unsupported-media-type")
-	d.do(http.MethodPost, "/v1/orders", anOrderOfChecks, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site").want(http.StatusForbidden)
+	d.do(http.MethodPost, "/v1/orders", anOrderOfChecks, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site").want(http.StatusForbidden).problem("cross-origin")
 	if a := d.do(http.MethodGet, "/healthz", "", "X-Request-Id", "mine-1").want(http.StatusOK); a.Header.Get("X-Request-Id") != "mine-1" ||
 		a.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("headers %v", a.Header)

@@ -47,6 +47,7 @@ var (
 	kindBadRequest    = kind{"bad-request", "Bad request", http.StatusBadRequest, "The request cannot be read: it is no HTTP, no JSON or no gzip, or breaks off. Fix how it is made."}
 	kindUnauthorized  = kind{"unauthorized", "No valid key", http.StatusUnauthorized, "Every request under /v1 needs a key, in the header Authorization: Bearer KEY. The one that came is none, is revoked or has expired, or none came."}
 	kindForbidden     = kind{"forbidden", "The key does not allow that", http.StatusForbidden, "The key is good, and its role does not allow the operation. Roles are read, submit and operate, each with what those before it may do."}
+	kindCrossOrigin   = kind{"cross-origin", "A page of another origin asks", http.StatusForbidden, "A browser sent the request for a page of another origin. A page must not hold a key: send the request from a server, without the headers Origin and Sec-Fetch-Site."}
 	kindNotFound      = kind{"not-found", "Not found", http.StatusNotFound, "There is nothing at this path that the key may see. What belongs to another source is not found either."}
 	kindMethod        = kind{"method-not-allowed", "Method not allowed", http.StatusMethodNotAllowed, "The path knows other methods: the header Allow lists them."}
 	kindTimeout       = kind{"timeout", "Too slow", http.StatusRequestTimeout, "The body did not come in time. Nothing was stored: send it again."}
@@ -66,7 +67,7 @@ var (
 // kinds lists every kind of problem.
 func kinds() []kind {
 	return []kind{
-		kindBadRequest, kindUnauthorized, kindForbidden, kindNotFound, kindMethod, kindNotAcceptable, kindTimeout, kindConflict, kindTooLarge,
+		kindBadRequest, kindUnauthorized, kindForbidden, kindCrossOrigin, kindNotFound, kindMethod, kindNotAcceptable, kindTimeout, kindConflict, kindTooLarge,
 		kindMediaType, kindInvalid, kindInvalidOrder, kindLimit, kindDailyLimit, kindTooMany, kindUnavailable, kindInternal,
 	}
 }

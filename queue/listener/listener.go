@@ -63,6 +63,9 @@ func (l *boundedListener) oldest() *boundedConn {
 }
 
 func (l *boundedListener) note(conn net.Conn, state http.ConnState) {
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // with TLS the server knows the connection that is spoken over ours
+		conn = over.NetConn()
+	}
 	c, ok := conn.(*boundedConn)
 	if !ok {
 		return
