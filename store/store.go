@@ -19,6 +19,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/tokens"
+	"github.com/bulkreg/bulkreg/store/webhooks"
 )
 
 // Store is one migrated database, room by room. It is safe for concurrent use.
@@ -34,6 +35,7 @@ type Store struct {
 	Fleet    *fleet.Fleet
 	Events   *events.Events
 	Keys     *keys.Keys
+	Webhooks *webhooks.Webhooks
 	Audit    *audit.Auditor
 }
 
@@ -50,6 +52,6 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	o, h := orders.New(db), holds.New(db)
 	return &Store{
 		DB: db, Orders: o, Delivery: delivery.New(db), Ledger: ledger.New(db), Holds: h, Holders: holders.New(db), Tokens: tokens.New(db),
-		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Keys: keys.New(db), Audit: audit.New(db),
+		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Keys: keys.New(db), Webhooks: webhooks.New(db), Audit: audit.New(db),
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -48,8 +49,11 @@ type Options struct {
 	HoldInterval    time.Duration       // from a hold to its first probe
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
 	Languages       []string            // that producers' tokens may have; none: the usual ones
-	Seal            seal.Keys           // with which people and tokens are kept
+	Seal            seal.Keys           // with which people, tokens and the secrets of webhooks are kept; none: no webhook is sent
+	Networks        []netip.Prefix      // to which webhooks are sent although they are not public
 	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
+
+	Version string // of this program, which receivers of webhooks are told
 
 	Name  string           // of this process, for claims; default host and pid
 	Log   zerolog.Logger   // default: nothing

@@ -2,7 +2,7 @@
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
 // One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
-// dispatcher, one rescuer, one recaller, one finder, one bookkeeper and one reporter make a Worker; any number of Workers may share the work.
+// dispatcher, one rescuer, one recaller, one finder, one bookkeeper, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -21,6 +21,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/worker/webhook"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
@@ -46,6 +47,7 @@ type Worker struct {
 	heartbeat  *heartbeat
 	eraser     *eraser
 	books      *bookkeeper
+	hooks      *webhook.Deliverer
 	holdWatch  *holdWatch
 	log        zerolog.Logger
 }
@@ -84,6 +86,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) addPipelines() {
 	o := w.options
 	w.heartbeat, w.holdWatch, w.eraser, w.books = newHeartbeat(o), newHoldWatch(o), newEraser(o), newBookkeeper(o)
+	w.hooks = newDeliverer(o)
 	for _, a := range o.Accounts {
 		st := newStanding(a, w.redis, o)
 		w.standings = append(w.standings, st)
@@ -123,7 +126,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopRoles()
 	for _, role := range []func(context.Context){
 		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.reporter.run,
-		w.eraser.run, w.books.run,
+		w.eraser.run, w.books.run, w.hooks.Run,
 	} {
 		running.Go(func() { role(roles) })
 	}

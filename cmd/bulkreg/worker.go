@@ -165,10 +165,14 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		return nil, usageError(err)
 	}
 	var sealing seal.Keys
-	if slices.Contains(kinds, queue.Token) {
+	if slices.Contains(kinds, queue.Token) || cfg.TokenEncryptionKey != "" {
 		if sealing, err = cfg.SealKeys(); err != nil {
 			return nil, usageError(err)
 		}
+	}
+	networks, err := cfg.WebhookNetworks()
+	if err != nil {
+		return nil, usageError(err)
 	}
 	return worker.New(worker.Options{
 		Token: worker.TokenTuning(cfg.TokenConcurrency), Seal: sealing, Languages: languages,
@@ -183,6 +187,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
+		Networks: networks, Version: version,
 		Log: log, Reached: a.reached, Troubled: health.Trouble,
 	})
 }

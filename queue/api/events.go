@@ -16,13 +16,13 @@ import (
 // event is a row of the log as a caller sees it.
 type event struct {
 	ID        string          `json:"id" doc:"Greater, as a number, than that of every event before; give the last one as after to read on"`
-	Type      events.Type     `json:"type" enum:"order.accepted,order.completed,order.needs_attention,hold.placed,hold.lifted,job.finished"`
+	Type      events.Type     `json:"type" enum:"order.accepted,order.completed,order.needs_attention,hold.placed,hold.lifted,job.finished,webhook.disabled"`
 	At        time.Time       `json:"at"`
-	Account   string          `json:"account"`
+	Account   string          `json:"account,omitempty" doc:"Left out where it is about a webhook"`
 	Reference string          `json:"reference,omitempty" doc:"The order's; left out where it is about an account"`
 	JobID     string          `json:"job_id,omitempty"`
 	Domain    string          `json:"domain,omitempty" doc:"The job's"`
-	Data      json.RawMessage `json:"data" doc:"order.accepted: kind; order.completed: outcomes; order.needs_attention: unconfirmed; hold.*: reason and scope; job.finished: state and outcome"`
+	Data      json.RawMessage `json:"data" doc:"order.accepted: kind; order.completed: outcomes; order.needs_attention: unconfirmed; hold.*: reason and scope; job.finished: state and outcome; webhook.disabled: webhook and reason"`
 }
 
 func eventOf(e events.Event) event {
@@ -37,7 +37,7 @@ func eventOf(e events.Event) event {
 
 type eventsInput struct {
 	After string        `query:"after" maxLength:"20" doc:"The id of the last event that you have; without it from the first"`
-	Types []events.Type `query:"types" maxItems:"10" doc:"Only events of these types, with commas" enum:"order.accepted,order.completed,order.needs_attention,hold.placed,hold.lifted,job.finished"`
+	Types []events.Type `query:"types" maxItems:"10" doc:"Only events of these types, with commas" enum:"order.accepted,order.completed,order.needs_attention,hold.placed,hold.lifted,job.finished,webhook.disabled"`
 	Limit int           `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	Wait  int           `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for an event where there is none"`
 }

@@ -36,11 +36,12 @@ const (
 	HoldPlaced          Type = "hold.placed"           // an account, or a paused order, stands still
 	HoldLifted          Type = "hold.lifted"
 	JobFinished         Type = "job.finished" // only where the source wants it
+	WebhookDisabled     Type = "webhook.disabled"
 )
 
 // Types lists every type, in the order in which people read them.
 func Types() []Type {
-	return []Type{OrderAccepted, OrderCompleted, OrderNeedsAttention, HoldPlaced, HoldLifted, JobFinished}
+	return []Type{OrderAccepted, OrderCompleted, OrderNeedsAttention, HoldPlaced, HoldLifted, JobFinished, WebhookDisabled}
 }
 
 // Event is a row of the log.
@@ -51,10 +52,10 @@ type Event struct {
 	Source    string    // whose order; "" where it is about an account
 	Reference string
 	OrderID   int64
-	Job       uuid.UUID // zero where it is about more than a job
-	Domain    string    // of the job
-	Account   string
-	Data      json.RawMessage // an object: state and outcome, outcomes, reason and scope
+	Job       uuid.UUID       // zero where it is about more than a job
+	Domain    string          // of the job
+	Account   string          // "" where it is about a webhook
+	Data      json.RawMessage // an object: state and outcome, outcomes, reason and scope, webhook and reason
 }
 
 // Filter says which events a reader wants.

@@ -10,8 +10,9 @@ import (
 
 // What a text is, in its Use.
 const (
-	whatPerson = "person"
-	whatToken  = "token"
+	whatPerson  = "person"
+	whatToken   = "token"
+	whatWebhook = "webhook"
 )
 
 // Job says for which job something is sealed: its order, by the name that its source gave it, and its id.
@@ -88,3 +89,14 @@ func openJSON[T any](k Keys, sealed []byte, use Use) (T, error) {
 	}
 	return v, nil
 }
+
+// Endpoint says whose webhook a secret is.
+type Endpoint struct{ Source, ID string }
+
+func (e Endpoint) use() Use { return Use{What: whatWebhook, Order: e.Source + "\x00" + e.ID} }
+
+// SealSecret seals the secret of a webhook.
+func (k Keys) SealSecret(secret []byte, of Endpoint) ([]byte, error) { return k.Seal(secret, of.use()) }
+
+// OpenSecret gives back the secret of a webhook.
+func (k Keys) OpenSecret(sealed []byte, of Endpoint) ([]byte, error) { return k.Open(sealed, of.use()) }

@@ -55,6 +55,9 @@ func (p *problems) addresses(c Config) {
 		p.add("%v", err)
 	}
 	p.tokens(c)
+	if _, err := c.WebhookNetworks(); err != nil {
+		p.add("%v", err)
+	}
 	if !Listenable(c.MetricsAddr) {
 		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
 			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)

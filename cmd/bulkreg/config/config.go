@@ -80,6 +80,8 @@ type Config struct {
 	HTTPTLSKey  string `env:"HTTP_TLS_KEY" use:"api" unit:"file" example:"/run/tls/tls.key" reason:"its private key, PEM"`
 	HTTPMaxBody int    `env:"HTTP_MAX_BODY" use:"api" envDefault:"256" min:"1" max:"4096" unit:"MiB" reason:"the largest order that the HTTP API takes, as it comes and unpacked; a million domains are some 30"`
 
+	WebhookAllowedNetworks string `env:"WEBHOOK_ALLOWED_NETWORKS" use:"orders,api" unit:"list" example:"10.20.0.0/16,fd12::/32" reason:"networks to which webhooks may lead although they are not public, also over http, such as 10.20.0.0/16"`
+
 	Operator string `env:"BULKREG_OPERATOR" example:"ann" unit:"text" reason:"who confirms, retries, cancels and pauses, for the record, unless --by says; default the system's user"`
 
 	LogLevel  string `env:"LOG_LEVEL" use:"api" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
