@@ -14,6 +14,7 @@ CREATE TABLE webhook_endpoints (
     rests_until   timestamptz,                    -- nothing is sent to it before
     disabled_at   timestamptz,
     disabled_for  text        CHECK (disabled_for IN ('gone', 'failing')),
+    CONSTRAINT webhook_endpoints_url UNIQUE (source, url),
     CONSTRAINT webhook_endpoints_disabled CHECK ((disabled_at IS NULL) = (disabled_for IS NULL))
 );
 CREATE INDEX webhook_endpoints_source ON webhook_endpoints (source, created_at);

@@ -30,7 +30,11 @@ const constraintRows = `
 		('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000022', 'taken');
 	INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('a', 'auth', 'all', 'no', interval '1 minute', now());
 	INSERT INTO api_keys (id, source, role, digest, created_by) VALUES ('aaaaaaaaaa', 's', 'submit', sha256('secret'), 'ann');
-	INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES ('aaaaaaaaaa', '2026-01-01', 1, 1)`
+	INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES ('aaaaaaaaaa', '2026-01-01', 1, 1);
+	INSERT INTO webhook_endpoints (id, source, url, created_by, seen) VALUES ('aaaaaaaaaa', 's', 'https://s.nl/', 'ann', 0);
+	INSERT INTO webhook_secrets (endpoint_id, n, sealed, public_key) VALUES ('aaaaaaaaaa', 1, 'x', sha256('x'));
+	INSERT INTO webhook_deliveries (endpoint_id, event_id, order_id, line, due_at) VALUES ('aaaaaaaaaa', 1, 1, '1', now());
+	INSERT INTO webhook_attempts (delivery_id, n, duration_ms) VALUES (1, 1, 1)`
 
 // Shorthands of the cases: what stands before "..." is the table and its columns.
 var shorthands = strings.NewReplacer(
@@ -47,6 +51,11 @@ var shorthands = strings.NewReplacer(
 	"key...", "INSERT INTO api_keys (id, source, role, digest, created_by) VALUES",
 	"theKey...", "UPDATE api_keys SET",
 	"day...", "INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES",
+	"hook...", "INSERT INTO webhook_endpoints (id, source, url, created_by, seen) VALUES",
+	"theHook...", "UPDATE webhook_endpoints SET",
+	"secret...", "INSERT INTO webhook_secrets (endpoint_id, n, sealed, public_key, ends_at) VALUES",
+	"delivery...", "INSERT INTO webhook_deliveries (endpoint_id, event_id, line, state, due_at, finished_at) VALUES",
+	"tried...", "INSERT INTO webhook_attempts (delivery_id, n, duration_ms, status, answer) VALUES",
 	"reading...", "INSERT INTO readings (job_id, call_id, availability) SELECT",
 	"J1", "'00000000-0000-0000-0000-000000000001'::uuid",
 	"J2", "'00000000-0000-0000-0000-000000000002'::uuid",
@@ -218,6 +227,37 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`theKey... jobs_per_day = 0`, "api_keys_jobs_per_day_check"},
 	{`theKey... registrations_per_day = 0`, "api_keys_registrations_per_day_check"},
 	{`theKey... jobs_per_order = 0`, "api_keys_jobs_per_order_check"},
+
+	{`hook... ('aaaaaaaaaa', 's', 'https://s.nl/2', 'ann', 0)`, "webhook_endpoints_pkey"},
+	{`hook... ('bbbbbbbbb1', 's', 'https://s.nl/2', 'ann', 0)`, "webhook_endpoints_id_check"},
+	{`hook... ('bbbbbbbbbb', 's', 'https://s.nl/', 'ann', 0)`, "webhook_endpoints_url"},
+	{`hook... ('bbbbbbbbbb', 't', 'https://s.nl/', 'ann', 0)`, ""},
+	{`hook... ('cccccccccc', 's', 'ftp://s.nl/', 'ann', 0)`, "webhook_endpoints_url_check"},
+	{`hook... ('cccccccccc', '', 'https://s.nl/3', 'ann', 0)`, "webhook_endpoints_source_check"},
+	{`hook... ('cccccccccc', 's', 'https://s.nl/3', '', 0)`, "webhook_endpoints_created_by_check"},
+	{`theHook... disabled_at = now()`, "webhook_endpoints_disabled"},
+	{`theHook... disabled_at = now(), disabled_for = 'mood'`, "webhook_endpoints_disabled_for_check"},
+	{`theHook... failures = -1`, "webhook_endpoints_failures_check"},
+	{`secret... ('aaaaaaaaaa', 2, 'x', sha256('y'), NULL)`, "webhook_secrets_newest"},
+	{`secret... ('aaaaaaaaaa', 2, 'x', sha256('y'), now())`, ""},
+	{`secret... ('aaaaaaaaaa', 0, 'x', sha256('y'), now())`, "webhook_secrets_n_check"},
+	{`secret... ('aaaaaaaaaa', 3, 'x', 'y', now())`, "webhook_secrets_public_key_check"},
+	{`secret... ('zzzzzzzzzz', 1, 'x', sha256('y'), now())`, "webhook_secrets_endpoint_id_fkey"},
+	{`secret... ('aaaaaaaaaa', 1, 'x', sha256('y'), now())`, "webhook_secrets_pkey"},
+	{`UPDATE webhook_deliveries SET attempts = -1`, "webhook_deliveries_attempts_check"},
+	{`delivery... ('aaaaaaaaaa', 1, '1', 'waiting', now(), NULL)`, "webhook_deliveries_event"},
+	{`delivery... ('aaaaaaaaaa', NULL, '', 'waiting', now(), NULL)`, ""},
+	{`delivery... ('zzzzzzzzzz', 2, '1', 'waiting', now(), NULL)`, "webhook_deliveries_endpoint_id_fkey"},
+	{`delivery... ('aaaaaaaaaa', 2, '1', 'lost', NULL, now())`, "webhook_deliveries_state_check"},
+	{`delivery... ('aaaaaaaaaa', 2, '1', 'delivered', NULL, NULL)`, "webhook_deliveries_final"},
+	{`delivery... ('aaaaaaaaaa', 2, '1', 'failed', now(), now())`, "webhook_deliveries_final"},
+	{`delivery... ('aaaaaaaaaa', 2, '1', 'waiting', now(), now())`, "webhook_deliveries_final"},
+	{`tried... (1, 1, 1, 200, '')`, "webhook_attempts_pkey"},
+	{`tried... (1, 0, 1, 200, '')`, "webhook_attempts_n_check"},
+	{`tried... (1, 2, -1, 200, '')`, "webhook_attempts_duration_ms_check"},
+	{`tried... (1, 2, 1, 99, '')`, "webhook_attempts_status_check"},
+	{`tried... (1, 2, 1, 200, repeat('x', 513))`, "webhook_attempts_answer_check"},
+	{`tried... (99, 1, 1, 200, '')`, "webhook_attempts_delivery_id_fkey"},
 	{`day... ('aaaaaaaaaa', '2026-01-02', 0, 0)`, ""},
 	{`day... ('aaaaaaaaaa', '2026-01-01', 0, 0)`, "api_key_days_pkey"},
 	{`day... ('bbbbbbbbbb', '2026-01-01', 0, 0)`, "api_key_days_key_id_fkey"},
@@ -259,7 +299,8 @@ func TestConstraints(t *testing.T) {
 	for _, name := range list[string](b, `
 		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
-		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts", "api_keys", "api_key_days"}) {
+		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts", "api_keys", "api_key_days",
+			"webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_attempts"}) {
 		if !met[name] && !slices.Contains(metElsewhere, name) {
 			t.Errorf("no case meets %s", name)
 		}
@@ -268,5 +309,5 @@ func TestConstraints(t *testing.T) {
 
 // metElsewhere are rules that no case here need meet: random ids, and what the tests of holders look at.
 var metElsewhere = []string{
-	"orders_pkey", "claims_pkey", "calls_pkey", "jobs_holder", "jobs_holder_key_fkey", "calls_holder", "calls_holder_key_fkey",
+	"orders_pkey", "claims_pkey", "calls_pkey", "jobs_holder", "jobs_holder_key_fkey", "calls_holder", "webhook_deliveries_pkey", "calls_holder_key_fkey",
 }

@@ -16,7 +16,7 @@ import (
 func emptied() []string {
 	return []string{
 		"attempts.message", "calls.error", "holders.details", "holders.digest", "holders.words", "holds.words", "jobs.last_error", "jobs.whois_status",
-		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "readings.status", "stray_registrations.message",
+		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "readings.status", "stray_registrations.message", "webhook_attempts.answer",
 	}
 }
 
@@ -45,6 +45,10 @@ func staying() map[string]string {
 		"job_event_sources.source": producer, "api_keys.source": producer, "api_keys.id": ours, "api_keys.role": ours, "api_keys.digest": "of a random secret",
 		"api_keys.created_by": operator, "api_keys.revoked_by": operator, "api_key_days.key_id": ours, "events.source": producer, "new_events.source": producer,
 		"events.type": ours, "new_events.type": ours, "events.data": "states, outcomes, numbers and reasons", "new_events.data": "the same",
+		"webhook_endpoints.id": ours, "webhook_endpoints.source": producer, "webhook_endpoints.url": producer, "webhook_endpoints.types": ours,
+		"webhook_endpoints.created_by": operator, "webhook_endpoints.disabled_for": ours, "webhook_secrets.endpoint_id": ours,
+		"webhook_secrets.sealed": "random bytes, sealed", "webhook_secrets.public_key": "made of random bytes", "webhook_deliveries.endpoint_id": ours,
+		"webhook_deliveries.line": ours, "webhook_deliveries.state": ours, "webhook_attempts.error": "why a delivery failed, in our words",
 		"order_changes.state": ours, "order_changes.outcome": ours, "order_counts.state": ours, "order_counts.outcome": ours,
 		"order_holds.placed_by": operator, "order_holds.words": operator,
 		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,
@@ -102,7 +106,10 @@ const spokenRows = `
 	INSERT INTO stray_registrations (call_id, domain, message) VALUES ('00000000-0000-0000-0000-000000000021', 'stray.nl', 'MARKED');
 	INSERT INTO holds (account, reason, scope, since, words, probe_every, next_probe_at) VALUES
 		('a', 'payment', 'register', now() - interval '100 days', 'MARKED', interval '1 minute', now()), ('a', 'auth', 'all', now(), 'newer', interval '1 minute', now());
-	INSERT INTO lifted_refusals (account, status, words, lifted_at) VALUES ('a', 422, 'MARKED', now() - interval '100 days'), ('a', 422, 'newer', now())`
+	INSERT INTO lifted_refusals (account, status, words, lifted_at) VALUES ('a', 422, 'MARKED', now() - interval '100 days'), ('a', 422, 'newer', now());
+	INSERT INTO webhook_endpoints (id, source, url, created_by, seen) VALUES ('aaaaaaaaaa', 's', 'https://s.example/', 'ann', 0);
+	INSERT INTO webhook_deliveries (endpoint_id, event_id, order_id, line, due_at) SELECT 'aaaaaaaaaa', id, id, id::text, now() FROM orders WHERE kind = 'register';
+	INSERT INTO webhook_attempts (delivery_id, n, duration_ms, status, answer) SELECT id, 1, 1, 500, 'MARKED' FROM webhook_deliveries`
 
 // marked lists the columns in which something is left of what spokenRows say of an order.
 func (b *bench) marked() []string {
@@ -132,7 +139,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
 	// What is said of an order that ended yesterday stays until it is its turn, and so does that of checks.
-	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "readings.status"}, b.marked()); diff != "" {
+	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "readings.status", "webhook_attempts.answer"}, b.marked()); diff != "" {
 		t.Errorf("marked after the first purge (-want +got):\n%s", diff)
 	}
 	if got := list[string](b, `SELECT words FROM holds UNION ALL SELECT words FROM lifted_refusals ORDER BY 1`); !slices.Equal(got, []string{"", "newer", "newer"}) {

@@ -34,7 +34,7 @@ func (h *hooks) add(letter byte, source string, types ...string) string {
 	id := "aaaaaaaaa" + string(letter)
 	key := make([]byte, 32)
 	if err := h.store.Webhooks.Add(h.t.Context(), webhooks.NewEndpoint{
-		ID: id, Source: source, URL: "https://" + source + ".example/hooks", Types: types, By: "ann", Sealed: []byte("sealed"), PublicKey: key,
+		ID: id, Source: source, URL: "https://" + source + ".example/" + string(letter), Types: types, By: "ann", Sealed: []byte("sealed"), PublicKey: key,
 	}); err != nil {
 		h.t.Fatal(err)
 	}
@@ -469,6 +469,10 @@ func TestWebhooksAreBounded(t *testing.T) {
 	err := h.store.Webhooks.Add(t.Context(), webhooks.NewEndpoint{ID: "zzzzzzzzzz", Source: "shop", URL: "https://a", By: "ann", Sealed: []byte("s"), PublicKey: make([]byte, 32)})
 	if !errors.Is(err, webhooks.ErrTooMany) {
 		t.Errorf("one too many: %v", err)
+	}
+	err = h.store.Webhooks.Add(t.Context(), webhooks.NewEndpoint{ID: "zzzzzzzzzz", Source: "shop", URL: "https://shop.example/a", By: "ann", Sealed: []byte("s"), PublicKey: make([]byte, 32)})
+	if exists := (*webhooks.ExistsError)(nil); !errors.As(err, &exists) || exists.ID != id {
+		t.Errorf("the same again: %v", err)
 	}
 	h.exec(`DELETE FROM webhook_endpoints WHERE id <> $1`, id)
 	h.exec(`INSERT INTO events (type, at, source, order_id, account) SELECT 'order.accepted', now(), 'shop', n, 'default' FROM generate_series(1, 12000) AS n`)

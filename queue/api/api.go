@@ -7,7 +7,9 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -32,10 +34,13 @@ type Options struct {
 	Languages []string // that a token may be asked for in
 	// Accounts are those of the settings, besides those that workers have.
 	Accounts []string
-	MaxBody  int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
-	Version  string
-	Log      zerolog.Logger
-	Clock    func() time.Time // default time.Now
+	// PlainWebhooks allows webhooks whose URLs begin with http://, for networks of one's own.
+	PlainWebhooks bool
+	MaxBody       int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
+	Version       string
+	Log           zerolog.Logger
+	Clock         func() time.Time // default time.Now
+	Random        io.Reader        // of which secrets are made; default that of the system
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
@@ -83,6 +88,9 @@ func New(o Options) (*API, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
 	}
 	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
@@ -158,4 +166,5 @@ func (a *API) register() {
 	a.registerEvents()
 	a.registerDomains()
 	a.registerHolds()
+	a.registerWebhooks()
 }

@@ -13,11 +13,12 @@ import (
 
 // The names of the groups of operations, in the order of the document.
 const (
-	tagOrders = "Orders"
-	tagJobs   = "Jobs and domains"
-	tagEvents = "Events"
-	tagHolds  = "Holds"
-	tagServer = "This server"
+	tagOrders   = "Orders"
+	tagJobs     = "Jobs and domains"
+	tagEvents   = "Events"
+	tagWebhooks = "Webhooks"
+	tagHolds    = "Holds"
+	tagServer   = "This server"
 )
 
 func init() {
@@ -44,7 +45,7 @@ func (a *API) config() huma.Config {
 				Description: "Orders of WHOIS checks, domain registrations and account tokens, carried out in bulk. " +
 					"Every request may be repeated. A key sees the orders of its own source alone.",
 			},
-			Tags: []*huma.Tag{{Name: tagOrders}, {Name: tagJobs}, {Name: tagEvents}, {Name: tagHolds}, {Name: tagServer}},
+			Tags: []*huma.Tag{{Name: tagOrders}, {Name: tagJobs}, {Name: tagEvents}, {Name: tagWebhooks}, {Name: tagHolds}, {Name: tagServer}},
 			Components: &huma.Components{
 				Schemas:         registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "A key of the source, as whoever runs this server makes them."}},

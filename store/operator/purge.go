@@ -70,6 +70,9 @@ func digestOfID(id string) string {
 // saidOf are the calls about jobs of the orders whose words go.
 const saidOf = `(SELECT k.id FROM calls k JOIN claims c ON c.id = k.claim_id WHERE c.order_ids && ARRAY(SELECT id FROM spoken))`
 
+// toldOf are the deliveries of webhooks about the orders whose words go. Whoever received one may have said anything.
+const toldOf = `(SELECT d.id FROM webhook_deliveries d JOIN spoken s ON s.id = d.order_id)`
+
 // purgeStatements remove everything. A test knows every column of the schema and which of them these empty.
 func purgeStatements() []string {
 	const jobsOf = `job_id IN (SELECT j.id FROM jobs j JOIN spoken s ON s.id = j.order_id)`
@@ -93,6 +96,7 @@ func purgeStatements() []string {
 		`UPDATE operator_acts SET error_before = NULL WHERE error_before IS NOT NULL AND ` + jobsOf,
 		`UPDATE calls SET error = NULL WHERE error IS NOT NULL AND id IN ` + saidOf,
 		`UPDATE stray_registrations SET message = NULL WHERE message IS NOT NULL AND call_id IN ` + saidOf,
+		`UPDATE webhook_attempts SET answer = NULL WHERE answer IS NOT NULL AND delivery_id IN ` + toldOf,
 		// What a hold says is the newest that was said. If that is younger, it was about other jobs.
 		`UPDATE holds h SET words = '' FROM purge_before b WHERE h.since <= b.at AND h.reason NOT IN ('paused', 'restored')
 			AND h.account IN (SELECT o.account FROM orders o JOIN spoken s ON s.id = o.id)`,
@@ -175,5 +179,6 @@ func countSpoken() string {
 		OR EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id") + `)
 		OR EXISTS (SELECT FROM jobs j JOIN attempts a ON a.job_id = j.id WHERE j.order_id = s.id AND a.message IS NOT NULL)
 		OR EXISTS (SELECT FROM jobs j JOIN readings r ON r.job_id = j.id WHERE j.order_id = s.id AND r.status IS NOT NULL)
-		OR EXISTS (SELECT FROM claims c JOIN calls k ON k.claim_id = c.id WHERE c.order_ids @> ARRAY[s.id] AND k.error IS NOT NULL)`
+		OR EXISTS (SELECT FROM claims c JOIN calls k ON k.claim_id = c.id WHERE c.order_ids @> ARRAY[s.id] AND k.error IS NOT NULL)
+		OR EXISTS (SELECT FROM webhook_deliveries d JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.order_id = s.id AND a.answer IS NOT NULL)`
 }

@@ -10,16 +10,23 @@ import (
 )
 
 // Add keeps a new endpoint, which is told of what happens from now on. Where it wants an event for each job, these are written from
-// now on. It fails with ErrTooMany.
+// now on. It fails with ErrTooMany or an *ExistsError.
 func (w *Webhooks) Add(ctx context.Context, e NewEndpoint) error {
 	return w.db.InTx(ctx, "add webhook", func(tx pgx.Tx) error {
-		var has int
+		var (
+			has   int
+			equal string
+		)
 		// Whoever adds another one at the same time waits here.
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('webhook endpoints of ' || $1, 0))`, e.Source); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM webhook_endpoints WHERE source = $1`, e.Source).Scan(&has); err != nil {
+		if err := tx.QueryRow(ctx, `
+			SELECT count(*), coalesce(max(id) FILTER (WHERE url = $2), '') FROM webhook_endpoints WHERE source = $1`, e.Source, e.URL).Scan(&has, &equal); err != nil {
 			return err
+		}
+		if equal != "" {
+			return pg.Untouched(&ExistsError{equal})
 		}
 		if has >= MaxEndpoints {
 			return pg.Untouched(ErrTooMany)

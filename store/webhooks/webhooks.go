@@ -37,6 +37,13 @@ const (
 	Kept = 30 * 24 * time.Hour
 )
 
+// ExistsError says that a source has an endpoint with that URL.
+type ExistsError struct{ ID string }
+
+func (e *ExistsError) Error() string {
+	return "the source has a webhook with this URL already: " + e.ID
+}
+
 // ErrTooMany says that a source has as many endpoints as it may have.
 var ErrTooMany = errors.New("the source has 20 webhooks, which is as many as it may have: remove one first")
 

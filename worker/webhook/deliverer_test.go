@@ -27,7 +27,7 @@ func TestDeliveriesAreSigned(t *testing.T) {
 	d := setup(t)
 	r := receive(t, nil)
 	id, first := d.endpoint(r.URL + "/hooks?key=s3cret")
-	_, second := d.endpoint(r.URL)
+	_, second := d.endpoint(r.URL + "/other")
 	sealed, err := d.keys.SealSecret(second.Bytes(), seal.Endpoint{Source: "shop", ID: id})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,9 @@ func TestReceivers(t *testing.T) {
 		rests    time.Duration // at least
 	}{
 		{"accepts", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }, "", "", "", 0},
-		{"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect) },
+		{"redirects", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 			"it redirects, which is not followed: give the URL that it leads to", "", "", 0},
 		{"refuses", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no\x00 \xff", http.StatusBadRequest) },
 			"it answers 400", "no \uFFFD\n", "", 0},
@@ -298,7 +300,10 @@ func TestTestMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.eventually(func() bool { got, err := d.store.Webhooks.Delivery(t.Context(), id, n); return err == nil && got.State == webhooks.Failed })
+	d.eventually(func() bool {
+		got, err := d.store.Webhooks.Delivery(t.Context(), id, n)
+		return err == nil && got.State == webhooks.Failed
+	})
 	if got := r.all(); len(got) != 1 || !strings.Contains(string(got[0].body), `"type":"webhook.test"`) {
 		t.Errorf("got %q", got)
 	}
