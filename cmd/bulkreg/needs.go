@@ -11,6 +11,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/store/webhooks"
 )
 
 // need is one thing that needs a person, as programs read it. Its names are part of the interface.
@@ -33,10 +34,11 @@ type need struct {
 const (
 	needUnconfirmed = "unconfirmed"
 	needOverdue     = "overdue"
+	needWebhook     = "webhook_disabled"
 )
 
 // needsOf is what needs a person, what only a person can decide first.
-func needsOf(st fleet.Status) []need {
+func needsOf(st fleet.Status, disabled []webhooks.Endpoint) []need {
 	var needs []need
 	for _, u := range st.Unconfirmed {
 		needs = append(needs, unconfirmedNeed(u))
@@ -57,6 +59,9 @@ func needsOf(st fleet.Status) []need {
 	}
 	needs = append(needs, needsOfWorkers(st)...)
 	needs = append(needs, overdueNeeds(st)...)
+	for _, e := range disabled {
+		needs = append(needs, webhookNeed(e))
+	}
 	for i := range needs {
 		needs[i].Since = view.Time(needs[i].since)
 		if needs[i].Commands == nil {
@@ -108,6 +113,18 @@ func holdNeed(h holds.View) need {
 	n.Words = fmt.Sprintf("account %s has %s hold%s, and %s %s for it: %s", h.Account, withArticle(string(h.Reason)),
 		byWhom(h.PlacedBy, heldWords(h)), upToJobs(h.Jobs), plural(h.Jobs, "waits", "wait"), what)
 	return n
+}
+
+// webhookNeed tells of a webhook to which nothing is sent any more.
+func webhookNeed(e webhooks.Endpoint) need {
+	why := map[webhooks.Disabled]string{webhooks.Gone: "answered 410", webhooks.Failing: "has failed for five days"}[e.DisabledFor]
+	return need{
+		Reason: needWebhook, Source: e.Source, since: e.DisabledAt,
+		Words: fmt.Sprintf("webhook %s of source %s, %s, %s, and gets no events: tell its owner", e.ID, e.Source, withoutQuery(e.URL), why),
+		Commands: []string{
+			"bulkreg webhooks deliveries " + e.ID, "bulkreg webhooks recover " + e.ID + " --since 2d", "bulkreg webhooks remove " + e.ID,
+		},
+	}
 }
 
 // needsOfWorkers is work that no live worker is there for, and what workers complain of.

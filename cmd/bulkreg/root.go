@@ -81,6 +81,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.statusCommand())
 	root.AddCommand(a.versionCommand())
 	root.AddCommand(a.watchCommand())
+	root.AddCommand(a.webhooksCommand())
 	root.AddCommand(a.whoisCommand())
 	root.AddCommand(a.workerCommand())
 	return root

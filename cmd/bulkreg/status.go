@@ -12,6 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/record"
+	"github.com/bulkreg/bulkreg/store/webhooks"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ func (a *app) statusCommand() *cobra.Command {
   no_worker         there is work, and no live worker for its kind and account
   worker_in_trouble a live worker says that something keeps it from working
   queue_paused      somebody paused a queue in Redis, past bulkreg
+  webhook_disabled  a webhook of a source answered 410, or has failed for five days: nothing is sent to it
   overdue           a job should have gone by now, or what a worker left behind should have been taken back
 
 Below that it lists what is in progress by kind and account, and since when: jobs that are being called for, that are or will be
@@ -52,7 +54,11 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 				if err != nil {
 					return err
 				}
-				return a.printStatus(out, status)
+				disabled, err := st.Webhooks.Disabled(ctx, fleet.StatusOrders)
+				if err != nil {
+					return err
+				}
+				return a.printStatus(out, status, disabled)
 			})
 		},
 	}
@@ -60,8 +66,8 @@ It exits with 0 when nobody is needed, and with 4 when somebody is.`,
 	return cmd
 }
 
-func (a *app) printStatus(out output, st fleet.Status) error {
-	needs := needsOf(st)
+func (a *app) printStatus(out output, st fleet.Status, disabled []webhooks.Endpoint) error {
+	needs := needsOf(st, disabled)
 	if out.json() {
 		if err := term.PrintJSON(a.stdout, statusOut(st, needs)); err != nil {
 			return err

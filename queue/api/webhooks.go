@@ -128,7 +128,7 @@ func (a *API) getWebhook(ctx context.Context, in *WebhookPath) (*webhookOutput, 
 
 func (a *API) addWebhook(ctx context.Context, in *addWebhookInput) (*secretOutput, error) {
 	caller := callerOf(ctx)
-	made, err := a.desk().Add(ctx, caller.Source, in.Body.URL, in.Body.Types, caller.operator())
+	made, err := a.desk().Add(ctx, endpoint.New{Source: caller.Source, URL: in.Body.URL, Types: in.Body.Types, By: caller.operator()})
 	if err != nil {
 		return nil, webhookProblem(err)
 	}

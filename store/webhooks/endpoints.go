@@ -88,18 +88,14 @@ func (w *Webhooks) Find(ctx context.Context, source, id string) (Endpoint, error
 	return e, pg.Failure("find webhook", err)
 }
 
-// Disabled lists the endpoints that are disabled, and how many there are of those that fail now.
-func (w *Webhooks) Disabled(ctx context.Context) (disabled []Endpoint, failing int, err error) {
-	list, err := w.List(ctx, "")
-	for _, e := range list {
-		switch {
-		case !e.DisabledAt.IsZero():
-			disabled = append(disabled, e)
-		case !e.FailingSince.IsZero():
-			failing++
-		}
+// Disabled lists endpoints of all sources that are disabled, the oldest first, at most limit.
+func (w *Webhooks) Disabled(ctx context.Context, limit int) ([]Endpoint, error) {
+	rows, err := w.db.Pool.Query(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoints e WHERE e.disabled_at IS NOT NULL ORDER BY e.disabled_at, e.id LIMIT $1`, limit)
+	if err != nil {
+		return nil, pg.Failure("list disabled webhooks", err)
 	}
-	return disabled, failing, err
+	list, err := pgx.CollectRows(rows, scanEndpoint)
+	return list, pg.Failure("list disabled webhooks", err)
 }
 
 // Rotate gives an endpoint a new secret. Those before it go on signing as well for a time. It fails with pg.ErrNotFound.

@@ -39,7 +39,6 @@ type desk struct {
 	db    *pgxpool.Pool
 	keys  seal.Keys
 	log   *lockedBuffer
-	n     int
 }
 
 func setup(t *testing.T) *desk {

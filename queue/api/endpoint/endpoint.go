@@ -42,15 +42,23 @@ type Made struct {
 	Secret hook.Secret
 }
 
-// Add makes an endpoint for a source. Without types it is told of every event but job.finished. Its errors are *InputError,
-// seal.ErrNoKey, webhooks.ErrTooMany, *webhooks.ExistsError and those of the database.
-func (d Desk) Add(ctx context.Context, source, url string, types []events.Type, by string) (Made, error) {
-	url, err := hook.CheckURL(url, d.Plain)
+// New is an endpoint to be made.
+type New struct {
+	Source string
+	URL    string
+	Types  []events.Type // of the events that it is told of; none: all but job.finished
+	By     string        // who makes it, on record
+}
+
+// Add makes an endpoint. Its errors are *InputError, seal.ErrNoKey, webhooks.ErrTooMany, *webhooks.ExistsError and those of the
+// database.
+func (d Desk) Add(ctx context.Context, n New) (Made, error) {
+	url, err := hook.CheckURL(n.URL, d.Plain)
 	if err != nil {
 		return Made{}, &InputError{"url", err}
 	}
-	wanted := make([]string, 0, len(types))
-	for _, t := range types {
+	wanted := make([]string, 0, len(n.Types))
+	for _, t := range n.Types {
 		if !slices.Contains(events.Types(), t) {
 			return Made{}, &InputError{"types", fmt.Errorf("%q is no type of event", t)}
 		}
@@ -62,12 +70,12 @@ func (d Desk) Add(ctx context.Context, source, url string, types []events.Type, 
 	if err != nil {
 		return Made{}, err //nolint:wrapcheck // it says what was being made
 	}
-	secret, sealed, err := d.secret(source, id)
+	secret, sealed, err := d.secret(n.Source, id)
 	if err != nil {
 		return Made{}, err
 	}
 	err = d.Store.Add(ctx, webhooks.NewEndpoint{
-		ID: id, Source: source, URL: url, Types: wanted, By: by, Sealed: sealed, PublicKey: secret.PublicKey(),
+		ID: id, Source: n.Source, URL: url, Types: wanted, By: n.By, Sealed: sealed, PublicKey: secret.PublicKey(),
 	})
 	return Made{id, url, secret}, err //nolint:wrapcheck // the store says what it did
 }

@@ -77,10 +77,10 @@ ALTER TABLE events ADD CONSTRAINT events_type_check CHECK (type IN (
 ALTER TABLE events DROP CONSTRAINT events_order;
 ALTER TABLE events ADD CONSTRAINT events_order CHECK (order_id IS NULL OR source IS NOT NULL) NOT VALID;
 
-INSERT INTO schema_versions (version, works_since) VALUES (19, 10);
+INSERT INTO schema_versions (version, works_since) VALUES (18, 10);
 
 -- +goose Down
-DELETE FROM schema_versions WHERE version = 19;
+DELETE FROM schema_versions WHERE version = 18;
 DELETE FROM events WHERE type = 'webhook.disabled';
 DELETE FROM new_events WHERE type = 'webhook.disabled';
 ALTER TABLE events DROP CONSTRAINT events_order;
