@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -163,14 +164,31 @@ func scopeOf(reason holds.Reason, op record.Op) holds.Scope {
 }
 
 // holdBack makes a batch wait for a hold that forbade its call.
-func (p *pipeline) holdBack(ctx context.Context, b batch) {
+func (p *pipeline) holdBack(ctx context.Context, b batch) bool {
 	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
 		transitions[i] = ledger.Hold(j.ID, "")
 	}
-	p.settle(ctx, b, func(ctx context.Context) (int, error) {
+	return p.settle(ctx, b, func(ctx context.Context) (int, error) {
 		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	})
+}
+
+// holdForDay makes jobs wait that are more than their account may register in a day.
+func (p *pipeline) holdForDay(ctx context.Context, b batch) bool {
+	if len(b.jobs) == 0 {
+		return true
+	}
+	words := fmt.Sprintf("%d registrations of this day (UTC) are sent, as many as REGISTER_DAILY_LIMIT allows", p.options.DailyLimit)
+	held := p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, words)
+		p.standing.gate.Stop(gate.Stopped{Paid: true})
+		if laid {
+			p.log.Warn().Int("limit", p.options.DailyLimit).Msg("the account has reached its daily limit of registrations: the others wait for the next day")
+		}
+		return 0, err
+	})
+	return held && p.holdBack(ctx, b)
 }
 
 // notStarted handles the refusal of a call before it was made. It reports whether the batch has been dealt with.
