@@ -159,10 +159,12 @@ func TestHoldForTheDay(t *testing.T) {
 func TestDailyLimitEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(b *bench){
-		"with the day":        func(b *bench) { b.exec(`UPDATE attempts SET opened_at = opened_at - interval '1 day'`) },
-		"when it is set off":  func(*bench) {},
-		"when it was refused": func(b *bench) { b.exec(`UPDATE attempts SET state = 'failed', resolved_at = now(), resolved_by = 'reply'`) },
-		"by an operator":      func(b *bench) { b.resume() },
+		"with the day":       func(b *bench) { b.exec(`UPDATE attempts SET opened_at = opened_at - interval '1 day'`) },
+		"when it is set off": func(*bench) {},
+		"when it was refused": func(b *bench) {
+			b.exec(`UPDATE attempts SET state = 'failed', resolved_at = now(), resolved_by = 'reply'`)
+		},
+		"by an operator": func(b *bench) { b.resume() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
