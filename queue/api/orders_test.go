@@ -247,3 +247,30 @@ func TestListOrders(t *testing.T) {
 		d.get("/v1/orders?" + bad).want(http.StatusUnprocessableEntity).problem("invalid-request")
 	}
 }
+
+// Whose a domain is is told, but not what another source calls its order.
+func TestDuplicatesOfAnotherSource(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	order := func(reference string) string {
+		return `{"reference": "` + reference + `", "kind": "register", "holder_id": "H", "jobs": ["a.nl", "b.nl"]}`
+	}
+	d.post("/v1/orders", order("hush-77")).want(http.StatusAccepted)
+	other := d.as("other")
+	other.post("/v1/orders", order("mine")).want(http.StatusAccepted)
+	for _, path := range []string{"/v1/orders/mine/jobs", "/v1/domains/a.nl", "/v1/orders/mine/failed", "/v1/orders/mine/export"} {
+		a := other.get(path).want(http.StatusOK)
+		if strings.Contains(a.body, "hush") || !strings.Contains(a.body, "in progress in an order of another source") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	for _, a := range []answer{other.post("/v1/orders?dry_run=true", order("third")), other.post("/v1/orders/mine/retry", `{"reason": "x", "dry_run": true}`)} {
+		if a.want(http.StatusOK); strings.Contains(a.body, "hush") {
+			t.Errorf("a dry run: %s", a.body)
+		}
+	}
+	d.post("/v1/orders", order("again")).want(http.StatusAccepted)
+	if a := d.get("/v1/orders/again/jobs"); !strings.Contains(a.body, "in progress in order hush-77") {
+		t.Errorf("one's own: %s", a.body)
+	}
+}

@@ -75,14 +75,16 @@ func insertNew(ctx context.Context, tx pgx.Tx, with string, args []any) (int, er
 	return int(tag.RowsAffected()), err
 }
 
-// insertDuplicates inserts, as final, those of i whose domain another live or registered job has.
+// insertDuplicates inserts, as final, those of i whose domain another live or registered job has. What another source calls its orders
+// is nobody's business.
 func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (int, error) {
 	tag, err := tx.Exec(ctx, with+`
 		INSERT INTO jobs (`+incomingColumns+`, state, outcome, finished_at, last_error)
 		SELECT i.id, i.order_id, i.seq, i.kind, i.lane, i.account, i.domain, i.domain_unicode, i.holder_id,
 			i.period_months, i.nameservers, i.allow_status, i.turn, i.person, i.privacy_consent, i.holder_key, 'failed', 'duplicate', now(),
-			CASE WHEN l.outcome = 'registered' THEN 'registered already by order ' ELSE 'in progress in order ' END || l.reference
-		FROM i CROSS JOIN LATERAL (`+claimantOf+`) AS l
+			CASE WHEN l.outcome = 'registered' THEN 'registered already by ' ELSE 'in progress in ' END ||
+				CASE WHEN l.source = mine.source THEN 'order ' || l.reference ELSE 'an order of another source' END
+		FROM i JOIN orders mine ON mine.id = i.order_id CROSS JOIN LATERAL (`+claimantOf+`) AS l
 		WHERE i.kind = 'register'`, args...)
 	return int(tag.RowsAffected()), err
 }
@@ -90,6 +92,6 @@ func insertDuplicates(ctx context.Context, tx pgx.Tx, with string, args []any) (
 // claimantOf finds the live or registered job that has the domain of incoming job i, which may be a row by now. OFFSET 0 keeps the planner from
 // joining first: one look into the index per job, whatever it thinks of the tables' sizes.
 const claimantOf = `
-	SELECT live.outcome, o.reference
+	SELECT live.outcome, o.source, o.reference
 	FROM (SELECT order_id, outcome FROM jobs WHERE live_domain = i.domain AND NOT (id = i.id AND order_id = i.order_id) OFFSET 0) AS live
 	JOIN orders o ON o.id = live.order_id OFFSET 0`
