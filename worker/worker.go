@@ -2,7 +2,7 @@
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
 // One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
-// dispatcher, one rescuer, one recaller, one finder, one bookkeeper, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
+// dispatcher, one rescuer, one recaller, one finder, one sweeper, one bookkeeper, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -39,6 +39,7 @@ type Worker struct {
 	rescuer    *rescuer
 	recaller   *recaller
 	finder     *finder
+	sweeper    *sweeper
 	reporter   *reporter
 	probers    []*prober
 	servers    []server
@@ -73,6 +74,7 @@ func New(o Options) (*Worker, error) {
 		troubles: o.troubles, log: o.Log.With().Str("role", "rescuer").Logger(),
 	}
 	w.finder = newFinder(o, w.redis)
+	w.sweeper = newSweeper(o, w.redis)
 	w.recaller = newRecaller(o, w.redis, w.rescuer.nudge)
 	w.reporter = &reporter{
 		store: o.Store, name: o.Name, pipelines: w.pipelines, pauses: gauge, fleet: w.dispatcher.fleet,
@@ -125,7 +127,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	roles, stopRoles := context.WithCancel(ctx)
 	defer stopRoles()
 	for _, role := range []func(context.Context){
-		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.reporter.run,
+		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.sweeper.run, w.reporter.run,
 		w.eraser.run, w.books.run, w.hooks.Run,
 	} {
 		running.Go(func() { role(roles) })
