@@ -6,6 +6,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,6 +39,8 @@ type Options struct {
 	Clock    func() time.Time // default time.Now
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
+	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
+	ReadyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
 	// default 15 s.
 	Heartbeat time.Duration
@@ -49,6 +52,8 @@ const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
 	defaultHeartbeat    = 15 * time.Second
+	// Those who probe wait for a second or more, and ask again.
+	defaultReadyPatience = 3 * time.Second
 )
 
 // maxSmallBody bounds the bodies of all requests but orders.
@@ -72,15 +77,10 @@ func New(o Options) (*API, error) {
 	if o.Store == nil || o.Intake == nil || o.Keys == nil {
 		return nil, errors.New("configure API: it needs a store, an intake and keys")
 	}
-	if o.MaxBody == 0 {
-		o.MaxBody = defaultMaxBody
-	}
-	if o.Heartbeat == 0 {
-		o.Heartbeat = defaultHeartbeat
-	}
-	if o.BodyPatience == 0 {
-		o.BodyPatience = defaultBodyPatience
-	}
+	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
+	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
+	o.BodyPatience = cmp.Or(o.BodyPatience, defaultBodyPatience)
+	o.ReadyPatience = cmp.Or(o.ReadyPatience, defaultReadyPatience)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
