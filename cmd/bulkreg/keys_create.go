@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -75,7 +76,10 @@ func (m *keyMaking) create(ctx context.Context, source string) error {
 	if err := queue.CheckName(source, queue.MaxName); err != nil {
 		return usagef("the source's name %w", err)
 	}
-	key := apikey.New()
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return err
+	}
 	return m.withStore(ctx, func(ctx context.Context, st *store.Store) error {
 		err := st.Keys.Create(ctx, keys.NewKey{
 			ID: key.ID(), Source: source, Role: m.role.value, Digest: key.Digest(), By: m.by, Life: time.Duration(m.ends.life), Until: m.ends.until,
