@@ -76,6 +76,9 @@ func (m *keyMaking) create(ctx context.Context, source string) error {
 	if err := queue.CheckName(source, queue.MaxName); err != nil {
 		return usagef("the source's name %w", err)
 	}
+	if source == cliSource { // such a key would see, and could confirm and cancel, whatever is ordered by hand
+		return usagef("%s is the source of what is ordered with this program, and no order system's: give a name of its own, such as shop", cliSource)
+	}
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
 		return err

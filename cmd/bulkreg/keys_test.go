@@ -60,12 +60,22 @@ func TestKeys(t *testing.T) {
 		t.Errorf("none: %s", r.stderr)
 	}
 	for _, bad := range [][]string{
-		{"keys", "create"}, {"keys", "create", ""}, {"keys", "create", "shop", "--role", "root"}, {"keys", "create", "shop", "--jobs-per-day", "-1"},
+		{"keys", "create"}, {"keys", "create", ""}, {"keys", "create", "cli"}, {"keys", "create", "shop", "--role", "root"}, {"keys", "create", "shop", "--jobs-per-day", "-1"},
 		{"keys", "create", "shop", "--expires", "soon"}, {"keys", "create", strings.Repeat("x", 65)}, {"keys", "create", "shop", "--expires", "2020-02-02"},
 		{"keys", "create", "shop", "--registrations-per-day", "0"}, {"keys", "create", "shop", "--jobs-per-order", "2147483648"},
 		{"keys", "create", "shop", "--expires", "2030-02-30"}, {"keys", "create", "shop\n"}, {"keys", "revoke"},
 	} {
 		d.must(exitUsage, append(bad, "--by", "ann")...)
+	}
+}
+
+// What people order by hand is no order system's: no key sees it.
+func TestNoKeyIsOfTheSourceOfThisProgram(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.says(exitUsage, []string{"keys", "create", "cli", "--by", "ann"}, "cli is the source of what is ordered with this program", "such as shop")
+	if n := len(parsed[[]keyJSON](t, d.must(exitDone, "keys", "list", "-o", "json").stdout)); n != 0 {
+		t.Errorf("%d keys were made", n)
 	}
 }
 
