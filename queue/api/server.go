@@ -31,8 +31,8 @@ const (
 	// headerTime is how long a request's header may take, and idleTime how long a connection may wait for the next request.
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute
-	// answerTime is how long an answer may take from the end of the header on, unless it sets a deadline of its own, as what is long
-	// does piece by piece. An order of a million jobs is stored within it.
+	// answerTime is how long it may take from the end of the header on until an answer begins: an order of a million jobs is stored
+	// within it. From then on each piece of the answer has a deadline of its own.
 	answerTime = 15 * time.Minute
 	// maxHeader bounds a request's header, in bytes.
 	maxHeader = 16 << 10
