@@ -101,51 +101,6 @@ func (a *API) Handler() http.Handler { return a.handler }
 // Run follows the log of events for those who wait for them, and keeps the books, until ctx ends.
 func (a *API) Run(ctx context.Context) { a.follower.run(ctx) }
 
-// routed sends requests to their handlers: those under /v1 only with a key.
-func (a *API) routed() http.Handler {
-	root := http.NewServeMux()
-	root.Handle("/v1/", a.authenticated(a.found(a.mux)))
-	root.Handle("/", a.found(a.mux))
-	return root
-}
-
-// found answers in our words where a mux knows no handler.
-func (a *API) found(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler, pattern := mux.Handler(r)
-		if pattern != "" {
-			requestOf(r.Context()).pattern = pattern
-			mux.ServeHTTP(w, r)
-			return
-		}
-		// The mux' own answer tells whether the path is known, and with which methods.
-		probe := &discarded{header: http.Header{}}
-		handler.ServeHTTP(probe, r)
-		switch {
-		case probe.status == http.StatusMethodNotAllowed:
-			w.Header()["Allow"] = probe.header["Allow"]
-			a.refuse(w, r, kindMethod.problem("The path does not know the method %s.", methodOf(r)))
-		default:
-			a.refuse(w, r, kindNotFound.problem("There is nothing at this path: /docs lists what there is."))
-		}
-	})
-}
-
-// discarded takes an answer that nobody gets.
-type discarded struct {
-	header http.Header
-	status int
-}
-
-// Header implements http.ResponseWriter.
-func (d *discarded) Header() http.Header { return d.header }
-
-// Write implements http.ResponseWriter.
-func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
-
-// WriteHeader implements http.ResponseWriter.
-func (d *discarded) WriteHeader(status int) { d.status = status }
-
 // register adds every operation.
 func (a *API) register() {
 	a.registerHealth()
