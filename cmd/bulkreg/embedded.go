@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -118,7 +119,10 @@ func (e *embedded) startAPI(ctx context.Context, a *app) error {
 	}
 	e.push(server.Close)
 	e.api = "http://" + server.Addr()
-	key := apikey.New()
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return err
+	}
 	err = e.store.Keys.Create(ctx, keys.NewKey{
 		ID: key.ID(), Source: devSource, Role: string(apikey.Operate), Digest: key.Digest(), By: "bulkreg dev", Life: devKeyLife,
 	})

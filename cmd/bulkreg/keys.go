@@ -13,7 +13,6 @@ import (
 	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/keys"
-	"github.com/bulkreg/bulkreg/store/record"
 )
 
 func (a *app) keysCommand() *cobra.Command {
@@ -130,72 +129,6 @@ func limitCell(l keys.Limits) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (a *app) keysRevokeCommand() *cobra.Command {
-	var (
-		by  string
-		yes bool
-	)
-	cmd := &cobra.Command{
-		Use:   "revoke NAME|KEY",
-		Short: "End all keys of a source, or one by its id, for good",
-		Long: `revoke ends keys: the API refuses them from then on, within seconds. NAME is a source, all of whose keys end; KEY is the id of one,
-as list shows it. The keys are shown first, and it is asked for on a terminal; elsewhere it needs --yes. What is revoked already stays
-as it is.`,
-		Example: `  bulkreg keys revoke shop --yes
-  bulkreg keys revoke 3kq7wz2abc`,
-		Args:              oneArg("a source, or the id of a key: `bulkreg keys list` lists them"),
-		ValidArgsFunction: a.complete(1, keySources, keyIDs),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.settleBy(cmd.Context(), cmd, &by); err != nil {
-				return err
-			}
-			if err := record.CheckRecord(by, ""); err != nil {
-				return usageError(err)
-			}
-			return a.revokeKeys(cmd.Context(), args[0], by, yes)
-		},
-	}
-	a.addBy(cmd, &by)
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	return cmd
-}
-
-func (a *app) revokeKeys(ctx context.Context, name, by string, yes bool) error {
-	return a.withStore(ctx, func(ctx context.Context, st *store.Store) error {
-		list, err := st.Keys.List(ctx, "")
-		if err != nil {
-			return err
-		}
-		list = slices.DeleteFunc(list, func(k keys.Key) bool { return k.Source != name && k.ID != name })
-		if len(list) == 0 {
-			return &notFound{fmt.Errorf("there is no key %q, and no source of that name with one: `bulkreg keys list` lists them", name)}
-		}
-		list = slices.DeleteFunc(list, func(k keys.Key) bool { return !k.RevokedAt.IsZero() })
-		if len(list) == 0 {
-			say(a.stderr, "All keys of %s are revoked already: nothing was changed.\n", name)
-			return nil
-		}
-		ids := make([]string, len(list))
-		for i, k := range list {
-			ids[i] = k.ID
-		}
-		shown := *a
-		shown.stdout = a.stderr
-		if err := shown.printKeys(output{}, list); err != nil {
-			return err
-		}
-		if err := a.consent(ctx, yes, fmt.Sprintf("Revoke %s? Whoever uses them gets no answer any more.", term.Counted(len(ids), "key", "keys"))); err != nil {
-			return err
-		}
-		ended, err := st.Keys.Revoke(ctx, ids, by)
-		if err != nil {
-			return unchanged(ctx, err)
-		}
-		say(a.stderr, "%s revoked\n", term.Counted(len(ended), "key", "keys"))
-		return nil
-	})
 }
 
 // keySources are the sources that have keys.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -75,7 +76,13 @@ func (m *keyMaking) create(ctx context.Context, source string) error {
 	if err := queue.CheckName(source, queue.MaxName); err != nil {
 		return usagef("the source's name %w", err)
 	}
-	key := apikey.New()
+	if source == cliSource { // such a key would see, and could confirm and cancel, whatever is ordered by hand
+		return usagef("%s is the source of what is ordered with this program, and no order system's: give a name of its own, such as shop", cliSource)
+	}
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return err
+	}
 	return m.withStore(ctx, func(ctx context.Context, st *store.Store) error {
 		err := st.Keys.Create(ctx, keys.NewKey{
 			ID: key.ID(), Source: source, Role: m.role.value, Digest: key.Digest(), By: m.by, Life: time.Duration(m.ends.life), Until: m.ends.until,

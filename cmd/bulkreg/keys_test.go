@@ -60,12 +60,45 @@ func TestKeys(t *testing.T) {
 		t.Errorf("none: %s", r.stderr)
 	}
 	for _, bad := range [][]string{
-		{"keys", "create"}, {"keys", "create", ""}, {"keys", "create", "shop", "--role", "root"}, {"keys", "create", "shop", "--jobs-per-day", "-1"},
+		{"keys", "create"}, {"keys", "create", ""}, {"keys", "create", "cli"}, {"keys", "create", "shop", "--role", "root"}, {"keys", "create", "shop", "--jobs-per-day", "-1"},
 		{"keys", "create", "shop", "--expires", "soon"}, {"keys", "create", strings.Repeat("x", 65)}, {"keys", "create", "shop", "--expires", "2020-02-02"},
 		{"keys", "create", "shop", "--registrations-per-day", "0"}, {"keys", "create", "shop", "--jobs-per-order", "2147483648"},
 		{"keys", "create", "shop", "--expires", "2030-02-30"}, {"keys", "create", "shop\n"}, {"keys", "revoke"},
 	} {
 		d.must(exitUsage, append(bad, "--by", "ann")...)
+	}
+}
+
+// A key that is made while keys of its source are revoked is shown and revoked as well.
+func TestKeysThatAreMadeMeanwhileAreRevoked(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.must(exitDone, "keys", "create", "shop", "--by", "ann")
+	d.must(exitDone, "keys", "create", "erp", "--by", "ann")
+	// Between the plan and the act another process makes a key.
+	d.exec(`CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO api_keys (id, source, role, digest, created_by)
+		SELECT 'aaaaaaaaaa', source, role, digest, 'eve' FROM api_keys WHERE source = 'shop' LIMIT 1 ON CONFLICT (id) DO NOTHING;
+		RETURN NULL; END $$;
+		CREATE TRIGGER meanwhile BEFORE UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION meanwhile()`)
+	r := d.says(exitDone, []string{"keys", "revoke", "shop", "--by", "bob", "--yes"}, "1 key was made meanwhile:\n", "aaaaaaaaaa")
+	if n := strings.Count(r.stderr, "1 key revoked"); n != 2 {
+		t.Errorf("it says %d times that it revoked one: %s", n, r.stderr)
+	}
+	for _, k := range parsed[[]keyJSON](t, d.must(exitDone, "keys", "list", "-o", "json").stdout) {
+		if k.Good != (k.Source == "erp") {
+			t.Errorf("afterwards %+v", k)
+		}
+	}
+}
+
+// What people order by hand is no order system's: no key sees it.
+func TestNoKeyIsOfTheSourceOfThisProgram(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.says(exitUsage, []string{"keys", "create", "cli", "--by", "ann"}, "cli is the source of what is ordered with this program", "such as shop")
+	if n := len(parsed[[]keyJSON](t, d.must(exitDone, "keys", "list", "-o", "json").stdout)); n != 0 {
+		t.Errorf("%d keys were made", n)
 	}
 }
 

@@ -6,6 +6,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -43,6 +44,8 @@ type Options struct {
 	Random        io.Reader        // of which secrets are made; default that of the system
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
+	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
+	ReadyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
 	// default 15 s.
 	Heartbeat time.Duration
@@ -54,6 +57,8 @@ const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
 	defaultHeartbeat    = 15 * time.Second
+	// Those who probe wait for a second or more, and ask again.
+	defaultReadyPatience = 3 * time.Second
 )
 
 // maxSmallBody bounds the bodies of all requests but orders.
@@ -77,15 +82,10 @@ func New(o Options) (*API, error) {
 	if o.Store == nil || o.Intake == nil || o.Keys == nil {
 		return nil, errors.New("configure API: it needs a store, an intake and keys")
 	}
-	if o.MaxBody == 0 {
-		o.MaxBody = defaultMaxBody
-	}
-	if o.Heartbeat == 0 {
-		o.Heartbeat = defaultHeartbeat
-	}
-	if o.BodyPatience == 0 {
-		o.BodyPatience = defaultBodyPatience
-	}
+	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
+	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
+	o.BodyPatience = cmp.Or(o.BodyPatience, defaultBodyPatience)
+	o.ReadyPatience = cmp.Or(o.ReadyPatience, defaultReadyPatience)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -108,51 +108,6 @@ func (a *API) Handler() http.Handler { return a.handler }
 
 // Run follows the log of events for those who wait for them, and keeps the books, until ctx ends.
 func (a *API) Run(ctx context.Context) { a.follower.run(ctx) }
-
-// routed sends requests to their handlers: those under /v1 only with a key.
-func (a *API) routed() http.Handler {
-	root := http.NewServeMux()
-	root.Handle("/v1/", a.authenticated(a.found(a.mux)))
-	root.Handle("/", a.found(a.mux))
-	return root
-}
-
-// found answers in our words where a mux knows no handler.
-func (a *API) found(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler, pattern := mux.Handler(r)
-		if pattern != "" {
-			requestOf(r.Context()).pattern = pattern
-			mux.ServeHTTP(w, r)
-			return
-		}
-		// The mux' own answer tells whether the path is known, and with which methods.
-		probe := &discarded{header: http.Header{}}
-		handler.ServeHTTP(probe, r)
-		switch {
-		case probe.status == http.StatusMethodNotAllowed:
-			w.Header()["Allow"] = probe.header["Allow"]
-			a.refuse(w, r, kindMethod.problem("The path does not know the method %s.", methodOf(r)))
-		default:
-			a.refuse(w, r, kindNotFound.problem("There is nothing at this path: /docs lists what there is."))
-		}
-	})
-}
-
-// discarded takes an answer that nobody gets.
-type discarded struct {
-	header http.Header
-	status int
-}
-
-// Header implements http.ResponseWriter.
-func (d *discarded) Header() http.Header { return d.header }
-
-// Write implements http.ResponseWriter.
-func (d *discarded) Write(p []byte) (int, error) { return len(p), nil }
-
-// WriteHeader implements http.ResponseWriter.
-func (d *discarded) WriteHeader(status int) { d.status = status }
 
 // register adds every operation.
 func (a *API) register() {

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +91,52 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.watch(ended) // it ends
+}
+
+// A certificate that cannot be read is told of once for each change of its files, and not at each look.
+func TestBrokenCertificatesAreToldOfOnce(t *testing.T) {
+	t.Parallel()
+	var logs strings.Builder
+	dir, now := t.TempDir(), time.Now()
+	l := Listen{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"), Log: zerolog.New(&logs)}
+	writeCertificate(t, l, 1, now)
+	c := &certificate{listen: l}
+	if err := c.load(); err != nil {
+		t.Fatal(err)
+	}
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := 0
+	broken := func(text string) func() {
+		return func() {
+			do(os.WriteFile(l.CertFile, []byte(text), 0o600))
+			at++
+			do(os.Chtimes(l.CertFile, now, now.Add(time.Duration(at)*time.Minute)))
+		}
+	}
+	for i, step := range []struct {
+		change        func()
+		errors, infos int // in all
+	}{
+		{func() {}, 0, 0},
+		{broken("no certificate"), 1, 0},
+		{broken("none either"), 2, 0}, // the files have changed
+		{func() { do(os.Remove(l.CertFile)) }, 3, 0},
+		{func() { writeCertificate(t, l, 2, now.Add(time.Hour)) }, 3, 1},
+		{broken("no certificate"), 4, 1},
+		{func() { writeCertificate(t, l, 3, now.Add(2*time.Hour)) }, 4, 2},
+		{broken("no certificate"), 5, 2},
+	} {
+		step.change()
+		for range 3 {
+			c.reload()
+		}
+		if e, n := strings.Count(logs.String(), "still used"), strings.Count(logs.String(), "read a new"); e != step.errors || n != step.infos {
+			t.Errorf("step %d: %d errors and %d certificates, want %d and %d", i, e, n, step.errors, step.infos)
+		}
+	}
 }

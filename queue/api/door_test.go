@@ -388,6 +388,11 @@ func TestOddRequests(t *testing.T) {
 	d := setup(t)
 	d.get("/v1/nothing").want(http.StatusNotFound).problem("not-found")
 	d.as("").get("/nothing").want(http.StatusNotFound).problem("not-found")
+	for path, meant := range map[string]string{"//v1/orders": "ask for /v1/orders", "/v1": "/docs", "/v1/orders/": "ask for /v1/orders", "/v1/../docs": "ask for /docs"} {
+		if p := d.get(path).want(http.StatusNotFound).problem("not-found"); !strings.Contains(p.Detail, meant) {
+			t.Errorf("%s: %s", path, p.Detail)
+		}
+	}
 	a := d.do(http.MethodDelete, "/v1/orders/one", "").want(http.StatusMethodNotAllowed)
 	if a.problem("method-not-allowed"); !strings.Contains(a.Header.Get("Allow"), "GET") {
 		t.Errorf("Allow: %q", a.Header.Get("Allow"))

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -138,7 +137,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, ndjson bool, write 
 	if ndjson {
 		media = ndjsonType
 	}
-	out := &paced{w: w, control: http.NewResponseController(w)}
+	out := &noticed{w: w}
 	buffered := bufio.NewWriterSize(out, 1<<16)
 	w.Header().Set("Content-Type", media)
 	err := write(buffered)
@@ -158,21 +157,16 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, ndjson bool, write 
 	return err
 }
 
-// writePatience is how long a reader may take for one piece of an answer.
-const writePatience = 30 * time.Second
-
-// paced writes to a reader that goes on reading.
-type paced struct {
-	w       io.Writer
-	control *http.ResponseController
-	begun   bool
-	err     error
+// noticed notices whether an answer has begun, and what its reader's connection failed with.
+type noticed struct {
+	w     io.Writer
+	begun bool
+	err   error
 }
 
 // Write implements io.Writer.
-func (p *paced) Write(text []byte) (int, error) {
+func (p *noticed) Write(text []byte) (int, error) {
 	p.begun = true
-	_ = p.control.SetWriteDeadline(time.Now().Add(writePatience)) // a connection that knows none has none
 	n, err := p.w.Write(text)
 	if err != nil {
 		p.err = fmt.Errorf("write answer: %w", err)

@@ -21,14 +21,10 @@ const (
 	tagServer   = "This server"
 )
 
-func init() {
-	// huma has its makers of errors as variables. Ours say the same whoever serves.
-	huma.NewError = humaProblem
-}
-
 // config is how huma makes the document, and what it checks.
 func (a *API) config() huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry.RegisterTypeAlias(typeOf[huma.ErrorModel](), typeOf[Problem]()) // see placed
 	format := huma.Format{
 		Marshal: func(w io.Writer, v any) error {
 			encoder := json.NewEncoder(w)
@@ -58,8 +54,12 @@ func (a *API) config() huma.Config {
 	}
 }
 
-// placed says in a problem which request it is about.
+// placed says in a problem which request it is about. huma's own refusals become problems here: what makes them is a variable of
+// huma's package, and would be another one's as well.
 func (a *API) placed(ctx huma.Context, _ string, v any) (any, error) {
+	if refusal, ok := v.(*huma.ErrorModel); ok {
+		v = humaProblem(refusal)
+	}
 	if p, ok := v.(*Problem); ok {
 		url := ctx.URL()
 		p.Instance, p.RequestID = url.Path, requestOf(ctx.Context()).id

@@ -133,17 +133,12 @@ func problemOf(err error) (p *Problem, internal bool) {
 }
 
 // humaProblem is how huma's own refusals look: of parameters and bodies that do not fit the document.
-func humaProblem(status int, message string, errs ...error) huma.StatusError {
-	p := kindOf(status).problem("%s.", upperFirst(message))
-	for _, err := range errs {
-		var detail huma.ErrorDetailer
-		switch {
-		case status >= http.StatusInternalServerError || err == nil: // it may say what is nobody's business
-		case errors.As(err, &detail):
-			d := detail.ErrorDetail()
+func humaProblem(refusal *huma.ErrorModel) *Problem {
+	p := kindOf(refusal.Status).problem("%s.", upperFirst(refusal.Detail))
+	p.Status = refusal.Status // it is on its way
+	for _, d := range refusal.Errors {
+		if d != nil && refusal.Status < http.StatusInternalServerError { // else it may say what is nobody's business
 			p.add(Fault{Location: d.Location, Message: d.Message}) // the value may be a person's
-		default:
-			p.add(Fault{Message: err.Error()})
 		}
 	}
 	return p

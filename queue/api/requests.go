@@ -51,11 +51,27 @@ func noteRefused(ctx context.Context, err error) {
 	}
 }
 
-// answer counts what is answered, for the log.
+const (
+	// writePatience is how long a reader may take for one piece of an answer, and keylessPatience one who has shown no key.
+	writePatience   = 30 * time.Second
+	keylessPatience = 10 * time.Second
+)
+
+// answer counts what is answered, for the log, and waits for a reader only as long as that one goes on reading.
 type answer struct {
 	http.ResponseWriter
+	noted  *request
 	status int
 	bytes  int64
+}
+
+// bound bounds how long the next piece may take.
+func (a *answer) bound() {
+	patience := keylessPatience
+	if a.noted.caller.KeyID != "" {
+		patience = writePatience
+	}
+	_ = a.noted.control.SetWriteDeadline(time.Now().Add(patience)) // a connection that knows none has none
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -63,6 +79,7 @@ func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
+	a.bound()
 	a.ResponseWriter.WriteHeader(status)
 }
 
@@ -71,6 +88,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
+	a.bound()
 	n, err := a.ResponseWriter.Write(p)
 	a.bytes += int64(n)
 	return n, err
@@ -94,7 +112,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", noted.id)
 		secure(w.Header())
-		out := &answer{ResponseWriter: w}
+		out := &answer{ResponseWriter: w, noted: noted}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, noted))
 		defer func() {
 			reason := recover()
@@ -151,10 +169,13 @@ func (a *API) log(ctx context.Context) *zerolog.Logger {
 	return &log
 }
 
+// policy is what a browser may load for a page: nothing.
+const policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
 // secure sets what keeps browsers from doing with an answer what it is not for.
 func secure(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")

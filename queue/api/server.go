@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -33,13 +31,11 @@ const (
 	// headerTime is how long a request's header may take, and idleTime how long a connection may wait for the next request.
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute
-	// answerTime is how long an answer may take from the end of the header on, unless it sets a deadline of its own, as what is long
-	// does piece by piece. An order of a million jobs is stored within it.
+	// answerTime is how long it may take from the end of the header on until an answer begins: an order of a million jobs is stored
+	// within it. From then on each piece of the answer has a deadline of its own.
 	answerTime = 15 * time.Minute
 	// maxHeader bounds a request's header, in bytes.
 	maxHeader = 16 << 10
-	// certificateEvery is how often the files of the certificate are looked at.
-	certificateEvery = 10 * time.Second
 )
 
 // Server is the door on an address.
@@ -112,81 +108,4 @@ func (s *Server) Close() error {
 		return fmt.Errorf("stop API: %w", err)
 	}
 	return nil
-}
-
-// tls reads the certificate, and returns what reads it anew when its files change.
-func (l Listen) tls() (*tls.Config, func(context.Context), error) {
-	if l.CertFile == "" {
-		return nil, nil, nil
-	}
-	c := &certificate{listen: l}
-	if err := c.load(); err != nil {
-		return nil, nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, c.watch, nil
-}
-
-// certificate is the newest that could be read.
-type certificate struct {
-	listen Listen
-	mu     sync.Mutex
-	pair   *tls.Certificate
-	stamp  string // of the files that it was read from
-}
-
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pair, nil
-}
-
-func (c *certificate) load() error {
-	stamp, err := c.look()
-	if err != nil {
-		return err
-	}
-	pair, err := tls.LoadX509KeyPair(c.listen.CertFile, c.listen.KeyFile)
-	if err != nil {
-		return fmt.Errorf("read certificate: %w", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pair, c.stamp = &pair, stamp
-	return nil
-}
-
-// look tells the files of the certificate from earlier ones.
-func (c *certificate) look() (string, error) {
-	stamp := ""
-	for _, name := range []string{c.listen.CertFile, c.listen.KeyFile} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return "", fmt.Errorf("read certificate: %w", err)
-		}
-		stamp += fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), ";")
-	}
-	return stamp, nil
-}
-
-// watch reads the certificate anew when its files change. One that cannot be read leaves the one before.
-func (c *certificate) watch(ctx context.Context) {
-	for ctx.Err() == nil {
-		rest(ctx, certificateEvery)
-		c.reload()
-	}
-}
-
-func (c *certificate) reload() {
-	stamp, err := c.look()
-	if err == nil && stamp == c.stamp {
-		return
-	}
-	if err == nil {
-		err = c.load()
-	}
-	if err != nil {
-		c.listen.Log.Error().Err(err).Msg("the new certificate cannot be read: the one before is still used")
-		return
-	}
-	c.listen.Log.Info().Msg("read a new certificate")
 }

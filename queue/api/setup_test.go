@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -107,7 +108,10 @@ func setup(t *testing.T, change ...func(*api.Options)) *door {
 
 func (d *door) makeKey(name string, k keys.NewKey) {
 	d.t.Helper()
-	key := apikey.New()
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	d.keys[name] = key
 	k.ID, k.Digest, k.By = key.ID(), key.Digest(), "test"
 	if k.Source == "" {

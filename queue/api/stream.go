@@ -158,7 +158,6 @@ func (s *stream) event(name, id string, data any) error {
 }
 
 func (s *stream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(writePatience)) // a connection that knows none has none
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}

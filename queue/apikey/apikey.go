@@ -10,13 +10,13 @@
 package apikey
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -43,13 +43,15 @@ type Key struct {
 	secret string // with its checksum
 }
 
-// New makes a key.
-func New() Key {
-	random := make([]byte, idBytes+secretBytes)
-	_, _ = rand.Read(random) // never fails, see crypto/rand
-	id := encode(random[:idBytes])
-	secret := encode(random[idBytes:])
-	return Key{id, secret + sum(id, secret)}
+// New makes a key of what a source of secret randomness gives, as crypto/rand's Reader is.
+func New(random io.Reader) (Key, error) {
+	bytes := make([]byte, idBytes+secretBytes)
+	if _, err := io.ReadFull(random, bytes); err != nil { // one that is made of fewer could be guessed
+		return Key{}, fmt.Errorf("make key: %w", err)
+	}
+	id := encode(bytes[:idBytes])
+	secret := encode(bytes[idBytes:])
+	return Key{id, secret + sum(id, secret)}, nil
 }
 
 // sum is the checksum of a key.

@@ -1,20 +1,54 @@
 package apikey
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
 )
 
+// newKey makes a key that nobody can guess.
+func newKey(t testing.TB) Key {
+	t.Helper()
+	k, err := New(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// A key is made of what is random and nothing else, and of all of it: of too little there is none.
+func TestKeysAreMadeOfWhatIsRandom(t *testing.T) {
+	t.Parallel()
+	const want = "bulkreg_aaaqeayeau_aydqqcikbmga2dqpcaireeyuculbogazdinryhi6d4qccircgjsq"
+	random := make([]byte, idBytes+secretBytes)
+	for i := range random {
+		random[i] = byte(i)
+	}
+	for range 2 {
+		k, err := New(bytes.NewReader(random))
+		if text := k.Reveal(); err != nil || !strings.HasPrefix(text, want[:30]) {
+			t.Errorf("made %s, %v", text, err)
+		}
+	}
+	k, err := New(bytes.NewReader(random[1:]))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || k != (Key{}) {
+		t.Errorf("of too little it makes %s, %v", k, err)
+	}
+}
+
 func TestKeysAreReadBack(t *testing.T) {
 	t.Parallel()
 	form := keyForm()
 	seen := map[string]bool{}
 	for range 100 {
-		k := New()
+		k := newKey(t)
 		text := k.Reveal()
 		if !form.MatchString(text) || seen[text] || !IsID(k.ID()) {
 			t.Fatalf("key %s", text)
@@ -30,7 +64,7 @@ func TestKeysAreReadBack(t *testing.T) {
 // A key with any sign changed is none: nobody asks a database for it.
 func TestMistypedKeysAreRefused(t *testing.T) {
 	t.Parallel()
-	text := New().Reveal()
+	text := newKey(t).Reveal()
 	for i := range text {
 		changed := []byte(text)
 		changed[i] = 'a'
@@ -68,7 +102,7 @@ func TestOtherSignsAreRefused(t *testing.T) {
 // Nothing prints the secret but Reveal.
 func TestKeysHideTheirSecret(t *testing.T) {
 	t.Parallel()
-	k := New()
+	k := newKey(t)
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("made", "key", k)
 	text, err := json.Marshal(map[string]any{"key": k, "list": []Key{k}})
@@ -101,7 +135,7 @@ func TestRoles(t *testing.T) {
 // What passes has the form that scanners for secrets look for. The checksum is put right, or nothing made up would ever pass.
 func FuzzParse(f *testing.F) {
 	form := keyForm()
-	k := New()
+	k := newKey(f)
 	f.Add(k.id, k.secret[:textLength])
 	f.Add("", "")
 	f.Add(strings.Repeat("\xff", idLength), strings.Repeat("_", textLength))

@@ -52,7 +52,7 @@ func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkSchema(ctx); err != nil {
+	if err := s.CheckSchema(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -162,9 +162,9 @@ func unreachable(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
-// checkSchema accepts the versions that this binary works on, and newer ones that say that they work with it: a deployment
-// migrates first and then replaces its processes one by one.
-func (s *DB) checkSchema(ctx context.Context) error {
+// CheckSchema accepts the versions that this binary works on, and newer ones that say that they work with it: a deployment
+// migrates first and then replaces its processes one by one. It fails with a *SchemaError for others.
+func (s *DB) CheckSchema(ctx context.Context) error {
 	newest, err := migrations.Latest()
 	if err != nil {
 		return err

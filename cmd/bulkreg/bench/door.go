@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -51,8 +52,11 @@ func (b *Bed) prepareDoor(ctx context.Context) error {
 	if err := b.openStore(ctx); err != nil {
 		return err
 	}
-	key := apikey.New()
-	err := b.store.Keys.Create(ctx, keys.NewKey{ID: key.ID(), Source: source, Role: string(apikey.Submit), Digest: key.Digest(), By: source})
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return err
+	}
+	err = b.store.Keys.Create(ctx, keys.NewKey{ID: key.ID(), Source: source, Role: string(apikey.Submit), Digest: key.Digest(), By: source})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +25,11 @@ type door struct {
 // api starts an API with changed settings.
 func (w *world) api(changes ...string) door {
 	w.t.Helper()
-	key := apikey.New()
-	err := w.store.Keys.Create(w.t.Context(), keys.NewKey{ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture"})
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = w.store.Keys.Create(w.t.Context(), keys.NewKey{ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
