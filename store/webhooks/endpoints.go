@@ -78,6 +78,13 @@ func (w *Webhooks) List(ctx context.Context, source string) ([]Endpoint, error) 
 	return list, pg.Failure("list webhooks", err)
 }
 
+// Any reports whether there is an endpoint.
+func (w *Webhooks) Any(ctx context.Context) (bool, error) {
+	var any bool
+	err := w.db.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM webhook_endpoints)`).Scan(&any)
+	return any, pg.Failure("look for webhooks", err)
+}
+
 // Find finds an endpoint of a source or ("") of any, or fails with pg.ErrNotFound.
 func (w *Webhooks) Find(ctx context.Context, source, id string) (Endpoint, error) {
 	rows, err := w.db.Pool.Query(ctx, `SELECT `+endpointColumns+` FROM webhook_endpoints e WHERE e.id = $2 AND ($1 = '' OR e.source = $1)`, source, id)

@@ -19,6 +19,7 @@ import (
 const (
 	busyEvery = 100 * time.Millisecond
 	restEvery = 2 * time.Second // for whoever finds nothing
+	idleEvery = 6 * time.Second // where nobody wants to be told of anything
 	lookEvery = time.Minute
 	// forgetBatch bounds how many old deliveries are forgotten at a time.
 	forgetBatch = 5000
@@ -47,13 +48,16 @@ func (d *Deliverer) Run(ctx context.Context) {
 	var underWay sync.WaitGroup
 	wait := busyEvery
 	for ctx.Err() == nil {
-		busy, err := d.round(ctx, attempts, &underWay)
+		found, err := d.round(ctx, attempts, &underWay)
 		if ctx.Err() == nil {
 			d.options.Troubled(err)
 		}
-		if busy && err == nil {
+		switch {
+		case err == nil && found == busy:
 			wait = busyEvery
-		} else {
+		case err == nil && found == idle:
+			wait = idleEvery
+		default:
 			wait = min(2*wait, restEvery)
 		}
 		select {
@@ -78,18 +82,30 @@ func (d *Deliverer) seeThrough(underWay *sync.WaitGroup, breakOff func()) {
 	}
 }
 
-// round makes deliveries of new events, and begins with those that are due. It reports whether there was anything.
-func (d *Deliverer) round(ctx, attempts context.Context, underWay *sync.WaitGroup) (busy bool, err error) {
+// load is what a round has found to do.
+type load int
+
+const (
+	rest load = iota // nothing now
+	busy             // something, and there may be more
+	idle             // there is no webhook
+)
+
+// round makes deliveries of new events, and begins with those that are due.
+func (d *Deliverer) round(ctx, attempts context.Context, underWay *sync.WaitGroup) (load, error) {
 	asking, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
+	if wanted, err := d.options.Store.Any(asking); err != nil || !wanted {
+		return idle, err //nolint:wrapcheck // the store says what it did
+	}
 	made, err := d.options.Store.Spread(asking)
 	if err != nil {
-		return false, err //nolint:wrapcheck // the store says what it did
+		return rest, err //nolint:wrapcheck // the store says what it did
 	}
 	if now := d.options.Clock(); now.Sub(d.looked) >= lookEvery {
 		skipped, err := d.options.Store.Look(asking, forgetBatch)
 		if err != nil {
-			return false, err //nolint:wrapcheck // the store says what it did
+			return rest, err //nolint:wrapcheck // the store says what it did
 		}
 		d.looked = now
 		if skipped > 0 {
@@ -98,14 +114,21 @@ func (d *Deliverer) round(ctx, attempts context.Context, underWay *sync.WaitGrou
 	}
 	room := inFlight - len(d.free)
 	if room == 0 || d.options.Seal.Empty() {
-		return made > 0, nil
+		return loadOf(made), nil
 	}
 	who := uuid.New()
 	due, err := d.options.Store.Claim(asking, who, room, lease)
 	if err != nil {
-		return made > 0, err //nolint:wrapcheck // the store says what it did
+		return loadOf(made), err //nolint:wrapcheck // the store says what it did
 	}
-	return made+len(due) > 0, d.begin(attempts, underWay, who, due)
+	return loadOf(made + len(due)), d.begin(attempts, underWay, who, due)
+}
+
+func loadOf(n int) load {
+	if n > 0 {
+		return busy
+	}
+	return rest
 }
 
 // begin starts an attempt of each delivery. Where the secrets cannot be opened, it gives all of the endpoint back.
