@@ -39,6 +39,8 @@ type Options struct {
 	Clock    func() time.Time // default time.Now
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
+	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
+	RequestsPerMinute int
 	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
 	ReadyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
@@ -52,6 +54,10 @@ const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
 	defaultHeartbeat    = 15 * time.Second
+	// Fifty a second: an order a request, and a look at it, of whoever does so as fast as bulkreg calls a registrar.
+	defaultRequestsPerMinute = 3000
+	// keysAtOnce bounds the keys whose requests are counted at once.
+	keysAtOnce = 100_000
 	// Those who probe wait for a second or more, and ask again.
 	defaultReadyPatience = 3 * time.Second
 )
@@ -80,11 +86,12 @@ func New(o Options) (*API, error) {
 	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
 	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
 	o.BodyPatience = cmp.Or(o.BodyPatience, defaultBodyPatience)
+	o.RequestsPerMinute = cmp.Or(o.RequestsPerMinute, defaultRequestsPerMinute)
 	o.ReadyPatience = cmp.Or(o.ReadyPatience, defaultReadyPatience)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, limits: newLimits(o.Clock, keysAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	browsers := http.NewCrossOriginProtection()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -15,7 +16,7 @@ type Caller struct {
 	KeyID             string
 	Source            string // whose orders it sees, and makes
 	Role              apikey.Role
-	RequestsPerMinute int  // 0: no limit of its own
+	RequestsPerMinute int  // 0: as many as any other
 	JobsPerOrder      int  // 0: as many as an order may have
 	Daily             bool // its orders count against a daily limit
 }
@@ -89,12 +90,24 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		noteCaller(r.Context(), caller)
-		if p := a.limits.take(w.Header(), caller); p != nil {
+		if p := a.tooOften(w.Header(), caller); p != nil {
 			a.refuse(w, r, p)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
+}
+
+// tooOften is a Problem where a key has made more requests than it may. Every answer tells how many are left.
+func (a *API) tooOften(headers http.Header, c Caller) *Problem {
+	s := a.limits.take(c.KeyID, cmp.Or(c.RequestsPerMinute, a.options.RequestsPerMinute))
+	s.tell(headers, "key")
+	if s.ok {
+		return nil
+	}
+	p := kindTooMany.problem("The key may make %d requests a minute.", s.limit)
+	p.retryAfter = s.wait
+	return p
 }
 
 // allowed is a Problem unless the caller's role is enough.
