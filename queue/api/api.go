@@ -67,15 +67,16 @@ const maxSmallBody = 64 << 10
 
 // API is the door. It is safe for concurrent use.
 type API struct {
-	options  Options
-	limits   *limits
-	follower *follower
-	accounts *accounts
-	room     intakeRoom
-	streams  atomic.Int64 // open ones
-	mux      *http.ServeMux
-	huma     huma.API
-	handler  http.Handler
+	options   Options
+	limits    *limits // of keys
+	strangers *limits // of addresses that present no good key
+	follower  *follower
+	accounts  *accounts
+	room      intakeRoom
+	streams   atomic.Int64 // open ones
+	mux       *http.ServeMux
+	huma      huma.API
+	handler   http.Handler
 }
 
 // New makes the door. Run does its chores.
@@ -91,7 +92,7 @@ func New(o Options) (*API, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &API{options: o, limits: newLimits(o.Clock, keysAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	browsers := http.NewCrossOriginProtection()

@@ -73,6 +73,31 @@ func summed(id, secret string) string {
 	return text + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum))
 }
 
+// Whoever presents no good key is told so only so often from an address. Those with a good one are let in from there all the same, also when
+// it was never used before.
+func TestStrangersAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	d := setup(t, func(o *api.Options) { o.Clock = func() time.Time { return begun } })
+	for i := range 70 {
+		status, kind := http.StatusUnauthorized, "unauthorized"
+		if i >= 60 {
+			status, kind = http.StatusTooManyRequests, "too-many-requests"
+		}
+		presented := map[int]string{0: "", 1: "Bearer secret", 2: "Bearer " + summed(fmt.Sprintf("aaaaaaaa%c%c", 'a'+i/20, 'a'+i%20), strings.Repeat("a", 52))}[i%3]
+		a := d.as("").do(http.MethodGet, "/v1/orders", "", "Authorization", presented).want(status)
+		a.problem(kind)
+		if policy := a.Header.Get("RateLimit-Policy"); policy != `"refused";q=60;w=60` || (a.Header.Get("Retry-After") == "") != (i < 60) {
+			t.Errorf("%d: headers %v", i, a.Header)
+		}
+	}
+	for _, key := range []string{"operator", "reader", "other"} {
+		if a := d.as(key).get("/v1/orders").want(http.StatusOK); !strings.Contains(a.Header.Get("RateLimit-Policy"), `"key"`) {
+			t.Errorf("%s: headers %v", key, a.Header)
+		}
+	}
+}
+
 // What another source has is not there.
 func TestSourcesSeeNothingOfEachOther(t *testing.T) {
 	t.Parallel()
