@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,9 @@ func TestKeysAreFoundAndRevoked(t *testing.T) {
 	if err := b.store.Keys.Create(ctx, past); !errors.Is(err, keys.ErrPast) {
 		t.Errorf("of the past: %v", err)
 	}
+	if good, err := b.store.Keys.GoodIDs(ctx); err != nil || len(good) != 2 || slices.Contains(good, k.ID) {
+		t.Errorf("good are %v, %v", good, err)
+	}
 	for want, of := range map[string]string{"cccccccccc dddddddddd aaaaaaaaaa": "", "dddddddddd aaaaaaaaaa": "shop", "cccccccccc": "erp", "": "none"} {
 		list, err := b.store.Keys.List(ctx, of)
 		var ids []string
@@ -83,6 +87,9 @@ func TestKeysAreFoundAndRevoked(t *testing.T) {
 		if err != nil || len(ended) != want {
 			t.Errorf("revoked %v, %v", ended, err)
 		}
+	}
+	if good, err := b.store.Keys.GoodIDs(ctx); err != nil || !slices.Equal(good, []string{"cccccccccc"}) {
+		t.Errorf("good are %v, %v", good, err)
 	}
 	if first = find(aKey); first.Good() || first.RevokedBy != "bb" || !find("cccccccccc").Good() {
 		t.Errorf("after it was revoked %+v", first)

@@ -101,7 +101,8 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 	door, err := api.New(api.Options{
 		Submitted: a.submitted(),
 		Store:     st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
-		Accounts: accounts, PlainWebhooks: len(cfg.WebhookAllowedNetworks) > 0, MaxBody: int64(cfg.HTTPMaxBody) << 20, Version: version, Log: log.With().Str("role", "api").Logger(),
+		Accounts: accounts, PlainWebhooks: len(cfg.WebhookAllowedNetworks) > 0, MaxBody: int64(cfg.HTTPMaxBody) << 20,
+		RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),
 	})
 	if err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ type keyJSON struct {
 	RevokedAt           *time.Time `json:"revoked_at"`   // null: it is not
 	LastUsedAt          *time.Time `json:"last_used_at"` // to about a minute; null: never
 	RevokedBy           string     `json:"revoked_by,omitempty"`
-	RequestsPerMinute   int        `json:"requests_per_minute,omitempty"` // left out where there is no limit, as are the others
+	RequestsPerMinute   int        `json:"requests_per_minute,omitempty"` // left out where it has none of its own, as are the others
 	JobsPerDay          int        `json:"jobs_per_day,omitempty"`
 	RegistrationsPerDay int        `json:"registrations_per_day,omitempty"`
 	JobsPerOrder        int        `json:"jobs_per_order,omitempty"`

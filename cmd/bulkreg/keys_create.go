@@ -62,7 +62,7 @@ database has only a digest of it.
 		limit       *int
 		name, usage string
 	}{
-		{&m.limits.RequestsPerMinute, "requests-per-minute", "how many requests it may make in a minute: `NUMBER` (default: any)"},
+		{&m.limits.RequestsPerMinute, "requests-per-minute", "how many requests it may make in a minute: `NUMBER` (default: HTTP_REQUESTS_PER_MINUTE of the server)"},
 		{&m.limits.JobsPerDay, "jobs-per-day", "how many jobs it may order a day, in UTC: `NUMBER` (default: any)"},
 		{&m.limits.RegistrationsPerDay, "registrations-per-day", "how many registrations it may order a day, in UTC: `NUMBER` (default: any)"},
 		{&m.limits.JobsPerOrder, "jobs-per-order", "how many jobs one order of it may have: `NUMBER` (default: as many as any)"},
@@ -118,7 +118,7 @@ func (l *keyLimit) String() string {
 func (l *keyLimit) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > math.MaxInt32 {
-		return errors.New("give a whole number from 1 on, such as 100; without the flag there is no limit")
+		return errors.New("give a whole number from 1 on, such as 100; without the flag the key has no limit of its own")
 	}
 	*l = keyLimit(n)
 	return nil

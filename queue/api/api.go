@@ -44,6 +44,8 @@ type Options struct {
 	Random        io.Reader        // of which secrets are made; default that of the system
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
+	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
+	RequestsPerMinute int
 	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
 	ReadyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
@@ -57,6 +59,10 @@ const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
 	defaultHeartbeat    = 15 * time.Second
+	// Fifty a second: an order a request, and a look at it, of whoever does so as fast as bulkreg calls a registrar.
+	defaultRequestsPerMinute = 3000
+	// keysAtOnce bounds the keys whose requests are counted at once.
+	keysAtOnce = 100_000
 	// Those who probe wait for a second or more, and ask again.
 	defaultReadyPatience = 3 * time.Second
 )
@@ -66,15 +72,16 @@ const maxSmallBody = 64 << 10
 
 // API is the door. It is safe for concurrent use.
 type API struct {
-	options  Options
-	limits   *limits
-	follower *follower
-	accounts *accounts
-	room     intakeRoom
-	streams  atomic.Int64 // open ones
-	mux      *http.ServeMux
-	huma     huma.API
-	handler  http.Handler
+	options   Options
+	limits    *limits // of keys
+	strangers *limits // of addresses that present no good key
+	follower  *follower
+	accounts  *accounts
+	room      intakeRoom
+	streams   atomic.Int64 // open ones
+	mux       *http.ServeMux
+	huma      huma.API
+	handler   http.Handler
 }
 
 // New makes the door. Run does its chores.
@@ -85,6 +92,7 @@ func New(o Options) (*API, error) {
 	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
 	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
 	o.BodyPatience = cmp.Or(o.BodyPatience, defaultBodyPatience)
+	o.RequestsPerMinute = cmp.Or(o.RequestsPerMinute, defaultRequestsPerMinute)
 	o.ReadyPatience = cmp.Or(o.ReadyPatience, defaultReadyPatience)
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -92,7 +100,7 @@ func New(o Options) (*API, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	a := &API{options: o, limits: newLimits(o.Clock), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	browsers := http.NewCrossOriginProtection()

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
@@ -15,7 +17,7 @@ type Caller struct {
 	KeyID             string
 	Source            string // whose orders it sees, and makes
 	Role              apikey.Role
-	RequestsPerMinute int  // 0: no limit of its own
+	RequestsPerMinute int  // 0: as many as any other
 	JobsPerOrder      int  // 0: as many as an order may have
 	Daily             bool // its orders count against a daily limit
 }
@@ -44,7 +46,10 @@ func (e *RefusedKeyError) Error() string { return ErrNoKey.Error() + ": " + e.Wh
 // Is makes it an ErrNoKey.
 func (e *RefusedKeyError) Is(target error) bool { return target == ErrNoKey }
 
-// Keys tells who calls. Its errors are ErrNoKey, *keys.LimitError and others of the store.
+// ErrBusy says that too many keys that nobody knows are asked for: whoever has a good one may try again in a second.
+var ErrBusy = errors.New("too many unknown keys are presented")
+
+// Keys tells who calls. Its errors are ErrNoKey, ErrBusy, *keys.LimitError and others of the store.
 type Keys interface {
 	// Authenticate tells whose key was presented, as it came.
 	Authenticate(ctx context.Context, presented string) (Caller, error)
@@ -75,13 +80,13 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		presented := presentedBy(r)
 		if presented == "" {
-			a.refuse(w, r, kindUnauthorized.problem("Send the key in the header Authorization: Bearer KEY."))
+			a.turnAway(w, r, "Send the key in the header Authorization: Bearer KEY.")
 			return
 		}
 		caller, err := a.options.Keys.Authenticate(r.Context(), presented)
 		if errors.Is(err, ErrNoKey) {
 			noteRefused(r.Context(), err)
-			a.refuse(w, r, kindUnauthorized.problem("The key is not valid: it is unknown, revoked or has expired."))
+			a.turnAway(w, r, "The key is not valid: it is unknown, revoked or has expired.")
 			return
 		}
 		if err != nil {
@@ -89,12 +94,58 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		noteCaller(r.Context(), caller)
-		if p := a.limits.take(w.Header(), caller); p != nil {
+		if p := a.tooOften(w.Header(), caller); p != nil {
 			a.refuse(w, r, p)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
+}
+
+// turnAway answers whoever has no good key, and tells nobody more than so often that it has none. It looks at the address of the
+// connection, which may be a proxy's: that is why it comes after the key, and a good one is let in however many others are not.
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request, why string) {
+	s := a.strangers.take(addressOf(r.RemoteAddr), strangersPerMinute)
+	s.tell(w.Header(), "refused")
+	p := kindUnauthorized.problem("%s", why)
+	if !s.ok {
+		p = kindTooMany.problem("Too many requests without a good key come from this address: %d a minute are answered.", s.limit)
+		p.retryAfter = s.wait
+	}
+	a.refuse(w, r, p)
+}
+
+const (
+	// strangersPerMinute is how many requests of an address without a good key are told so in a minute.
+	strangersPerMinute = 60
+	// addressesAtOnce bounds the addresses whose strangers are counted at once.
+	addressesAtOnce = 10_000
+)
+
+// addressOf is whom a request is counted for: of IPv6, where one machine has as many addresses as it likes, its network.
+func addressOf(remote string) string {
+	addr, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return remote
+	}
+	ip := addr.Addr().Unmap()
+	if ip.Is6() {
+		const network = 64
+		return netip.PrefixFrom(ip.WithZone(""), network).Masked().String()
+	}
+	return ip.String()
+}
+
+// tooOften is a Problem where a key has made more requests than it may. Every answer tells how many are left.
+func (a *API) tooOften(headers http.Header, c Caller) *Problem {
+	s := a.limits.take(c.KeyID, cmp.Or(c.RequestsPerMinute, a.options.RequestsPerMinute))
+	s.tell(headers, "key")
+	if s.ok {
+		return nil
+	}
+	p := kindTooMany.problem("The key may make %d requests a minute.", s.limit)
+	p.retryAfter = s.wait
+	return p
 }
 
 // allowed is a Problem unless the caller's role is enough.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/api"
+	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 )
@@ -72,6 +73,31 @@ func summed(id, secret string) string {
 	return text + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum))
 }
 
+// Whoever presents no good key is told so only so often from an address. Those with a good one are let in from there all the same, also when
+// it was never used before.
+func TestStrangersAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	d := setup(t, func(o *api.Options) { o.Clock = func() time.Time { return begun } })
+	for i := range 70 {
+		status, kind := http.StatusUnauthorized, "unauthorized"
+		if i >= 60 {
+			status, kind = http.StatusTooManyRequests, "too-many-requests"
+		}
+		presented := map[int]string{0: "", 1: "Bearer secret", 2: "Bearer " + summed(fmt.Sprintf("aaaaaaaa%c%c", 'a'+i/20, 'a'+i%20), strings.Repeat("a", 52))}[i%3]
+		a := d.as("").do(http.MethodGet, "/v1/orders", "", "Authorization", presented).want(status)
+		a.problem(kind)
+		if policy := a.Header.Get("RateLimit-Policy"); policy != `"refused";q=60;w=60` || (a.Header.Get("Retry-After") == "") != (i < 60) {
+			t.Errorf("%d: headers %v", i, a.Header)
+		}
+	}
+	for _, key := range []string{"operator", "reader", "other"} {
+		if a := d.as(key).get("/v1/orders").want(http.StatusOK); !strings.Contains(a.Header.Get("RateLimit-Policy"), `"key"`) {
+			t.Errorf("%s: headers %v", key, a.Header)
+		}
+	}
+}
+
 // What another source has is not there.
 func TestSourcesSeeNothingOfEachOther(t *testing.T) {
 	t.Parallel()
@@ -111,6 +137,13 @@ func TestLimitsOfKeys(t *testing.T) {
 	if a.problem("too-many-requests"); a.Header.Get("Retry-After") == "" || !strings.Contains(a.Header.Get("RateLimit"), "r=0") {
 		t.Errorf("headers %v", a.Header)
 	}
+	// A key without a limit of its own has that of the server, and is told so.
+	for _, path := range []string{"/v1/holds", "/v1/orders", "/v1/orders/none", "/v1/none", "/v1/holds?no=such"} {
+		a := d.get(path)
+		if policy := a.Header.Get("RateLimit-Policy"); policy != `"key";q=3000;w=60` || !strings.HasPrefix(a.Header.Get("RateLimit"), `"key";r=2`) {
+			t.Errorf("%s: policy %q, limit %q", path, policy, a.Header.Get("RateLimit"))
+		}
+	}
 	d.as("small").post("/v1/orders", anOrderOfChecks).want(http.StatusUnprocessableEntity).problem("limit-reached")
 
 	daily := d.as("daily")
@@ -132,6 +165,23 @@ func TestLimitsOfKeys(t *testing.T) {
 		t.Error(p.Detail)
 	}
 	daily.get("/v1/orders/w2").want(http.StatusNotFound)
+}
+
+// What a key may do in a minute is set for the server, and for a key that needs another number.
+func TestLimitOfTheServer(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	d := setup(t, func(o *api.Options) { o.RequestsPerMinute, o.Clock = 3, func() time.Time { return begun } })
+	d.makeKey("busy", keys.NewKey{Role: "read", Limits: keys.Limits{RequestsPerMinute: 10}})
+	for key, most := range map[string]int{"operator": 3, "submit": 3, "slow": 2, "busy": 10} {
+		d := d.as(key)
+		for range most {
+			d.get("/v1/holds").want(http.StatusOK)
+		}
+		if a := d.get("/v1/holds").want(http.StatusTooManyRequests); a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: headers %v", key, a.Header)
+		}
+	}
 }
 
 func TestJobsAndExports(t *testing.T) {

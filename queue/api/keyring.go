@@ -8,18 +8,28 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/pg"
 )
 
 // keyring knows the keys of a store. What it has read counts for knownFor: so long a revoked key may still be let in.
+//
+// Anybody can make up ids, and has the database asked for each of them. So what is not there is not kept, where it would drive out what
+// is, and only so many are asked for one by one. When there are more, a list of all good ids says whether one is worth asking for.
 type keyring struct {
-	store *keys.Keys
-	clock func() time.Time
+	store  *keys.Keys
+	clock  func() time.Time
+	asking *rate.Limiter // for ids that are not known
 
 	mu    sync.Mutex
 	known map[string]knownKey
+
+	listing sync.Mutex
+	good    map[string]bool // ids
+	listed  time.Time       // when good was read
 }
 
 type knownKey struct {
@@ -34,13 +44,17 @@ const (
 	knownFor = 2 * time.Second
 	// maxKnownKeys bounds what is remembered. When there is more, all is read anew.
 	maxKnownKeys = 10_000
+	// unknownASecond is how many ids that are not known are asked for one by one in a second.
+	unknownASecond = 50
+	// goodEvery is how often the ids of all good keys are read, while more are asked for.
+	goodEvery = time.Second
 	// noteEvery is how often a key's use is noted.
 	noteEvery = time.Minute
 )
 
 // KeysOf are the keys of a store.
 func KeysOf(store *keys.Keys, clock func() time.Time) Keys {
-	return &keyring{store: store, clock: clock, known: map[string]knownKey{}}
+	return &keyring{store: store, clock: clock, known: map[string]knownKey{}, asking: rate.NewLimiter(unknownASecond, unknownASecond)}
 }
 
 // Authenticate implements Keys. It takes as long for a key that does not exist as for one with another secret.
@@ -94,18 +108,43 @@ func (k *keyring) find(ctx context.Context, id string) (knownKey, error) {
 	if ok && now.Sub(known.read) < knownFor {
 		return known, nil
 	}
-	found, err := k.store.Find(ctx, id)
-	switch {
-	case errors.Is(err, pg.ErrNotFound):
-		known = knownKey{none: true}
-	case err != nil:
-		return knownKey{}, err
-	default:
-		known = knownKey{Key: found, used: known.used}
+	if !ok && !k.asking.AllowN(now, 1) {
+		if good, err := k.isGood(ctx, id); err != nil {
+			return knownKey{}, err
+		} else if !good {
+			return knownKey{}, ErrBusy
+		}
 	}
-	known.read = now
+	found, err := k.store.Find(ctx, id)
+	if errors.Is(err, pg.ErrNotFound) {
+		return knownKey{none: true}, nil
+	}
+	if err != nil {
+		return knownKey{}, err
+	}
+	known = knownKey{Key: found, used: known.used, read: now}
 	k.remember(id, known)
 	return known, nil
+}
+
+// isGood reports whether a good key had an id when all were listed, which is goodEvery ago at most.
+func (k *keyring) isGood(ctx context.Context, id string) (bool, error) {
+	k.listing.Lock()
+	defer k.listing.Unlock()
+	if now := k.clock(); k.good == nil || now.Sub(k.listed) >= goodEvery {
+		// It is for everybody, whoever hangs up, and where it fails nobody asks again at once.
+		k.listed, k.good = now, map[string]bool{}
+		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTime)
+		defer cancel()
+		ids, err := k.store.GoodIDs(reading)
+		if err != nil {
+			return false, err
+		}
+		for _, id := range ids {
+			k.good[id] = true
+		}
+	}
+	return k.good[id], nil
 }
 
 func (k *keyring) remember(id string, known knownKey) {

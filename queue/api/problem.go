@@ -59,7 +59,7 @@ var (
 	kindInvalidOrder  = kind{"invalid-order", "Invalid jobs", http.StatusUnprocessableEntity, "Jobs of the order cannot be used: errors lists them with their lines. Nothing was stored. Fix them and send the order again, or leave them out with on_invalid=skip."}
 	kindLimit         = kind{"limit-reached", "A limit of the key is reached", http.StatusUnprocessableEntity, "The order is larger than the key allows at all. Nothing was stored. Split the order, or ask for a higher limit."}
 	kindDailyLimit    = kind{"daily-limit-reached", "A daily limit of the key is reached", http.StatusTooManyRequests, "The key has ordered all that it may on this day (in UTC). Nothing was stored. Retry-After says when the next day begins."}
-	kindTooMany       = kind{"too-many-requests", "Too many requests", http.StatusTooManyRequests, "The key has made more requests than it may in a minute. Wait for as long as Retry-After says."}
+	kindTooMany       = kind{"too-many-requests", "Too many requests", http.StatusTooManyRequests, "The key has made more requests than it may in a minute, or too many come without a good key. Wait for as long as Retry-After says."}
 	kindUnavailable   = kind{"unavailable", "Not available now", http.StatusServiceUnavailable, "The database is away or takes no writes. The request may be repeated safely, as every request may: wait for as long as Retry-After says."}
 	kindInternal      = kind{"internal", "Internal error", http.StatusInternalServerError, "bulkreg has made a mistake. The log has it under request_id. The request may be repeated safely."}
 	kindNotAcceptable = kind{"not-acceptable", "Not acceptable", http.StatusNotAcceptable, "None of the types in Accept is offered at this path."}
@@ -119,6 +119,10 @@ func problemOf(err error) (p *Problem, internal bool) {
 	var final *pg.Error
 	switch {
 	case errors.As(err, &p):
+		return p, false
+	case errors.Is(err, ErrBusy):
+		p = kindTooMany.problem("Too many keys that nobody knows are presented to this server. If yours is good, send the same request again.")
+		p.retryAfter = goodEvery
 		return p, false
 	case errors.Is(err, pg.ErrNotFound):
 		return kindNotFound.problem("There is no such thing, or it is another source's."), false

@@ -114,6 +114,16 @@ func (s *Keys) Find(ctx context.Context, id string) (Key, error) {
 	return k, pg.Failure("find key", err)
 }
 
+// GoodIDs are the ids of all keys that may be used.
+func (s *Keys) GoodIDs(ctx context.Context) ([]string, error) {
+	rows, err := s.db.Pool.Query(ctx, `SELECT id FROM api_keys WHERE revoked_at IS NULL AND coalesce(expires_at > now(), true)`)
+	if err != nil {
+		return nil, pg.Failure("list ids of keys", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return ids, pg.Failure("list ids of keys", err)
+}
+
 // NoteUse notes that a key was used now. It writes once a minute at most.
 func (s *Keys) NoteUse(ctx context.Context, id string) error {
 	_, err := s.db.Pool.Exec(ctx, `

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -44,6 +45,9 @@ type door struct {
 	key     string
 }
 
+// unlimited is how many requests the key may make in a minute: it is not the limit that is measured.
+const unlimited = math.MaxInt32
+
 // prepareDoor starts an API on an empty database.
 func (b *Bed) prepareDoor(ctx context.Context) error {
 	if err := b.freshServers(ctx); err != nil {
@@ -56,7 +60,9 @@ func (b *Bed) prepareDoor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = b.store.Keys.Create(ctx, keys.NewKey{ID: key.ID(), Source: source, Role: string(apikey.Submit), Digest: key.Digest(), By: source})
+	err = b.store.Keys.Create(ctx, keys.NewKey{
+		ID: key.ID(), Source: source, Role: string(apikey.Submit), Digest: key.Digest(), By: source, Limits: keys.Limits{RequestsPerMinute: unlimited},
+	})
 	if err != nil {
 		return err
 	}

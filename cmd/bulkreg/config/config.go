@@ -77,10 +77,11 @@ type Config struct {
 
 	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
 
-	HTTPAddr    string `env:"HTTP_ADDR" use:"api" envDefault:":8080" unit:"address" reason:"where the HTTP API listens"`
-	HTTPTLSCert string `env:"HTTP_TLS_CERT" use:"api" unit:"file" example:"/run/tls/tls.crt" reason:"certificate of the HTTP API, PEM, read anew when it changes; without it the API speaks plain HTTP"`
-	HTTPTLSKey  string `env:"HTTP_TLS_KEY" use:"api" unit:"file" example:"/run/tls/tls.key" reason:"its private key, PEM"`
-	HTTPMaxBody int    `env:"HTTP_MAX_BODY" use:"api" envDefault:"256" min:"1" max:"4096" unit:"MiB" reason:"the largest order that the HTTP API takes, as it comes and unpacked; a million domains are some 30"`
+	HTTPAddr              string `env:"HTTP_ADDR" use:"api" envDefault:":8080" unit:"address" reason:"where the HTTP API listens"`
+	HTTPTLSCert           string `env:"HTTP_TLS_CERT" use:"api" unit:"file" example:"/run/tls/tls.crt" reason:"certificate of the HTTP API, PEM, read anew when it changes; without it the API speaks plain HTTP"`
+	HTTPTLSKey            string `env:"HTTP_TLS_KEY" use:"api" unit:"file" example:"/run/tls/tls.key" reason:"its private key, PEM"`
+	HTTPMaxBody           int    `env:"HTTP_MAX_BODY" use:"api" envDefault:"256" min:"1" max:"4096" unit:"MiB" reason:"the largest order that the HTTP API takes, as it comes and unpacked; a million domains are some 30"`
+	HTTPRequestsPerMinute int    `env:"HTTP_REQUESTS_PER_MINUTE" use:"api" envDefault:"3000" min:"1" max:"10000000" unit:"requests" reason:"of a key a minute, for keys that were made without a number of their own; fifty a second let nobody wait and a runaway do no harm"`
 
 	WebhookAllowedNetworks string `env:"WEBHOOK_ALLOWED_NETWORKS" use:"orders,api" unit:"list" example:"10.20.0.0/16,fd12::/32" reason:"networks to which webhooks may lead although they are not public, also over http, such as 10.20.0.0/16"`
 
