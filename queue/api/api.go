@@ -46,6 +46,8 @@ type Options struct {
 	BodyPatience time.Duration
 	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
 	RequestsPerMinute int
+	// RequestsAtOnce is how many requests of one source are served at a time, streams and those who wait for events as well; default 1,365.
+	RequestsAtOnce int
 	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
 	ReadyPatience time.Duration
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
@@ -73,6 +75,7 @@ const maxSmallBody = 64 << 10
 // API is the door. It is safe for concurrent use.
 type API struct {
 	options   Options
+	underWay  *underWay
 	limits    *limits // of keys
 	strangers *limits // of addresses that present no good key
 	follower  *follower
@@ -97,10 +100,13 @@ func New(o Options) (*API, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.RequestsAtOnce == 0 {
+		o.RequestsAtOnce = defaultAtOnce
+	}
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	a := &API{options: o, limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	browsers := http.NewCrossOriginProtection()

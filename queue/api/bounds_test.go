@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -142,4 +143,40 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// A source that has all its requests wait for events is told so, and takes nothing from another one.
+func TestWaitingReadersOfOneSource(t *testing.T) {
+	t.Parallel()
+	d := setup(t, func(o *api.Options) { o.RequestsAtOnce = 3 })
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	ended := make(chan struct{}, 3)
+	for range 3 {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+"/v1/events?wait=60", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+d.keys["reader"].Reveal())
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			if response, err := http.DefaultClient.Do(request); err == nil {
+				response.Body.Close()
+			}
+		}()
+	}
+	var refused answer
+	d.eventually(func() bool {
+		refused = d.get("/v1/holds")
+		return refused.StatusCode == http.StatusTooManyRequests
+	})
+	if p := refused.problem("too-many-requests"); refused.Header.Get("Retry-After") == "" || !strings.Contains(p.Detail, "3 requests of the source are being answered") {
+		t.Errorf("%s, %v", p.Detail, refused.Header)
+	}
+	d.as("other").get("/v1/holds").want(http.StatusOK)
+	leave()
+	for range 3 {
+		<-ended
+	}
+	d.eventually(func() bool { return d.get("/v1/holds").StatusCode == http.StatusOK })
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/keys"
@@ -98,9 +99,20 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			a.refuse(w, r, p)
 			return
 		}
+		end, ok := a.underWay.begin(caller.Source)
+		if !ok {
+			p := kindTooMany.problem("%d requests of the source are being answered, which is as many as may be at once: end streams that nobody reads.", a.underWay.most)
+			p.retryAfter = crowdedFor
+			a.refuse(w, r, p)
+			return
+		}
+		defer end()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
 }
+
+// crowdedFor is after how long somebody may try again whose source has as many requests under way as it may.
+const crowdedFor = 5 * time.Second
 
 // turnAway answers whoever has no good key, and tells nobody more than so often that it has none. It looks at the address of the
 // connection, which may be a proxy's: that is why it comes after the key, and a good one is let in however many others are not.

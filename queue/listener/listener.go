@@ -9,8 +9,7 @@ import (
 )
 
 // boundedListener holds at most so many connections. When there are more, it closes the oldest that nobody is served on, and
-// otherwise the oldest: whoever opens connections and says nothing takes none from those who ask, and what the process may open is
-// never used up.
+// otherwise the newest: whoever opens connections takes none from those who are served, and what the process may open is never used up.
 type boundedListener struct {
 	net.Listener
 	most int
@@ -40,11 +39,11 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	}
 	c := &boundedConn{Conn: conn, listener: l}
 	l.mu.Lock()
+	l.conns = append(l.conns, c)
 	var surplus *boundedConn
-	if len(l.conns) >= l.most {
+	if len(l.conns) > l.most {
 		surplus = l.oldest()
 	}
-	l.conns = append(l.conns, c)
 	l.mu.Unlock()
 	if surplus != nil {
 		_ = surplus.Close() // whoever is served on it finds out
@@ -52,14 +51,14 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// oldest is the oldest connection that nobody is served on, or else the oldest.
+// oldest is the oldest connection that nobody is served on. The newest is one.
 func (l *boundedListener) oldest() *boundedConn {
 	for _, c := range l.conns {
 		if !c.served {
 			return c
 		}
 	}
-	return l.conns[0]
+	return l.conns[len(l.conns)-1] // it has begun to ask already
 }
 
 func (l *boundedListener) note(conn net.Conn, state http.ConnState) {

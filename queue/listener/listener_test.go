@@ -91,4 +91,26 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if served != most/2 {
 		t.Errorf("%d of %d are served still", served, most/2)
 	}
+	// Where all are served, whoever comes is too many.
+	hangingOn(t, listener.Addr().String(), 2*most, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	for {
+		bounded.mu.Lock()
+		first, all := bounded.conns[0].served, 0
+		for _, c := range bounded.conns {
+			if c.served {
+				all++
+			}
+		}
+		bounded.mu.Unlock()
+		if !first {
+			t.Fatal("who was served first is not any more")
+		}
+		if all == most {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if n := held(); n > most {
+		t.Errorf("%d connections", n)
+	}
 }
