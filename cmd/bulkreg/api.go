@@ -102,7 +102,7 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 		Submitted: a.submitted(),
 		Store:     st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
 		Accounts: accounts, PlainWebhooks: len(cfg.WebhookAllowedNetworks) > 0, MaxBody: int64(cfg.HTTPMaxBody) << 20,
-		RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),
+		Connections: cfg.DatabaseMaxConns, RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),
 	})
 	if err != nil {
 		return nil, err

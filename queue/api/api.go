@@ -46,6 +46,8 @@ type Options struct {
 	BodyPatience time.Duration
 	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
 	RequestsPerMinute int
+	// Connections is how many connections to the database the store may have; default 20.
+	Connections int
 	// RequestsAtOnce is how many requests of one source are served at a time, streams and those who wait for events as well; default 1,365.
 	RequestsAtOnce int
 	// ReadyPatience is how long the database may take to say that it is ready; default 3 s.
@@ -61,6 +63,7 @@ const (
 	defaultMaxBody      = 256 << 20
 	defaultBodyPatience = 30 * time.Second
 	defaultHeartbeat    = 15 * time.Second
+	defaultConnections  = 20
 	// Fifty a second: an order a request, and a look at it, of whoever does so as fast as bulkreg calls a registrar.
 	defaultRequestsPerMinute = 3000
 	// keysAtOnce bounds the keys whose requests are counted at once.
@@ -76,6 +79,7 @@ const maxSmallBody = 64 << 10
 type API struct {
 	options   Options
 	underWay  *underWay
+	storing   *storing
 	limits    *limits // of keys
 	strangers *limits // of addresses that present no good key
 	follower  *follower
@@ -100,13 +104,16 @@ func New(o Options) (*API, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Connections == 0 {
+		o.Connections = defaultConnections
+	}
 	if o.RequestsAtOnce == 0 {
 		o.RequestsAtOnce = defaultAtOnce
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	browsers := http.NewCrossOriginProtection()

@@ -53,7 +53,7 @@ func (a *API) getDomain(ctx context.Context, in *domainInput) (*domainOutput, er
 		out.Body.DomainUnicode = name.Unicode
 	}
 	for i, j := range jobs {
-		out.Body.Jobs[i] = listedJob{view.JobOf(j), j.Reference, j.Account}
+		out.Body.Jobs[i] = listedJob{jobOf(j), j.Reference, j.Account}
 	}
 	return &out, nil
 }

@@ -99,6 +99,7 @@ func (a *API) paged(ctx context.Context, order int64, filter orders.JobFilter) i
 			if err != nil {
 				return nil, err
 			}
+			j.LastError = ownWords(j.LastError, j)
 			jobs = append(jobs, j)
 		}
 		return jobs, nil
@@ -107,7 +108,11 @@ func (a *API) paged(ctx context.Context, order int64, filter orders.JobFilter) i
 
 func (a *API) pagedFailed(ctx context.Context, order int64) iter.Seq2[orders.FailedJob, error] {
 	return pages(func(after int) ([]orders.FailedJob, error) {
-		return a.options.Store.Orders.FailedPage(ctx, order, after, exportPage)
+		page, err := a.options.Store.Orders.FailedPage(ctx, order, after, exportPage)
+		for i, j := range page {
+			page[i].LastError = ownWords(j.LastError, j.Job)
+		}
+		return page, err
 	}, func(j orders.FailedJob) int { return j.Seq })
 }
 

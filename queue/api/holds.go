@@ -46,7 +46,7 @@ func (a *API) listHolds(ctx context.Context, _ *struct{}) (*holdsOutput, error) 
 	out.Body.Holds = []hold{}
 	for _, h := range standing {
 		out.Body.Holds = append(out.Body.Holds, hold{
-			Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), Words: h.Words, NextProbeAt: view.Time(h.NextProbeAt),
+			Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), Words: withoutDomains(h.Words), NextProbeAt: view.Time(h.NextProbeAt),
 		})
 	}
 	source := callerOf(ctx).Source

@@ -73,7 +73,7 @@ func (a *API) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, error) 
 			out.Body.NextCursor = strconv.Itoa(last)
 			break
 		}
-		out.Body.Jobs, last = append(out.Body.Jobs, view.JobOf(j)), j.Seq
+		out.Body.Jobs, last = append(out.Body.Jobs, jobOf(j)), j.Seq
 	}
 	return &out, nil
 }
@@ -95,6 +95,10 @@ func (a *API) getJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range calls {
+		calls[i].Error, calls[i].Message = ownWords(calls[i].Error, j), ownWords(calls[i].Message, j)
+	}
+	j.LastError = ownWords(j.LastError, j)
 	detail := view.JobDetailOf(j, calls, view.EvidenceOf(readings, acts))
 	if !j.State.Final() && j.State != record.Unconfirmed {
 		found, err := st.Fleet.Stillness(ctx, record.Order{ID: j.OrderID, Kind: j.Kind, Account: j.Account})

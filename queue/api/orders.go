@@ -11,6 +11,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/fleet"
+	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 )
@@ -183,6 +184,9 @@ func stillWords(r fleet.StillReason) string {
 	case fleet.StillHeld:
 		if r.Hold.Reason.ByPerson() {
 			return fmt.Sprintf("Account %s is on hold (%s) until a person lifts it.", r.Hold.Account, r.Hold.Reason)
+		}
+		if r.Hold.Reason == holds.DailyLimit {
+			return fmt.Sprintf("Account %s has registered as many domains today (UTC) as it may: the others wait for the next day.", r.Hold.Account)
 		}
 		return fmt.Sprintf("Account %s is on hold (%s): one job is tried now and then, and success lifts it.", r.Hold.Account, r.Hold.Reason)
 	case fleet.StillNoWorker:

@@ -274,3 +274,32 @@ func TestDuplicatesOfAnotherSource(t *testing.T) {
 		t.Errorf("one's own: %s", a.body)
 	}
 }
+
+// What the registrar said of a call as a whole may be about another source's domains.
+func TestWordsAboutSharedCalls(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	d.post("/v1/orders", `{"reference": "r", "kind": "whois", "jobs": ["a.nl"]}`).want(http.StatusAccepted)
+	for _, sql := range []string{
+		`UPDATE jobs SET state = 'failed', outcome = 'rejected', finished_at = now(), wake_at = NULL, last_error = 'invalid: hush-merger.nl, and a.nl'`,
+		`INSERT INTO claims (id, kind, account, worker, job_ids, order_ids, lease_until)
+			SELECT '00000000-0000-0000-0000-000000000011', 'whois', 'default', 'w', ARRAY[id], ARRAY[order_id], now() FROM jobs`,
+		`INSERT INTO calls (id, claim_id, op, size, deadline, error, job_ids)
+			SELECT '00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000011', 'whois', 2, now(), 'invalid: hush-merger.nl, and a.nl', ARRAY[id] FROM jobs`,
+		`INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('default', 'contract', 'all', 'invalid: hush-merger.nl', interval '1 hour', now())`,
+	} {
+		if _, err := d.store.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := parsed[struct {
+		Jobs []struct {
+			ID string `json:"job_id"`
+		} `json:"jobs"`
+	}](d.get("/v1/orders/r/jobs")).Jobs[0].ID
+	for _, path := range []string{"/v1/orders/r/jobs", "/v1/jobs/" + id, "/v1/domains/a.nl", "/v1/orders/r/export", "/v1/orders/r/failed", "/v1/holds", "/v1/orders/r"} {
+		if a := d.get(path).want(http.StatusOK); strings.Contains(a.body, "hush") || path != "/v1/orders/r" && !strings.Contains(a.body, "[a domain]") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+}

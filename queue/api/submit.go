@@ -72,6 +72,11 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	if err := a.checkIncoming(ctx, in); err != nil {
 		return err
 	}
+	leave, err := a.storing.enter(ctx, callerOf(ctx).Source, in.spool.Len())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	taker := a.options.Intake
 	// A repeat counts against no limit. Where there is none, Submit finds it as well.
 	if in.dryRun || callerOf(ctx).Daily {
