@@ -48,8 +48,7 @@ func (a *API) registerSubmit() {
 	op.MaxBodyBytes = a.options.MaxBody
 	op.Parameters = submitParameters()
 	op.RequestBody = submitBody(a)
-	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+	op.Errors = append(op.Errors, http.StatusConflict)
 	op.Responses = submitAnswers(a)
 	a.addPlain(op, a.submit)
 }
