@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"slices"
@@ -12,8 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // makeKey makes a key of a source.
@@ -122,8 +125,13 @@ func TestUseOfKeysIsNotedOnceAMinute(t *testing.T) {
 	}
 }
 
+// book books a charge in a transaction of its own.
+func (b *bench) book(c keys.Charge) error {
+	return b.store.InTx(b.t.Context(), "book", func(tx pgx.Tx) error { return c.Book(b.t.Context(), tx) })
+}
+
 // However many orders come at once, exactly what a key may order in a day is booked.
-func TestReserveIsExact(t *testing.T) {
+func TestChargesAreExact(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.makeKey(aKey, "shop", keys.Limits{JobsPerDay: 100, RegistrationsPerDay: 50})
@@ -132,7 +140,7 @@ func TestReserveIsExact(t *testing.T) {
 	for range 40 {
 		all.Go(func() {
 			var limit *keys.LimitError
-			switch _, err := b.store.Keys.Reserve(t.Context(), aKey, 3, 3); {
+			switch err := b.book(keys.Charge{Key: aKey, Jobs: 3, Registrations: 3}); {
 			case err == nil:
 				booked.Add(1)
 			case errors.As(err, &limit) && limit.Registrations && limit.Limit == 50 && limit.Left == 2 && limit.Until > 0 && limit.Until <= 24*time.Hour && !limit.Never():
@@ -149,7 +157,7 @@ func TestReserveIsExact(t *testing.T) {
 }
 
 // What is refused says which limit it is, and whether another day helps. Nothing of it is booked.
-func TestReserveSaysWhichLimit(t *testing.T) {
+func TestChargesSayWhichLimit(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.makeKey(aKey, "shop", keys.Limits{JobsPerDay: 10, RegistrationsPerDay: 4})
@@ -166,61 +174,55 @@ func TestReserveSaysWhichLimit(t *testing.T) {
 		{7, 0, "", false, "10/3"},
 		{1, 1, "10 jobs a day, and 0 are left", false, "10/3"},
 	} {
-		_, err := b.store.Keys.Reserve(t.Context(), aKey, c.jobs, c.registrations)
-		var limit *keys.LimitError
-		if errors.As(err, &limit) != (c.want != "") || limit != nil && (limit.Never() != c.never || !strings.Contains(err.Error(), c.want)) || b.booked() != c.on {
-			t.Errorf("%d: %v, on record are %q", i, err, b.booked())
+		charge := keys.Charge{Key: aKey, Jobs: c.jobs, Registrations: c.registrations}
+		for _, err := range []error{b.store.Keys.Check(t.Context(), charge), b.book(charge)} {
+			var limit *keys.LimitError
+			if errors.As(err, &limit) != (c.want != "") || limit != nil && (limit.Never() != c.never || !strings.Contains(err.Error(), c.want)) || b.booked() != c.on {
+				t.Errorf("%d: %v, on record are %q", i, err, b.booked())
+			}
 		}
 	}
 	var none *keys.LimitError
-	if _, err := b.store.Keys.Reserve(t.Context(), "bbbbbbbbbb", 1, 0); !errors.Is(err, pg.ErrNotFound) || errors.As(err, &none) {
-		t.Errorf("for no key: %v", err)
+	nobody := keys.Charge{Key: "bbbbbbbbbb", Jobs: 1}
+	for _, err := range []error{b.store.Keys.Check(t.Context(), nobody), b.book(nobody)} {
+		if !errors.Is(err, pg.ErrNotFound) || errors.As(err, &none) {
+			t.Errorf("for no key: %v", err)
+		}
 	}
 }
 
 // A counter without a limit stands in nobody's way, whatever it has come to.
-func TestReserveWithoutALimitOfJobs(t *testing.T) {
+func TestChargesWithoutALimitOfJobs(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.makeKey(aKey, "shop", keys.Limits{RegistrationsPerDay: 5})
 	b.exec(`INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES ($1, (now() AT TIME ZONE 'UTC')::date, 2147483647, 0)`, aKey)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if _, err := b.store.Keys.Reserve(ctx, aKey, 2, 2); err != nil || b.booked() != "2147483647/2" {
+	if err := b.book(keys.Charge{Key: aKey, Jobs: 2, Registrations: 2}); err != nil || b.booked() != "2147483647/2" {
 		t.Errorf("%v, on record are %s", err, b.booked())
 	}
 }
 
-// What is given back goes to the day on which it was booked, although the next one has begun.
-func TestGiveBackOfYesterday(t *testing.T) {
+// An order is charged with what stores it: not where it is not stored, and not again where it is there already.
+func TestOrdersAreChargedOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.makeKey(aKey, "shop", keys.Limits{JobsPerDay: 10})
-	reserve := func(jobs int) keys.Booking {
-		t.Helper()
-		booking, err := b.store.Keys.Reserve(t.Context(), aKey, jobs, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return booking
+	b.makeKey(aKey, "shop", keys.Limits{JobsPerDay: 5})
+	submit := func(reference string) (orders.Submitted, error) {
+		n := newOrder(record.Whois, reference)
+		n.Charge, n.Jobs = keys.Charge{Key: aKey, Jobs: 3}, 3
+		return b.store.Orders.Submit(t.Context(), n, yielded(newJobs(names(reference, 3)...)))
 	}
-	giveBack := func(booking keys.Booking) {
-		t.Helper()
-		if err := b.store.Keys.GiveBack(t.Context(), booking); err != nil {
-			t.Error(err)
+	for _, created := range []bool{true, false} {
+		if res, err := submit("one"); err != nil || res.Created != created || b.booked() != "3/0" {
+			t.Errorf("created %v, %v, on record are %s", res.Created, err, b.booked())
 		}
 	}
-	before := reserve(4)
-	giveBack(reserve(3))
-	giveBack(keys.Booking{})
-	if got := b.booked(); got != "4/0" {
-		t.Errorf("after the first: %s", got)
+	var limit *keys.LimitError
+	if _, err := submit("two"); !errors.As(err, &limit) || b.booked() != "3/0" || get[int](b, `SELECT count(*)::int FROM orders`) != 1 {
+		t.Errorf("%v, on record are %s", err, b.booked())
 	}
-	// Midnight: the day of the booking is over, and another order came on the next one.
-	b.exec(`UPDATE api_key_days SET day = day + 1`)
-	b.exec(`INSERT INTO api_key_days SELECT key_id, day - 1, 4, 0 FROM api_key_days`)
-	giveBack(before)
-	if got := b.booked(); got != "0/0 4/0" {
-		t.Errorf("after midnight: %s", got)
+	b.exec(`UPDATE api_key_days SET day = day - 1`) // the next day
+	if res, err := submit("two"); err != nil || !res.Created || b.booked() != "3/0 3/0" {
+		t.Errorf("on the next day: %v, on record are %s", err, b.booked())
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
-	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/orders"
 )
 
 // Caller is who makes a request, as its key says.
@@ -54,9 +54,9 @@ var ErrBusy = errors.New("too many unknown keys are presented")
 type Keys interface {
 	// Authenticate tells whose key was presented, as it came.
 	Authenticate(ctx context.Context, presented string) (Caller, error)
-	// Reserve books jobs of an order that is about to be stored against the daily limits of a key, and GiveBack takes that back.
-	Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error)
-	GiveBack(ctx context.Context, b keys.Booking) error
+	// Charge is what an order costs a key of its daily limits, to be booked with the order; nil for a key that has none. It fails where
+	// they are reached already.
+	Charge(ctx context.Context, c Caller, jobs int, register bool) (orders.Charge, error)
 }
 
 type callerKey struct{}

@@ -68,9 +68,10 @@ type shownOperation struct {
 	Method, Path, Anchor string
 	*huma.Operation
 
-	Text    []string // the description, paragraph by paragraph
-	Bodies  []shownSchema
-	Answers []shownAnswer
+	Text     []string // the description, paragraph by paragraph
+	Problems string   // the statuses of those that it may answer with
+	Bodies   []shownSchema
+	Answers  []shownAnswer
 }
 
 type shownAnswer struct {
@@ -131,9 +132,11 @@ func (a *API) shown(op *huma.Operation) shownOperation {
 		s.Bodies = a.schemas(op.RequestBody.Content)
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
-		if strings.HasPrefix(status, "2") {
-			s.Answers = append(s.Answers, shownAnswer{status, op.Responses[status].Description, a.schemas(op.Responses[status].Content)})
+		if !strings.HasPrefix(status, "2") {
+			s.Problems += " " + status
+			continue
 		}
+		s.Answers = append(s.Answers, shownAnswer{status, op.Responses[status].Description, a.schemas(op.Responses[status].Content)})
 	}
 	return s
 }

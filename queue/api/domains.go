@@ -33,8 +33,11 @@ type listedJob struct {
 	Account   string `json:"account"`
 }
 
+// listsDomain is the operation whose path names something that is always there: its list is empty then.
+const listsDomain = "get-domain"
+
 func (a *API) registerDomains() {
-	add(a, operation("get-domain", http.MethodGet, "/v1/domains/{domain}", tagJobs, "All jobs for a domain",
+	add(a, operation(listsDomain, http.MethodGet, "/v1/domains/{domain}", tagJobs, "All jobs for a domain",
 		"Every job of the source for a domain, over all its orders. It asks no registrar.", apikey.Read), a.getDomain)
 }
 

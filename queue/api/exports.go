@@ -29,13 +29,13 @@ func (a *API) registerExports() {
 	all := operation("export-order", http.MethodGet, "/v1/orders/{reference}/export", tagJobs, "All jobs of an order, as CSV or NDJSON",
 		"Columns begin with job_id, domain, kind, state, outcome, attempts, error. Of tokens it has the token and its URLs while these are good. "+
 			"An answer that breaks off is not whole.", apikey.Read)
-	all.Parameters, all.Errors = []*huma.Param{reference, format, state}, append(all.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
+	all.Parameters = []*huma.Param{reference, format, state}
 	all.Responses = answers("Every job, in the order in which they were given")
 	a.addPlain(all, a.export)
 	failed := operation("export-failed", http.MethodGet, "/v1/orders/{reference}/failed", tagJobs, "The jobs that failed, to be fixed and ordered again",
 		"In the form in which an order is given, with a column error. Fix what it says, and POST it to /v1/orders under another reference: the "+
 			"column error is passed over.", apikey.Submit)
-	failed.Parameters, failed.Errors = []*huma.Param{reference, format}, append(failed.Errors, http.StatusNotFound, http.StatusUnprocessableEntity)
+	failed.Parameters = []*huma.Param{reference, format}
 	failed.Responses = answers("The jobs that failed")
 	a.addPlain(failed, a.exportFailed)
 }

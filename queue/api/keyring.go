@@ -12,6 +12,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/keys"
+	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 )
 
@@ -170,22 +171,14 @@ func (k *keyring) noteUse(ctx context.Context, known knownKey) error {
 	return err
 }
 
-// Reserve implements Keys.
-func (k *keyring) Reserve(ctx context.Context, c Caller, jobs int, register bool) (keys.Booking, error) {
+// Charge implements Keys.
+func (k *keyring) Charge(ctx context.Context, c Caller, jobs int, register bool) (orders.Charge, error) {
 	if !c.Daily {
-		return keys.Booking{}, nil
+		return nil, nil
 	}
-	return k.store.Reserve(ctx, c.KeyID, jobs, registrations(jobs, register))
-}
-
-// GiveBack implements Keys.
-func (k *keyring) GiveBack(ctx context.Context, b keys.Booking) error {
-	return k.store.GiveBack(ctx, b)
-}
-
-func registrations(jobs int, register bool) int {
+	charge := keys.Charge{Key: c.KeyID, Jobs: jobs}
 	if register {
-		return jobs
+		charge.Registrations = jobs
 	}
-	return 0
+	return charge, k.store.Check(ctx, charge)
 }

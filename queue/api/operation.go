@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
@@ -76,7 +78,7 @@ func operation(id, method, path, tag, summary, description string, needed apikey
 		OperationID: id, Method: method, Path: path, Tags: []string{tag}, Summary: summary,
 		Description: description + "\n\nThe key needs the role **" + string(needed) + "**.",
 		Security:    []map[string][]string{{"key": {}}}, Extensions: map[string]any{roleKey: string(needed)},
-		Errors:       []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors:       []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		MaxBodyBytes: maxSmallBody,
 	}
 }
@@ -84,6 +86,9 @@ func operation(id, method, path, tag, summary, description string, needed apikey
 // add adds an operation whose answer is a value.
 func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	needed, _ := op.Extensions[roleKey].(string)
+	op.Errors = problemsOf(op)
+	op.Responses = answersOf(a, op)
+	op.BodyReadTimeout = a.options.BodyPatience // huma has one of its own
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if op.Method != http.MethodGet {
 			requestOf(ctx).bodyUntil(time.Time{}) // it was read; what is done now may take longer
@@ -105,6 +110,7 @@ func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) 
 // op alone.
 func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
 	needed, _ := op.Extensions[roleKey].(string)
+	op.Errors = problemsOf(op)
 	op.Responses = answersOf(a, op)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
@@ -122,6 +128,22 @@ func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *htt
 	})
 }
 
+// problemsOf are the statuses of the problems that an operation may answer with: its own, and those that follow from what it is.
+func problemsOf(op huma.Operation) []int {
+	all := append([]int{http.StatusUnprocessableEntity, http.StatusInternalServerError}, op.Errors...) // parameters may be wrong, and so may we
+	if strings.Contains(op.Path, "{") && op.OperationID != listsDomain {
+		all = append(all, http.StatusNotFound)
+	}
+	if needed := op.Extensions[roleKey]; needed != nil && needed != string(apikey.Read) { // reading every key may
+		all = append(all, http.StatusForbidden)
+	}
+	if op.Method == http.MethodPost || op.Method == http.MethodPut { // it has a body, which may be wrong in all these ways
+		all = append(all, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // answersOf adds the problems of an operation to its answers.
 func answersOf(a *API, op huma.Operation) map[string]*huma.Response {
 	answers := op.Responses
@@ -131,10 +153,22 @@ func answersOf(a *API, op huma.Operation) map[string]*huma.Response {
 	problem := a.huma.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "Problem")
 	for _, status := range op.Errors {
 		answers[statusText(status)] = &huma.Response{
-			Description: http.StatusText(status), Content: map[string]*huma.MediaType{problemType: {Schema: problem}},
+			Description: http.StatusText(status), Content: map[string]*huma.MediaType{problemType: {Schema: problem}}, Headers: headersOf(status),
 		}
 	}
 	return answers
+}
+
+// headersOf are what a problem says in headers.
+func headersOf(status int) map[string]*huma.Header {
+	text := &huma.Schema{Type: huma.TypeString}
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return map[string]*huma.Header{"Retry-After": {Description: "Seconds after which the request may be repeated", Schema: text}}
+	case http.StatusUnauthorized:
+		return map[string]*huma.Header{"WWW-Authenticate": {Description: "What to authenticate with", Schema: text}}
+	}
+	return nil
 }
 
 // unknownQuery refuses parameters that the document does not have: a slip would be passed over without a word.

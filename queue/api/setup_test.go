@@ -40,6 +40,8 @@ type door struct {
 	url   string
 	logs  *logs
 	key   string // the name of the one that requests present; "" for none
+
+	documented *documented
 }
 
 // logs are what was logged, for one goroutine at a time.
@@ -103,6 +105,7 @@ func setup(t *testing.T, change ...func(*api.Options)) *door {
 		server.Close()
 	})
 	d.url = server.URL
+	d.documented = &documented{handler: a.Handler()}
 	return d
 }
 
@@ -160,6 +163,7 @@ func (d *door) do(method, path, body string, headers ...string) answer {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.documented.check(d.t, method, path, response)
 	return answer{response, d.t, string(text)}
 }
 

@@ -24,7 +24,6 @@ func (a *API) registerStream() {
 		{Name: "reference", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
 		{Name: "Last-Event-ID", In: "header", Description: "The id of the last event that you have", Schema: &huma.Schema{Type: huma.TypeString}},
 	}
-	op.Errors = append(op.Errors, http.StatusNotFound)
 	op.Responses = map[string]*huma.Response{statusText(http.StatusOK): {
 		Description: "Events as they come", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}}

@@ -48,8 +48,7 @@ func (a *API) registerSubmit() {
 	op.MaxBodyBytes = a.options.MaxBody
 	op.Parameters = submitParameters()
 	op.RequestBody = submitBody(a)
-	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+	op.Errors = append(op.Errors, http.StatusConflict)
 	op.Responses = submitAnswers(a)
 	a.addPlain(op, a.submit)
 }
@@ -90,44 +89,21 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 			return a.answerOrder(w, r, http.StatusOK, existing, in)
 		}
 	}
-	booking, err := a.options.Keys.Reserve(ctx, callerOf(ctx), in.spool.Len(), in.registers())
-	if err != nil {
+	// An order that is refused here needs not be stored first. What counts is what is booked with it.
+	if in.order.Charge, err = a.options.Keys.Charge(ctx, callerOf(ctx), in.spool.Len(), in.registers()); err != nil {
 		return limitProblem(err)
 	}
 	res, err := taker.Submit(ctx, in.order, in.spool)
 	if a.options.Submitted != nil {
 		a.options.Submitted()
 	}
-	if err == nil && !res.Created || err != nil && !mayBeStored(err) {
-		a.giveBack(ctx, booking)
-	}
 	if err != nil {
-		return submitProblem(err, in)
+		return limitProblem(submitProblem(err, in))
 	}
 	if !res.Created {
 		return a.answerOrder(w, r, http.StatusOK, res.Order, in)
 	}
 	return a.answerNew(w, res, in)
-}
-
-// mayBeStored reports whether an order may be there although storing it failed: the answer to a commit can be lost, or not waited for
-// by a caller who hangs up just then. What was reserved for it stays: else hanging up would be a way around the limit. What Postgres
-// itself refuses is not there, unless it was about to end (class 57).
-func mayBeStored(err error) bool {
-	var said *pg.UnavailableError
-	if errors.As(err, &said) {
-		return strings.HasPrefix(said.Code, "57")
-	}
-	return errors.Is(err, pg.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// giveBack takes back what was reserved for an order that was not stored. Where that fails, the day's limit is reached sooner.
-func (a *API) giveBack(ctx context.Context, b keys.Booking) {
-	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTime)
-	defer cancel()
-	if err := a.options.Keys.GiveBack(giving, b); err != nil {
-		a.log(ctx).Warn().Err(err).Msg("what was reserved for an order could not be given back")
-	}
 }
 
 // checkIncoming refuses what needs a look at more than the order itself.

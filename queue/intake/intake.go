@@ -36,6 +36,8 @@ type Order struct {
 	Account   string
 	// Labels find the order again; names and texts. They are no part of what it asks for.
 	Labels map[string]string
+	// Charge is booked with the order, once; nil: nobody keeps count.
+	Charge orders.Charge
 }
 
 // Check checks the order's names and kind.
@@ -198,7 +200,7 @@ func (in *Intake) newOrder(o Order, s *Spool) (orders.NewOrder, error) {
 	}
 	n := orders.NewOrder{
 		Source: o.Source, Reference: o.Reference, Kind: record.Kind(o.Kind), Lane: record.Plain,
-		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind), Jobs: s.Len(), Labels: o.Labels,
+		Account: o.Account, Digest: s.Digest(), ChunkSize: in.chunks.of(o.Kind), Jobs: s.Len(), Labels: o.Labels, Charge: o.Charge,
 	}
 	most := n.ChunkSize
 	if o.Kind.OfPeople() { // each of them is a call, in chunks of any size

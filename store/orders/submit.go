@@ -28,6 +28,13 @@ type NewOrder struct {
 	Jobs      int      // how many jobs it has, where that is known; 0: it is not
 	// Labels find the order again. They are no part of what it asks for: a repeat may have others, and changes none.
 	Labels map[string]string
+	// Charge is what the order costs somebody; nil: nobody keeps count.
+	Charge Charge
+}
+
+// Charge is booked last in the transaction that stores an order: what is not stored costs nothing, and a repeat costs nothing again.
+type Charge interface {
+	Book(ctx context.Context, tx pgx.Tx) error
 }
 
 // NewJob is a job on its way in. Its Seq is its place in the sequence.
@@ -90,7 +97,10 @@ func (s *Orders) submitMany(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJ
 		if err != nil {
 			return err
 		}
-		return finishOrder(ctx, tx, res.Order, n.ChunkSize)
+		if err := finishOrder(ctx, tx, res.Order, n.ChunkSize); err != nil || n.Charge == nil {
+			return err
+		}
+		return n.Charge.Book(ctx, tx)
 	})
 	if err == nil && res.Created {
 		s.db.Wake(n.Kind)

@@ -17,8 +17,10 @@ import (
 const maxFew = 100
 
 // few reports whether the order is inserted in one exchange. Registrations claim their domains, so that each has to be looked at,
-// and people come with more than a name.
-func (n NewOrder) few() bool { return n.Kind == record.Whois && n.Jobs > 0 && n.Jobs <= maxFew }
+// people come with more than a name, and a charge may be refused.
+func (n NewOrder) few() bool {
+	return n.Kind == record.Whois && n.Jobs > 0 && n.Jobs <= maxFew && n.Charge == nil
+}
 
 // submitFew is Submit of a few checks. It is one statement, whose commit waits for the disk like that of any order.
 func (s *Orders) submitFew(ctx context.Context, n NewOrder, all iter.Seq2[NewJob, error]) (Submitted, error) {
