@@ -32,8 +32,8 @@ func (a *app) purgeCommand() *cobra.Command {
 		Long: `purge removes names, addresses, e-mail addresses and telephone numbers that came with orders, from those orders whose last
 job ended longer ago than AGE, in days or hours. A holder that another order still needs stays.
 
-It also removes what the registrar said, wherever that is kept, from all orders of registrations that ended as long ago:
-reasons and errors may quote people.
+It also removes what the registrar said, wherever that is kept, from all orders that ended as long ago: reasons and errors may
+quote people, and WHOIS whoever has a domain. What a check found out, available or taken, stays.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
 or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job

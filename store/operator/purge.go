@@ -16,7 +16,7 @@ type Purge struct {
 	Orders  int // ended for long enough, and with details
 	Holders int // whose details go
 	Kept    int // holders of these orders that another order still needs
-	Words   int // orders of registrations and tokens that ended for long enough, from which the upstream's words go
+	Words   int // orders that ended for long enough, from which the upstream's words go
 	People  int // whom the tokens of such orders were for, and whose details go
 }
 
@@ -29,7 +29,7 @@ func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purg
 }
 
 // PurgeHolders removes the details of the holders whose orders ended, to the last job, longer ago than olderThan, and from all
-// orders of registrations and tokens that ended as long ago what the upstream said: it may have quoted somebody. With tokens go the
+// orders that ended as long ago what the upstream said: it may have quoted somebody, and WHOIS whoever has a domain. With tokens go the
 // people that they were for, and the subjects by which these were found. One call is about jobs of
 // several orders, so it makes no difference whose holders they name. Outcomes stay, and so do the upstream's ids, but for those that
 // may be made of a name or an address: a job with such a one cannot be tried again. Of the digests
@@ -156,7 +156,7 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 			AND ` + endedBefore,
 		`CREATE TEMPORARY TABLE spoken (id bigint PRIMARY KEY) ON COMMIT DROP`,
 		`INSERT INTO spoken SELECT o.id FROM orders o, purge_before b
-			WHERE o.kind IN ('register', 'token') AND (o.purged_at IS NULL OR EXISTS (
+			WHERE (o.purged_at IS NULL OR EXISTS (
 				SELECT FROM claims c WHERE c.order_ids @> ARRAY[o.id] AND c.taken_at > o.purged_at))
 			AND ` + endedBefore,
 		`ANALYZE spoken`,
