@@ -61,5 +61,5 @@ func TestReadyIsAnsweredInTime(t *testing.T) {
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.get("/readyz").want(http.StatusOK)
+	d.eventually(func() bool { return d.get("/readyz").StatusCode == http.StatusOK })
 }

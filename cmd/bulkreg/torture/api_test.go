@@ -22,6 +22,9 @@ type door struct {
 	key string
 }
 
+// aDay is what a key may order in a day: exactly the order of a scenario.
+const aDay = 3 * batchSize
+
 // api starts an API with changed settings.
 func (w *world) api(changes ...string) door {
 	w.t.Helper()
@@ -29,7 +32,9 @@ func (w *world) api(changes ...string) door {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	err = w.store.Keys.Create(w.t.Context(), keys.NewKey{ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture"})
+	err = w.store.Keys.Create(w.t.Context(), keys.NewKey{
+		ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture", Limits: keys.Limits{RegistrationsPerDay: aDay},
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -89,7 +94,7 @@ func (d door) post(domains []string) (answer, error) {
 	return a, json.Unmarshal(text, &a)
 }
 
-// postAgain repeats an order until it is answered, as an order system does, and finds it there.
+// postAgain repeats an order until it is answered, as an order system does, and finds it there, and counted once.
 func (w *world) postAgain(d door, domains []string) {
 	w.t.Helper()
 	var got answer
@@ -105,11 +110,16 @@ func (w *world) postAgain(d door, domains []string) {
 		w.t.Fatal(err)
 	}
 	w.orders = append(w.orders, order)
+	var counted int
+	err = w.store.Pool.QueryRow(w.t.Context(), `SELECT coalesce(sum(registrations), 0) FROM api_key_days`).Scan(&counted)
+	if err != nil || counted != len(domains) {
+		w.t.Errorf("%d registrations count against the day, want %d, %v", counted, len(domains), err)
+	}
 }
 
 // The order system has no answer, and repeats its request at another API: it is one order, paid for once.
 func killAPI(w *world) {
-	domains := names("a", 3*batchSize)
+	domains := names("a", aDay)
 	doomed := w.api("CRASH_AT=submitted")
 	if got, err := doomed.post(domains); err == nil {
 		w.t.Errorf("it was answered with %+v", got)
@@ -120,7 +130,7 @@ func killAPI(w *world) {
 }
 
 func loseAPICommit(w *world) {
-	domains := names("a", 3*batchSize)
+	domains := names("a", aDay)
 	d := w.api()
 	w.toDatabase.DropCommit("INSERT INTO orders")
 	if got, err := d.post(domains); err == nil {
