@@ -86,7 +86,8 @@ func operation(id, method, path, tag, summary, description string, needed apikey
 // add adds an operation whose answer is a value.
 func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	needed, _ := op.Extensions[roleKey].(string)
-	op.Errors = problemsOf(op)
+	_, body := typeOf[I]().FieldByName("Body")
+	op.Errors = problemsOf(op, body)
 	op.Responses = answersOf(a, op)
 	op.BodyReadTimeout = a.options.BodyPatience // huma has one of its own
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
@@ -110,7 +111,7 @@ func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) 
 // op alone.
 func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *http.Request) error) {
 	needed, _ := op.Extensions[roleKey].(string)
-	op.Errors = problemsOf(op)
+	op.Errors = problemsOf(op, op.RequestBody != nil)
 	op.Responses = answersOf(a, op)
 	a.huma.OpenAPI().AddOperation(&op)
 	a.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +130,7 @@ func (a *API) addPlain(op huma.Operation, handler func(http.ResponseWriter, *htt
 }
 
 // problemsOf are the statuses of the problems that an operation may answer with: its own, and those that follow from what it is.
-func problemsOf(op huma.Operation) []int {
+func problemsOf(op huma.Operation, body bool) []int {
 	all := append([]int{http.StatusUnprocessableEntity, http.StatusInternalServerError}, op.Errors...) // parameters may be wrong, and so may we
 	if strings.Contains(op.Path, "{") && op.OperationID != listsDomain {
 		all = append(all, http.StatusNotFound)
@@ -137,7 +138,7 @@ func problemsOf(op huma.Operation) []int {
 	if needed := op.Extensions[roleKey]; needed != nil && needed != string(apikey.Read) { // reading every key may
 		all = append(all, http.StatusForbidden)
 	}
-	if op.Method == http.MethodPost || op.Method == http.MethodPut { // it has a body, which may be wrong in all these ways
+	if body { // it may be wrong in all these ways
 		all = append(all, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	slices.Sort(all)

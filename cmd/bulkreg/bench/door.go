@@ -35,6 +35,9 @@ type DoorFigures struct {
 	P99MS    float64 `json:"p99_ms"`
 	Large    int     `json:"large_order_domains"`
 	LargeSec float64 `json:"large_order_seconds"`
+	Told     int     `json:"events_told"` // orders that a reader of the log of events was told of meanwhile: all, or the row fails
+	Streams  int     `json:"open_streams"`
+	Grown    int64   `json:"bytes_of_open_streams"` // by which the API's memory grew; 0 where the system does not tell
 }
 
 // door is an API and a key for it.
@@ -91,6 +94,9 @@ func freeAddr(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
+// warmUpOrders is how many orders await gives.
+const warmUpOrders = 1
+
 // await waits until the API answers, and warms it up.
 func (d *door) await(ctx context.Context) error {
 	const look = 20 * time.Millisecond
@@ -139,7 +145,10 @@ func (d *door) accept(ctx context.Context, howLong time.Duration) (*DoorFigures,
 		times []time.Duration
 	)
 	began := time.Now()
-	clients, ctx2 := errgroup.WithContext(ctx)
+	reader, given := &feed{door: d}, make(chan int, 1)
+	following, ctx1 := errgroup.WithContext(ctx)
+	following.Go(func() error { return reader.follow(ctx1, given) })
+	clients, ctx2 := errgroup.WithContext(ctx1)
 	for c := range doorClients {
 		clients.Go(func() error {
 			var mine []time.Duration
@@ -157,9 +166,13 @@ func (d *door) accept(ctx context.Context, howLong time.Duration) (*DoorFigures,
 		})
 	}
 	if err := clients.Wait(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, ctx1.Err())
 	}
 	took := time.Since(began)
+	given <- len(times) + warmUpOrders
+	if err := following.Wait(); err != nil {
+		return nil, err
+	}
 	slices.Sort(times)
 	f := &DoorFigures{
 		Clients: doorClients, Orders: len(times), Rate: float64(len(times)) / took.Seconds(), Large: largeOrder,
@@ -172,6 +185,11 @@ func (d *door) accept(ctx context.Context, howLong time.Duration) (*DoorFigures,
 	asked := time.Now()
 	err := d.order(ctx, "large", "["+jobs.String()[1:]+"]")
 	f.LargeSec = time.Since(asked).Seconds()
+	if err != nil {
+		return nil, err
+	}
+	f.Told, f.Streams = reader.told-warmUpOrders, openStreams
+	f.Grown, err = d.streams(ctx)
 	return f, err
 }
 

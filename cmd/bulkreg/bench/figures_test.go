@@ -109,7 +109,7 @@ func TestParseResidentPeak(t *testing.T) {
 		"Name:\tVmHWM:\n":               -1,
 		"":                              -1,
 	} {
-		got, ok := parseResidentPeak(status)
+		got, ok := parseResident(status, "VmHWM:")
 		if ok != (want >= 0) || ok && got != want {
 			t.Errorf("%q: %d, %t, want %d", status, got, ok, want)
 		}
@@ -121,7 +121,7 @@ func FuzzParseResidentPeak(f *testing.F) {
 	f.Add("VmHWM:\t-1 kB\n")
 	f.Add("VmHWM:")
 	f.Fuzz(func(t *testing.T, status string) {
-		if peak, ok := parseResidentPeak(status); ok && (peak < 0 || peak%1024 != 0) {
+		if peak, ok := parseResident(status, "VmHWM:"); ok && (peak < 0 || peak%1024 != 0) {
 			t.Errorf("%q: %d", status, peak)
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -81,24 +80,7 @@ func residentPeak(pid int) (int64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return parseResidentPeak(string(status))
-}
-
-// parseResidentPeak reads the line "VmHWM:   39020 kB" of Linux's /proc/PID/status, see proc(5).
-func parseResidentPeak(status string) (int64, bool) {
-	for line := range strings.Lines(status) {
-		rest, ok := strings.CutPrefix(line, "VmHWM:")
-		if !ok {
-			continue
-		}
-		number, ok := strings.CutSuffix(strings.TrimSpace(rest), " kB")
-		kilobytes, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil || kilobytes < 0 || kilobytes > math.MaxInt64>>10 {
-			return 0, false
-		}
-		return kilobytes << 10, true
-	}
-	return 0, false
+	return parseResident(string(status), "VmHWM:")
 }
 
 // residentPeakOf is residentPeak of an ended process, 0 where the system does not tell.

@@ -79,11 +79,12 @@ func printAlone(w io.Writer, rows []Figures) error {
 
 func printDoors(w io.Writer, rows []Figures) error {
 	t := term.NewTable(w)
-	t.Add("ROW", "CLIENTS", "ORDERS", "ORDERS/S", "MEDIAN", "P99", "LARGE ORDER", "API")
+	t.Add("ROW", "CLIENTS", "ORDERS", "ORDERS/S", "MEDIAN", "P99", "TOLD", "LARGE ORDER", "API", "STREAMS")
 	for _, f := range rows {
 		d := f.Door
 		t.Add(f.Row, strconv.Itoa(d.Clients), term.Thousands(d.Orders), term.Thousands(int(d.Rate)), fmt.Sprintf("%.1f ms", d.MedianMS),
-			fmt.Sprintf("%.1f ms", d.P99MS), fmt.Sprintf("%s in %s", term.Thousands(d.Large), secondsCell(d.LargeSec)), megabytesCell(f.WorkerPeak))
+			fmt.Sprintf("%.1f ms", d.P99MS), term.Thousands(d.Told), fmt.Sprintf("%s in %s", term.Thousands(d.Large), secondsCell(d.LargeSec)),
+			megabytesCell(f.WorkerPeak), fmt.Sprintf("%s in %s", term.Thousands(d.Streams), megabytesCell(d.Grown)))
 	}
 	return endBlock(w, t)
 }
