@@ -46,6 +46,7 @@ type Options struct {
 	RetryBase       time.Duration
 	RetryMax        time.Duration
 	MaxAttempts     int
+	KeepEvents      time.Duration       // how long the log of events keeps one; 0: for ever
 	DailyLimit      int                 // how many registrations an account may have in a day (UTC); 0: any number
 	HoldInterval    time.Duration       // from a hold to its first probe
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
@@ -129,6 +130,7 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.ReconcileChecks > 0, "reconcile checks %d is not positive", o.ReconcileChecks)
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
 	check(o.Rate >= 0, "rate %v is negative", o.Rate)
+	check(o.KeepEvents >= 0, "keeping events for %v is negative", o.KeepEvents)
 	check(o.DailyLimit >= 0, "daily limit %d is negative", o.DailyLimit)
 	check(o.HoldInterval > 0, "hold interval is not positive")
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)

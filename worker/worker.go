@@ -2,7 +2,7 @@
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
 // One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
-// dispatcher, one rescuer, one recaller, one finder, one sweeper, one bookkeeper, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
+// dispatcher, one rescuer, one recaller, one finder, one sweeper, one bookkeeper, one forgetter, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -47,6 +47,7 @@ type Worker struct {
 	standings  []*standing
 	heartbeat  *heartbeat
 	eraser     *eraser
+	forgetter  *forgetter
 	books      *bookkeeper
 	hooks      *webhook.Deliverer
 	holdWatch  *holdWatch
@@ -88,6 +89,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) addPipelines() {
 	o := w.options
 	w.heartbeat, w.holdWatch, w.eraser, w.books = newHeartbeat(o), newHoldWatch(o), newEraser(o), newBookkeeper(o)
+	w.forgetter = newForgetter(o)
 	w.hooks = newDeliverer(o)
 	for _, a := range o.Accounts {
 		st := newStanding(a, w.redis, o)
@@ -128,7 +130,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopRoles()
 	for _, role := range []func(context.Context){
 		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.sweeper.run, w.reporter.run,
-		w.eraser.run, w.books.run, w.hooks.Run,
+		w.eraser.run, w.forgetter.run, w.books.run, w.hooks.Run,
 	} {
 		running.Go(func() { role(roles) })
 	}

@@ -136,6 +136,10 @@ func TestEveryProblemIsDocumented(t *testing.T) {
 	for _, status := range []int{http.StatusCreated, http.StatusConflict} {
 		d.post("/v1/webhooks", aWebhookBody).want(status)
 	}
+	if _, err := d.store.Pool.Exec(t.Context(), `UPDATE events_forgotten SET id = 100`); err != nil {
+		t.Fatal(err)
+	}
+	d.get("/v1/events?after=1").want(http.StatusGone)
 	d.takeDatabaseAway()
 	for name, example := range examples() {
 		if method, _, _ := strings.Cut(name, " "); name != "GET /healthz" {

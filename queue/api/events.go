@@ -50,10 +50,12 @@ type eventsOutput struct {
 }
 
 func (a *API) registerEvents() {
-	add(a, operation("list-events", http.MethodGet, "/v1/events", tagEvents, "What has happened, in order",
+	op := operation("list-events", http.MethodGet, "/v1/events", tagEvents, "What has happened, in order",
 		"The log of events of the source's orders, and of holds. A reader that gives the id of the last event as after misses none, and gets none "+
 			"twice. With wait the answer comes as soon as there is an event. `job.finished` is written for a source only where somebody has chosen so "+
-			"(PUT /v1/events/settings).", apikey.Read), a.listEvents)
+			"(PUT /v1/events/settings). Go on behind next also where there was no event: what is older than this server keeps is answered with 410.", apikey.Read)
+	op.Errors = append(op.Errors, http.StatusGone)
+	add(a, op, a.listEvents)
 	add(a, operation("get-event-settings", http.MethodGet, "/v1/events/settings", tagEvents, "Which events are written", "", apikey.Read), a.getEventSettings)
 	add(a, operation("put-event-settings", http.MethodPut, "/v1/events/settings", tagEvents, "Choose which events are written",
 		"With jobs, an event is written for each job of the source that ends from now on.", apikey.Submit), a.putEventSettings)
@@ -83,14 +85,25 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 	if err != nil {
 		return nil, err
 	}
+	if err := a.kept(ctx, after); err != nil {
+		return nil, err
+	}
 	filter := events.Filter{After: after, Source: callerOf(ctx).Source, Types: in.Types, Limit: in.Limit}
 	deadline := time.NewTimer(time.Duration(in.Wait) * time.Second)
 	defer deadline.Stop()
 	for {
 		more := a.follower.next(ofSource(filter.Source)) // before the look: what comes after it is not missed
+		// Before the look, which then has all up to it: also where none is the source's own, it need not look at them again.
+		newest, err := a.options.Store.Events.Newest(ctx)
+		if err != nil {
+			return nil, err
+		}
 		found, err := a.options.Store.Events.Since(ctx, filter)
 		if err != nil {
 			return nil, err
+		}
+		if len(found) < in.Limit {
+			after = max(after, newest)
 		}
 		if len(found) > 0 || in.Wait == 0 {
 			return eventsPage(found, after), nil
@@ -107,11 +120,24 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 	}
 }
 
+// kept is a Problem where events behind one that a reader has are not kept any more. Who has none yet begins with what there is.
+func (a *API) kept(ctx context.Context, after int64) error {
+	if after == 0 {
+		return nil
+	}
+	forgotten, err := a.options.Store.Events.Forgotten(ctx)
+	if err != nil || after >= forgotten {
+		return err
+	}
+	return kindEventsGone.problem("Events up to %d are not kept any more, and you have read up to %d: go on behind %[1]d, and look at the orders that were in progress.",
+		forgotten, after)
+}
+
 func eventsPage(found []events.Event, after int64) *eventsOutput {
 	var out eventsOutput
 	out.Body.Events = make([]event, len(found))
 	for i, e := range found {
-		out.Body.Events[i], after = eventOf(e), e.ID
+		out.Body.Events[i], after = eventOf(e), max(after, e.ID)
 	}
 	out.Body.Next = strconv.FormatInt(after, 10)
 	return &out

@@ -102,3 +102,9 @@ func (c Charge) check(ctx context.Context, q pg.Querier) error {
 	}
 	return nil
 }
+
+// ForgetDays removes what was ordered with keys on days that are over, and that nobody asks for any more.
+func (k *Keys) ForgetDays(ctx context.Context) error {
+	_, err := k.db.Pool.Exec(ctx, `DELETE FROM api_key_days WHERE day < `+today+` - 7`)
+	return pg.Failure("forget days of keys", err)
+}

@@ -1,0 +1,48 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A reader that was away for too long is told so, and one that has nothing to read keeps up all the same.
+func TestEventsThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	type page struct {
+		Events []any  `json:"events"`
+		Next   string `json:"next"`
+	}
+	d.post("/v1/orders", anOrderOfChecks).want(http.StatusAccepted)
+	var first page
+	d.eventually(func() bool {
+		first = parsed[page](d.get("/v1/events"))
+		return len(first.Events) == 1
+	})
+	quiet := parsed[page](d.as("other").get("/v1/events"))
+	if len(quiet.Events) != 0 || quiet.Next != first.Next {
+		t.Errorf("a source without events goes on behind %q, want %q", quiet.Next, first.Next)
+	}
+	if _, err := d.store.Pool.Exec(t.Context(), `INSERT INTO events (type, at, source, order_id, account, data)
+		SELECT 'order.completed', now(), 'shop', id, 'default', '{}' FROM orders CROSS JOIN generate_series(1, 3)`); err != nil {
+		t.Fatal(err)
+	}
+	last := parsed[page](d.get("/v1/events?after=" + first.Next)).Next
+	if _, err := d.store.Pool.Exec(t.Context(), `UPDATE events SET at = now() - interval '2 hours'`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.store.Events.Forget(t.Context(), time.Hour, 100); err != nil || n != 4 {
+		t.Fatalf("forgot %d, %v", n, err)
+	}
+	p := d.get("/v1/events?after=" + first.Next).want(http.StatusGone).problem("events-gone")
+	if !strings.Contains(p.Detail, "go on behind "+last) {
+		t.Error(p.Detail)
+	}
+	for _, after := range []string{last, "0"} {
+		if got := parsed[page](d.get("/v1/events?after=" + after).want(http.StatusOK)); len(got.Events) != 0 {
+			t.Errorf("behind %s: %+v", after, got)
+		}
+	}
+}
