@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/queue/apikey"
+	"github.com/bulkreg/bulkreg/queue/listener"
 	"github.com/bulkreg/bulkreg/store/orders"
 )
 
@@ -107,6 +108,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		defer end()
+		defer listener.Keep(r.Context())()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
 }

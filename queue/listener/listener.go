@@ -3,13 +3,15 @@
 package listener
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"sync"
 )
 
-// boundedListener holds at most so many connections. When there are more, it closes the oldest that nobody is served on, and
-// otherwise the newest: whoever opens connections takes none from those who are served, and what the process may open is never used up.
+// boundedListener holds at most so many connections. When there are more, it closes the oldest that nobody is served on, then the oldest
+// that nobody vouches for, and otherwise the newest: whoever opens connections takes none from those who are known, and what the
+// process may open is never used up.
 type boundedListener struct {
 	net.Listener
 	most int
@@ -22,13 +24,47 @@ type boundedConn struct {
 	net.Conn
 	listener *boundedListener
 	served   bool // it has begun to ask
+	kept     int  // requests on it that somebody vouches for
 }
 
 // Bound bounds the connections of a listener, and has a server tell it which of them are served.
 func Bound(listener net.Listener, most int, server *http.Server) net.Listener {
 	l := &boundedListener{Listener: listener, most: most}
 	server.ConnState = l.note
+	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if c, ok := boundedOf(conn); ok {
+			return context.WithValue(ctx, connKey{}, c)
+		}
+		return ctx
+	}
 	return l
+}
+
+type connKey struct{}
+
+// Keep vouches for the request of a context: its connection is not closed for another one before done is called.
+func Keep(request context.Context) (done func()) {
+	c, ok := request.Value(connKey{}).(*boundedConn)
+	if !ok {
+		return func() {}
+	}
+	c.keep(1)
+	return func() { c.keep(-1) }
+}
+
+func (c *boundedConn) keep(n int) {
+	c.listener.mu.Lock()
+	defer c.listener.mu.Unlock()
+	c.kept += n
+}
+
+// boundedOf finds our connection. With TLS the server knows the one that is spoken over it.
+func boundedOf(conn net.Conn) (*boundedConn, bool) {
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = over.NetConn()
+	}
+	c, ok := conn.(*boundedConn)
+	return c, ok
 }
 
 // Accept implements net.Listener.
@@ -42,7 +78,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	l.conns = append(l.conns, c)
 	var surplus *boundedConn
 	if len(l.conns) > l.most {
-		surplus = l.oldest()
+		surplus = l.dispensable()
 	}
 	l.mu.Unlock()
 	if surplus != nil {
@@ -51,21 +87,26 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// oldest is the oldest connection that nobody is served on. The newest is one.
-func (l *boundedListener) oldest() *boundedConn {
-	for _, c := range l.conns {
-		if !c.served {
+// dispensable is the connection that is closed for another one. The newest is asked about last: its request has not been read yet.
+func (l *boundedListener) dispensable() *boundedConn {
+	newest := l.conns[len(l.conns)-1]
+	var known *boundedConn // the oldest that is served and that nobody vouches for
+	for _, c := range l.conns[:len(l.conns)-1] {
+		switch {
+		case !c.served:
 			return c
+		case c.kept == 0 && known == nil:
+			known = c
 		}
 	}
-	return l.conns[len(l.conns)-1] // it has begun to ask already
+	if known != nil {
+		return known
+	}
+	return newest
 }
 
 func (l *boundedListener) note(conn net.Conn, state http.ConnState) {
-	if over, ok := conn.(interface{ NetConn() net.Conn }); ok { // with TLS the server knows the connection that is spoken over ours
-		conn = over.NetConn()
-	}
-	c, ok := conn.(*boundedConn)
+	c, ok := boundedOf(conn)
 	if !ok {
 		return
 	}

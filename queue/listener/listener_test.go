@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -35,9 +36,14 @@ func TestConnectionsAreBounded(t *testing.T) {
 	var mu sync.Mutex
 	slow := make(chan struct{})
 	asked := 0
+	var first context.Context
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		mu.Lock()
-		asked++
+		if asked++; asked == 1 {
+			first = r.Context()
+			done := Keep(first)
+			defer done()
+		}
 		mu.Unlock()
 		select {
 		case <-slow:
@@ -91,24 +97,22 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if served != most/2 {
 		t.Errorf("%d of %d are served still", served, most/2)
 	}
-	// Where all are served, whoever comes is too many.
-	hangingOn(t, listener.Addr().String(), 2*most, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	// Where all are served, those whom somebody vouches for stay.
+	mu.Lock()
+	vouched := first
+	mu.Unlock()
+	hangingOn(t, listener.Addr().String(), 3*most, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	for {
-		bounded.mu.Lock()
-		first, all := bounded.conns[0].served, 0
-		for _, c := range bounded.conns {
-			if c.served {
-				all++
-			}
-		}
-		bounded.mu.Unlock()
-		if !first {
-			t.Fatal("who was served first is not any more")
-		}
-		if all == most {
+		mu.Lock()
+		n := asked
+		mu.Unlock()
+		if n >= most/2+2*most {
 			break
 		}
 		time.Sleep(time.Millisecond)
+	}
+	if err := vouched.Err(); err != nil {
+		t.Errorf("who is vouched for: %v", err)
 	}
 	if n := held(); n > most {
 		t.Errorf("%d connections", n)
