@@ -101,15 +101,19 @@ func TestConnectionsAreBounded(t *testing.T) {
 	mu.Lock()
 	vouched := first
 	mu.Unlock()
-	hangingOn(t, listener.Addr().String(), 3*most, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-	for {
+	for range 3 * most {
 		mu.Lock()
-		n := asked
+		before := asked
 		mu.Unlock()
-		if n >= most/2+2*most {
-			break
+		hangingOn(t, listener.Addr().String(), 1, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		for now := before; now == before; time.Sleep(time.Millisecond) {
+			if t.Context().Err() != nil {
+				t.Fatal("nobody is served")
+			}
+			mu.Lock()
+			now = asked
+			mu.Unlock()
 		}
-		time.Sleep(time.Millisecond)
 	}
 	if err := vouched.Err(); err != nil {
 		t.Errorf("who is vouched for: %v", err)
