@@ -61,6 +61,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.configCommand())
 	root.AddCommand(a.confirmCommand())
 	root.AddCommand(a.devCommand())
+	root.AddCommand(a.doctorCommand())
 	root.AddCommand(a.domainCommand())
 	root.AddCommand(a.enqueueCommand())
 	root.AddCommand(a.exportCommand())
