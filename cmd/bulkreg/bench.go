@@ -39,11 +39,12 @@ A row is one order, from before its input is read until its last domain or perso
   register-50ms  registrations, with 50 domains in a call and 2 calls in flight
   token-50ms     account tokens, with one person in a call, as there is no bulk call, and 8 calls in flight
   one-domain     orders of one domain each, one after another, while a large order is worked on
-  api-orders     orders of one domain each, given over HTTP by 8 clients, accepted and durable; then one of 100,000 domains
+  api-orders     orders of one domain each, given over HTTP by 8 clients, accepted and durable, while a reader follows the log of
+                 events, which is told of every one or the row fails; then one of 100,000 domains, and 1,000 open streams
 
 LIMIT/S is what the calls allow: domains (or people) in a call, times calls in flight, by the time of a call. SHARE is how much of it
 was reached. REDIS is what the order took of Redis at most, above what an idle worker takes. WORKER is the most
-memory that the worker process ever had. MACHINE tells what the figures were measured on.`,
+memory that the worker process ever had. TOLD is how many orders the reader was told of, and STREAMS by how much the API's memory grew. MACHINE tells what the figures were measured on.`,
 		Example: `  bulkreg bench
   bulkreg bench --rows whois-0ms,one-domain --json figures.json`,
 		Args: noArgs,
