@@ -168,7 +168,18 @@ func plainLetter(r rune) string {
 	case 'ς': // as a word ends; in capitals it is a σ
 		return "σ"
 	}
-	return ""
+	return smallCapital(r)
+}
+
+// smallCapital is the letter that a small capital is, "" for others.
+func smallCapital(r rune) string {
+	const capitals, letters = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz"
+	at := strings.IndexRune(capitals, r)
+	if at < 0 {
+		return ""
+	}
+	n := utf8.RuneCountInString(capitals[:at])
+	return letters[n : n+1]
 }
 
 // spell is a folded text alone.

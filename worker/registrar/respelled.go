@@ -19,16 +19,22 @@ func spellings(term, folded string) []string {
 		}
 	}
 	add(withoutUmlautE(folded), shortestApart)
+	for _, as := range [...]string{folded, strings.ReplaceAll(folded, "ij", "y"), strings.ReplaceAll(folded, "y", "ij")} { // ÿ is a y with marks
+		add(as, shortestTerm+1)
+		for _, end := range [...]string{"s", "es"} { // of a plural, or whose something is
+			add(as+end, shortestApart)
+		}
+	}
 	if isASCII(term) {
 		return all
 	}
-	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }} {
+	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }, spoken, lookalike} {
 		add(spell(rewritten(term, letter)), shortestTerm)
 	}
 	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
 	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
 	// What is read in the last two cannot be told from what is read in others.
-	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1250, charmap.ISO8859_2} {
+	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.ISO8859_15, charmap.Windows1250, charmap.ISO8859_2} {
 		add(spell(mangled(term, read)), shortestDotted)
 	}
 	add(spell(slashless(term)), shortestDotted)
@@ -38,6 +44,9 @@ func spellings(term, folded string) []string {
 		for _, as := range western {
 			add(spell(misread(term, other, as)), shortestDotted)
 		}
+	}
+	for _, written := range [...]*charmap.Charmap{charmap.Windows1250, charmap.Windows1254} {
+		add(spell(misread(term, written, charmap.Windows1252)), shortestDotted)
 	}
 	return all
 }
@@ -109,6 +118,47 @@ func nordic(r rune) string {
 		return "oe"
 	}
 	return ""
+}
+
+// spoken spells letters as they sound.
+func spoken(r rune) string {
+	switch r {
+	case 'đ':
+		return "dj"
+	case 'ð', 'þ':
+		return "th"
+	case 'ß':
+		return "s"
+	}
+	return ""
+}
+
+// lookalike is what somebody takes a letter for who does not know it.
+func lookalike(r rune) string {
+	switch r {
+	case 'ß':
+		return "b"
+	case 'ð', 'đ':
+		return "o"
+	case 'þ':
+		return "p"
+	}
+	return ""
+}
+
+// cutShort are the beginnings of a name of one word by which it is known still.
+func cutShort(term, folded string) []string {
+	const known, shortest, longest, wordy = 5, 7, 24, 14
+	if len(folded) < shortest || !isASCII(folded) || strings.ContainsFunc(term, isSign) || strings.ContainsAny(folded, "0123456789") {
+		return nil
+	}
+	var all []string
+	for n := known; n < min(len(folded), longest); n++ {
+		if begun := folded[:n]; n > wordy || !isGeneric(begun) { // no ordinary word is that long
+			all = append(all, begun)
+		}
+	}
+	return all
 }
 
 // asciiOr puts one rune in the place of letters that are not ASCII; -1 leaves them out.

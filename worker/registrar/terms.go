@@ -46,8 +46,8 @@ const (
 	shortestDotted, shortestApart, shortestNumber = 4, 6, 7
 	// longestTerm bounds how far a text is followed from one place. It is more than any detail has.
 	longestTerm = 300
-	// usualGap is how many runes may stand between two letters of a term, such as " [" and ") (", unless one has more itself.
-	usualGap = 4
+	// usualGap is how many runes may stand between two letters of a term, such as " [" and "' || '", unless one has more itself.
+	usualGap = 6
 )
 
 // newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
@@ -68,6 +68,9 @@ func newTerms(personal []string) terms {
 		}
 		for _, spelling := range spellings(term, folded) {
 			t.add(spelling, newFinding(term, spelling))
+		}
+		for _, begun := range cutShort(term, folded) {
+			t.add(begun, &finding{size: len(begun), strict: true, joined: true})
 		}
 		for _, spelling := range disguises(term, folded) {
 			f := newFinding(term, spelling)
