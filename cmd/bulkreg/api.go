@@ -44,6 +44,9 @@ func (a *app) serveAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.Certificate(); err != nil {
+		return usageError(err)
+	}
 	log, err := a.newLogger(cfg)
 	if err != nil {
 		return err
@@ -107,7 +110,9 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 	if err != nil {
 		return nil, err
 	}
-	server, err := door.Serve(ctx, api.Listen{Addr: addr, CertFile: cfg.HTTPTLSCert, KeyFile: cfg.HTTPTLSKey, Grace: apiGrace, Log: log})
+	server, err := door.Serve(ctx, api.Listen{
+		Addr: addr, CertFile: cfg.HTTPTLSCert, KeyFile: cfg.HTTPTLSKey, Read: config.ReadCertificate, Grace: apiGrace, Log: log,
+	})
 	if err != nil {
 		return nil, usageError(fmt.Errorf("HTTP_ADDR: %w", err))
 	}

@@ -108,7 +108,7 @@ func settingsNeeded(user string) (config.Use, func(config.Config) error) {
 	}
 	switch user {
 	case "api":
-		return config.UseStore | config.UseOrders, database
+		return config.UseStore | config.UseOrders | config.UseAPI, database
 	case "cli":
 		return config.UseStore | config.UseOrders | config.UseRegistrar, database
 	}
@@ -148,6 +148,10 @@ func (a *app) check(user string) checked {
 	if errors.As(err, &wrong) {
 		found.Wrong = wrong.Problems
 		return found // what could not be read is not judged
+	}
+	if err := cfg.Certificate(); err != nil && (user == "" || user == "api") {
+		found.Wrong = []string{err.Error()}
+		return found
 	}
 	if use == config.UseAll {
 		found.Warnings = append(found.Warnings, warningsOf(cfg)...)

@@ -171,6 +171,12 @@ func TestSettingsFromPipesAndDevices(t *testing.T) {
 				t.Errorf("%s=%s: status %d: %s", variable, path, r.status, r.stderr)
 			}
 		}
+		for _, args := range [][]string{{"worker"}, {"orders"}, {"migrate"}, {"config", "--check", "--for", "cli"}} {
+			r := runCommand(t, []string{"DATABASE_URL=postgres://u:p@127.0.0.1:1/d?sslmode=require&sslrootcert=" + path}, args...)
+			if r.status != exitUsage || !strings.Contains(r.stderr, "the setting sslrootcert of DATABASE_URL: the file "+path+" "+want+"; give a regular file") {
+				t.Errorf("%v with sslrootcert=%s: status %d: %s", args, path, r.status, r.stderr)
+			}
+		}
 	}
 }
 

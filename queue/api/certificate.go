@@ -45,7 +45,7 @@ func (c *certificate) load() error {
 	if err != nil {
 		return err
 	}
-	pair, err := tls.LoadX509KeyPair(c.listen.CertFile, c.listen.KeyFile)
+	pair, err := c.listen.pair()
 	if err != nil {
 		return fmt.Errorf("read certificate: %w", err)
 	}
@@ -53,6 +53,19 @@ func (c *certificate) load() error {
 	defer c.mu.Unlock()
 	c.pair, c.stamp = &pair, stamp
 	return nil
+}
+
+// pair reads the certificate and its key.
+func (l Listen) pair() (tls.Certificate, error) {
+	cert, err := l.Read(l.CertFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := l.Read(l.KeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 // look tells the files of the certificate from earlier ones.

@@ -63,7 +63,7 @@ func (c *certificate) serial(t *testing.T) int64 {
 func TestCertificatesAreReadAnew(t *testing.T) {
 	t.Parallel()
 	dir, now := t.TempDir(), time.Now()
-	l := Listen{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"), Log: zerolog.Nop()}
+	l := Listen{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"), Read: os.ReadFile, Log: zerolog.Nop()}
 	if _, _, err := l.tls(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without files: %v", err)
 	}
@@ -88,6 +88,12 @@ func TestCertificatesAreReadAnew(t *testing.T) {
 	if n := c.serial(t); n != 2 {
 		t.Errorf("certificate %d, want the one before", n)
 	}
+	c.listen.Read = func(string) ([]byte, error) { return nil, errors.New("a pipe by now") }
+	writeCertificate(t, l, 3, now.Add(time.Minute))
+	c.reload()
+	if n := c.serial(t); n != 2 {
+		t.Errorf("certificate %d, although its reader refuses it", n)
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.watch(ended) // it ends
@@ -98,7 +104,7 @@ func TestBrokenCertificatesAreToldOfOnce(t *testing.T) {
 	t.Parallel()
 	var logs strings.Builder
 	dir, now := t.TempDir(), time.Now()
-	l := Listen{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"), Log: zerolog.New(&logs)}
+	l := Listen{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"), Read: os.ReadFile, Log: zerolog.New(&logs)}
 	writeCertificate(t, l, 1, now)
 	c := &certificate{listen: l}
 	if err := c.load(); err != nil {

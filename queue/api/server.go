@@ -18,11 +18,13 @@ import (
 
 // Listen says where a Server listens.
 type Listen struct {
-	Addr     string        // host:port
-	CertFile string        // PEM, with KeyFile; "" for none: it speaks without TLS
-	KeyFile  string        // PEM
-	Grace    time.Duration // what requests under way get at the end
-	Log      zerolog.Logger
+	Addr     string // host:port
+	CertFile string // PEM, with KeyFile; "" for none: it speaks without TLS
+	KeyFile  string // PEM
+	// Read reads one of the two files. It waits for nothing and bounds what it reads: whatever the path leads to by then. Needed with CertFile.
+	Read  func(path string) ([]byte, error)
+	Grace time.Duration // what requests under way get at the end
+	Log   zerolog.Logger
 }
 
 const (

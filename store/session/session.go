@@ -67,8 +67,11 @@ func (e *RefusedError) Error() string {
 }
 
 // Config reads an address and pins the settings. It fails with ErrAddress, or with a *RefusedError where the address
-// contradicts a pin.
+// contradicts a pin, or leads to a file that cannot be used: the driver would wait for a pipe for ever.
 func Config(address string, u Use) (*pgxpool.Config, error) {
+	if _, refused := filesOf(address); refused != nil {
+		return nil, refused
+	}
 	cfg, err := pgxpool.ParseConfig(address)
 	if err != nil {
 		return nil, ErrAddress // the driver's own text may quote the address

@@ -119,4 +119,9 @@ func TestAccessTokenFileBehindAForeignLink(t *testing.T) {
 	if token, err := askedInTime(t, access); token != "" || err == nil {
 		t.Errorf("%q, %v", token, err)
 	}
+	_, err = Load([]string{"DATABASE_URL=postgres://u@h/d?passfile=" + path})
+	checkProblems(t, err, []string{"the setting passfile of DATABASE_URL: the file " + path + " is not read: a symbolic link of somebody else's"})
+	if _, err = Load([]string{"DATABASE_URL=postgres://u@h/d?passfile=" + target}); err != nil {
+		t.Errorf("a file: %v", err)
+	}
 }

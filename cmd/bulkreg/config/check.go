@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store/session"
 	"github.com/bulkreg/bulkreg/worker"
@@ -34,6 +35,9 @@ func (p *problems) relations(c Config, read func(variables ...string) bool) {
 func (p *problems) addresses(c Config) {
 	if c.DatabaseURL != "" {
 		_, err := session.Config(string(c.DatabaseURL), session.Use{})
+		if err == nil {
+			err = foreignLink(string(c.DatabaseURL))
+		}
 		var refused *session.RefusedError
 		switch {
 		case errors.As(err, &refused):
@@ -87,6 +91,17 @@ func (p *problems) addresses(c Config) {
 	} {
 		p.client(one.variable, registrar.Config{Paths: one.paths})
 	}
+}
+
+// foreignLink refuses an address that leads to a file behind a link of somebody else's, with a *session.RefusedError.
+func foreignLink(address string) error {
+	for _, file := range session.Files(address) {
+		var link *ownfile.LinkError
+		if _, err := ownfile.Resolve(file.Path, ownfile.ToRead); errors.As(err, &link) {
+			return file.Refused("is not read: " + link.Error())
+		}
+	}
+	return nil
 }
 
 // Listenable says whether an address has the form host:port, where the host may be missing, or is Off.

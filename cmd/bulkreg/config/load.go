@@ -3,9 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -152,9 +150,6 @@ func (f Field) admits(v reflect.Value) bool {
 // maxFile bounds a file with a secret in it, in bytes.
 const maxFile = 64 << 10
 
-// readTime is how long a file may make its reader wait.
-const readTime = time.Second
-
 // readFile sets a variable from the file that its twin names.
 func (p *problems) readFile(vars map[string]string, variable string) {
 	path, ok := vars[variable+"_FILE"]
@@ -180,82 +175,15 @@ func (p *problems) readFile(vars map[string]string, variable string) {
 // readValue reads the value of a setting from a file: without the line's end, and without the byte order mark that editors put before
 // it.
 func readValue(path string) (string, error) {
-	content, err := readBounded(path)
+	data, err := ownfile.Read(path, maxFile)
 	if err != nil {
 		return "", err
 	}
+	content := string(data)
 	if strings.HasPrefix(content, "\xff\xfe") || strings.HasPrefix(content, "\xfe\xff") {
 		return "", fmt.Errorf("%s is in UTF-16: save it as UTF-8", path)
 	}
 	return strings.TrimRight(strings.TrimPrefix(content, "\uFEFF"), "\r\n"), nil
-}
-
-// readBounded reads a small file. A link is followed, unless it is somebody else's: Kubernetes' secrets are links, of root. What stands at its end must be a regular file:
-// a pipe may never give anything, and a device may never end. Opening waits for nothing, and reading for no longer than a moment:
-// the kernel has files that pass for regular ones and give something only when there is news, such as /proc/kmsg.
-func readBounded(path string) (content string, err error) {
-	resolved, err := ownfile.Resolve(path, ownfile.ToRead)
-	if err != nil {
-		return "", unread(path, err)
-	}
-	info, err := os.Stat(resolved)
-	if err != nil {
-		return "", unread(path, err)
-	}
-	if err := regular(path, info); err != nil {
-		return "", err
-	}
-	file, err := ownfile.Open(resolved, os.O_RDONLY, 0)
-	if err != nil {
-		return "", unread(path, err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if info, err = file.Stat(); err != nil { // another one may stand there by now
-		return "", err
-	}
-	if err := regular(path, info); err != nil {
-		return "", err
-	}
-	if err := file.SetReadDeadline(time.Now().Add(readTime)); err != nil && !errors.Is(err, os.ErrNoDeadline) { // most never wait
-		return "", err
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return "", err
-	}
-	if len(data) > maxFile {
-		return "", fmt.Errorf("%s is larger than %d bytes: is it the right file?", path, maxFile)
-	}
-	return string(data), nil
-}
-
-// unread says why a file cannot be opened, by the path that was given.
-func unread(path string, err error) error {
-	var of *os.PathError
-	if errors.As(err, &of) {
-		return &os.PathError{Op: "open", Path: path, Err: of.Err}
-	}
-	return fmt.Errorf("open %s: %w", path, err)
-}
-
-// regular refuses what is no regular file.
-func regular(path string, info os.FileInfo) error {
-	var what string
-	switch mode := info.Mode(); {
-	case mode.IsRegular():
-		return nil
-	case mode.IsDir():
-		what = "a folder"
-	case mode&os.ModeNamedPipe != 0:
-		what = "a pipe"
-	case mode&os.ModeSocket != 0:
-		what = "a socket"
-	case mode&os.ModeDevice != 0:
-		what = "a device"
-	default:
-		what = "no regular file"
-	}
-	return fmt.Errorf("%s is %s: give a regular file", path, what)
 }
 
 // shown quotes a value, or the beginning of one that is long.

@@ -45,17 +45,17 @@ func plainHost(base string) string {
 	return u.Hostname()
 }
 
-// onThisMachine says whether a host is this one.
+// onThisMachine says whether a host is this one, whoever answers for names: a name below localhost is asked of DNS.
 func onThisMachine(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().IsLoopback()
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return strings.ToLower(strings.TrimSuffix(host, ".")) == "localhost"
 }
 
 // Outside says whether what is sent to a host leaves this machine and its private networks, as far as the name or address tells:
-// a name without a dot, such as a service's in a cluster, stays inside, and so does one that no public registry knows.
+// a name without a dot, such as a service's in a cluster, stays inside, and so does one whose end no public registry knows, as that of a
+// service in the namespace shop, postgres.shop.svc.cluster.local. What comes before the end is for whoever owns the name to choose.
 func Outside(host string) bool {
 	if host == "" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || onThisMachine(host) { // none, or a socket
 		return false
@@ -64,16 +64,14 @@ func Outside(host string) bool {
 		addr = addr.Unmap().WithZone("")
 		return !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() && !addr.IsUnspecified() && !shared().Contains(addr)
 	}
-	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	labels := strings.Split(host, ".")
 	if _, err := strconv.ParseUint(labels[0], 0, 32); err == nil && len(labels) == 1 { // an IPv4 address, to systems that read it so
 		return true
 	}
 	inside := []string{"local", "internal", "svc", "cluster", "lan", "home", "corp", "intranet", "private", "localdomain", "test"}
-	return len(labels) > 1 && !slices.Contains(inside, labels[len(labels)-1]) && !inNamespace(labels) && !strings.HasSuffix(host, ".home.arpa")
+	return len(labels) > 1 && !slices.Contains(inside, labels[len(labels)-1]) && !strings.HasSuffix(host, ".home.arpa")
 }
 
 // shared is what providers and clusters use inside, as 10.0.0.0/8.
 func shared() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) }
-
-// inNamespace says whether a name is one of Kubernetes', as in postgres.shop.svc.cluster.example.
-func inNamespace(labels []string) bool { return len(labels) > 3 && slices.Contains(labels[1:], "svc") }

@@ -17,6 +17,9 @@ func TestPlaintextBaseURLs(t *testing.T) {
 		"REGISTRAR_BASE_URL=http://0.0.0.0:8081":                                              "0.0.0.0",
 		"REGISTRAR_BASE_URL=http://127.0.0.1.example.com":                                     "example.com",
 		"REGISTRAR_BASE_URL=http://localhost.example.com":                                     "example.com",
+		"REGISTRAR_BASE_URL=http://x.localhost":                                               "x.localhost",
+		"REGISTRAR_BASE_URL=http://X.LocalHost.:8081":                                         "X.LocalHost.",
+		"REGISTRAR_BASE_URL=http://localhost.:8081":                                           "",
 		"REGISTRAR_BASE_URL=http://sandbox.shop.svc.cluster.local":                            "cluster.local",
 		"REGISTRAR_ALLOW_PLAINTEXT=0\x00REGISTRAR_BASE_URL=http://api.example.com":            "set REGISTRAR_ALLOW_PLAINTEXT=1",
 		further + "REGISTRAR_ACCOUNTS_1_BASE_URL=http://b.example.com":                        "REGISTRAR_ACCOUNTS_1_BASE_URL begins",
@@ -25,7 +28,6 @@ func TestPlaintextBaseURLs(t *testing.T) {
 		"REGISTRAR_BASE_URL=http://127.8.9.1":                                                 "",
 		"REGISTRAR_BASE_URL=http://[::1]:8081":                                                "",
 		"REGISTRAR_BASE_URL=http://LocalHost:8081":                                            "",
-		"REGISTRAR_BASE_URL=http://sandbox.localhost.":                                        "",
 		"REGISTRAR_ALLOW_PLAINTEXT=1\x00REGISTRAR_BASE_URL=http://api.example.com":            "",
 		further + "REGISTRAR_BASE_URL=http://127.0.0.1":                                       "",
 		further + "REGISTRAR_ALLOW_PLAINTEXT=1\x00REGISTRAR_ACCOUNTS_1_BASE_URL=http://b.com": "",
@@ -71,7 +73,9 @@ func TestOutside(t *testing.T) {
 		"": false, "/var/run/postgresql": false, "@abstract": false, "localhost": false, "127.0.0.1": false, "::1": false,
 		"10.1.2.3": false, "172.16.0.9": false, "172.32.0.9": true, "192.168.1.1": false, "100.64.0.1": false, "169.254.1.1": false,
 		"fd00::1": false, "fe80::1%eth0": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "8.8.8.8": true, "2001:db8::1": true,
-		"postgres": false, "postgres.shop.svc": false, "postgres.shop.svc.cluster.local": false, "postgres.shop.svc.k8s.example": false,
+		"postgres": false, "postgres.shop.svc": false, "postgres.shop.svc.cluster.local": false, "cluster.local": false, "POSTGRES.SHOP.SVC.": false,
+		"postgres.shop.svc.k8s.example": true, "evil.svc.attacker.com": true, "a.b.svc.attacker.com": true, "a.svc.cluster.local.attacker.com": true,
+		"db.home.arpa": false, "DB.Home.ARPA.": false, "home.arpa.example.com": true, "db.localhost": true,
 		"db.internal": false, "db.example.com": true, "DB.Example.COM.": true, "svc.example.com": true, ".": false, "134744072": true,
 	} {
 		if got := Outside(host); got != want {
