@@ -28,7 +28,7 @@ func sealed() []string { return []string{"jobs.person", "tokens.sealed"} }
 func staying() map[string]string {
 	const (
 		ours     = "a word of ours"
-		domain   = "a domain, which the order is about; what a producer or the upstream gives in its place is cut or cleaned before"
+		domain   = "a domain, which the order is about; what the upstream gives in its place is cut or cleaned before, and what a producer gives goes"
 		producer = "a name that the producer chose for itself"
 		operator = "what an operator wrote for the record"
 		upstream = "an id of the upstream's, which tells nobody anything without its database; one that may be made of a name is replaced"
@@ -175,5 +175,25 @@ func TestPurgeComesBackToAnOrderTriedAgain(t *testing.T) {
 	}
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = 'ids.nl' AND last_error IS NOT NULL`); n > 0 {
 		t.Error("the newer words are left")
+	}
+}
+
+// What stood where a domain should have may be anything, and goes.
+func TestPurgeRemovesWhatIsNoDomain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(spokenRows)
+	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at)
+		SELECT gen_random_uuid(), id, 2, kind, 'plain', 'a', '"+31206543210"', 'failed', 'rejected', now() - interval '100 days' FROM orders WHERE reference IN ('old', 'whois')`)
+	for range 2 {
+		if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list[string](b, `SELECT domain FROM jobs WHERE seq = 2`); !slices.Equal(got, []string{`"purged"`, `"purged"`}) {
+		t.Errorf("there stands %q", got)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain IN ('old.nl', 'whois.nl')`); n != 2 {
+		t.Errorf("%d domains are left, want 2", n)
 	}
 }

@@ -89,6 +89,9 @@ func purgeStatements() []string {
 		`UPDATE orders o SET digest = ` + unguessable + ` FROM spoken s WHERE o.id = s.id AND o.digest IS NOT NULL
 			AND EXISTS (SELECT FROM jobs j WHERE j.order_id = o.id AND ` + namesSomebody("j.holder_id") + `)`,
 		`UPDATE jobs j SET holder_id = ` + digestOfID("j.holder_id") + ` FROM spoken s WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id"),
+		// What a producer gave for a domain that is none is kept in quotes.
+		`UPDATE jobs j SET domain = '"purged"', domain_unicode = NULL FROM spoken s
+			WHERE j.order_id = s.id AND j.domain LIKE '"%' AND j.domain <> '"purged"' AND j.finished_at IS NOT NULL`,
 		`UPDATE jobs j SET last_error = NULL, whois_status = NULL FROM spoken s
 			WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL)`,
 		`UPDATE attempts SET message = NULL WHERE message IS NOT NULL AND ` + jobsOf,
