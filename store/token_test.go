@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/audit"
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/bulkreg/bulkreg/store/orders"
@@ -245,4 +246,9 @@ func TestPurgeLeavesNoIDThatAnAddressMakes(t *testing.T) {
 		t.Errorf("there are %d jobs, want 2", n)
 	}
 	b.sound("purged")
+	// Nor are the new ids made of anything: an audit compares them with nothing.
+	foreign := func(string, string, record.Kind, string) uuid.UUID { return uuid.Nil }
+	if r := b.audit(audit.Options{Grace: 2 * time.Hour, JobID: foreign}); r.Total() != 0 {
+		t.Errorf("of the new ids an audit says %+v", r.Breaches)
+	}
 }

@@ -13,6 +13,10 @@ import (
 
 	"github.com/bulkreg/bulkreg/store/audit"
 	"github.com/bulkreg/bulkreg/store/record"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkreg/bulkreg/queue"
 )
 
 // number reads a setting of the tests from the environment.
@@ -146,7 +150,9 @@ const historiesKept = 150
 // auditAll checks all histories of a database at once. A breach names the order, which names the seed.
 func auditAll(t *testing.T, db *simDatabase) {
 	t.Helper()
-	report, err := db.store.Audit.Run(t.Context(), audit.Options{})
+	report, err := db.store.Audit.Run(t.Context(), audit.Options{JobID: func(source, reference string, kind record.Kind, subject string) uuid.UUID {
+		return queue.JobID(source, reference, queue.Kind(kind), subject)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

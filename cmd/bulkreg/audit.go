@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/audit"
+	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -36,7 +38,7 @@ func (a *app) auditCommand() *cobra.Command {
 		Short: "Check that nothing was lost and nothing was paid twice",
 		Long: `audit checks in the database what must always hold, also after crashes, and while workers work:
 
-  I1   accepted orders have exactly their jobs
+  I1   accepted orders have exactly their jobs, each with the id that is made of its order, source and domain
   I2   no job that is not final is overdue, unless held or unconfirmed
   I5   between two paid attempts on a domain lies a recorded resolution of the first
   I6   what the registrar has reported as registered is registered or unconfirmed here
@@ -74,6 +76,7 @@ func (c *auditing) run(ctx context.Context) error {
 				shown.show(checked)
 			}
 		}
+		c.options.JobID = jobID
 		report, err := st.Audit.Run(ctx, c.options)
 		shown.end()
 		if err != nil {
@@ -87,6 +90,11 @@ func (c *auditing) run(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// jobID makes ids as whoever takes jobs in does.
+func jobID(source, reference string, kind record.Kind, subject string) uuid.UUID {
+	return queue.JobID(source, reference, queue.Kind(kind), subject)
 }
 
 func (c *auditing) print(r audit.Report) error {

@@ -92,6 +92,45 @@ func TestAuditOfADamagedDatabase(t *testing.T) {
 	}
 }
 
+// Rows that were changed so that all counts still fit no longer have the ids that are made of them.
+func TestAuditFindsWhatBelongsElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change string
+		jobs   int
+	}{
+		"two jobs of two orders are swapped": {`UPDATE jobs SET seq = 99 WHERE domain = 'a.nl';
+			UPDATE jobs SET order_id = (SELECT id FROM orders WHERE reference = 'first'), seq = 1 WHERE domain = 'c.nl';
+			UPDATE jobs SET order_id = (SELECT id FROM orders WHERE reference = 'second'), seq = 1 WHERE domain = 'a.nl'`, 2},
+		"two domains are swapped": {`UPDATE jobs SET domain = CASE domain WHEN 'a.nl' THEN 'b.nl' ELSE 'a.nl' END WHERE domain IN ('a.nl', 'b.nl')`, 2},
+		"another domain":          {`UPDATE jobs SET domain = 'evil.nl' WHERE domain = 'a.nl'`, 1},
+		"another source":          {`UPDATE orders SET source = 'stranger' WHERE reference = 'first'`, 2},
+		"another reference":       {`UPDATE orders SET reference = 'third' WHERE reference = 'first'`, 2},
+		"another id":              {`UPDATE jobs SET id = '6d1c3c1e-54f4-5c53-9a4e-9f3f5f0d8b6a' WHERE domain = 'a.nl'`, 1},
+
+		"a producer gave the id to an early release": {`UPDATE jobs SET id = gen_random_uuid() WHERE domain = 'a.nl'`, 0},
+		"no domain, shortened":                       {`UPDATE jobs SET domain = '"no domain"' WHERE domain = 'a.nl'`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.must(exitDone, "enqueue", "whois", d.file("first.txt", "a.nl\nb.nl\n"), "--order", "first")
+			d.must(exitDone, "enqueue", "whois", d.file("second.txt", "c.nl\n"), "--order", "second")
+			d.must(exitDone, "audit")
+			d.exec(tc.change)
+			if tc.jobs == 0 {
+				d.must(exitDone, "audit")
+				return
+			}
+			r := d.must(exitError, "audit")
+			if n := strings.Count(r.stdout, "\nI1 "); strings.Count(r.stdout, "The job's id is not the one that is made of") != tc.jobs ||
+				n != tc.jobs || !strings.Contains(r.stderr, "I1   Rows were changed past bulkreg: have `bulkreg pause` stop the orders") {
+				t.Errorf("%d breaches, want %d jobs:\n%s%s", n, tc.jobs, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
 // To retry a job whose domain may have been paid for twice is the last thing to do.
 func TestAuditOffersRetryOnlyWhereItHelps(t *testing.T) {
 	t.Parallel()

@@ -1,14 +1,15 @@
 package audit
 
 // auditOrders checks that an accepted order has exactly its jobs, whole orders and those that grow with a producer's chunks alike:
-// as many as were counted when they came in, at the places 1 to that number, and each of its own kind, account and lane. Its
-// counts by state then add up to its total.
+// as many as were counted when they came in, at the places 1 to that number, and each of its own kind, account and lane, and with the
+// id that is made of it. Its counts by state then add up to its total.
 func auditOrders() auditCheck {
 	const advice = "Rows were added or removed past bulkreg: find out by whom, and compare with a backup. " +
 		"Nothing here does that."
 	return auditCheck{
 		invariant: "I1",
-		rule:      "accepted orders have exactly their jobs",
+		rule:      "accepted orders have exactly their jobs, each with the id that is made of its order, source and domain",
+		before:    findMisnamed,
 		find: `
 			WITH counted AS (
 				SELECT order_id, count(*) AS jobs, max(seq) AS last FROM jobs GROUP BY order_id
@@ -22,12 +23,17 @@ func auditOrders() auditCheck {
 			SELECT 'foreign', j.id, j.domain, j.order_id, j.seq, j.kind || ' of account ' || j.account, o.kind || ' of account ' || o.account
 			FROM jobs j JOIN orders o ON o.id = j.order_id
 			WHERE (j.kind, j.account, j.lane) <> (o.kind, o.account, o.lane)
+			UNION ALL
+			SELECT 'misnamed', j.id, j.domain, j.order_id, j.seq, '', '' FROM unnest(@misnamed::uuid[]) AS m (id) JOIN jobs j ON j.id = m.id
 			UNION ALL ` + miskept,
 		sorts: map[string]breachSort{
 			"total":   {"The order has $a jobs, and was accepted with $b.", advice},
 			"orphans": {"There are $a jobs of an order with the number $b, which does not exist.", advice},
 			"places":  {"The order has $a jobs, and their places in it go further.", advice},
 			"foreign": {"The job is for $a, and its order for $b.", advice},
+			"misnamed": {"The job's id is not the one that is made of its order, its source and its domain: one of them was changed.",
+				"Rows were changed past bulkreg: have `bulkreg pause` stop the orders, find out by whom, and compare with a backup, and with what " +
+					"the sources ordered. Nothing here changes an order's source, a job's order or a domain."},
 			"kept": {"$a are counted for the order, and $b are kept.", "Rows were changed past the triggers that keep the counts: find out by whom, " +
 				"then have them counted anew in psql with SELECT recount_orders(). Workers wait meanwhile. No job is lost by it."},
 			"empty": {"The order was accepted, and has no job.", "An earlier version passed over a producer's jobs whose ids it knew " +

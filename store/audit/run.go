@@ -20,6 +20,8 @@ type Options struct {
 	// minute: they look each second, and a database under load is slower than that.
 	Grace time.Duration
 	Limit int // breaches listed per invariant at most; default 100
+	// JobID derives the id of a job, as whoever takes jobs in does; nil: nobody looks whether the ids are those of their jobs.
+	JobID func(source, reference string, kind record.Kind, subject string) uuid.UUID
 	// Told is told before each check how many of all have been made, and how many jobs there are; nil tells nobody.
 	Told func(checked, all, jobs int)
 }
@@ -96,6 +98,11 @@ func (s *Auditor) Run(ctx context.Context, o Options) (Report, error) {
 			if o.Told != nil {
 				o.Told(i, len(checks), r.Jobs)
 			}
+			if c.before != nil {
+				if err := c.before(ctx, tx, o, args); err != nil {
+					return fmt.Errorf("%s: %w", c.invariant, err)
+				}
+			}
 			if err := c.run(ctx, tx, args, &r); err != nil {
 				return fmt.Errorf("%s: %w", c.invariant, err)
 			}
@@ -121,6 +128,7 @@ const auditSkew = time.Minute
 type auditCheck struct {
 	invariant string
 	rule      string
+	before    func(context.Context, pgx.Tx, Options, pgx.NamedArgs) error // gives the query what SQL cannot find; nil for nothing
 	// find selects code, job_id, domain, order_id, seq, and two details a and b as text.
 	find  string
 	sorts map[string]breachSort // by code
