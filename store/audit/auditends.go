@@ -32,7 +32,7 @@ func auditOrders() auditCheck {
 			"places":  {"The order has $a jobs, and their places in it go further.", advice},
 			"foreign": {"The job is for $a, and its order for $b.", advice},
 			"misnamed": {"The job's id is not the one that is made of its order, its source and its domain: one of them was changed.",
-				"Rows were changed past bulkreg: have `bulkreg pause` stop the orders, find out by whom, and compare with a backup, and with what " +
+				"Rows were changed past bulkreg: pause the orders, find out by whom, and compare with a backup, and with what " +
 					"the sources ordered. Nothing here changes an order's source, a job's order or a domain."},
 			"kept": {"$a are counted for the order, and $b are kept.", "Rows were changed past the triggers that keep the counts: find out by whom, " +
 				"then have them counted anew in psql with SELECT recount_orders(). Workers wait meanwhile. No job is lost by it."},
