@@ -124,7 +124,7 @@ func TestAuditFindsWhatBelongsElsewhere(t *testing.T) {
 			}
 			r := d.must(exitError, "audit")
 			if n := strings.Count(r.stdout, "\nI1 "); strings.Count(r.stdout, "The job's id is not the one that is made of") != tc.jobs ||
-				n != tc.jobs || !strings.Contains(r.stderr, "I1   Rows were changed past bulkreg: have `bulkreg pause` stop the orders") {
+				n != tc.jobs || !strings.Contains(r.stderr, "I1   Rows were changed past bulkreg: pause the orders") {
 				t.Errorf("%d breaches, want %d jobs:\n%s%s", n, tc.jobs, r.stdout, r.stderr)
 			}
 		})
