@@ -71,3 +71,25 @@ func TestDailyLimit(t *testing.T) {
 	}
 	b.invariants()
 }
+
+// Domains that spoil their batch are found under a limit that is smaller than the batch, and those beside them are registered: what the
+// limit keeps back keeps back nothing that was counted already.
+func TestDailyLimitBelowABadBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	const limit = 6
+	o := b.options()
+	o.DailyLimit = limit
+	b.work(o)
+	b.submit(queue.Register, "one", append(names("poison", 10), names("z", 30)...))
+	b.eventually(func() bool {
+		return len(b.sandbox.Ledger().PaidDomains()) == limit && len(b.holds()) == 1 && b.sql(`SELECT count(*) FROM jobs WHERE state <> 'held'`) ==
+			limit+b.sql(`SELECT count(*) FROM jobs WHERE outcome = 'rejected'`)
+	})
+	if b.sql(`SELECT count(*) FROM attempts WHERE state = 'refused'`) == 0 || b.sql(`SELECT count(*) FROM jobs WHERE outcome = 'rejected'`) == 0 {
+		t.Error("no batch was refused, so nothing is shown")
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > 60 {
+		t.Errorf("%d calls for %d domains", n, limit)
+	}
+}

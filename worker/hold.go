@@ -181,8 +181,8 @@ func (p *pipeline) holdForDay(ctx context.Context, b batch) bool {
 	}
 	words := fmt.Sprintf("%d registrations of this day (UTC) are sent, as many as REGISTER_DAILY_LIMIT allows", p.options.DailyLimit)
 	held := p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		// The gate stays open: other parts of this batch may have been refused, are to be looked through, and count anew.
 		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, words)
-		p.standing.gate.Stop(gate.Stopped{Paid: true})
 		if laid {
 			p.log.Warn().Int("limit", p.options.DailyLimit).Msg("the account has reached its daily limit of registrations: the others wait for the next day")
 		}
