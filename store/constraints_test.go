@@ -201,7 +201,6 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`attempt... K2, J1, 'x.nl', 'cleared', NULL, NULL`, "attempts_resolved"},
 	{`attempt... K2, J1, 'x.nl', 'failed', now(), NULL`, "attempts_resolver"},
 	{`attempt... K2, J1, 'x.nl', 'open', NULL, 'reply'`, "attempts_resolver"},
-	{`UPDATE attempts SET account = ''`, "attempts_account_check"},
 	{`attempt... NOBODY, J1, 'x.nl', 'open', NULL, NULL`, "attempts_call_id_fkey"},
 	{`attempt... K2, NOBODY, 'x.nl', 'open', NULL, NULL`, "attempts_job_id_fkey"},
 
@@ -209,14 +208,9 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`hold... 'b', 'payment', 'register', 'no funds', interval '1 minute', now()`, ""},
 	{`hold... 'a', 'contract', 'all', 'no such method', interval '1 minute', now()`, ""},
 	{`hold... 'a', 'auth', 'all', '', interval '1 minute', now()`, "holds_pkey"},
-	{`hold... 'b', 'daily_limit', 'register', '', interval '1 day', now()`, ""},
 	{`INSERT INTO events_forgotten VALUES (true, 1)`, "events_forgotten_pkey"},
 	{`INSERT INTO events_forgotten VALUES (false, 1)`, "events_forgotten_one_check"},
 	{`UPDATE events_forgotten SET id = -1`, "events_forgotten_id_check"},
-	{`INSERT INTO daily_resumptions VALUES ('a', '2026-01-01', 1)`, ""},
-	{`INSERT INTO daily_resumptions VALUES ('a', '2026-01-01', 1), ('a', '2026-01-01', 1)`, "daily_resumptions_pkey"},
-	{`INSERT INTO daily_resumptions VALUES ('a', '2026-01-01', 0)`, "daily_resumptions_n_check"},
-	{`INSERT INTO daily_resumptions VALUES ('', '2026-01-01', 1)`, "daily_resumptions_account_check"},
 	{`hold... 'b', 'weather', 'all', '', interval '1 minute', now()`, "holds_reason_check"},
 	{`hold... 'b', 'auth', 'whois', '', interval '1 minute', now()`, "holds_scope_check"},
 	{`hold... 'b', 'auth', 'all', '', interval '0', now()`, "holds_probe_every_check"},
@@ -309,7 +303,7 @@ func TestConstraints(t *testing.T) {
 		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
 		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts", "api_keys", "api_key_days",
-			"webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_attempts", "daily_resumptions", "events_forgotten"}) {
+			"webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_attempts", "events_forgotten"}) {
 		if !met[name] && !slices.Contains(metElsewhere, name) {
 			t.Errorf("no case meets %s", name)
 		}

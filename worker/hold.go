@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -164,31 +163,14 @@ func scopeOf(reason holds.Reason, op record.Op) holds.Scope {
 }
 
 // holdBack makes a batch wait for a hold that forbade its call.
-func (p *pipeline) holdBack(ctx context.Context, b batch) bool {
+func (p *pipeline) holdBack(ctx context.Context, b batch) {
 	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
 		transitions[i] = ledger.Hold(j.ID, "")
 	}
-	return p.settle(ctx, b, func(ctx context.Context) (int, error) {
+	p.settle(ctx, b, func(ctx context.Context) (int, error) {
 		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	})
-}
-
-// holdForDay makes jobs wait that are more than their account may register in a day.
-func (p *pipeline) holdForDay(ctx context.Context, b batch) bool {
-	if len(b.jobs) == 0 {
-		return true
-	}
-	words := fmt.Sprintf("%d registrations of this day (UTC) are sent, as many as REGISTER_DAILY_LIMIT allows", p.options.DailyLimit)
-	held := p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
-		// The gate stays open: other parts of this batch may have been refused, are to be looked through, and count anew.
-		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, words)
-		if laid {
-			p.log.Warn().Int("limit", p.options.DailyLimit).Msg("the account has reached its daily limit of registrations: the others wait for the next day")
-		}
-		return 0, err
-	})
-	return held && p.holdBack(ctx, b)
 }
 
 // notStarted handles the refusal of a call before it was made. It reports whether the batch has been dealt with.

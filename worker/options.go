@@ -47,7 +47,6 @@ type Options struct {
 	RetryMax        time.Duration
 	MaxAttempts     int
 	KeepEvents      time.Duration       // how long the log of events keeps one; 0: for ever
-	DailyLimit      int                 // how many registrations an account may have in a day (UTC); 0: any number
 	HoldInterval    time.Duration       // from a hold to its first probe
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
 	Languages       []string            // that producers' tokens may have; none: the usual ones
@@ -131,7 +130,6 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
 	check(o.Rate >= 0, "rate %v is negative", o.Rate)
 	check(o.KeepEvents >= 0, "keeping events for %v is negative", o.KeepEvents)
-	check(o.DailyLimit >= 0, "daily limit %d is negative", o.DailyLimit)
 	check(o.HoldInterval > 0, "hold interval is not positive")
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
 	if err := errors.Join(problems...); err != nil {

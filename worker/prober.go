@@ -19,13 +19,12 @@ type holdWatch struct {
 	store   *store.Store
 	probers map[string]*prober // by account
 	names   []string
-	limit   int // of registrations in a day; 0: none
 	still   *standstill
 	down    outage
 }
 
 func newHoldWatch(o Options) *holdWatch {
-	return &holdWatch{store: o.Store, probers: map[string]*prober{}, limit: o.DailyLimit, still: o.standstill, down: outage{
+	return &holdWatch{store: o.Store, probers: map[string]*prober{}, still: o.standstill, down: outage{
 		log: o.Log.With().Str("role", "prober").Logger(), what: "looking after holds", troubles: o.troubles,
 	}}
 }
@@ -53,30 +52,9 @@ func (h *holdWatch) look(ctx context.Context) ([]holds.Standing, error) {
 	standings, err := h.store.Holds.Standings(looking, h.names)
 	for _, st := range standings {
 		h.still.NoteHolds(st.Account, st.Stopped)
-		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Paid, All: st.Stopped.All})
-	}
-	if err == nil {
-		err = h.liftDay(looking, standings)
+		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
 	}
 	return standings, err
-}
-
-// liftDay lets accounts go on that have waited for another day, or for a higher limit. The next look finds them free.
-func (h *holdWatch) liftDay(ctx context.Context, standings []holds.Standing) error {
-	var limited []string
-	for _, st := range standings {
-		if st.DailyLimit {
-			limited = append(limited, st.Account)
-		}
-	}
-	if len(limited) == 0 {
-		return nil
-	}
-	lifted, err := h.store.Holds.LiftDay(ctx, limited, h.limit)
-	for _, account := range lifted {
-		h.down.log.Info().Str("account", account).Msg("the account may register again today: daily limit lifted")
-	}
-	return err
 }
 
 // prober looks after one account's holds: it makes the one call that a hold allows when its time has come, lifts the hold

@@ -132,9 +132,9 @@ func unconfirmed(transitions []ledger.Transition) int {
 // as well: it belongs right before the call.
 func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]ledger.History) part {
 	call := newID()
-	sent, beyond, fates, reply, err := p.sendPaid(ctx, b, call, cleared)
+	sent, fates, reply, err := p.sendPaid(ctx, b, call, cleared)
 	if len(sent) == 0 {
-		return part{settled: p.holdForDay(ctx, b.of(beyond)) && len(beyond) == len(b.jobs)}
+		return part{}
 	}
 	if !errors.Is(err, errTooLate) && !errors.Is(err, errStopping) {
 		p.standing.upstream.Note(record.OpRegister, reply.Status, err)
@@ -148,32 +148,30 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 	result := callResult(call, reply.Answer, err)
 	result.Strays = strays
 	res.settled = p.settlePaid(ctx, batch{claim: b.claim, jobs: sent}, result, transitions, len(res.split)+len(res.refused)) &&
-		p.holdForDay(ctx, b.of(beyond)) && len(sent)+len(beyond) == len(b.jobs)
+		len(sent) == len(b.jobs)
 	return res
 }
 
 // sendPaid waits for the permit, commits the intent and makes the paid call for what that returns, the jobs in sent. Without any
-// nothing was sent. Those in beyond are more than the day may have. The fates are what the reply, or its absence, means for each of sent.
-func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (
-	sent, beyond []ledger.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error,
-) {
+// nothing was sent. The fates are what the reply, or its absence, means for each.
+func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent []ledger.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error) {
 	permit, err := p.pass(ctx, b, record.OpRegister)
 	if err != nil {
-		return nil, nil, nil, reply, err
+		return nil, nil, reply, err
 	}
 	defer permit.Release()
 	begun := p.options.Clock()
-	if sent, beyond = p.intend(ctx, b, call, cleared); len(sent) == 0 {
-		return nil, beyond, nil, reply, nil
+	if sent = p.intend(ctx, b, call, cleared); len(sent) == 0 {
+		return nil, nil, reply, nil
 	}
 	p.options.reached(StepIntended)
 	if p.standing.gate.Closed() {
-		return sent, beyond, fatesOfRegistrations(domainsOf(sent), reply, errStopping), reply, errStopping
+		return sent, fatesOfRegistrations(domainsOf(sent), reply, errStopping), reply, errStopping
 	}
 	reply, err = p.callRegister(ctx, b.of(sent), begun)
 	fates = fatesOfRegistrations(domainsOf(sent), reply, err)
 	p.heedPause(fates)
-	return sent, beyond, fates, reply, err
+	return sent, fates, reply, err
 }
 
 // reportStrays makes a noise about domains that a reply calls registered although nobody asked for them. Their names are in
@@ -185,25 +183,35 @@ func (p *pipeline) reportStrays(b batch, strays []ledger.Stray) {
 	}
 }
 
-// intend returns the jobs that may be sent, and those that are more than the day may have. When it cannot tell whether the intent was
-// committed, it withdraws it.
-func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent, beyond []ledger.ClaimedJob) {
+// intend returns the jobs that may be sent. When it cannot tell whether the intent was committed, it
+// withdraws it.
+func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) []ledger.ClaimedJob {
 	intending, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	allowed, over, err := p.options.Store.Ledger.Intend(intending, ledger.Intent{
+	allowed, err := p.options.Store.Ledger.Intend(intending, ledger.Intent{
 		Call: ledger.NewCall{
 			ID: call, ClaimID: b.claim, Op: record.OpRegister, Size: len(b.jobs),
 			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(), Probe: b.probe.permission(),
 		},
-		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof, Limit: p.options.DailyLimit,
+		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof,
 	})
 	if err != nil {
 		if !p.notStarted(ctx, b, err) && !errors.Is(err, ledger.ErrFenced) {
 			p.withdraw(ctx, b, call, "the intent could not be recorded")
 		}
-		return nil, nil
+		return nil
 	}
-	return b.those(allowed), b.those(over)
+	ok := make(map[uuid.UUID]bool, len(allowed))
+	for _, id := range allowed {
+		ok[id] = true
+	}
+	sent := make([]ledger.ClaimedJob, 0, len(allowed))
+	for _, j := range b.jobs {
+		if ok[j.ID] {
+			sent = append(sent, j)
+		}
+	}
+	return sent
 }
 
 // errStopping says that the worker was told to stop after it had written that a call begins, and did not make it.

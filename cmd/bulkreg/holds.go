@@ -29,12 +29,11 @@ who placed it, why in the registrar's words or the operator's, what waits, and w
   contract   the registrar does not know an operation, or refuses a large mixed batch in the same words: the API
              is not as bulkreg thinks. Whatever needs the operation waits.
   outage     the registrar does not answer, or fails, call after call. Whatever needs the operation waits.
-  daily_limit  as many registrations were sent today (UTC) as REGISTER_DAILY_LIMIT allows. They wait for the next day.
   paused     an operator has paused the account, or one order.
   restored   Postgres was restored or failed over, and may have forgotten what was sent. Registrations wait.
 
 While one of the first four stands, one job is tried at each probe. When that goes well the hold is lifted by itself, and
-what waited goes on. A daily limit is lifted with the next day, or when REGISTER_DAILY_LIMIT is raised. The last two are lifted by a person, with ` + "`bulkreg resume`" + `. Nothing is used up meanwhile, and no
+what waited goes on. The last two are lifted by a person, with ` + "`bulkreg resume`" + `. Nothing is used up meanwhile, and no
 other account notices.`,
 		Example: `  bulkreg holds
   bulkreg holds -o json`,
@@ -136,9 +135,6 @@ const aPersonLifts = "a person lifts it"
 func nextProbe(h holds.View) string {
 	if h.Reason.ByPerson() {
 		return aPersonLifts
-	}
-	if h.Reason == holds.DailyLimit {
-		return "ends " + timeCell(h.NextProbeAt)
 	}
 	return timeCell(h.NextProbeAt)
 }

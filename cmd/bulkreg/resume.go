@@ -33,10 +33,8 @@ the next probe: when the account has been topped up, the credentials or the path
 goes on gradually. If the reason is still there, the first call brings the hold back.
 
 It shows first what it lifts: since when, how many jobs wait, and what the registrar said. Of a restored hold it says
-what bulkreg believes. On a terminal it asks before it lifts everything, a restored hold, a daily limit, or a pause of somebody
-else's. Elsewhere it needs --yes to lift everything, a restored hold or a daily limit.
-
-After a daily limit is lifted, as many registrations again may be sent today.`,
+what bulkreg believes. On a terminal it asks before it lifts everything, a restored hold, or a pause of somebody else's.
+Elsewhere it needs --yes to lift everything or a restored hold.`,
 		Example: `  bulkreg resume
   bulkreg resume mijndomeinpartner
   bulkreg resume order-1042`,
@@ -169,10 +167,10 @@ func (r *resumeAction) printPlan(plan holds.Resumption) {
 
 // agree asks, where asking is due.
 func (r *resumeAction) agree(ctx context.Context, plan holds.Resumption, everything bool) error {
-	guards := slices.ContainsFunc(plan.Holds, func(h holds.View) bool { return h.Reason == holds.Restored || h.Reason == holds.DailyLimit })
+	restored := slices.ContainsFunc(plan.Holds, func(h holds.View) bool { return h.Reason == holds.Restored })
 	anothers := slices.ContainsFunc(plan.Holds, func(h holds.View) bool { return h.PlacedBy != "" && h.PlacedBy != r.by }) ||
 		slices.ContainsFunc(plan.Orders, func(h holds.OrderHold) bool { return h.PlacedBy != r.by })
-	if needsYes := everything || guards; !needsYes && !(anothers && r.canAsk()) {
+	if needsYes := everything || restored; !needsYes && !(anothers && r.canAsk()) {
 		return nil
 	}
 	jobs := 0

@@ -10,7 +10,6 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
-	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -38,11 +37,8 @@ func stillWords(r fleet.StillReason) string {
 			placement{r.Pause.Since, r.Pause.PlacedBy, r.Pause.Words}, orderWord(r.Pause.Order))
 	case fleet.StillHeld:
 		next := "the next probe is due at " + timeCell(r.Hold.NextProbeAt)
-		switch {
-		case r.Hold.Reason.ByPerson():
+		if r.Hold.Reason.ByPerson() {
 			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
-		case r.Hold.Reason == holds.DailyLimit:
-			next = "it goes on at " + timeCell(r.Hold.NextProbeAt)
 		}
 		return fmt.Sprintf("account %s has %s hold, %s; %s", r.Hold.Account, withArticle(string(r.Hold.Reason)),
 			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)

@@ -21,8 +21,6 @@ const (
 	Auth     Reason = "auth"     // it does not accept our credentials
 	Contract Reason = "contract" // our idea of its API is wrong
 	Outage   Reason = "outage"   // it does not answer
-	// DailyLimit says that as much was sent today as may be. It is lifted without a probe, see LiftDay.
-	DailyLimit Reason = "daily_limit"
 	// Paused is an operator's, and Restored says that this database may have forgotten what was sent. No probe ever
 	// lifts them: a person does.
 	Paused   Reason = "paused"
@@ -144,8 +142,6 @@ func (s *Holds) Stopped(ctx context.Context) (map[string]Stopped, error) {
 type Standing struct {
 	Account      string
 	Stopped      Stopped
-	DailyLimit   bool // its registrations wait for the next day
-	Paid         bool // another hold stops registrations, also those that are claimed: under a daily limit, the intent counts them
 	ProbeDue     bool // a probe's time has come, if there is a job to make it with
 	Wakes        bool // jobs are held that no hold covers any more
 	WakesCancels bool // canceled registrations are held whose check nothing forbids
@@ -154,7 +150,7 @@ type Standing struct {
 // Standings says how accounts stand, in one cheap statement: every worker asks each second.
 func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, error) {
 	rows, err := s.db.Pool.Query(ctx, `
-		SELECT a.name, stops.register, stops.everything, stops.daily, stops.paid, stops.due,
+		SELECT a.name, stops.register, stops.everything, stops.due,
 			EXISTS (
 				SELECT FROM unnest($2::text[]) AS k (kind)
 				WHERE NOT (stops.everything OR stops.register AND k.kind = 'register')
@@ -164,9 +160,7 @@ func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, e
 		FROM unnest($1::text[]) AS a (name)
 		CROSS JOIN LATERAL (
 			SELECT coalesce(bool_or(h.scope = 'register'), false) AS register, coalesce(bool_or(h.scope = 'all'), false) AS everything,
-				coalesce(bool_or(h.reason = 'daily_limit'), false) AS daily,
-				coalesce(bool_or(h.scope = 'register' AND h.reason <> 'daily_limit'), false) AS paid,
-				coalesce(bool_or(h.next_probe_at <= now() AND h.reason <> 'daily_limit'), false) AS due
+				coalesce(bool_or(h.next_probe_at <= now()), false) AS due
 			FROM holds h WHERE h.account = a.name
 		) AS stops`, accounts, []record.Kind{record.Whois, record.Register, record.Token})
 	if err != nil {
@@ -174,16 +168,16 @@ func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, e
 	}
 	standings, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Standing, error) {
 		var st Standing
-		return st, row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.DailyLimit, &st.Paid, &st.ProbeDue, &st.Wakes, &st.WakesCancels)
+		return st, row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.ProbeDue, &st.Wakes, &st.WakesCancels)
 	})
 	return standings, pg.Failure("read standings", err)
 }
 
 // RefuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.
-// It locks the holds that it finds until the transaction ends. A daily limit forbids nothing by itself: it counts.
+// It locks the holds that it finds until the transaction ends.
 func RefuseHeld(ctx context.Context, tx pgx.Tx, account string, kind record.Kind, probe uuid.UUID) error {
 	rows, err := tx.Query(ctx, `
-		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) AND reason <> 'daily_limit' FOR SHARE`, account, kind)
+		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) FOR SHARE`, account, kind)
 	if err != nil {
 		return err
 	}

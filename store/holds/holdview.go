@@ -78,5 +78,5 @@ const waitingInOrder = `
 		+ (SELECT count(*) FROM chunks t CROSS JOIN LATERAL (` + record.JobsOfChunk + `) AS fresh WHERE t.order_id = o.id AND t.wake_at IS NULL) AS jobs`
 
 // NeedsPerson says whether somebody has to do something about holds of this reason: top up, correct something, or look. An outage
-// and a daily limit go by themselves.
-func (r Reason) NeedsPerson() bool { return r != Outage && r != DailyLimit }
+// goes by itself.
+func (r Reason) NeedsPerson() bool { return r != Outage }

@@ -130,16 +130,8 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 		}
 	}
 	accounts, reasons := make([]string, len(r.Holds)), make([]string, len(r.Holds))
-	var limited []string
 	for i, h := range r.Holds {
-		if accounts[i], reasons[i] = h.Account, string(h.Reason); h.Reason == DailyLimit {
-			limited = append(limited, h.Account)
-		}
-	}
-	if len(limited) > 0 {
-		if err := forgetDay(ctx, tx, limited); err != nil {
-			return err
-		}
+		accounts[i], reasons[i] = h.Account, string(h.Reason)
 	}
 	_, err := tx.Exec(ctx, `
 		DELETE FROM holds h USING unnest($1::text[], $2::text[]) AS e (account, reason)
