@@ -163,10 +163,13 @@ func scopeOf(reason holds.Reason, op record.Op) holds.Scope {
 }
 
 // holdBack makes a batch wait for a hold that forbade its call.
-func (p *pipeline) holdBack(ctx context.Context, b batch) {
+func (p *pipeline) holdBack(ctx context.Context, b batch) { p.holdWith(ctx, b, "") }
+
+// holdWith makes a batch wait for a hold, and says why.
+func (p *pipeline) holdWith(ctx context.Context, b batch, words string) {
 	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
-		transitions[i] = ledger.Hold(j.ID, "")
+		transitions[i] = ledger.Hold(j.ID, words)
 	}
 	p.settle(ctx, b, func(ctx context.Context) (int, error) {
 		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)

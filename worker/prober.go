@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/holds"
@@ -68,12 +69,14 @@ type prober struct {
 	kinds     []record.Kind       // that this worker works on
 	pipelines map[record.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
-	redeliver time.Duration // how long a delivery may stay unclaimed
-	woken     func()        // told when jobs have become due
-	wave      int           // how many jobs to wake next
-	announced bool          // that this worker has the account
-	troubles  *troubles
-	log       zerolog.Logger
+	// dailyLimit is how many registrations a day may have; 0: as many as there are.
+	dailyLimit int
+	redeliver  time.Duration // how long a delivery may stay unclaimed
+	woken      func()        // told when jobs have become due
+	wave       int           // how many jobs to wake next
+	announced  bool          // that this worker has the account
+	troubles   *troubles
+	log        zerolog.Logger
 }
 
 const (
@@ -120,7 +123,7 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 	for _, duty := range []struct {
 		due bool
 		do  func(context.Context) error
-	}{{!p.announced, p.announce}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
+	}{{!p.announced, p.announce}, {st.UsedUp && p.registers(), p.liftForDay}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
 		if p.stopping() {
 			return nil
 		}
@@ -136,6 +139,9 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 
 // stopping says whether the worker has been told to stop. Its pipelines take nothing more from then on.
 func (p *prober) stopping() bool { return p.gate.Closed() }
+
+// registers says whether this worker makes registrations, and so has a say in how many a day may have.
+func (p *prober) registers() bool { return slices.Contains(p.kinds, record.Register) }
 
 func (p *prober) announce(ctx context.Context) error {
 	announcing, cancel := context.WithTimeout(ctx, databaseTime)

@@ -186,7 +186,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		UpstreamTimeout: cfg.UpstreamTimeout,
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
-		HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
+		HoldInterval: cfg.PaymentProbeInterval, DailyLimit: cfg.RegisterDailyLimit, Rate: cfg.RegistrarRate, Suffixes: suffixes,
 		Networks: networks, Version: version,
 		Log: log, Reached: a.reached, Troubled: health.Trouble,
 	})

@@ -79,7 +79,7 @@ func (s *Keys) reserve(ctx context.Context, id string, jobs, registrations int) 
 }
 
 const (
-	today = `(now() AT TIME ZONE 'UTC')::date`
+	today = pg.Today
 	most  = `2147483647` // that a column takes
 )
 

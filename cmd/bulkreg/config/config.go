@@ -54,6 +54,8 @@ type Config struct {
 	RegisterLinger      time.Duration `env:"REGISTER_LINGER" envDefault:"500ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
 	RegisterConcurrency int           `env:"REGISTER_CONCURRENCY" envDefault:"2" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
 
+	RegisterDailyLimit int `env:"REGISTER_DAILY_LIMIT" envDefault:"0" example:"500" min:"0" max:"1000000000" unit:"domains" reason:"that may be paid for per account and UTC day, over all workers together; 0 is no limit"`
+
 	RegistrarRate float64 `env:"REGISTRAR_RATE" envDefault:"0" example:"5" min:"0" max:"100000" unit:"requests/s" reason:"per account, over all workers together; 0 is no limit"`
 
 	TokenURL           string           `env:"PMG_TOKEN_URL" envDefault:"https://webapi.pmg.be/v2/token/gettoken" unit:"URL" reason:"where PMG's GetToken is"`
