@@ -241,6 +241,7 @@ func TestRefusedJobsAreCountedOnce(t *testing.T) {
 	call, _, _ := b.within(2, h)
 	refuse(call, h.jobs...)
 	bad, good := batch{h.claim, h.jobs[:1]}, batch{h.claim, h.jobs[1:]}
+	b.holdForDay(2, true) // somebody else was over
 	call, sent, over := b.within(2, bad)
 	if len(sent) != 1 || len(over) != 0 {
 		t.Fatalf("sent %v again, over %v", sent, over)
@@ -304,12 +305,16 @@ func TestNextDayBeginsAtMidnight(t *testing.T) {
 		!v.Until().Equal(midnight) || v.Reason.NeedsPerson() || v.Reason.ByPerson() {
 		t.Errorf("the hold is %+v", v)
 	}
-	intent := ledger.Intent{Call: newCall(tomorrow.claim, record.OpRegister), Jobs: tomorrow.ids(), DailyLimit: 1}
+	if _, sent, over := b.within(1, tomorrow); len(sent) != 0 || len(over) != 1 {
+		t.Errorf("under the hold sent %v, over %v", sent, over)
+	}
+	intent := ledger.Intent{Call: newCall(tomorrow.claim, record.OpRegister), Jobs: tomorrow.ids()} // of a worker that does not count
 	if _, _, err := b.store.Ledger.Intend(t.Context(), intent); !errors.Is(err, holds.ErrHeld) {
 		t.Errorf("an intent under the hold: %v", err)
 	}
 	standings, err := b.store.Holds.Standings(t.Context(), []string{"default"})
-	if err != nil || !standings[0].UsedUp || !standings[0].Stopped.Register || standings[0].Stopped.All || standings[0].ProbeDue {
+	if err != nil || !standings[0].UsedUp || !standings[0].Stopped.Register || standings[0].Stopped.All || standings[0].ProbeDue ||
+		standings[0].NoCalls != (holds.Stopped{}) {
 		t.Errorf("standings %+v, %v", standings, err)
 	}
 	b.liftForDay(1, false)
@@ -381,6 +386,9 @@ func TestResumeLetsTheDayBeginAnew(t *testing.T) {
 	if _, sent, over := b.within(2, second); len(sent) != 2 || len(over) != 0 {
 		t.Errorf("then sent %v, over %v", sent, over)
 	}
+	if standings, err := b.store.Holds.Standings(t.Context(), []string{"default"}); err != nil || standings[0].UsedUp {
+		t.Errorf("standings %+v, %v", standings, err)
+	}
 	if _, sent, over := b.within(2, third); len(sent) != 0 || len(over) != 1 {
 		t.Errorf("at last sent %v, over %v", sent, over)
 	}
@@ -418,8 +426,9 @@ func TestProbesStayWithinTheDay(t *testing.T) {
 		t.Errorf("the probe sends %v, over %v, %v", sent, over, err)
 	}
 	b.holdForDay(1, true)
-	if _, _, err := b.store.Ledger.Intend(t.Context(), in); !errors.Is(err, holds.ErrHeld) {
-		t.Errorf("the probe under both holds: %v", err)
+	in.Call.ID = newID()
+	if sent, over, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 0 || len(over) != 1 {
+		t.Errorf("the probe under both holds sends %v, over %v, %v", sent, over, err)
 	}
 	b.settle(probe, ledger.Hold(probe.jobs[0].ID, "used up"))
 	if again, err := b.store.Holds.NextProbeJob(t.Context(), &p, time.Minute); err != nil || again {

@@ -6,8 +6,6 @@ import (
 
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/ledger"
-
-	"github.com/bulkreg/bulkreg/worker/gate"
 )
 
 // holdForDay makes jobs wait that an intent did not take because the day's registrations are used up. The hold is laid before, so
@@ -20,7 +18,6 @@ func (p *pipeline) holdForDay(ctx context.Context, b batch, over []ledger.Claime
 	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
 		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, p.options.DailyLimit, words)
 		if laid {
-			p.standing.gate.Stop(gate.Stopped{Paid: true})
 			p.log.Warn().Str("reason", string(holds.DailyLimit)).Int("limit", p.options.DailyLimit).
 				Msg("the account has used up its registrations of this day: the others wait for the next one")
 		}

@@ -53,7 +53,7 @@ func (h *holdWatch) look(ctx context.Context) ([]holds.Standing, error) {
 	standings, err := h.store.Holds.Standings(looking, h.names)
 	for _, st := range standings {
 		h.still.NoteHolds(st.Account, st.Stopped)
-		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
+		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.NoCalls.Register, All: st.NoCalls.All})
 	}
 	return standings, err
 }

@@ -27,6 +27,7 @@ type world struct {
 	db       *simDatabase
 	rng      *rand.Rand
 	tune     func(*Options) // what is not as by default
+	limit    int            // of an account's registrations a day; 0: there is none
 	accounts []string
 	registry *registry
 	tokens   *simTokens // nil where none are ordered
@@ -230,7 +231,11 @@ func (w *world) deliver(p *process) {
 // operate lets a person do something to an order. The person knows what the registry knows.
 func (w *world) operate() {
 	r := operator.Request{Operator: "ann", Reason: "simulated", Orders: []record.Order{w.orders[w.rng.IntN(len(w.orders))]}}
-	switch w.chance(3, 2, 4, 1, 2) {
+	does := w.chance(3, 2, 4, 1, 2)
+	if w.limit > 0 && w.rng.IntN(2) == 0 {
+		does = 3
+	}
+	switch does {
 	case 0:
 		r.Act = operator.Retry
 	case 4:
@@ -375,7 +380,8 @@ func (w *world) awaitDue() (d due) {
 			SELECT wake_at AS t FROM chunks WHERE order_id = ANY($2) UNION ALL
 			SELECT lease_until FROM claims WHERE lease_until IS NOT NULL AND closed_at IS NULL
 		), probes AS (
-			SELECT next_probe_at AS t FROM holds h WHERE account = ANY($1) AND (
+			SELECT coalesce((SELECT ends_at FROM holds d WHERE d.account = h.account AND d.reason = 'daily_limit'), next_probe_at) AS t
+			FROM holds h WHERE account = ANY($1) AND (
 				EXISTS (SELECT FROM jobs WHERE held_account = h.account) OR
 				EXISTS (SELECT FROM chunks WHERE account = h.account AND wake_at IS NULL)) UNION ALL
 			SELECT now() FROM jobs j WHERE held_account = ANY($1) AND NOT EXISTS (SELECT FROM holds WHERE account = j.held_account)

@@ -10,9 +10,10 @@ import (
 )
 
 // The hold of a daily limit is like no other. What it waits for is time, or a greater limit: no probe would tell. An intent counts
-// the day's registrations, see package ledger; the hold only spares an account's jobs from being delivered and checked in vain. So it
+// the day's registrations, see package ledger; the hold only keeps an account's jobs from being delivered and checked in vain. So it
 // is laid after the intent, by itself, and only where the day still is used up then. A worker that dies before that leaves its jobs
-// to their claim's lease, and the next intent finds the same.
+// to their claim's lease, and the next intent finds the same. What is under way goes on under it: halves of a batch that was refused
+// are counted already, and would be refused together each day anew if they had to wait.
 
 // usedUp is said of day d, which is today, with daily limit $2.
 const usedUp = `d.account = $1 AND d.day = ` + pg.Today + ` AND d.reserved - d.resumed >= $2`

@@ -144,10 +144,11 @@ func (s *Holds) Stopped(ctx context.Context) (map[string]Stopped, error) {
 type Standing struct {
 	Account      string
 	Stopped      Stopped
-	ProbeDue     bool // a probe's time has come, if there is a job to make it with
-	Wakes        bool // jobs are held that no hold covers any more
-	WakesCancels bool // canceled registrations are held whose check nothing forbids
-	UsedUp       bool // the hold of a daily limit stands
+	NoCalls      Stopped // what no call is made for: the same, but that a daily limit stops what is delivered and not what is under way
+	ProbeDue     bool    // a probe's time has come, if there is a job to make it with
+	Wakes        bool    // jobs are held that no hold covers any more
+	WakesCancels bool    // canceled registrations are held whose check nothing forbids
+	UsedUp       bool    // the hold of a daily limit stands
 }
 
 // Standings says how accounts stand, in one cheap statement: every worker asks each second.
@@ -160,12 +161,13 @@ func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, e
 				AND EXISTS (`+heldOrders+`)),
 			NOT stops.everything AND EXISTS (
 				SELECT FROM jobs j WHERE j.account = a.name AND j.canceling AND j.state = 'held' AND `+NotPaused+`),
-			stops.used_up
+			stops.used_up, stops.uncalled
 		FROM unnest($1::text[]) AS a (name)
 		CROSS JOIN LATERAL (
 			SELECT coalesce(bool_or(h.scope = 'register'), false) AS register, coalesce(bool_or(h.scope = 'all'), false) AS everything,
 				coalesce(bool_or(h.next_probe_at <= now()), false) AS due,
-				coalesce(bool_or(h.reason = 'daily_limit'), false) AS used_up
+				coalesce(bool_or(h.reason = 'daily_limit'), false) AS used_up,
+				coalesce(bool_or(h.scope = 'register' AND h.reason <> 'daily_limit'), false) AS uncalled
 			FROM holds h WHERE h.account = a.name
 		) AS stops`, accounts, []record.Kind{record.Whois, record.Register, record.Token})
 	if err != nil {
@@ -173,16 +175,20 @@ func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, e
 	}
 	standings, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Standing, error) {
 		var st Standing
-		return st, row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.ProbeDue, &st.Wakes, &st.WakesCancels, &st.UsedUp)
+		err := row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.ProbeDue, &st.Wakes, &st.WakesCancels, &st.UsedUp, &st.NoCalls.Register)
+		st.NoCalls.All = st.Stopped.All
+		return st, err
 	})
 	return standings, pg.Failure("read standings", err)
 }
 
 // RefuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.
-// It locks the holds that it finds until the transaction ends.
-func RefuseHeld(ctx context.Context, tx pgx.Tx, account string, kind record.Kind, probe uuid.UUID) error {
+// The hold of a daily limit forbids nothing to a caller that counts the day by himself: what is counted already may go again. It
+// locks the holds that it finds until the transaction ends.
+func RefuseHeld(ctx context.Context, tx pgx.Tx, account string, kind record.Kind, probe uuid.UUID, counts bool) error {
 	rows, err := tx.Query(ctx, `
-		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) FOR SHARE`, account, kind)
+		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) AND NOT ($3 AND reason = 'daily_limit') FOR SHARE`,
+		account, kind, counts)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func (s *Ledger) Intend(ctx context.Context, in Intent) (sent, over []uuid.UUID,
 		if err != nil {
 			return err
 		}
-		if err := holds.RefuseHeld(ctx, tx, account, kind, in.Call.Probe); err != nil {
+		if err := holds.RefuseHeld(ctx, tx, account, kind, in.Call.Probe, in.DailyLimit > 0); err != nil {
 			return err
 		}
 		if len(in.Cleared) > 0 {
