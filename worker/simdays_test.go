@@ -31,11 +31,12 @@ func (w *world) judgeDays() {
 	for i, s := range w.registry.sales {
 		domains[i], at[i] = s.domain, s.at
 	}
+	// The world's own clock lags behind the database's by the microseconds that questions take.
 	rows, err := w.db.conn.Query(w.t.Context(), `
 		WITH sales AS (
 			SELECT a.account, a.day, count(*) AS n FROM unnest($1::text[], $2::timestamptz[]) AS s (domain, at) CROSS JOIN LATERAL (
 				SELECT j.account, (a.opened_at AT TIME ZONE 'UTC')::date AS day FROM attempts a JOIN jobs j ON j.id = a.job_id
-				WHERE a.domain = s.domain AND a.opened_at <= s.at ORDER BY a.opened_at DESC LIMIT 1
+				WHERE a.domain = s.domain AND a.opened_at <= s.at + interval '0.5 seconds' ORDER BY a.opened_at DESC LIMIT 1
 			) AS a GROUP BY 1, 2
 		), counted AS (
 			SELECT j.account, (a.opened_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM attempts a JOIN jobs j ON j.id = a.job_id
@@ -62,7 +63,7 @@ func (w *world) judgeDays() {
 func TestHistoriesWithADailyLimit(t *testing.T) {
 	t.Parallel()
 	first := number(t, "SIM_SEED", uint64(time.Now().UnixNano()))
-	n := number(t, "SIM_HISTORIES", histories/10)
+	n := number(t, "SIM_HISTORIES", histories/20)
 	db := newSimDatabase(t, simServer(t), "days")
 	var days, used, anew int
 	for i := range n {
@@ -84,7 +85,7 @@ func TestHistoriesWithADailyLimit(t *testing.T) {
 		days, used, anew = days+d, used+u, anew+a
 	}
 	auditAll(t, db)
-	if t.Logf("%d days, %d of them used up, %d begun anew", days, used, anew); n >= 1000 && (days <= int(n) || used == 0 || anew == 0) {
+	if t.Logf("%d days, %d of them used up, %d begun anew", days, used, anew); n >= 500 && (days <= int(n) || used == 0 || anew == 0) {
 		t.Error("what histories should meet never happened")
 	}
 }

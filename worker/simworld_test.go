@@ -231,11 +231,7 @@ func (w *world) deliver(p *process) {
 // operate lets a person do something to an order. The person knows what the registry knows.
 func (w *world) operate() {
 	r := operator.Request{Operator: "ann", Reason: "simulated", Orders: []record.Order{w.orders[w.rng.IntN(len(w.orders))]}}
-	does := w.chance(3, 2, 4, 1, 2)
-	if w.limit > 0 && w.rng.IntN(2) == 0 {
-		does = 3
-	}
-	switch does {
+	switch w.chance(3, 2, 4, 1, 2) {
 	case 0:
 		r.Act = operator.Retry
 	case 4:
@@ -246,12 +242,16 @@ func (w *world) operate() {
 		w.confirm()
 		return
 	case 3:
-		w.log("resumed")
-		_, err := w.db.store.Holds.Resume(w.t.Context(), w.anyAccount())
-		w.tolerate("resume", err)
+		w.resume()
 		return
 	}
 	w.act(r)
+}
+
+func (w *world) resume() {
+	w.log("resumed")
+	_, err := w.db.store.Holds.Resume(w.t.Context(), w.anyAccount())
+	w.tolerate("resume", err)
 }
 
 func (w *world) act(r operator.Request) {
@@ -324,6 +324,9 @@ func (w *world) calm() {
 	}
 	p := w.newProcess()
 	for range calmRounds {
+		if w.limit > 0 && w.rng.IntN(8) == 0 {
+			w.resume() // most days are used up only now
+		}
 		d := w.awaitDue()
 		for _, t := range slices.Clone(p.tasks) {
 			t.goOn(true)
