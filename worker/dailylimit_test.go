@@ -72,18 +72,17 @@ func TestDailyLimit(t *testing.T) {
 	t.Parallel()
 	const limit, orders, each = 60, 2, 100
 	b := setup(t, sandbox.Options{})
+	b.inject(sandbox.Fault{
+		Op: sandbox.OpRegister, Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Domain: "shop0-0007.nl", Count: sandbox.Always,
+	})
 	for i, f := range []sandbox.Fault{
 		{Kind: sandbox.KindStatus, Status: http.StatusInternalServerError, Effect: sandbox.EffectAll},
 		{Kind: sandbox.KindCut},
 		{Kind: sandbox.KindTruncate},
 		{Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Effect: sandbox.EffectFirst, K: 3},
 		{Kind: sandbox.KindMissing, Items: 2},
-		{Kind: sandbox.KindStatus, Status: http.StatusUnprocessableEntity, Domain: "shop0-0007.nl", Count: sandbox.Always},
 	} {
-		f.Op = sandbox.OpRegister
-		if f.Skip = 2 * i; f.Count != 0 {
-			f.Skip = 0
-		}
+		f.Op, f.Skip = sandbox.OpRegister, 2*i
 		b.inject(f)
 	}
 	for i := range 2 {
