@@ -17,7 +17,8 @@ import (
 // change of one attempt that can happen once only.
 //
 // The row of a day is locked last, behind claims, holds, jobs and attempts, and nobody who has it waits for anything else: every
-// intent of the account needs it. Without a limit it is not touched.
+// intent of the account needs it. A worker that stands still in that very transaction keeps the account's intents waiting until
+// Postgres ends it, as it does soon. Without a limit the row is not touched.
 
 // reserve counts what an intent is about to send, and returns what stays within the daily limit, in the order in which it was asked
 // for. The attempts of the others are taken back, as if they had not been opened. A job with an earlier attempt that is still counted
