@@ -28,15 +28,7 @@ func reserve(ctx context.Context, tx pgx.Tx, in Intent, account string, opened [
 	if err != nil {
 		return nil, nil, err
 	}
-	var (
-		day  time.Time
-		used int
-	)
-	// The update changes nothing. It locks the row.
-	err = tx.QueryRow(ctx, `
-		INSERT INTO registration_days AS d (account, day, reserved) VALUES ($1, `+pg.Today+`, 0)
-		ON CONFLICT (account, day) DO UPDATE SET reserved = d.reserved
-		RETURNING day, reserved - resumed`, account).Scan(&day, &used)
+	day, used, err := lockToday(ctx, tx, account)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,6 +57,16 @@ func reserve(ctx context.Context, tx pgx.Tx, in Intent, account string, opened [
 		UPDATE registration_days SET reserved = reserved + $4 WHERE account = $5 AND day = $6`,
 		in.Call.ID, pg.ToUUIDs(added, pg.AsIs), pg.ToUUIDs(over, pg.AsIs), len(added), account, day)
 	return sent, over, err
+}
+
+// lockToday locks the row of an account's day, which it makes where there is none, and says how many registrations are used up. The
+// update changes nothing but that.
+func lockToday(ctx context.Context, tx pgx.Tx, account string) (day time.Time, used int, err error) {
+	err = tx.QueryRow(ctx, `
+		INSERT INTO registration_days AS d (account, day, reserved) VALUES ($1, `+pg.Today+`, 0)
+		ON CONFLICT (account, day) DO UPDATE SET reserved = d.reserved
+		RETURNING day, reserved - resumed`, account).Scan(&day, &used)
+	return day, used, err
 }
 
 // countedToday are the jobs of a call that is about to be made which an earlier call of theirs has counted on this day. What that
