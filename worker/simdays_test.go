@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -102,7 +101,7 @@ func TestHistoriesFindUncountedRegistrations(t *testing.T) {
 			}
 		})
 		if slices.ContainsFunc(w.run(), func(f string) bool { return strings.HasPrefix(f, "day: ") }) {
-			t.Log(fmt.Sprint("found by seed ", seed))
+			t.Logf("found by seed %d", seed)
 			return
 		}
 	}
