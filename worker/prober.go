@@ -182,6 +182,17 @@ func (p *prober) wakeHeld(ctx context.Context) error {
 	return nil
 }
 
+// liftForDay ends the hold of a daily limit that is over, or that is none under this worker's limit.
+func (p *prober) liftForDay(ctx context.Context) error {
+	lifting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	lifted, err := p.store.Holds.LiftForDay(lifting, p.account, p.dailyLimit)
+	if lifted {
+		p.log.Info().Str("reason", string(holds.DailyLimit)).Msg("there are registrations left for today: hold lifted")
+	}
+	return err
+}
+
 // probe makes a probe that is due.
 func (p *prober) probe(ctx context.Context) error {
 	probe, due, err := p.take(ctx)
