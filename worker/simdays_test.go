@@ -17,6 +17,12 @@ func newLimitedWorld(t *testing.T, db *simDatabase, seed uint64, tune func(*Opti
 	db.set(t, db.now.Truncate(24*time.Hour).Add(24*time.Hour-time.Duration(rng.Int64N(int64(20*time.Minute)))))
 	w := newWorld(t, db, seed, func(o *Options) { o.DailyLimit = limit; tune(o) })
 	w.limit, w.held = limit, true
+	if w.tokens != nil { // they have no limit, and whole days are more than they last
+		w.tokens = nil
+		for i := range w.procs {
+			w.procs[i] = w.newProcess()
+		}
+	}
 	return w
 }
 
