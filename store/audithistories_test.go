@@ -244,7 +244,7 @@ func (b *bench) intendHeld(h batch) uuid.UUID {
 	b.exec(`UPDATE holds SET probe_id = $1`, probe)
 	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
 	in.Call.Probe = probe
-	if sent, err := b.store.Ledger.Intend(b.t.Context(), in); err != nil || len(sent) != len(h.jobs) {
+	if sent, _, err := b.store.Ledger.Intend(b.t.Context(), in); err != nil || len(sent) != len(h.jobs) {
 		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
 	}
 	return in.Call.ID

@@ -211,7 +211,7 @@ func TestNoCallWithoutAGoodClaim(t *testing.T) {
 				t.Errorf("starting a call: %v", err)
 			}
 			in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
-			if sent, err := b.store.Ledger.Intend(t.Context(), in); err != ledger.ErrFenced || sent != nil { //nolint:errorlint // as documented
+			if sent, _, err := b.store.Ledger.Intend(t.Context(), in); err != ledger.ErrFenced || sent != nil { //nolint:errorlint // as documented
 				t.Errorf("may send %v, %v", sent, err)
 			}
 			if b.fingerprint() != before {

@@ -29,6 +29,7 @@ const constraintRows = `
 	INSERT INTO readings (job_id, call_id, availability) VALUES
 		('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000022', 'taken');
 	INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('a', 'auth', 'all', 'no', interval '1 minute', now());
+	INSERT INTO registration_days (account, day, reserved) VALUES ('a', '2026-01-01', 1);
 	INSERT INTO api_keys (id, source, role, digest, created_by) VALUES ('aaaaaaaaaa', 's', 'submit', sha256('secret'), 'ann');
 	INSERT INTO api_key_days (key_id, day, jobs, registrations) VALUES ('aaaaaaaaaa', '2026-01-01', 1, 1);
 	INSERT INTO webhook_endpoints (id, source, url, created_by, seen) VALUES ('aaaaaaaaaa', 's', 'https://s.nl/', 'ann', 0);
@@ -56,6 +57,7 @@ var shorthands = strings.NewReplacer(
 	"secret...", "INSERT INTO webhook_secrets (endpoint_id, n, sealed, public_key, ends_at) VALUES",
 	"delivery...", "INSERT INTO webhook_deliveries (endpoint_id, event_id, line, state, due_at, finished_at) VALUES",
 	"tried...", "INSERT INTO webhook_attempts (delivery_id, n, duration_ms, status, answer) VALUES",
+	"used...", "INSERT INTO registration_days (account, day, reserved, resumed) VALUES",
 	"reading...", "INSERT INTO readings (job_id, call_id, availability) SELECT",
 	"J1", "'00000000-0000-0000-0000-000000000001'::uuid",
 	"J2", "'00000000-0000-0000-0000-000000000002'::uuid",
@@ -99,7 +101,16 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`INSERT INTO holds (account, reason, scope, words, placed_by) VALUES ('b', 'paused', 'all', '', 'ann'), ('b', 'restored', 'register', '', NULL)`, ""},
 	{`INSERT INTO holds (account, reason, scope, words) VALUES ('b', 'outage', 'all', '')`, "holds_probed"},
 	{`hold... 'b', 'paused', 'all', '', interval '1 minute', now()`, "holds_probed"},
+	{`INSERT INTO holds (account, reason, scope, words, ends_at) VALUES ('b', 'daily_limit', 'register', '', now())`, ""},
+	{`INSERT INTO holds (account, reason, scope, words) VALUES ('b', 'daily_limit', 'register', '')`, "holds_ends"},
+	{`UPDATE holds SET ends_at = now()`, "holds_ends"},
 	{`UPDATE holds SET placed_by = ''`, "holds_placed_by_check"},
+	{`used... ('a', '2026-01-02', 0, 0), ('b', '2026-01-01', 3, 2), (repeat('a', 64), '2026-01-01', 1, 3)`, ""},
+	{`used... ('a', '2026-01-01', 0, 0)`, "registration_days_pkey"},
+	{`used... ('', '2026-01-01', 0, 0)`, "registration_days_account_check"},
+	{`used... (repeat('a', 65), '2026-01-01', 0, 0)`, "registration_days_account_check"},
+	{`used... ('a', '2026-01-02', -1, 0)`, "registration_days_reserved_check"},
+	{`used... ('a', '2026-01-02', 0, -1)`, "registration_days_resumed_check"},
 	{`INSERT INTO order_holds (order_id, placed_by) VALUES (1, 'ann')`, ""},
 	{`INSERT INTO order_holds (order_id, placed_by) VALUES (1, '')`, "order_holds_placed_by_check"},
 	{`INSERT INTO order_holds (order_id, placed_by, words) VALUES (1, 'ann', repeat('x', 501))`, "order_holds_words_check"},
@@ -303,7 +314,7 @@ func TestConstraints(t *testing.T) {
 		SELECT conname FROM pg_constraint WHERE conrelid = ANY($1::regclass[])
 		UNION SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid = ANY($1::regclass[])`,
 		[]string{"orders", "jobs", "chunks", "claims", "calls", "attempts", "readings", "holds", "accounts", "api_keys", "api_key_days",
-			"webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_attempts", "events_forgotten"}) {
+			"webhook_endpoints", "webhook_secrets", "webhook_deliveries", "webhook_attempts", "registration_days", "events_forgotten"}) {
 		if !met[name] && !slices.Contains(metElsewhere, name) {
 			t.Errorf("no case meets %s", name)
 		}

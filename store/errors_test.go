@@ -82,7 +82,7 @@ func methods() []method {
 			return err
 		}},
 		{"Intend", func(ctx context.Context, s *store.Store) error {
-			_, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(id, record.OpRegister), Jobs: []uuid.UUID{id}})
+			_, _, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(id, record.OpRegister), Jobs: []uuid.UUID{id}})
 			return err
 		}},
 		{"Settle", func(ctx context.Context, s *store.Store) error {
@@ -334,7 +334,7 @@ func TestErrorsHoldNoRowData(t *testing.T) {
 		"a call twice":                       {b.store.Ledger.StartCall(ctx, intend), "23505"},
 		"an operation that does not exist":   {b.store.Ledger.StartCall(ctx, newCall(h.claim, record.Op(secret))), "23514"},
 		"an intent twice": {func() error {
-			_, err := b.store.Ledger.Intend(ctx, ledger.Intent{Call: intend, Jobs: []uuid.UUID{job}})
+			_, _, err := b.store.Ledger.Intend(ctx, ledger.Intent{Call: intend, Jobs: []uuid.UUID{job}})
 			return err
 		}(), "23505"},
 		"an outcome that does not fit": {settle(ledger.Succeed(job, record.Outcome(secret))), "23514"},

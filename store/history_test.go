@@ -262,7 +262,7 @@ func TestSuccessForAnEndedJobBarsTheDomain(t *testing.T) {
 	if got := histories[again.jobs[0].ID]; err != nil || !got.Ours || got.Clean() {
 		t.Errorf("%+v, %v", got, err)
 	}
-	sent, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(again.claim, record.OpRegister), Jobs: again.ids()})
+	sent, _, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(again.claim, record.OpRegister), Jobs: again.ids()})
 	if err != nil || len(sent) != 0 {
 		t.Errorf("may send %v, %v", sent, err)
 	}

@@ -28,7 +28,7 @@ func TestIntendOpensAnAttemptForEachJob(t *testing.T) {
 	h := b.claim(c, b.fresh(record.Register))
 	call := newCall(h.claim, record.OpRegister)
 	call.Timeout, call.Lease, call.Size = 2*time.Minute, 3*time.Minute, 99
-	sent, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: call, Jobs: h.ids()[:2]})
+	sent, _, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: call, Jobs: h.ids()[:2]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestIntendLeavesOutWhatIsNotItsOwn(t *testing.T) {
 	ids := append(h.ids(), other.ids()[0], pick(jobs, "queued.nl")[0].ID, newID())
 
 	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: ids}
-	sent, err := b.store.Ledger.Intend(t.Context(), in)
+	sent, _, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestIntendLeavesOutWhatIsNotItsOwn(t *testing.T) {
 	b.submit(newOrder(record.Register, "more"), "more.nl")
 	h = b.claim(newClaim(record.Register), b.fresh(record.Register))
 	none := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: ids}
-	if sent, err := b.store.Ledger.Intend(t.Context(), none); err != nil || len(sent) != 0 {
+	if sent, _, err := b.store.Ledger.Intend(t.Context(), none); err != nil || len(sent) != 0 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 	if n := get[int](b, `SELECT count(*) FROM calls`); n != 1 {
@@ -112,7 +112,7 @@ func TestOneOpenAttemptPerDomain(t *testing.T) {
 	for _, state := range []record.AttemptState{record.AttemptOpen, record.AttemptUnknown} {
 		b.exec(`UPDATE attempts SET state = $1 WHERE call_id = $2`, state, first)
 		in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
-		sent, err := b.store.Ledger.Intend(t.Context(), in)
+		sent, _, err := b.store.Ledger.Intend(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestOneOpenAttemptPerDomain(t *testing.T) {
 	b.exec(`UPDATE jobs SET state = 'failed', outcome = 'exhausted', finished_at = now() WHERE domain = 'a.nl'`)
 	b.submit(newOrder(record.Register, "next"), "a.nl")
 	next := b.claim(newClaim(record.Register), b.fresh(record.Register))
-	if sent, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(next.claim, record.OpRegister), Jobs: next.ids()}); err != nil || len(sent) != 0 {
+	if sent, _, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(next.claim, record.OpRegister), Jobs: next.ids()}); err != nil || len(sent) != 0 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 }
@@ -146,7 +146,7 @@ func TestIntendClearsWhatTheReadingsHaveCleared(t *testing.T) {
 	in := ledger.Intent{
 		Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Cleared: []uuid.UUID{h.jobs[0].ID, h.jobs[2].ID},
 	}
-	sent, err := b.store.Ledger.Intend(t.Context(), in)
+	sent, _, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestOthersAttemptsAreNotCleared(t *testing.T) {
 	b.exec(`UPDATE attempts SET state = 'unknown'`)
 	other := b.running(record.Register, "c.nl")
 	in := ledger.Intent{Call: newCall(other.claim, record.OpRegister), Jobs: other.ids(), Cleared: h.ids()}
-	if sent, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
+	if sent, _, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 	if got := b.attempts("a.nl"); !slices.Equal(got, []string{"unknown"}) {

@@ -106,14 +106,14 @@ func (b *bench) wantRestored(h history, what string) {
 	}
 	b.wantState(h.ended.jobs[0].ID, "succeeded registered")
 	// A worker that has noticed nothing can neither go on with its claim nor begin a new one.
-	_, err := b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(h.claimed.claim, record.OpRegister), Jobs: h.claimed.ids()})
+	_, _, err := b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(h.claimed.claim, record.OpRegister), Jobs: h.claimed.ids()})
 	if !errors.Is(err, ledger.ErrFenced) {
 		b.t.Errorf("an intent under an earlier claim: %v", err)
 	}
 	if e, err := b.store.Ledger.ExpireClaims(b.t.Context(), 10, 0); err != nil || e.Jobs != 3 || e.Unknown != 2 {
 		b.t.Errorf("took back %+v, %v", e, err)
 	}
-	_, err = b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(b.again(record.Register, 1).claim, record.OpRegister), Jobs: h.claimed.ids()})
+	_, _, err = b.store.Ledger.Intend(b.t.Context(), ledger.Intent{Call: newCall(b.again(record.Register, 1).claim, record.OpRegister), Jobs: h.claimed.ids()})
 	if !errors.Is(err, holds.ErrHeld) {
 		b.t.Errorf("an intent under the hold: %v", err)
 	}

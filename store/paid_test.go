@@ -208,7 +208,7 @@ func TestLateSuccessKeepsTheNewerClaimFromSending(t *testing.T) {
 	b.overdue()
 	b.checked(newer)
 	in := ledger.Intent{Call: newCall(newer.claim, record.OpRegister), Jobs: newer.ids(), Cleared: newer.ids()}
-	sent, err := b.store.Ledger.Intend(t.Context(), in)
+	sent, _, err := b.store.Ledger.Intend(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func staying() map[string]string {
 	for _, table := range []string{"chunks", "jobs", "orders"} {
 		all[table+".lane"] = ours
 	}
-	for _, table := range []string{"events", "new_events", "holders", "holds", "lifted_refusals"} {
+	for _, table := range []string{"events", "new_events", "holders", "holds", "lifted_refusals", "registration_days"} {
 		all[table+".account"] = ours
 	}
 	return all

@@ -115,7 +115,7 @@ func TestIntentIsWithdrawnWhileItCommits(t *testing.T) {
 	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids()}
 	var g errgroup.Group
 	g.Go(func() error {
-		_, err := b.store.Ledger.Intend(t.Context(), in)
+		_, _, err := b.store.Ledger.Intend(t.Context(), in)
 		return err
 	})
 	b.blocked(1)
@@ -198,7 +198,7 @@ func TestReadingsClearAnotherJobsAttempt(t *testing.T) {
 	b.overdue()
 	b.checked(next)
 	in := ledger.Intent{Call: newCall(next.claim, record.OpRegister), Jobs: next.ids(), Cleared: next.ids()}
-	if sent, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
+	if sent, _, err := b.store.Ledger.Intend(t.Context(), in); err != nil || len(sent) != 1 {
 		t.Errorf("may send %v, %v", sent, err)
 	}
 }

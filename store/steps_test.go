@@ -175,7 +175,7 @@ func (b *bench) intend(h batch, cleared ...uuid.UUID) uuid.UUID {
 		b.checked(h)
 	}
 	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Cleared: cleared}
-	sent, err := b.store.Ledger.Intend(b.t.Context(), in)
+	sent, _, err := b.store.Ledger.Intend(b.t.Context(), in)
 	if err != nil || len(sent) != len(h.jobs) {
 		b.t.Fatalf("may send %d of %d, %v", len(sent), len(h.jobs), err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -48,6 +49,7 @@ type Options struct {
 	MaxAttempts     int
 	KeepEvents      time.Duration       // how long the log of events keeps one; 0: for ever
 	HoldInterval    time.Duration       // from a hold to its first probe
+	DailyLimit      int                 // registrations of an account on a day, in UTC, over the whole fleet; 0: no limit
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
 	Languages       []string            // that producers' tokens may have; none: the usual ones
 	Seal            seal.Keys           // with which people, tokens and the secrets of webhooks are kept; none: no webhook is sent
@@ -131,6 +133,7 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.Rate >= 0, "rate %v is negative", o.Rate)
 	check(o.KeepEvents >= 0, "keeping events for %v is negative", o.KeepEvents)
 	check(o.HoldInterval > 0, "hold interval is not positive")
+	check(o.DailyLimit >= 0 && o.DailyLimit <= math.MaxInt32, "daily limit %d is not from 0 to %d", o.DailyLimit, math.MaxInt32)
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
 	if err := errors.Join(problems...); err != nil {
 		return o, fmt.Errorf("configure worker: %w", err)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/holds"
@@ -52,7 +53,7 @@ func (h *holdWatch) look(ctx context.Context) ([]holds.Standing, error) {
 	standings, err := h.store.Holds.Standings(looking, h.names)
 	for _, st := range standings {
 		h.still.NoteHolds(st.Account, st.Stopped)
-		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
+		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.NoCalls.Register, All: st.NoCalls.All})
 	}
 	return standings, err
 }
@@ -68,12 +69,14 @@ type prober struct {
 	kinds     []record.Kind       // that this worker works on
 	pipelines map[record.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
-	redeliver time.Duration // how long a delivery may stay unclaimed
-	woken     func()        // told when jobs have become due
-	wave      int           // how many jobs to wake next
-	announced bool          // that this worker has the account
-	troubles  *troubles
-	log       zerolog.Logger
+	// dailyLimit is how many registrations a day may have; 0: as many as there are.
+	dailyLimit int
+	redeliver  time.Duration // how long a delivery may stay unclaimed
+	woken      func()        // told when jobs have become due
+	wave       int           // how many jobs to wake next
+	announced  bool          // that this worker has the account
+	troubles   *troubles
+	log        zerolog.Logger
 }
 
 const (
@@ -120,7 +123,7 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 	for _, duty := range []struct {
 		due bool
 		do  func(context.Context) error
-	}{{!p.announced, p.announce}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
+	}{{!p.announced, p.announce}, {st.UsedUp && p.registers(), p.liftForDay}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
 		if p.stopping() {
 			return nil
 		}
@@ -136,6 +139,9 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 
 // stopping says whether the worker has been told to stop. Its pipelines take nothing more from then on.
 func (p *prober) stopping() bool { return p.gate.Closed() }
+
+// registers says whether this worker makes registrations, and so has a say in how many a day may have.
+func (p *prober) registers() bool { return slices.Contains(p.kinds, record.Register) }
 
 func (p *prober) announce(ctx context.Context) error {
 	announcing, cancel := context.WithTimeout(ctx, databaseTime)
@@ -174,6 +180,17 @@ func (p *prober) wakeHeld(ctx context.Context) error {
 	p.log.Info().Int("jobs", n).Msg("woke jobs whose hold has been lifted")
 	p.woken()
 	return nil
+}
+
+// liftForDay ends the hold of a daily limit that is over, or that is none under this worker's limit.
+func (p *prober) liftForDay(ctx context.Context) error {
+	lifting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	lifted, err := p.store.Holds.LiftForDay(lifting, p.account, p.dailyLimit)
+	if lifted {
+		p.log.Info().Str("reason", string(holds.DailyLimit)).Msg("there are registrations left for today: hold lifted")
+	}
+	return err
 }
 
 // probe makes a probe that is due.

@@ -184,7 +184,7 @@ func (b *bench) dieAfterIntent(order record.Order) {
 	for _, j := range claimed {
 		intent.Jobs = append(intent.Jobs, j.ID)
 	}
-	if sent, err := b.store.Ledger.Intend(ctx, intent); err != nil || len(sent) != len(claimed) {
+	if sent, _, err := b.store.Ledger.Intend(ctx, intent); err != nil || len(sent) != len(claimed) {
 		b.t.Fatalf("may send %d, %v", len(sent), err)
 	}
 }

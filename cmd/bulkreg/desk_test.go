@@ -172,7 +172,7 @@ func (d *desk) work(kind record.Kind, ends fates) {
 		settled, err = d.st.Ledger.Settle(ctx, claim.ID, result, free)
 	} else {
 		call.Op = record.OpRegister
-		if sent, err := d.st.Ledger.Intend(ctx, ledger.Intent{Call: call, Jobs: jobs}); err != nil || len(sent) != len(jobs) {
+		if sent, _, err := d.st.Ledger.Intend(ctx, ledger.Intent{Call: call, Jobs: jobs}); err != nil || len(sent) != len(jobs) {
 			d.t.Fatalf("intend: %v, %v", sent, err)
 		}
 		settled, err = d.st.Ledger.SettlePaid(ctx, claim.ID, result, paid)

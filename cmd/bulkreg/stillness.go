@@ -37,8 +37,11 @@ func stillWords(r fleet.StillReason) string {
 			placement{r.Pause.Since, r.Pause.PlacedBy, r.Pause.Words}, orderWord(r.Pause.Order))
 	case fleet.StillHeld:
 		next := "the next probe is due at " + timeCell(r.Hold.NextProbeAt)
-		if r.Hold.Reason.ByPerson() {
+		switch {
+		case r.Hold.Reason.ByPerson():
 			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
+		case !r.Hold.EndsAt.IsZero():
+			next = "it goes on by itself at " + timeCell(r.Hold.EndsAt)
 		}
 		return fmt.Sprintf("account %s has %s hold, %s; %s", r.Hold.Account, withArticle(string(r.Hold.Reason)),
 			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)

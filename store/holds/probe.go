@@ -118,8 +118,8 @@ func (s *Holds) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Durat
 	return taken && err == nil, err
 }
 
-// stoppedKinds are those of the kinds that a probe may be made with that its hold stops, and that no hold stops which only a
-// person lifts.
+// stoppedKinds are those of the kinds that a probe may be made with that its hold stops, and that no hold stops which has no
+// probes: one that only a person lifts, or that of a daily limit.
 const stoppedKinds = `unnest($2::text[]) AS k (kind)
 	JOIN holds h ON h.account = $1 AND h.reason = $3 AND (h.scope = 'all' OR h.scope = k.kind)
 		AND NOT EXISTS (SELECT FROM holds o WHERE o.account = $1 AND o.next_probe_at IS NULL AND (o.scope = 'all' OR o.scope = k.kind))`

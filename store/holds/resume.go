@@ -118,14 +118,14 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 		return nil
 	}
 	for _, h := range r.Holds {
-		if h.Reason != Contract {
-			continue
+		var err error
+		switch h.Reason {
+		case Contract:
+			err = tryAnew(ctx, tx, h)
+		case DailyLimit:
+			err = beginDayAnew(ctx, tx, h)
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
-			return err // whatever was refused before, the account is tried anew
-		}
-		// Whoever lifts it says that it was no fault of the jobs'.
-		if _, err := tx.Exec(ctx, forgiveHeld, h.Account); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -143,6 +143,15 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 		return err
 	}
 	return r.count(ctx, tx, rest)
+}
+
+// tryAnew forgets whatever was refused before: whoever lifts a contract hold says that it was no fault of the jobs'.
+func tryAnew(ctx context.Context, tx pgx.Tx, h View) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, forgiveHeld, h.Account)
+	return err
 }
 
 func dropOrderHolds(ctx context.Context, tx pgx.Tx, holds []OrderHold) error {
