@@ -203,3 +203,32 @@ func TestWhatIsNotSentUsesUpNoDay(t *testing.T) {
 	}
 	b.invariants()
 }
+// Domains that spoil their batch are found under a limit that is smaller than the batch, and those beside them are registered: what the
+// limit keeps back keeps back nothing that was counted already. The bad ones are counted until a check has ended them.
+func TestDailyLimitBelowABadBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, sandbox.Options{})
+	const limit = 6
+	o := b.options()
+	o.DailyLimit = limit
+	b.work(o)
+	order := b.submit(queue.Register, "one", append(names("poison", 10), names("z", 30)...))
+	alone := func() int {
+		return b.sql(`SELECT count(DISTINCT a.domain) FROM attempts a JOIN calls k ON k.id = a.call_id WHERE k.size = 1 AND a.state = 'refused'`)
+	}
+	b.eventually(func() bool {
+		return len(b.holds()) == 1 && len(b.sandbox.Ledger().PaidDomains())+alone() == limit && b.sql(`SELECT count(*) FROM jobs WHERE state = 'running'`) == 0
+	})
+	if n := alone(); n == 0 || n == limit {
+		t.Errorf("%d of %d were refused alone, so nothing is shown", n, limit)
+	}
+	if n := calls(b.sandbox.Ledger(), sandbox.OpRegister); n > 4*limit {
+		t.Errorf("%d calls for %d domains", n, limit)
+	}
+	o.DailyLimit = 0
+	b.work(o)
+	b.settled(order)
+	if paid, bad := len(b.sandbox.Ledger().PaidDomains()), b.sql(`SELECT count(*) FROM jobs WHERE outcome = 'rejected'`); paid != 30 || bad != 10 {
+		t.Errorf("%d were paid for and %d rejected, want 30 and 10", paid, bad)
+	}
+}
