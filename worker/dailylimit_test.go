@@ -203,6 +203,7 @@ func TestWhatIsNotSentUsesUpNoDay(t *testing.T) {
 	}
 	b.invariants()
 }
+
 // Domains that spoil their batch are found under a limit that is smaller than the batch, and those beside them are registered: what the
 // limit keeps back keeps back nothing that was counted already. The bad ones are counted until a check has ended them.
 func TestDailyLimitBelowABadBatch(t *testing.T) {
