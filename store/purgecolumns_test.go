@@ -16,7 +16,7 @@ import (
 func emptied() []string {
 	return []string{
 		"attempts.message", "calls.error", "holders.details", "holders.digest", "holders.words", "holds.words", "jobs.last_error", "jobs.whois_status",
-		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "readings.status", "stray_registrations.message", "webhook_attempts.answer",
+		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "orders.labels", "readings.status", "stray_registrations.message", "webhook_attempts.answer",
 	}
 }
 
@@ -28,7 +28,7 @@ func sealed() []string { return []string{"jobs.person", "tokens.sealed"} }
 func staying() map[string]string {
 	const (
 		ours     = "a word of ours"
-		domain   = "a domain, which the order is about; what a producer or the upstream gives in its place is cut or cleaned before"
+		domain   = "a domain, which the order is about; what the upstream gives in its place is cleaned before, and what a producer does goes: TestPurgeRemovesWhatIsNoDomain"
 		producer = "a name that the producer chose for itself"
 		operator = "what an operator wrote for the record"
 		upstream = "an id of the upstream's, which tells nobody anything without its database; one that may be made of a name is replaced"
@@ -39,7 +39,7 @@ func staying() map[string]string {
 		"workers.trouble": "what keeps a worker from its work, in our words", "claims.job_ids": ours, "claims.order_ids": ours, "calls.job_ids": ours,
 		"claims.worker": ours, "attempts.state": ours, "calls.op": ours, "readings.availability": ours, "holds.reason": ours, "holds.scope": ours,
 		"operator_acts.act": ours, "operator_acts.state_before": ours, "operator_acts.outcome_before": ours, "jobs.state": ours, "jobs.outcome": ours,
-		"holders.state": ours, "attempts.account": ours, "daily_resumptions.account": ours, "orders.source": producer, "orders.labels": producer, "orders.reference": producer,
+		"holders.state": ours, "attempts.account": ours, "daily_resumptions.account": ours, "orders.source": producer, "orders.reference": producer,
 		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person and the id", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
 		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
 		"job_event_sources.source": producer, "api_keys.source": producer, "api_keys.id": ours, "api_keys.role": ours, "api_keys.digest": "of a random secret",
@@ -90,6 +90,7 @@ const spokenRows = `
 		('s', 'ids', 'register', 'plain', 'a', sha256('ids'), 1, now() - interval '101 days'), ('s', 'whois', 'whois', 'plain', 'a', sha256('whois'), 1, now() - interval '101 days');
 	INSERT INTO holders (account, digest, details, words) VALUES ('a', sha256('ann'), '{"lastname":"MARKED"}', 'MARKED');
 	INSERT INTO order_holders (order_id, holder_key) SELECT id, 1 FROM orders WHERE reference = 'old';
+	UPDATE orders SET labels = '{"customer":"MARKED"}';
 	INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at, last_error, whois_status, claim_id, holder_key)
 		SELECT sha.id, o.id, 1, o.kind, 'plain', 'a', o.reference || '.nl', 'failed', 'rejected', CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END,
 			'MARKED', 'MARKED', '00000000-0000-0000-0000-000000000011', CASE reference WHEN 'old' THEN 1 END
@@ -139,7 +140,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
 	// What is said of an order that ended yesterday stays until it is its turn, and so does that of checks.
-	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "readings.status", "webhook_attempts.answer"}, b.marked()); diff != "" {
+	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "orders.labels", "readings.status", "webhook_attempts.answer"}, b.marked()); diff != "" {
 		t.Errorf("marked after the first purge (-want +got):\n%s", diff)
 	}
 	if got := list[string](b, `SELECT words FROM holds UNION ALL SELECT words FROM lifted_refusals ORDER BY 1`); !slices.Equal(got, []string{"", "newer", "newer"}) {
@@ -151,7 +152,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 	if got := list[string](b, `SELECT kind FROM jobs WHERE last_error IS NOT NULL OR whois_status IS NOT NULL`); !slices.Equal(got, []string{"whois"}) {
 		t.Errorf("words of jobs are left of kinds %q", got)
 	}
-	if got := b.marked(); !slices.Equal(got, []string{"jobs.last_error", "jobs.whois_status"}) {
+	if got := b.marked(); !slices.Equal(got, []string{"jobs.last_error", "jobs.whois_status", "orders.labels"}) {
 		t.Errorf("at last marked: %v", got)
 	}
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE outcome = 'rejected' AND finished_at IS NOT NULL`); n != 4 {
@@ -178,5 +179,36 @@ func TestPurgeComesBackToAnOrderTriedAgain(t *testing.T) {
 	}
 	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = 'ids.nl' AND last_error IS NOT NULL`); n > 0 {
 		t.Error("the newer words are left")
+	}
+}
+
+// What a producer gave in the place of a domain may be anybody's, in orders of every kind. It goes, and so does the job's id, which is
+// made of it; the job stays, and cannot be tried again.
+func TestPurgeRemovesWhatIsNoDomain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(spokenRows)
+	b.exec(`
+		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, domain_unicode, state, outcome, finished_at, last_error)
+		SELECT uuid_in(md5(o.reference || n)::cstring), o.id, 1 + n, o.kind, 'plain', 'a', CASE n WHEN 1 THEN '"+31206543210"' ELSE '"…@…"' END, '"Ann"', 'failed', 'rejected',
+			CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END, 'domain "+31206543210" is no domain'
+		FROM orders o, generate_series(1, 2) AS n`)
+	b.exec(`UPDATE orders SET total = 3`)
+	want := operator.Purge{Orders: 1, Holders: 1, Words: 2, Names: 6}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	const left = `domain LIKE '"_%"' AND domain <> '""' OR domain_unicode LIKE '"%' OR last_error LIKE '%+31%' OR j.id = uuid_in(md5(reference || '1')::cstring)`
+	if got := list[string](b, `SELECT DISTINCT reference FROM jobs j JOIN orders o ON o.id = j.order_id WHERE `+left); !slices.Equal(got, []string{"young"}) {
+		t.Errorf("what is no domain is left in %q", got)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = '""' AND state = 'failed' AND outcome = 'rejected'`); n != 6 {
+		t.Errorf("%d jobs are left of those without a domain, want 6", n)
+	}
+	if n := get[int](b, `SELECT count(*) FROM events e WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.job_id)`); n > 0 {
+		t.Errorf("%d events are about jobs that are not there", n)
+	}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
+		t.Errorf("then purged %+v, %v", got, err)
 	}
 }

@@ -33,14 +33,15 @@ func (a *app) purgeCommand() *cobra.Command {
 job ended longer ago than AGE, in days or hours. A holder that another order still needs stays.
 
 It also removes what the registrar said, wherever that is kept, from all orders of registrations that ended as long ago:
-reasons and errors may quote people.
+reasons and errors may quote people. The labels of these orders go, too, and so does, from orders of every kind, what stood in the
+place of a domain and is none: it may be anything, such as a telephone number.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
 or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job
 that had it cannot be retried: order it anew. Jobs of tokens get new ids and subjects, as theirs are made of the address,
 and their orders take no more jobs. When an order names the same holder again,
 the registrar is asked for it; a repeat of the order itself is refused as another order. What operators wrote for the
-record stays, and so do the names that producers gave to their orders: put no people there. Tasks that nobody could carry
+record stays, and so do the names that producers gave to their orders, and the labels of orders of checks: put no people there. Tasks that nobody could carry
 out lie in Asynq's archive in Redis, which forgets them after 90 days, whatever a producer put into them. The plan is shown
 first, and it is asked for on a terminal; elsewhere it needs --yes.`,
 		Example: `  bulkreg purge --older-than 90d --dry-run
@@ -70,6 +71,9 @@ func (p *purging) run(ctx context.Context) error {
 			term.Counted(plan.Kept, "holder", "holders"), term.Counted(plan.Words, "order", "orders"))
 		if plan.People > 0 {
 			say(p.stderr, "Of orders of tokens, %s are removed.\n", term.Counted(plan.People, "person", "people"))
+		}
+		if plan.Names > 0 {
+			say(p.stderr, "What is no domain is removed from %s.\n", term.Counted(plan.Names, "job", "jobs"))
 		}
 		switch {
 		case p.dryRun:
@@ -109,10 +113,12 @@ func (p *purging) print(result operator.Purge) error {
 			Kept    int  `json:"kept"`
 			Words   int  `json:"words"`
 			People  int  `json:"people"`
-		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People})
+			Names   int  `json:"names"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People, result.Names})
 	}
-	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE")
-	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words), term.Thousands(result.People))
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE", "NAMES")
+	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words),
+		term.Thousands(result.People), term.Thousands(result.Names))
 	return t.end()
 }
 

@@ -18,10 +18,11 @@ type Purge struct {
 	Kept    int // holders of these orders that another order still needs
 	Words   int // orders of registrations and tokens that ended for long enough, from which the upstream's words go
 	People  int // whom the tokens of such orders were for, and whose details go
+	Names   int // jobs that ended as long ago because they name no domain, and lose what they had in its place
 }
 
 // Nothing reports that there is nothing to remove.
-func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 }
+func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 && p.Names == 0 }
 
 // PlanPurge says what PurgeHolders would do now.
 func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, error) {
@@ -30,7 +31,8 @@ func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purg
 
 // PurgeHolders removes the details of the holders whose orders ended, to the last job, longer ago than olderThan, and from all
 // orders of registrations and tokens that ended as long ago what the upstream said: it may have quoted somebody. With tokens go the
-// people that they were for, and the subjects by which these were found. One call is about jobs of
+// people that they were for, and the subjects by which these were found. What stands in the place of a domain goes from jobs of every
+// kind, and the labels of orders with the words: a producer may have put people there. One call is about jobs of
 // several orders, so it makes no difference whose holders they name. Outcomes stay, and so do the upstream's ids, but for those that
 // may be made of a name or an address: a job with such a one cannot be tried again. Of the digests
 // nothing stays: they would let whoever has the database guess the details. Orders on their way in wait for it, and it
@@ -78,7 +80,7 @@ func purgeStatements() []string {
 	const jobsOf = `job_id IN (SELECT j.id FROM jobs j JOIN spoken s ON s.id = j.order_id)`
 	return slices.Concat([]string{
 		// First: a chunk that comes meanwhile waits, and sees that the order was purged.
-		`UPDATE orders o SET purged_at = now() FROM spoken s WHERE o.id = s.id`,
+		`UPDATE orders o SET purged_at = now(), labels = NULL FROM spoken s WHERE o.id = s.id`,
 	}, forgetPeople(), []string{
 		`UPDATE holders h SET details = NULL, purged_at = now(), words = NULL, digest = ` + unguessable + `
 			FROM (SELECT DISTINCT holder_key FROM order_holders oh JOIN ended e ON e.id = oh.order_id) AS of
@@ -128,6 +130,9 @@ func (s *Operator) purge(ctx context.Context, olderThan time.Duration, remove fu
 			return err
 		}
 		if err := tx.QueryRow(ctx, countPeople).Scan(&p.People); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM jobs j, purge_before b WHERE `+noDomain).Scan(&p.Names); err != nil {
 			return err
 		}
 		return remove(ctx, tx)
