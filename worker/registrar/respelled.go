@@ -27,8 +27,8 @@ func spellings(term, folded string) []string {
 	}
 	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
 	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
-	// What is read in the last two cannot be told from what is read in others.
-	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1250, charmap.ISO8859_2} {
+	// What is read in the last three cannot be told from what is read in others.
+	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1250, charmap.ISO8859_2, charmap.ISO8859_15} {
 		add(spell(mangled(term, read)), shortestDotted)
 	}
 	add(spell(slashless(term)), shortestDotted)
@@ -38,6 +38,15 @@ func spellings(term, folded string) []string {
 		for _, as := range western {
 			add(spell(misread(term, other, as)), shortestDotted)
 		}
+	}
+	// Letters of these are written in the West more often than the other way round.
+	for _, other := range [...]*charmap.Charmap{charmap.Windows1254, charmap.Windows1250, charmap.ISO8859_2, charmap.Windows1257} {
+		for _, as := range western {
+			add(spell(misread(term, other, as)), shortestDotted)
+		}
+	}
+	if strings.ContainsAny(term, "ıİşŞğĞ") {
+		add(spell(misread(strings.ToUpperSpecial(unicode.TurkishCase, term), charmap.Windows1254, charmap.Windows1252)), shortestDotted)
 	}
 	return all
 }
