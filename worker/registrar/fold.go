@@ -168,6 +168,26 @@ func plainLetter(r rune) string {
 	case 'ς': // as a word ends; in capitals it is a σ
 		return "σ"
 	}
+	return drawnLetter(r)
+}
+
+// drawnLetter knows letters that Unicode keeps apart for how they are drawn: small capitals, those on black, those of flags, and
+// others that look like an ASCII letter.
+func drawnLetter(r rune) string {
+	const (
+		small  = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɡɑȷɩʋ"
+		letter = "abcdefghijklmnopqrstuvwyzgajiv"
+		abc    = "abcdefghijklmnopqrstuvwxyz"
+	)
+	for _, first := range [...]rune{'🅐', '🅰', '🇦'} {
+		if r >= first && r < first+rune(len(abc)) {
+			return abc[r-first : r-first+1]
+		}
+	}
+	if at := strings.IndexRune(small, r); at >= 0 {
+		at = utf8.RuneCountInString(small[:at])
+		return letter[at : at+1]
+	}
 	return ""
 }
 

@@ -31,7 +31,7 @@ func wantRespelledHidden(t *testing.T, texts ...string) {
 	hidden := personalOf(respelled(), "ordered.nl")()
 	for _, text := range texts {
 		got := s.clean("cannot serve "+text+" today", hidden)
-		rest := strings.NewReplacer("[personal]", "", "'s", "", "’s", "", `"`, "", "¦", "", "'", "", ".", "", "…", "", `\`, "", "(", "", ")", "").Replace(got)
+		rest := strings.NewReplacer("[personal]", "", "'s", "", "’s", "", `"`, "", "¦", "", "'", "", ".", "", "…", "", "||", "", "+", "", `\`, "", "(", "", ")", "").Replace(got)
 		if strings.Join(strings.Fields(rest), " ") != "cannot serve today" {
 			t.Errorf("%q is left of %q", got, text)
 		}
@@ -53,4 +53,33 @@ func wantReadable(t *testing.T, texts ...string) {
 func TestCleanHidesWhatWasReadInOtherEncodings(t *testing.T) {
 	t.Parallel()
 	wantRespelledHidden(t, "LefÃšvre", "HÃ©lÃšne", "Yýldýrým", "YÝLDÝRÝM", "Eskiþehir", "ESKÝÞEHÝR", "Œwiêtokrzyska", "¦wiêtokrzyska", "Ðorðeviæ")
+}
+
+func TestCleanHidesPluralsAndPossessives(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, "Groenewegens", "GROENEWEGENS", "Groenewegen's", "Groenewegen’s", "Groenewegenes", "Prinsengrachtstraats", "Dijkstras", "dijkstra's", "Lefèvres", "%47roenewegens")
+	wantReadable(t, "Groenewegenser", "dijkstrasse", "wijkse", "Vijverlaansesteenweg")
+}
+
+func TestCleanHidesNamesThatAreCut(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, "Gijsb...", "Gijsb…", "Groeneweg", "groen", "GROENEWE", "Prinsengrachtstr", "Prinseng", "Roelofar", "oelofarendsveen", "arendsveen", "roenewegen", "ewegen…", "Lefèv",
+		"Yýldý", "Świętok", "Nijme", "Guðmu", "jsbert", "sngrachtstraat"[1:])
+	wantReadable(t, "Groe", "wegen", "straat", "gracht", "green", "Groenland", "veen", "endsveld", "bert", "an invalid registrar")
+	s := newScrubber(testSecret)
+	names := personalOf([]Holder{{LastName: "Registrars", FirstName: "Contactina", City: "Domeinstad", Company: "Ongeldigheid"}})()
+	const said = "ongeldig: the registrar has no contact for the domein"
+	if got := s.clean(said, names); got != said {
+		t.Errorf("ordinary words, of which names are made: %q", got)
+	}
+}
+
+func TestCleanHidesNamesWithMuchBetween(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, `Groen' || 'ewegen`, `Groen\" .  \"ewegen`, `Groen" + "ewegen`, `Gijs') || ('bert`)
+}
+
+func TestCleanHidesDrawnLetters(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, "ɢʀᴏᴇɴᴇᴡᴇɢᴇɴ", "Gʀᴏᴇɴᴇᴡᴇɢᴇɴ", "ᴅɪᴊᴋsᴛʀᴀ", "ꜱᴊᴏᴇʀᴅ", "🅖🅡🅞🅔🅝🅔🅦🅔🅖🅔🅝", "🅶🆁🅾🅴🅽🅴🆆🅴🅶🅴🅽", "🇬🇷🇴🇪🇳🇪🇼🇪🇬🇪🇳", "ɡroenewegen", "ᵍʳᵒᵉⁿᵉʷᵉᵍᵉⁿ")
 }
