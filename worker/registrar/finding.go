@@ -18,6 +18,7 @@ type finding struct {
 	head   string   // signs of the term before its first letter,
 	tail   string   // and after the last
 	domain bool     // it is the name of a domain, and no term
+	code   bool     // it is the digits of a postal code, which count beside a word that says so
 	cut    bool     // it is the beginning of a term, which counts where nothing but that is a word
 }
 
@@ -46,6 +47,7 @@ func (f *finding) or(other *finding) *finding {
 	}
 	both := *f
 	both.joined, both.strict, both.apart = f.joined && other.joined, f.strict && other.strict, f.apart || other.apart
+	both.code = f.code && other.code
 	if f.exact = nil; len(both.exact) > 0 && len(other.exact) > 0 {
 		both.exact = append(slices.Clone(both.exact), other.exact...)
 	} else {
@@ -79,7 +81,7 @@ func (f *finding) holds(v view, signs []sign, i, j int, g gaps) bool {
 		return false
 	case !beginsWord(signs, i, f.strict) || f.size <= longestTerm && !endsWord(signs, j, f.strict):
 		return false
-	case f.strict && partOfName(v, signs, i, j):
+	case f.strict && partOfName(v, signs, i, j), f.code && !besideCode(signs, i, j):
 		return false
 	case len(f.exact) > 0:
 		return slices.Contains(f.exact, string(v.text[signs[i].from:signs[j-1].to]))

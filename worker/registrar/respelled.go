@@ -19,11 +19,25 @@ func spellings(term, folded string) []string {
 		}
 	}
 	add(withoutUmlautE(folded), shortestApart)
+	for _, sound := range usualSounds() {
+		for _, spelling := range all[:min(len(all), 2)] {
+			if strings.Contains(spelling, sound.written) {
+				add(strings.ReplaceAll(spelling, sound.written, sound.also), shortestTerm+1)
+			}
+		}
+	}
 	if isASCII(term) {
 		return all
 	}
-	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }} {
+	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }, sounding} {
 		add(spell(rewritten(term, letter)), shortestTerm)
+	}
+	if strings.ContainsAny(term, "ßẞ") { // it is read as a b, too
+		for _, sharp := range [...]string{"s", "b"} {
+			simple := strings.NewReplacer("ß", sharp, "ẞ", sharp).Replace(term)
+			add(spell(simple), shortestDotted)
+			add(spell(rewritten(simple, german)), shortestDotted)
+		}
 	}
 	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
 	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
@@ -96,6 +110,22 @@ func rewritten(term string, letters func(rune) string) string {
 		}
 	}
 	return b.String()
+}
+
+// sound is what is written in two ways, as the Dutch ij and y are.
+type sound struct{ written, also string }
+
+func usualSounds() []sound { return []sound{{"ij", "y"}, {"y", "ij"}, {"dj", "d"}} }
+
+// sounding spells letters by their sound.
+func sounding(r rune) string {
+	switch r {
+	case 'đ':
+		return "dj"
+	case 'ð':
+		return "th"
+	}
+	return german(r) + nordic(r)
 }
 
 func german(r rune) string {

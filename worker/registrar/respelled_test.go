@@ -83,3 +83,35 @@ func TestCleanHidesDrawnLetters(t *testing.T) {
 	t.Parallel()
 	wantRespelledHidden(t, "ɢʀᴏᴇɴᴇᴡᴇɢᴇɴ", "Gʀᴏᴇɴᴇᴡᴇɢᴇɴ", "ᴅɪᴊᴋsᴛʀᴀ", "ꜱᴊᴏᴇʀᴅ", "🅖🅡🅞🅔🅝🅔🅦🅔🅖🅔🅝", "🅶🆁🅾🅴🅽🅴🆆🅴🅶🅴🅽", "🇬🇷🇴🇪🇳🇪🇼🇪🇬🇪🇳", "ɡroenewegen", "ᵍʳᵒᵉⁿᵉʷᵉᵍᵉⁿ")
 }
+
+func TestCleanHidesUsualRespellings(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, "Dykstra", "Dÿkstra", "DYKSTRA", "Dĳkstra", "Ysselstein", "ĲSSELSTEIN", "Wyk", "Wĳk", "Wÿk", "Nymegen", "van Nymegen", "Vyverlaan", "IJpe", "Wijngaert", "wĳngaert",
+		"Djordjevic", "DJORDJEVIĆ", "Đorđević", "Djordje", "Dordevic", "Straus", "Strauss", "Straub", "STRAUB", "Weisdornmühle", "Weibdornmuehle", "Weissdornmuhle",
+		"Guthmundsson", "Gudmundsson", "Gudhmundsson"[:3]+"mundsson", "Thorgeir", "thorgeir")
+	wantReadable(t, "we may try my key", "an ijzer", "wy ky", "the library")
+	back := personalOf([]Holder{{LastName: "Djordjevic", City: "Nymegen"}})()
+	if got := newScrubber(testSecret).clean("Đorđević of Nĳmegen", back); got != "[personal] of [personal]" {
+		t.Errorf("what was ordered without the letters: %q", got)
+	}
+}
+
+func TestCleanHidesTheDigitsOfAPostalCode(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(respelled())()
+	for text, want := range map[string]string{
+		"postcode 2371 is wrong":   "postcode [personal] is wrong",
+		`{"postalcode":"2371"}`:    `{"postalcode":"[personal]"}`,
+		"no postal code: 2371.":    "no postal code: [personal].",
+		"2371 is no postcode":      "2371 is no postcode",
+		"the 2371 postcode":        "the [personal] postcode",
+		"zip=2371&x=2":             "zip=[personal]&x=2",
+		"2371 requests, port 2371": "2371 requests, port 2371",
+		"postcode 23715":           "postcode 23715",
+	} {
+		if got := s.clean(text, hidden); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+	}
+}

@@ -67,6 +67,7 @@ func newTerms(personal []string) terms {
 			t.set(gapOfTerms, widest)
 		}
 		t.addSpellings(term, folded, cut)
+		t.addCode(term)
 	}
 	if len(t) == 0 {
 		return nil
