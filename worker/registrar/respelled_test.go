@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -114,4 +115,28 @@ func TestCleanHidesTheDigitsOfAPostalCode(t *testing.T) {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
+}
+
+func TestCleanHidesLettersInARow(t *testing.T) {
+	t.Parallel()
+	row := func(text, format, between string) string {
+		var all []string
+		for _, r := range text {
+			all = append(all, fmt.Sprintf(format, r))
+		}
+		return strings.Join(all, between)
+	}
+	for _, name := range []string{"Groenewegen", "GIJSBERT", "Lefèvre", "Yıldırım", "Świętokrzyska"} {
+		for _, text := range []string{
+			row(name, "U+%04X", " "), row(name, "U+%04X", ""), row(name, "u+%04x", ", "), row(name, "0x%04X", " "), row(name, "%d", ";"), row(name, "%d", "; "), row(name, "%d", " "), row(name, "%d", ", "),
+			row(name, "chr(%d)", "+"), row(name, "chr(%d)", " + "), row(name, "CHAR(%d)", "||"), row(name, "NCHAR(0x%x)", " + "), row(name, "Chr(%d)", " & "), row(name, "chr(%d)", "."), row(name, "CHR(%d)", " || "),
+			row(name, `\%x `, ""), row(name, `\%06x`, ""), row(name, `\%06X `, ""),
+		} {
+			wantRespelledHidden(t, text)
+		}
+	}
+	const plain = "Groenewegen"
+	wantRespelledHidden(t, row(plain, "%03o", " "), row(plain, "%o", ","), row(plain, "0%o", ", "), row(plain, "0o%o", " "), row(plain, "%08b", " "), row(plain, "%b", " "), row(plain, "%08b", ""), row(plain, "0b%b", ", "),
+		row(plain, "%02x", "."), row(plain, "%02X", "|"), row(plain, `\%x`, ""), row(plain, `\%o`, ""), `Groenew\65 gen`, `Lef\e8 vre`, `Gr\00006Fenewegen`)
+	wantReadable(t, "lines 10;20;30;40;50;60;70", "at 10.20.30.40.50.60", "char(10) and char(20)", `the path C:\data\23\45 is missing`, "0x10 0x20 0x30 0x40 0x50 0x60", "00000001 00000010 00000011 00000100 00000101")
 }

@@ -101,6 +101,9 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	if len(b) < 2 {
 		return nil, 0
 	}
+	if letter, width := unescapeCSS(b); width > 0 {
+		return letter, width
+	}
 	if strings.IndexByte(`"'\/`, b[1]) >= 0 {
 		return b[1:2], 2
 	}
