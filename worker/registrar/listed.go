@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,19 +28,27 @@ var (
 type shownAs struct {
 	pattern *regexp.Regexp
 	bases   []int
+	signs   string // one of them is in every such text; "" for any
 }
 
 func showings() []shownAs {
 	const binary, octal, decimal, hexadecimal = 2, 8, 10, 16
 	return []shownAs{
-		{dumpPattern, []int{hexadecimal}}, {listPattern, []int{decimal, octal}}, {binaryPattern, []int{binary}},
-		{pointPattern, []int{hexadecimal}}, {stylePattern, []int{hexadecimal}}, {callPattern, []int{decimal, hexadecimal}},
+		{dumpPattern, []int{hexadecimal}, ""}, {listPattern, []int{decimal, octal}, ""}, {binaryPattern, []int{binary}, ""},
+		{pointPattern, []int{hexadecimal}, "+xX"}, {stylePattern, []int{hexadecimal}, `\`}, {callPattern, []int{decimal, hexadecimal}, "("},
 	}
 }
 
 // markBytes is markEncoded for what is shown letter by letter.
 func (v view) markBytes(mask []bool, tells func(text string) bool) {
+	const fewest = 5 // each letter of ASCII has a digit, in every base
+	if countDigits(v.text) < fewest {
+		return
+	}
 	for _, shown := range showings() {
+		if shown.signs != "" && !bytes.ContainsAny(v.text, shown.signs) {
+			continue
+		}
 		for _, found := range shown.pattern.FindAllIndex(v.text, -1) {
 			run := strings.TrimRight(string(v.text[found[0]:found[1]]), " ")
 			if slices.ContainsFunc(shown.bases, func(base int) bool { return slices.ContainsFunc(lettersShown(run, base), tells) }) {
@@ -51,9 +60,19 @@ func (v view) markBytes(mask []bool, tells func(text string) bool) {
 	}
 }
 
+func countDigits(text []byte) int {
+	n := 0
+	for _, c := range text {
+		if c >= '0' && c <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
 // lettersShown are the texts of bytes, or of letters, that are shown one by one.
 func lettersShown(shown string, base int) []string {
-	const bitsOfLetter, bytes = 21, 256
+	const bitsOfLetter, values = 21, 256
 	var (
 		decoded []byte
 		letters []rune
@@ -73,7 +92,7 @@ func lettersShown(shown string, base int) []string {
 		if err != nil {
 			return nil
 		}
-		wide = wide || n >= bytes
+		wide = wide || n >= values
 		decoded, letters = append(decoded, byte(n)), append(letters, rune(n))
 	}
 	if wide {
