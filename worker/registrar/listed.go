@@ -18,8 +18,8 @@ var (
 	binaryPattern = regexp.MustCompile(`(?:(?:0[bB])?[01]{7,8}(?:[,;|/.+:-] ?| )){4,}(?:0[bB])?[01]{7,8}`)
 	// U+0047 U+0072, or 0x0047 0x0072
 	pointPattern = regexp.MustCompile(`(?:(?:[uU]\+|0[xX])[0-9A-Fa-f]{2,6}[^0-9A-Za-z]{0,4}){5,}`)
-	// \47 \72, as style sheets write it
-	stylePattern = regexp.MustCompile(`(?:\\[0-9A-Fa-f]{2,6} ?){5,}`)
+	// \47 \72, as style sheets write it, or &H47 &H72
+	stylePattern = regexp.MustCompile(`(?:(?:\\|&[hH])[0-9A-Fa-f]{2,6}[ ,;]{0,2}){5,}`)
 	// chr(71)+chr(114), CHAR(0x47) || CHAR(0x72)
 	callPattern = regexp.MustCompile(`(?i)(?:(?:n?char|chrw?|unichr|ascii|cp)\$?[ (]{1,3}(?:0x|&h|u\+)?[0-9A-F]{2,5}[^0-9A-Z]{0,8}){5,}`)
 )
@@ -35,7 +35,7 @@ func showings() []shownAs {
 	const binary, octal, decimal, hexadecimal = 2, 8, 10, 16
 	return []shownAs{
 		{dumpPattern, []int{hexadecimal}, ""}, {listPattern, []int{decimal, octal}, ""}, {binaryPattern, []int{binary}, ""},
-		{pointPattern, []int{hexadecimal}, "+xX"}, {stylePattern, []int{hexadecimal}, `\`}, {callPattern, []int{decimal, hexadecimal}, "("},
+		{pointPattern, []int{hexadecimal}, "+xX"}, {stylePattern, []int{hexadecimal}, `\&`}, {callPattern, []int{decimal, hexadecimal}, "("},
 	}
 }
 
@@ -87,7 +87,7 @@ func lettersShown(shown string, base int) []string {
 				digits = strings.TrimPrefix(digits, prefix)
 			}
 		}
-		digits = strings.TrimSuffix(digits, "u") // of the next one
+		digits = strings.TrimPrefix(strings.TrimSuffix(digits, "u"), "h") // the u of the next one, the h of &H47
 		n, err := strconv.ParseUint(digits, base, bitsOfLetter)
 		if err != nil {
 			return nil

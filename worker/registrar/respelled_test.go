@@ -68,8 +68,8 @@ func TestCleanHidesNamesThatAreCut(t *testing.T) {
 		"Yýldý", "Świętok", "Nijme", "Guðmu", "jsbert", "sngrachtstraat"[1:])
 	wantReadable(t, "Groe", "wegen", "straat", "gracht", "green", "Groenland", "veen", "endsveld", "bert", "an invalid registrar")
 	s := newScrubber(testSecret)
-	names := personalOf([]Holder{{LastName: "Registrars", FirstName: "Contactina", City: "Domeinstad", Company: "Ongeldigheid"}})()
-	const said = "ongeldig: the registrar has no contact for the domein"
+	names := personalOf([]Holder{{LastName: "Registrars", FirstName: "Contactina", City: "Domeinstad", Company: "Ongeldigheid", Street: "Wachtelstraat"}})()
+	const said = "ongeldig: the registrar has no contact for the domein; wacht 60 seconden"
 	if got := s.clean(said, names); got != said {
 		t.Errorf("ordinary words, of which names are made: %q", got)
 	}
@@ -128,7 +128,7 @@ func TestCleanHidesLettersInARow(t *testing.T) {
 	}
 	for _, name := range []string{"Groenewegen", "GIJSBERT", "Lefèvre", "Yıldırım", "Świętokrzyska"} {
 		for _, text := range []string{
-			row(name, "U+%04X", " "), row(name, "U+%04X", ""), row(name, "u+%04x", ", "), row(name, "0x%04X", " "), row(name, "%d", ";"), row(name, "%d", "; "), row(name, "%d", " "), row(name, "%d", ", "),
+			row(name, "U+%04X", " "), row(name, "U+%04X", ""), row(name, "u+%04x", ", "), row(name, "0x%04X", " "), row(name, "&H%x", " "), row(name, "%d", ";"), row(name, "%d", "; "), row(name, "%d", " "), row(name, "%d", ", "),
 			row(name, "chr(%d)", "+"), row(name, "chr(%d)", " + "), row(name, "CHAR(%d)", "||"), row(name, "NCHAR(0x%x)", " + "), row(name, "Chr(%d)", " & "), row(name, "chr(%d)", "."), row(name, "CHR(%d)", " || "),
 			row(name, `\%x `, ""), row(name, `\%06x`, ""), row(name, `\%06X `, ""),
 		} {
