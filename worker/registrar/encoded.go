@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,41 +41,6 @@ func (v view) markEncoded(mask []bool, tells func(text string) bool) bool {
 		from = max(to, from+1)
 	}
 	return found
-}
-
-// A text may be shown byte by byte: in hexadecimal, as a dump, or in decimal, as a list. Fewer bytes tell nobody apart.
-var (
-	dumpPattern = regexp.MustCompile(`(?:(?:0[xX])?[0-9A-Fa-f]{2}(?:, ?|[ :-])){4,}(?:0[xX])?[0-9A-Fa-f]{2}`)
-	listPattern = regexp.MustCompile(`(?:[0-9]{2,3}(?:, ?| )){4,}[0-9]{2,3}`)
-)
-
-// markBytes is markEncoded for what is shown byte by byte.
-func (v view) markBytes(mask []bool, tells func(text string) bool) {
-	for _, shown := range []struct {
-		pattern *regexp.Regexp
-		base    int
-	}{{dumpPattern, 16}, {listPattern, 10}} {
-		for _, found := range shown.pattern.FindAllIndex(v.text, -1) {
-			if slices.ContainsFunc(bytesShown(v.text[found[0]:found[1]], shown.base), tells) {
-				for i := v.at[found[0]]; i < v.at[found[1]]; i++ {
-					mask[i] = true
-				}
-			}
-		}
-	}
-}
-
-// bytesShown are the texts of bytes that are shown one by one.
-func bytesShown(shown []byte, base int) []string {
-	var decoded []byte
-	for _, digits := range strings.FieldsFunc(string(shown), func(r rune) bool { return strings.ContainsRune(", :-", r) }) {
-		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(digits), "0x"), base, 8)
-		if err != nil {
-			return nil
-		}
-		decoded = append(decoded, byte(n))
-	}
-	return wholeTexts(decoded)
 }
 
 func isEncoded(c byte) bool {

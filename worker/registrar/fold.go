@@ -168,18 +168,27 @@ func plainLetter(r rune) string {
 	case 'ς': // as a word ends; in capitals it is a σ
 		return "σ"
 	}
-	return smallCapital(r)
+	return drawnLetter(r)
 }
 
-// smallCapital is the letter that a small capital is, "" for others.
-func smallCapital(r rune) string {
-	const capitals, letters = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz"
-	at := strings.IndexRune(capitals, r)
-	if at < 0 {
-		return ""
+// drawnLetter knows letters that Unicode keeps apart for how they are drawn: small capitals, those on black, those of flags, and
+// others that look like an ASCII letter.
+func drawnLetter(r rune) string {
+	const (
+		small  = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɡɑȷɩʋ"
+		letter = "abcdefghijklmnopqrstuvwyzgajiv"
+		abc    = "abcdefghijklmnopqrstuvwxyz"
+	)
+	for _, first := range [...]rune{'🅐', '🅰', '🇦'} {
+		if r >= first && r < first+rune(len(abc)) {
+			return abc[r-first : r-first+1]
+		}
 	}
-	n := utf8.RuneCountInString(capitals[:at])
-	return letters[n : n+1]
+	if at := strings.IndexRune(small, r); at >= 0 {
+		at = utf8.RuneCountInString(small[:at])
+		return letter[at : at+1]
+	}
+	return ""
 }
 
 // spell is a folded text alone.

@@ -115,11 +115,7 @@ func isForeign(word []sign) bool {
 
 // isUnknown reports that a word is not one that an upstream needs to say anything.
 func isUnknown(word []sign) bool {
-	var b strings.Builder
-	for _, s := range word {
-		b.WriteRune(s.r)
-	}
-	text := b.String()
+	text := foldedOf(word)
 	return len(text) > 1 && strings.Trim(text, "0123456789") != "" && !isOrdinary(text) && !isExplaining(text)
 }
 

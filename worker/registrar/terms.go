@@ -46,13 +46,13 @@ const (
 	shortestDotted, shortestApart, shortestNumber = 4, 6, 7
 	// longestTerm bounds how far a text is followed from one place. It is more than any detail has.
 	longestTerm = 300
-	// usualGap is how many runes may stand between two letters of a term, such as " [" and "' || '", unless one has more itself.
-	usualGap = 6
+	// usualGap is how many runes may stand between two letters of a term, such as ") (" and \" .  \", unless one has more itself.
+	usualGap = 12
 )
 
 // newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
 func newTerms(personal []string) terms {
-	t, seen := terms{}, map[string]bool{}
+	t, seen, cut := terms{}, map[string]bool{}, &finding{cut: true}
 	for _, term := range personal {
 		if seen[term] {
 			continue
@@ -66,22 +66,31 @@ func newTerms(personal []string) terms {
 		if widest := widestGap(term); widest > t[step{nowhere, gapOfTerms}].next {
 			t.set(gapOfTerms, widest)
 		}
-		for _, spelling := range spellings(term, folded) {
-			t.add(spelling, newFinding(term, spelling))
-		}
-		for _, begun := range cutShort(term, folded) {
-			t.add(begun, &finding{size: len(begun), strict: true, joined: true})
-		}
-		for _, spelling := range disguises(term, folded) {
-			f := newFinding(term, spelling)
-			f.head, f.tail = "", ""
-			t.add(spelling, f)
-		}
+		t.addSpellings(term, folded, cut)
+		t.addCode(term)
 	}
 	if len(t) == 0 {
 		return nil
 	}
 	return t
+}
+
+func (t terms) addSpellings(term, folded string, cut *finding) {
+	word := mayBeCut(term)
+	for _, spelling := range spellings(term, folded) {
+		t.add(spelling, newFinding(term, spelling))
+		if word {
+			t.addCut(spelling, shortestCut, cut)
+		}
+	}
+	for _, spelling := range disguises(term, folded) {
+		f := newFinding(term, spelling)
+		f.head, f.tail = "", ""
+		t.add(spelling, f)
+		if word {
+			t.addCut(spelling, shortestRest, cut)
+		}
+	}
 }
 
 // widestGap is how many runes stand between two letters of a term at most.
@@ -213,6 +222,7 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 		}
 		v.markStrange(mask, signs, own, t.has(unknownWords))
 	}
+	t.markRests(mask, v, signs, spared)
 	for _, h := range hits {
 		if n := spared[h.from]; n > 0 && n == spared[h.to-1] {
 			continue
@@ -240,8 +250,10 @@ func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 		if !ok {
 			break
 		}
-		if p.found != nil && p.found.holds(v, signs, i, j+1, gaps) {
-			end, longest = j+1, p.found
+		if p.found != nil {
+			if to := p.found.end(v, signs, i, j+1, gaps); to > 0 {
+				end, longest = to, p.found
+			}
 		}
 		if p.domain != nil && p.domain.holds(v, signs, i, j+1, gaps) {
 			end, longest = j+1, p.domain

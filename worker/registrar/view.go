@@ -101,6 +101,9 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	if len(b) < 2 {
 		return nil, 0
 	}
+	if letter, width := unescapeCSS(b); width > 0 {
+		return letter, width
+	}
 	if strings.IndexByte(`"'\/`, b[1]) >= 0 {
 		return b[1:2], 2
 	}
@@ -207,7 +210,7 @@ func unescapeQuotedPrintable(b []byte) ([]byte, int) {
 func unmangle(b []byte) ([]byte, int) {
 	for _, encoding := range [...]*charmap.Charmap{
 		charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh, charmap.CodePage437, charmap.CodePage852,
-		charmap.Windows1251, charmap.CodePage866, charmap.KOI8R,
+		charmap.Windows1251, charmap.CodePage866, charmap.KOI8R, charmap.ISO8859_15,
 	} {
 		if letter, width := unmangleFrom(b, encoding); width > 0 {
 			return letter, width
