@@ -12,11 +12,13 @@ const (
 	shortestCut, shortestRest = 5, 6
 	// shortestPlural is how many letters a term has at least that is hidden with an s behind it.
 	shortestPlural = 5
+	// shortestInside is how many letters a name has at least that is hidden with anything before it or behind it.
+	shortestInside = 7
 )
 
 // mayBeCut reports that a term is one word: what several begin with is a word, or less than that tells.
 func mayBeCut(term string) bool {
-	return !strings.ContainsFunc(strings.TrimFunc(term, isSign), func(r rune) bool { return isSign(r) || unicode.IsDigit(r) || r == hole })
+	return isWord(strings.TrimFunc(term, isSign))
 }
 
 // addCut lets the beginnings of a spelling be found, from so many letters on: in the places that it has in the tree already.
@@ -67,6 +69,73 @@ func (t terms) endsTerm(word []sign) bool {
 func tellsSomebody(word []sign) bool {
 	text := foldedOf(word)
 	return !isGeneric(text) && !isExplaining(text)
+}
+
+// longNames are those of a holder that nothing else has inside, as Groenewegense has.
+func (h Holder) longNames() []string {
+	var all []string
+	for _, name := range []string{h.FirstName, h.LastName, h.Street, h.City} {
+		for _, word := range strings.FieldsFunc(name, isSign) {
+			if utf8.RuneCountInString(spell(word)) >= shortestInside && !isGeneric(word) && isWord(word) {
+				all = append(all, word)
+			}
+		}
+	}
+	return all
+}
+
+func isWord(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return isSign(r) || unicode.IsDigit(r) || r == hole })
+}
+
+// allowInside lets names be found in the middle of words.
+func (t terms) allowInside(names []string) {
+	const usual = 3 // the others are no words any more
+	for _, name := range names {
+		all := spellings(name, spell(name))
+		for _, spelling := range all[:min(len(all), usual)] {
+			if utf8.RuneCountInString(spelling) >= shortestInside {
+				f := newFinding(name, spelling)
+				f.inside = true
+				t.add(spelling, f)
+			}
+		}
+	}
+}
+
+// markAround marks the words that have a name inside, where it is not marked yet.
+func (t terms) markAround(mask []bool, v view, signs []sign, spared []int) {
+	for from := 0; from < len(signs); {
+		to := wordEnd(signs, from)
+		for i := from; i+shortestInside <= to; i++ {
+			if mask[signs[i].start] || spared[i] > 0 || !t.begins(signs[i:to]) {
+				continue
+			}
+			if tellsSomebody(signs[from:to]) {
+				for j := v.at[signs[from].from]; j < v.at[signs[to-1].to]; j++ {
+					mask[j] = true
+				}
+			}
+			break
+		}
+		from = to
+	}
+}
+
+// begins reports that letters begin with a name that counts in the middle of a word.
+func (t terms) begins(letters []sign) bool {
+	at := int32(0)
+	for _, s := range letters[:min(len(letters), longestTerm)] {
+		p, ok := t[step{at, s.r}]
+		if !ok {
+			return false
+		}
+		if p.found != nil && p.found.inside {
+			return true
+		}
+		at = p.next
+	}
+	return false
 }
 
 func foldedOf(word []sign) string {

@@ -93,6 +93,50 @@ func beginningsIn(letters []byte) []int {
 	return all
 }
 
+// unescapeWord knows a word as headers of mail have it: =?utf-8?Q?Jo=C3=ABlle?= and =?utf-8?B?Sm/Dq2xsZQ==?=. White space between two
+// such words says nothing.
+func unescapeWord(b []byte) ([]byte, int) {
+	const longest = 300
+	window := b[:min(len(b), longest)]
+	if !bytes.HasPrefix(window, []byte("=?")) {
+		return nil, 0
+	}
+	parts := bytes.SplitN(window, []byte("?"), 5) // =, the encoding of its bytes, that of the word, the word, and = with the rest
+	if len(parts) < 5 || len(parts[2]) != 1 || !bytes.HasPrefix(parts[4], []byte("=")) {
+		return nil, 0
+	}
+	width := len(window) - len(parts[4]) + 1
+	rest := bytes.TrimLeft(b[width:], " ")
+	if bytes.HasPrefix(rest, []byte("=?")) {
+		width = len(b) - len(rest)
+	}
+	switch parts[2][0] | 0x20 {
+	case 'b':
+		return fromBase64(bytes.TrimRight(parts[3], "=")), width
+	case 'q':
+		return fromQ(parts[3]), width
+	}
+	return nil, 0
+}
+
+// fromQ reads quoted-printable as it is in such words.
+func fromQ(word []byte) []byte {
+	var read []byte
+	for i := 0; i < len(word); i++ {
+		n, ok := parseDigits(word, i+1, 2, 16)
+		switch {
+		case word[i] == '=' && ok:
+			read = append(read, byte(n))
+			i += 2
+		case word[i] == '_':
+			read = append(read, ' ')
+		default:
+			read = append(read, word[i])
+		}
+	}
+	return read
+}
+
 // wholeTexts are what bytes may be from the first to the last: UTF-8 that was cut, Latin-1, or UTF-16 of Western letters.
 func wholeTexts(decoded []byte) []string {
 	cut := len(decoded)

@@ -20,6 +20,7 @@ type finding struct {
 	domain bool     // it is the name of a domain, and no term
 	code   bool     // it is the digits of a postal code, which count beside a word that says so
 	cut    bool     // it is the beginning of a term, which counts where nothing but that is a word
+	inside bool     // it is a long name, which also counts in the middle of a word
 }
 
 func newFinding(term, spelling string) *finding {
@@ -47,7 +48,7 @@ func (f *finding) or(other *finding) *finding {
 	}
 	both := *f
 	both.joined, both.strict, both.apart = f.joined && other.joined, f.strict && other.strict, f.apart || other.apart
-	both.code = f.code && other.code
+	both.code, both.inside = f.code && other.code, f.inside || other.inside
 	if f.exact = nil; len(both.exact) > 0 && len(other.exact) > 0 {
 		both.exact = append(slices.Clone(both.exact), other.exact...)
 	} else {

@@ -13,9 +13,13 @@ import (
 // A text may be shown letter by letter: its bytes in hexadecimal, as a dump, or as a list of decimal, octal or binary numbers, and its
 // letters by their numbers in Unicode, or as the calls that make them. Fewer letters tell nobody apart.
 var (
-	dumpPattern   = regexp.MustCompile(`(?:(?:0[xX])?[0-9A-Fa-f]{2}(?:, ?|[ :;|.-])){4,}(?:0[xX])?[0-9A-Fa-f]{2}`)
+	dumpPattern   = regexp.MustCompile(`\b(?:(?:0?[xX])?[0-9A-Fa-f]{2}(?:, ?|[ :;|.-])){4,}(?:0?[xX])?[0-9A-Fa-f]{2}`)
 	listPattern   = regexp.MustCompile(`(?:(?:0o?)?[0-9]{2,3}(?:[,;|/.+-] ?| )){4,}(?:0o?)?[0-9]{2,3}`)
 	binaryPattern = regexp.MustCompile(`(?:(?:0[bB])?[01]{7,8}(?:[,;|/.+:-] ?| )){4,}(?:0[bB])?[01]{7,8}`)
+	// 4772 6f65, as tools show files
+	groupPattern = regexp.MustCompile(`\b(?:[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{4})? ){2,}[0-9A-Fa-f]{2,8}\b`)
+	// 7-18-15, the places of letters in the alphabet
+	placePattern = regexp.MustCompile(`\b(?:[0-9]{1,2}(?:, ?|[ ./-])){4,}[0-9]{1,2}\b`)
 	// U+0047 U+0072, or 0x0047 0x0072
 	pointPattern = regexp.MustCompile(`(?:(?:[uU]\+|0[xX])[0-9A-Fa-f]{2,6}[^0-9A-Za-z]{0,4}){5,}`)
 	// \47 \72, as style sheets write it, or &H47 &H72
@@ -35,9 +39,17 @@ func showings() []shownAs {
 	const binary, octal, decimal, hexadecimal = 2, 8, 10, 16
 	return []shownAs{
 		{dumpPattern, []int{hexadecimal}, ""}, {listPattern, []int{decimal, octal}, ""}, {binaryPattern, []int{binary}, ""},
+		{groupPattern, []int{grouped}, ""}, {placePattern, []int{places}, ""},
 		{pointPattern, []int{hexadecimal}, "+xX"}, {stylePattern, []int{hexadecimal}, `\&`}, {callPattern, []int{decimal, hexadecimal}, "("},
 	}
 }
+
+// Not one by one, or no bytes, are what these stand for in the place of a base: bytes in hexadecimal, several in a group, and places
+// in the alphabet.
+const (
+	grouped = 0
+	places  = -1
+)
 
 // markBytes is markEncoded for what is shown letter by letter.
 func (v view) markBytes(mask []bool, tells func(text string) bool) {
@@ -73,6 +85,12 @@ func countDigits(text []byte) int {
 // lettersShown are the texts of bytes, or of letters, that are shown one by one.
 func lettersShown(shown string, base int) []string {
 	const bitsOfLetter, values = 21, 256
+	switch base {
+	case grouped:
+		return decodings([]byte(strings.ReplaceAll(shown, " ", "")))
+	case places:
+		return lettersAt(shown)
+	}
 	var (
 		decoded []byte
 		letters []rune
@@ -82,7 +100,7 @@ func lettersShown(shown string, base int) []string {
 		if isCallWord(digits) {
 			continue
 		}
-		for _, prefix := range [...]string{"0x", "0o", "0b"} {
+		for _, prefix := range [...]string{"0x", "x", "0o", "0b"} {
 			if prefix != "0b" || base == 2 { // else it is a number
 				digits = strings.TrimPrefix(digits, prefix)
 			}
@@ -99,6 +117,20 @@ func lettersShown(shown string, base int) []string {
 		return []string{string(letters)}
 	}
 	return wholeTexts(decoded)
+}
+
+// lettersAt is the text whose letters have these places in the alphabet.
+func lettersAt(places string) []string {
+	const letters = 26
+	var b strings.Builder
+	for _, place := range strings.FieldsFunc(places, func(r rune) bool { return !unicode.IsDigit(r) }) {
+		n, err := strconv.Atoi(place)
+		if err != nil || n < 1 || n > letters {
+			return nil
+		}
+		b.WriteByte(byte('a' + n - 1))
+	}
+	return []string{b.String()}
 }
 
 // isCallWord knows what makes a letter of a number, and is none itself.

@@ -26,6 +26,11 @@ func spellings(term, folded string) []string {
 			}
 		}
 	}
+	for _, look := range [...]sound{{"l", "i"}, {"m", "rn"}, {"w", "vv"}} { // a capital i looks like an l
+		if strings.Contains(folded, look.written) && isWord(term) {
+			add(strings.ReplaceAll(folded, look.written, look.also), shortestApart)
+		}
+	}
 	if isASCII(term) {
 		return all
 	}

@@ -59,7 +59,20 @@ func TestCleanHidesWhatWasReadInOtherEncodings(t *testing.T) {
 func TestCleanHidesPluralsAndPossessives(t *testing.T) {
 	t.Parallel()
 	wantRespelledHidden(t, "Groenewegens", "GROENEWEGENS", "Groenewegen's", "Groenewegen’s", "Groenewegenes", "Prinsengrachtstraats", "Dijkstras", "dijkstra's", "Lefèvres", "%47roenewegens")
-	wantReadable(t, "Groenewegenser", "dijkstrasse", "wijkse", "Vijverlaansesteenweg")
+	wantReadable(t, "wijkse", "Wijkerweg")
+}
+
+func TestCleanHidesLongNamesInsideOfWords(t *testing.T) {
+	t.Parallel()
+	wantRespelledHidden(t, "Groenewegense", "Groenewegenser", "dijkstrasse", "Vijverlaansesteenweg", "Gijsbertje", "gijsbertholder", "dhrgroenewegen", "GROENEWEGENOWI", "Guðmundssonar", "mevrlefevreowa", "Dykstraatje")
+	wantReadable(t, "the lefevers", "a wegenwacht", "groenewijk")
+	// What is inside of ordinary words is no name, nor are those of the domain that is ordered.
+	s := newScrubber(testSecret)
+	hidden := personalOf([]Holder{{LastName: "Registrar", City: "Domein", Street: "Contactweg", Company: "Administratie BV"}, {LastName: "Groenewegen"}}, "degroenewegens.nl")()
+	const said = "registrars say: contact the administrator, an administration of registrations; domeinen; degroenewegens.nl is taken"
+	if got := s.clean(said, hidden); got != said {
+		t.Errorf("%q became %q", said, got)
+	}
 }
 
 func TestCleanHidesNamesThatAreCut(t *testing.T) {
@@ -141,24 +154,17 @@ func TestCleanHidesLettersInARow(t *testing.T) {
 	wantReadable(t, "lines 10;20;30;40;50;60;70", "at 10.20.30.40.50.60", "char(10) and char(20)", `the path C:\data\23\45 is missing`, "0x10 0x20 0x30 0x40 0x50 0x60", "00000001 00000010 00000011 00000100 00000101")
 }
 
-// A name is found as people who do not know it write it, in the plural, cut short, and as other encodings show it.
-func TestCleanHidesRespelledNames(t *testing.T) {
+// A name is found by itself as well, without the others of its holder.
+func TestCleanHidesSingleNames(t *testing.T) {
 	t.Parallel()
 	s := newScrubber(testSecret)
 	for name, texts := range map[string][]string{
-		"Dijkstra":            {"Dykstra", "DŸKSTRA", "Dÿkstra", "dykstras"},
-		"IJsselstein":         {"Ysselstein", "ijsselsteins", "IJsselst..."},
-		"Wĳk":                 {"Wyk", "Wijk"},
-		"Nymegen":             {"Nijmegen", "Nĳmegen"},
-		"Đorđević":            {"Djordjevic", "DJORDJEVIĆ", "Dordevic"},
-		"Strauß":              {"Straus", "Straub", "Strauss"},
-		"Guðmundsson":         {"Guthmundsson", "Gudmundsson"},
-		"Groenewegen":         {"Groenewegens", "Groenewegen's", "Groeneweg", "Groen...", "Groen' || 'ewegen", `Groen" .  "ewegen`, "ɢʀᴏᴇɴᴇᴡᴇɢᴇɴ"},
-		"Prinsengrachtstraat": {"Prinsengrachtstraats", "Prinsengr…"},
-		"Lefèvre":             {"LefÃšvre", "LefÃ¨vre"},
-		"Yıldırım":            {"Yýldýrým"},
-		"Eskişehir":           {"Eskiþehir"},
-		"Świętokrzyska":       {"Œwiêtokrzyska"},
+		"Dijkstra":    {"DŸKSTRA", "dykstras"},
+		"IJsselstein": {"ijsselsteins", "IJsselst..."},
+		"Wĳk":         {"Wyk", "Wijk"},
+		"Guðmundsson": {"Guomundsson", "Guthmundsson"},
+		"Þorgeir":     {"Porgeir", "Thorgeir"},
+		"Đorđević":    {"Djordjevic", "Dordevic"},
 	} {
 		hidden := newTerms([]string{name})
 		for _, text := range texts {

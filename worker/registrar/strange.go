@@ -102,7 +102,7 @@ func within(ranges [][]int, at int) bool {
 func isForeign(word []sign) bool {
 	const longestUnit = 2
 	for _, s := range word {
-		if s.r == hole || !unicode.IsLetter(s.r) || unicode.Is(unicode.Latin, s.r) {
+		if s.r == hole || !unicode.IsLetter(s.r) && !isBraille(s.r) || unicode.Is(unicode.Latin, s.r) {
 			continue
 		}
 		if len(word) <= longestUnit && (s.r == 'μ' || s.r == 'ω') {

@@ -221,6 +221,8 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 			}
 		}
 		v.markStrange(mask, signs, own, t.has(unknownWords))
+		t.markMasked(mask, v, own)
+		v.markSpoken(mask, signs, own)
 	}
 	t.markRests(mask, v, signs, spared)
 	for _, h := range hits {
@@ -232,6 +234,7 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 			mask[j] = true
 		}
 	}
+	t.markAround(mask, v, signs, spared)
 }
 
 // follow returns the end of the longest term that begins with sign i.
@@ -266,7 +269,7 @@ func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 // gaps are what stands between the letters of a possible term.
 type gaps struct {
 	any, spaced bool
-	other       bool // not only dots and hyphens, one at a time
+	other       bool // not only dots, and one hyphen or two
 	most        int  // runes of one
 }
 
@@ -275,6 +278,7 @@ func (g *gaps) add(v view, before, s sign) bool {
 		return true
 	}
 	g.any, g.spaced = true, g.spaced || s.spaced
-	g.other = g.other || s.gap > 1 || v.text[before.to] != '.' && v.text[before.to] != '-'
+	between := string(v.text[before.to:s.from])
+	g.other = g.other || between != "." && between != "-" && between != "--" // as in xn--
 	return s.gap <= g.most
 }

@@ -59,7 +59,35 @@ func numberedSpellings() []Spelling {
 		{"plural", names(func(s string) string { return s + "s" })},
 		each("many signs inside", func(s string) string { return inTheMiddle(s, `\"||\"`, "") }),
 		{"small capitals", names(smallCapitals)},
+		{"braced numbers", numbers(`\x{%x}`, "")},
+		{"words of mail", names(wordsOfMail)},
+		{"stars", names(starred)},
+		{"places in the alphabet", names(placed)},
 	}
+}
+
+// wordsOfMail are two words as headers have them, of which neither is the whole.
+func wordsOfMail(s string) string {
+	half := len(s) / 2
+	word := func(part string) string { return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(part)) + "?=" }
+	return word(s[:half]) + " " + word(s[half:])
+}
+
+// starred leaves the first two letters and the last two.
+func starred(s string) string {
+	letters := []rune(s)
+	return string(letters[:min(2, len(letters))]) + "***" + string(letters[max(0, len(letters)-2):])
+}
+
+// placed has the places of letters in the alphabet.
+func placed(s string) string {
+	var all []string
+	for _, r := range strings.ToLower(withoutMarks(s)) {
+		if r >= 'a' && r <= 'z' {
+			all = append(all, fmt.Sprint(r-'a'+1))
+		}
+	}
+	return strings.Join(all, "-")
 }
 
 func smallCapitals(s string) string {
