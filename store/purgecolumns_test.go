@@ -220,3 +220,30 @@ func TestPurgeRemovesWhatIsNoDomain(t *testing.T) {
 		}
 	}
 }
+
+// Labels go although the upstream said nothing, and also those that an earlier release left when it purged.
+func TestPurgeEmptiesLabels(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`INSERT INTO orders (source, reference, kind, lane, account, total, created_at, purged_at, labels) VALUES
+		('s', 'silent', 'whois', 'plain', 'a', 1, now() - interval '101 days', NULL, '{"customer":"Ann"}'),
+		('s', 'purged before', 'register', 'plain', 'a', 1, now() - interval '101 days', now(), '{"customer":"Ann"}'),
+		('s', 'waiting', 'whois', 'plain', 'a', 1, now() - interval '101 days', NULL, '{"customer":"Bob"}')`)
+	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at)
+		SELECT gen_random_uuid(), id, 1, kind, 'plain', 'a', 'a' || id || '.nl', 'failed', 'rejected', now() - interval '100 days' FROM orders WHERE reference <> 'waiting'`)
+	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, wake_at)
+		SELECT gen_random_uuid(), id, 1, kind, 'plain', 'a', 'a' || id || '.nl', 'queued', now() FROM orders WHERE reference = 'waiting'`)
+	want := operator.Purge{Words: 2}
+	if plan, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || plan != want {
+		t.Errorf("the plan is %+v, %v; want %+v", plan, err, want)
+	}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	if got := list[string](b, `SELECT reference FROM orders WHERE labels IS NOT NULL`); !slices.Equal(got, []string{"waiting"}) {
+		t.Errorf("labels are left of %q", got)
+	}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
+		t.Errorf("then purged %+v, %v", got, err)
+	}
+}
