@@ -195,7 +195,7 @@ func textsIn(decoded []byte) []string {
 	return texts
 }
 
-// isText reports whether all of it can be read.
+// isText reports whether all of it can be read, or is not seen at all.
 func isText(s string) bool {
-	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) })
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) })
 }

@@ -113,10 +113,14 @@ func lettersShown(shown string, base int) []string {
 		wide = wide || n >= values
 		decoded, letters = append(decoded, byte(n)), append(letters, rune(n))
 	}
-	if wide {
-		return []string{string(letters)}
+	var texts []string
+	if text := string(letters); isText(text) {
+		texts = append(texts, text)
 	}
-	return wholeTexts(decoded)
+	if !wide {
+		texts = append(texts, wholeTexts(decoded)...)
+	}
+	return texts
 }
 
 // lettersAt is the text whose letters have these places in the alphabet.

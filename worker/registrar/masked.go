@@ -25,8 +25,8 @@ const (
 var (
 	starredPattern = regexp.MustCompile(`[\pL\pN]*[` + stars + monies + `][\pL\pN` + stars + monies + `]*`)
 	// veiledPattern is a word with signs that may stand for letters, and veilPattern the signs.
-	veiledPattern = regexp.MustCompile(`[\pL\pN]+(?:(?:\.{2,}|-{2,}|[_?#~…\x{FFFD}]+)[\pL\pN]+)+|[\pL\pN]+[xX]{3,}[\pL\pN]+`)
-	veilPattern   = regexp.MustCompile(`\.{2,}|-{2,}|[_?#~…\x{FFFD}]+|[xX]{3,}`)
+	veiledPattern = regexp.MustCompile(`[\pL\pN]+(?:(?:\.{2,}|-{2,}|[_?#~…\x{FFFD}` + stars + `]+)[\pL\pN]+)+|[\pL\pN]+[xX]{3,}[\pL\pN]+`)
+	veilPattern   = regexp.MustCompile(`\.{2,}|-{2,}|[_?#~…\x{FFFD}` + stars + `]+|[xX]{3,}`)
 )
 
 // Letters and digits are also spelled out, as on the telephone. So many such words in a row say nothing else.
@@ -80,19 +80,23 @@ func spokenWords(word []sign) string {
 	return ""
 }
 
-// markMasked marks words some of whose letters are covered. Own says where the call's domains stand.
-func (t terms) markMasked(mask []bool, v view, own []bool) {
+// markStarred marks words some of whose letters are covered by stars. Own says where the call's domains stand.
+func (v view) markStarred(mask, own []bool) {
 	if bytes.ContainsAny(v.text, stars+monies) {
 		v.markWhere(mask, own, starredPattern, isStarred)
 	}
-	if bytes.ContainsAny(v.text, "_?#~…\uFFFDxX") || bytes.Contains(v.text, []byte("..")) || bytes.Contains(v.text, []byte("--")) {
+}
+
+// markVeiled marks words that begin and end like a term, with signs between. Own is nil in what was decoded.
+func (t terms) markVeiled(mask []bool, v view, own []bool) {
+	if bytes.ContainsAny(v.text, stars+"_?#~…\uFFFDxX") || bytes.Contains(v.text, []byte("..")) || bytes.Contains(v.text, []byte("--")) {
 		v.markWhere(mask, own, veiledPattern, t.isVeiled)
 	}
 }
 
 func (v view) markWhere(mask, own []bool, pattern *regexp.Regexp, is func(word string) bool) {
 	for _, found := range pattern.FindAllIndex(v.text, -1) {
-		if !own[v.at[found[0]]] && is(string(v.text[found[0]:found[1]])) {
+		if (own == nil || !own[v.at[found[0]]]) && is(string(v.text[found[0]:found[1]])) {
 			for i := v.at[found[0]]; i < v.at[found[1]]; i++ {
 				mask[i] = true
 			}

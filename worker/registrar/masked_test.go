@@ -46,7 +46,7 @@ func TestCleanHidesOtherNumbersOfLetters(t *testing.T) {
 	for _, name := range []string{"Groenewegen", "Lefèvre", "Yıldırım"} {
 		wantRespelledHidden(t, row(name, `\x{%x}`, ""), row(name, `\o{%o}`, ""), row(name, `\N{U+%04X}`, ""), row(name, `\u{%06x}`, ""), row(name, "%c", "&#0;"))
 	}
-	wantRespelledHidden(t, row("Groenewegen", "x%02x", " "), "4772 6f65 6e65 7765 6765 6e", "7-18-15-5-14-5-23-5-7-5-14", "7, 9, 10, 19, 2, 5, 18, 20", `Gijs\e[31mbert`, `Gijs\x1b[0mbert`)
+	wantRespelledHidden(t, row("Groenewegen", "U+%04X U+200B", " "), row("Gro...gen", "chr(%d)", "."), row("Gij***rt", "%02x", " "), row("Lefèv", "U+%04X", " "), row("Groenewegen", "x%02x", " "), "4772 6f65 6e65 7765 6765 6e", "7-18-15-5-14-5-23-5-7-5-14", "7, 9, 10, 19, 2, 5, 18, 20", `Gijs\e[31mbert`, `Gijs\x1b[0mbert`)
 	got := newScrubber(testSecret).clean(hex.Dump([]byte("Groenewegen")), personalOf(respelled())())
 	if got != "00000000 [personal] |[personal]|" {
 		t.Errorf("a dump became %q", got)

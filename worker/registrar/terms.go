@@ -221,9 +221,10 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 			}
 		}
 		v.markStrange(mask, signs, own, t.has(unknownWords))
-		t.markMasked(mask, v, own)
+		v.markStarred(mask, own)
 		v.markSpoken(mask, signs, own)
 	}
+	t.markVeiled(mask, v, own)
 	t.markRests(mask, v, signs, spared)
 	for _, h := range hits {
 		if n := spared[h.from]; n > 0 && n == spared[h.to-1] {
