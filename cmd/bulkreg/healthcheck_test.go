@@ -1,0 +1,87 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bulkreg/bulkreg/worker/probes"
+)
+
+// nobodyAt is an address at which nobody listens.
+func nobodyAt(t *testing.T) string {
+	t.Helper()
+	port, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := port.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port.Addr().String()
+}
+
+func TestHealthcheck(t *testing.T) {
+	t.Parallel()
+	worker, err := probes.Start(t.Context(), "127.0.0.1:0") // alive, and not ready: it waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := worker.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	answering := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+	}
+	api, ill := httptest.NewTLSServer(answering(http.StatusOK)), httptest.NewServer(answering(http.StatusServiceUnavailable))
+	redirecting := httptest.NewServer(http.RedirectHandler(api.URL, http.StatusFound))
+	for _, server := range []*httptest.Server{api, ill, redirecting} {
+		t.Cleanup(server.Close)
+	}
+	addr := func(s *httptest.Server) string { return s.Listener.Addr().String() }
+	nobody := nobodyAt(t)
+	for name, tt := range map[string]struct {
+		metrics, http string
+		args          []string
+		status        int
+		says          string
+	}{
+		"a worker":                   {worker.Addr(), nobody, nil, exitDone, ""},
+		"a worker that is not ready": {worker.Addr(), nobody, []string{"--ready"}, exitError, "503"},
+		"an API with TLS":            {"off", addr(api), nil, exitDone, ""},
+		"one of two is ill":          {worker.Addr(), addr(ill), nil, exitError, "503"},
+		"one sends elsewhere":        {"off", "", []string{redirecting.URL}, exitError, "302"},
+		"nobody":                     {nobody, nobody, nil, exitError, "refused"},
+		"nobody who could be":        {"off", "nowhere", nil, exitError, "METRICS_ADDR and HTTP_ADDR"},
+		"a URL":                      {nobody, nobody, []string{"http://" + worker.Addr() + "/healthz"}, exitDone, ""},
+		"no URL":                     {nobody, nobody, []string{"localhost"}, exitUsage, "no URL"},
+		"a URL and --ready":          {nobody, nobody, []string{ill.URL, "--ready"}, exitUsage, "--ready"},
+		"two URLs":                   {nobody, nobody, []string{ill.URL, ill.URL}, exitUsage, "one URL"},
+	} {
+		environ := []string{"METRICS_ADDR=" + tt.metrics, "HTTP_ADDR=" + tt.http, "DATABASE_URL_FILE=/nowhere", "MAX_ATTEMPTS=wrong"}
+		if tt.http == addr(api) {
+			environ = append(environ, "HTTP_TLS_CERT=x", "HTTP_TLS_KEY=x")
+		}
+		r := runCommand(t, environ, append([]string{"healthcheck"}, tt.args...)...)
+		if r.status != tt.status || !strings.Contains(r.stderr, tt.says) || (r.stdout == "ok\n") != (tt.status == exitDone) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestListeningAt(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[string]string{
+		"":                                      "http://localhost:9090 http://localhost:8080",
+		"METRICS_ADDR=off HTTP_ADDR=0.0.0.0:80": "http://localhost:80",
+		"METRICS_ADDR=10.0.0.1:1 HTTP_ADDR=[::]:2 HTTP_TLS_CERT=c": "http://10.0.0.1:1 https://localhost:2",
+	} {
+		if got := strings.Join(listeningAt(strings.Fields(environ)), " "); got != want {
+			t.Errorf("%s: %s, want %s", environ, got, want)
+		}
+	}
+}
