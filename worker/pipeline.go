@@ -57,21 +57,6 @@ func (b batch) of(jobs []ledger.ClaimedJob) batch {
 	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
 }
 
-// those are the jobs of the batch that have these ids, in the order of the batch.
-func (b batch) those(ids []uuid.UUID) []ledger.ClaimedJob {
-	wanted := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	jobs := make([]ledger.ClaimedJob, 0, len(ids))
-	for _, j := range b.jobs {
-		if wanted[j.ID] {
-			jobs = append(jobs, j)
-		}
-	}
-	return jobs
-}
-
 // some is the jobs of a batch that is a part, and nil for a whole one.
 func (b batch) some() []uuid.UUID {
 	if !b.part {

@@ -96,7 +96,7 @@ func (w *Worker) addPipelines() {
 		w.standings = append(w.standings, st)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[record.Kind]*pipeline{}, gate: st.gate, told: make(chan holds.Standing, 1),
-			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
+			ceiling: probeCeiling * o.HoldInterval, dailyLimit: o.DailyLimit, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.kindsOf(a) {
