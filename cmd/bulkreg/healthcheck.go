@@ -20,6 +20,9 @@ import (
 // healthcheckTime is how long an answer may take.
 const healthcheckTime = 3 * time.Second
 
+// errNotThere says that somebody answers, and knows nothing of what was asked for.
+var errNotThere = errors.New("there is no such page")
+
 func (a *app) healthcheckCommand() *cobra.Command {
 	var ready bool
 	cmd := &cobra.Command{
@@ -77,7 +80,7 @@ func askHealth(ctx context.Context, environ []string, ready bool) error {
 	answered := false
 	for _, base := range listeningAt(environ) {
 		switch err := asksWell(ctx, base+path); {
-		case errors.Is(err, syscall.ECONNREFUSED):
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, errNotThere): // the API's metrics know nothing of readiness
 			refused = errors.Join(refused, err)
 		case err != nil:
 			return err
@@ -138,6 +141,9 @@ func asksWell(ctx context.Context, at string) error {
 	}
 	if err := response.Body.Close(); err != nil {
 		return fmt.Errorf("ask for health: %w", err)
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("ask %s: %w", at, errNotThere)
 	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", at, strings.ToLower(response.Status))

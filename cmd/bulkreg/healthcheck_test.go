@@ -6,8 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/bulkreg/bulkreg/worker/probes"
 )
 
 // nobodyAt is an address at which nobody listens.
@@ -25,21 +23,19 @@ func nobodyAt(t *testing.T) string {
 
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
-	worker, err := probes.Start(t.Context(), "127.0.0.1:0") // alive, and not ready: it waits
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := worker.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	answering := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 	}
 	api, ill := httptest.NewTLSServer(answering(http.StatusOK)), httptest.NewServer(answering(http.StatusServiceUnavailable))
+	alive := http.NewServeMux()
+	alive.HandleFunc("GET /healthz", answering(http.StatusOK))
+	metrics := httptest.NewServer(alive) // of an API
+	waits := http.NewServeMux()
+	waits.HandleFunc("GET /healthz", answering(http.StatusOK))
+	waits.HandleFunc("GET /readyz", answering(http.StatusServiceUnavailable))
+	worker := httptest.NewServer(waits)
 	redirecting := httptest.NewServer(http.RedirectHandler(api.URL, http.StatusFound))
-	for _, server := range []*httptest.Server{api, ill, redirecting} {
+	for _, server := range []*httptest.Server{api, ill, metrics, worker, redirecting} {
 		t.Cleanup(server.Close)
 	}
 	addr := func(s *httptest.Server) string { return s.Listener.Addr().String() }
@@ -50,14 +46,16 @@ func TestHealthcheck(t *testing.T) {
 		status        int
 		says          string
 	}{
-		"a worker":                   {worker.Addr(), nobody, nil, exitDone, ""},
-		"a worker that is not ready": {worker.Addr(), nobody, []string{"--ready"}, exitError, "503"},
+		"a worker":                   {addr(worker), nobody, nil, exitDone, ""},
+		"a worker that is not ready": {addr(worker), nobody, []string{"--ready"}, exitError, "503"},
 		"an API with TLS":            {"off", addr(api), nil, exitDone, ""},
-		"one of two is ill":          {worker.Addr(), addr(ill), nil, exitError, "503"},
+		"one of two is ill":          {addr(worker), addr(ill), nil, exitError, "503"},
 		"one sends elsewhere":        {"off", "", []string{redirecting.URL}, exitError, "302"},
+		"an API that tells metrics":  {addr(metrics), addr(api), []string{"--ready"}, exitDone, ""},
+		"metrics alone":              {addr(metrics), nobody, []string{"--ready"}, exitError, "no such page"},
 		"nobody":                     {nobody, nobody, nil, exitError, "refused"},
 		"nobody who could be":        {"off", "nowhere", nil, exitError, "METRICS_ADDR and HTTP_ADDR"},
-		"a URL":                      {nobody, nobody, []string{"http://" + worker.Addr() + "/healthz"}, exitDone, ""},
+		"a URL":                      {nobody, nobody, []string{"http://" + addr(worker) + "/healthz"}, exitDone, ""},
 		"no URL":                     {nobody, nobody, []string{"localhost"}, exitUsage, "no URL"},
 		"a URL and --ready":          {nobody, nobody, []string{ill.URL, "--ready"}, exitUsage, "--ready"},
 		"two URLs":                   {nobody, nobody, []string{ill.URL, ill.URL}, exitUsage, "one URL"},
