@@ -74,8 +74,8 @@ func TestHealthcheck(t *testing.T) {
 func TestListeningAt(t *testing.T) {
 	t.Parallel()
 	for environ, want := range map[string]string{
-		"":                                      "http://localhost:9090 http://localhost:8080",
-		"METRICS_ADDR=off HTTP_ADDR=0.0.0.0:80": "http://localhost:80",
+		"METRICS_ADDR=:9090":                                       "http://localhost:9090 http://localhost:8080",
+		"METRICS_ADDR=off HTTP_ADDR=0.0.0.0:80":                    "http://localhost:80",
 		"METRICS_ADDR=10.0.0.1:1 HTTP_ADDR=[::]:2 HTTP_TLS_CERT=c": "http://10.0.0.1:1 https://localhost:2",
 	} {
 		if got := strings.Join(listeningAt(strings.Fields(environ)), " "); got != want {
