@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/worker/gate"
@@ -29,6 +30,8 @@ type Measures struct {
 	Meter Meter
 	Gate  func(account string) gate.Meter
 	Hooks webhook.Meter
+	// Figures is given what the database says of everybody's work, in the one worker of all that asks for it, and nil elsewhere.
+	Figures func(*fleet.Figures)
 }
 
 func (m Measures) withDefaults() Measures {

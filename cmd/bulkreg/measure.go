@@ -28,7 +28,7 @@ func measureWorker(cfg config.Config, kinds []queue.Kind) (*workerMetrics, error
 	}
 	r := metrics.New(version)
 	m := &workerMetrics{registry: r, calls: r.Calls(served)}
-	m.measures = worker.Measures{Meter: m.calls, Gate: r.Gates().Of, Hooks: r.Hooks()}
+	m.measures = worker.Measures{Meter: m.calls, Gate: r.Gates().Of, Hooks: r.Hooks(), Figures: r.Figures(served).Set}
 	return m, nil
 }
 
