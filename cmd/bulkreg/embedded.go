@@ -115,7 +115,7 @@ func (e *embedded) startAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", log)
+	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", e.metrics.registry, log)
 	if err != nil {
 		return err
 	}

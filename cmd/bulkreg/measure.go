@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
@@ -60,12 +63,23 @@ func servedAccounts(cfg config.Config, kinds []queue.Kind) (map[string][]queue.K
 	return served, nil
 }
 
-// serveMetrics tells metrics at an address, for a process that is no worker. The caller closes it.
-func serveMetrics(ctx context.Context, addr string, r *metrics.Registry) (*probes.Port, error) {
-	if addr == config.Off {
-		addr = ""
+// openMetrics tells metrics at METRICS_ADDR, for the API. A worker of this machine may be there already: where nobody has set the
+// address, the API goes on without. The caller closes it.
+func (a *app) openMetrics(ctx context.Context, cfg config.Config, told *metrics.Registry, log zerolog.Logger) (*probes.Port, error) {
+	if cfg.MetricsAddr == config.Off {
+		return nil, nil //nolint:nilnil // nowhere
 	}
 	mux := http.NewServeMux()
-	probes.Alive(mux, r.Handler())
-	return probes.Open(ctx, addr, mux)
+	probes.Alive(mux, told.Handler())
+	port, err := probes.Open(ctx, cfg.MetricsAddr, mux)
+	switch {
+	case err == nil:
+		log.Info().Str("metrics_addr", port.Addr()).Msg("answering /metrics")
+	case a.variable("METRICS_ADDR") == "":
+		log.Warn().Err(err).Msg("the metrics of the HTTP API are told nowhere; set METRICS_ADDR")
+		return nil, nil //nolint:nilnil // nowhere
+	default:
+		return nil, fmt.Errorf("METRICS_ADDR: %w (give another address, or %s)", err, config.Off)
+	}
+	return port, nil
 }

@@ -30,7 +30,9 @@ const (
 )
 
 // Reasons lists every reason.
-func Reasons() []Reason { return []Reason{Payment, Auth, Contract, Outage, DailyLimit, Paused, Restored} }
+func Reasons() []Reason {
+	return []Reason{Payment, Auth, Contract, Outage, DailyLimit, Paused, Restored}
+}
 
 // Scope is what a hold stops.
 type Scope string
