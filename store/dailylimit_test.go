@@ -247,8 +247,8 @@ func TestRefusedJobsAreCountedOnce(t *testing.T) {
 func TestClearedJobsStayCounted(t *testing.T) {
 	t.Parallel()
 	b := setupAt(t, noon)
-	h, call := b.running(record.Register, "a.nl"), uuid.Nil
-	call, _, _ = b.within(1, h)
+	h := b.running(record.Register, "a.nl")
+	call, _, _ := b.within(1, h)
 	b.settlePaid(h, call, map[string]ledger.PaidTransition{
 		"a.nl": {Transition: ledger.RetryFree(h.jobs[0].ID, 0, "no answer"), Attempt: record.AttemptUnknown},
 	})
