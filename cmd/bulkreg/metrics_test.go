@@ -213,7 +213,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("it does not tell %s", want)
 		}
 	}
-	for _, page := range []string{"RUNBOOK.md", "METRICS.md", "prometheus/rules.yaml"} {
+	for _, page := range []string{"RUNBOOK.md", "METRICS.md", "prometheus/rules.yaml", "grafana/dashboard.json"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "deploy", filepath.FromSlash(page)))
 		if err != nil {
 			t.Fatal(err)
