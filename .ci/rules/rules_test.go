@@ -36,7 +36,7 @@ func loaded(t *testing.T, history string) (*promqltest.LazyLoader, []*rules.Grou
 		}
 	})
 	manager := rules.NewManager(&rules.ManagerOptions{
-		QueryFunc: rules.EngineQueryFunc(loader.QueryEngine(), loader.Storage()), AppendableV2: loader.Storage(), Context: context.Background(),
+		QueryFunc: rules.EngineQueryFunc(loader.QueryEngine(), loader.Storage()), Appendable: loader.Storage(), Context: context.Background(),
 		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: promslog.NewNopLogger(),
 	})
 	byName, errs := manager.LoadGroups(step, labels.EmptyLabels(), "", nil, false, ruleFile)
