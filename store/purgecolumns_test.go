@@ -53,10 +53,11 @@ func staying() map[string]string {
 		"webhook_secrets.sealed": "random bytes, sealed", "webhook_secrets.public_key": "made of random bytes", "webhook_deliveries.endpoint_id": ours,
 		"webhook_deliveries.line": ours, "webhook_deliveries.state": ours, "webhook_attempts.error": "why a delivery failed, in our words",
 		"order_changes.state": ours, "order_changes.outcome": ours, "order_counts.state": ours, "order_counts.outcome": ours,
+		"job_totals.state": ours, "job_totals.outcome": ours,
 		"order_holds.placed_by": operator, "order_holds.words": operator,
 		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,
 	}
-	for _, table := range []string{"chunks", "claims", "jobs", "orders"} {
+	for _, table := range []string{"chunks", "claims", "jobs", "orders", "job_totals"} {
 		all[table+".kind"], all[table+".account"] = ours, ours
 	}
 	for _, table := range []string{"chunks", "jobs", "orders"} {

@@ -56,6 +56,8 @@ type Options struct {
 	Networks        []netip.Prefix      // to which webhooks are sent although they are not public
 	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
 
+	Measures Measures // who measures what happens
+
 	Version string // of this program, which receivers of webhooks are told
 
 	Name  string           // of this process, for claims; default host and pid
@@ -148,6 +150,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	o.Measures = o.Measures.withDefaults()
 	if o.rest == nil {
 		o.rest = pause
 	}

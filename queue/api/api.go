@@ -55,6 +55,8 @@ type Options struct {
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
 	// default 15 s.
 	Heartbeat time.Duration
+	// Meter is told of each request that has ended; nil for nobody.
+	Meter Meter
 	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
 	Submitted func()
 }
@@ -89,6 +91,8 @@ type API struct {
 	mux       *http.ServeMux
 	huma      huma.API
 	handler   http.Handler
+	// operations are the ids of operations in the document, by the pattern of their requests.
+	operations map[string]string
 }
 
 // New makes the door. Run does its chores.
@@ -116,6 +120,7 @@ func New(o Options) (*API, error) {
 	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
+	a.nameOperations()
 	browsers := http.NewCrossOriginProtection()
 	browsers.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, kindCrossOrigin.problem("The request comes from a page of another origin: send it from a server."))

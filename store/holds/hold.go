@@ -29,6 +29,11 @@ const (
 	DailyLimit Reason = "daily_limit"
 )
 
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{Payment, Auth, Contract, Outage, DailyLimit, Paused, Restored}
+}
+
 // Scope is what a hold stops.
 type Scope string
 

@@ -77,7 +77,7 @@ type Config struct {
 
 	TerminationGracePeriod time.Duration `env:"TERMINATION_GRACE_PERIOD" envDefault:"90s" min:"1s" max:"1h" unit:"duration" reason:"what a worker gets to stop; Kubernetes' terminationGracePeriodSeconds is the same"`
 
-	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
+	MetricsAddr string `env:"METRICS_ADDR" use:"api" envDefault:"127.0.0.1:9090" unit:"address" reason:"where a worker answers /healthz, /readyz and /metrics, and the HTTP API /metrics; :9090 is every interface, off is nowhere"`
 
 	HTTPAddr              string `env:"HTTP_ADDR" use:"api" envDefault:":8080" unit:"address" reason:"where the HTTP API listens"`
 	HTTPTLSCert           string `env:"HTTP_TLS_CERT" use:"api" unit:"file" example:"/run/tls/tls.crt" reason:"certificate of the HTTP API, PEM, read anew when it changes; without it the API speaks plain HTTP"`
