@@ -109,11 +109,15 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 	if err != nil {
 		return nil, err
 	}
+	networks, err := cfg.WebhookNetworks()
+	if err != nil {
+		return nil, usageError(err)
+	}
 	requests := told.Door()
 	door, err := api.New(api.Options{
 		Submitted: a.submitted(), Meter: requests,
 		Store: st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
-		Accounts: accounts, PlainWebhooks: len(cfg.WebhookAllowedNetworks) > 0, MaxBody: int64(cfg.HTTPMaxBody) << 20,
+		Accounts: accounts, OwnNetworks: networks, MaxBody: int64(cfg.HTTPMaxBody) << 20,
 		Connections: cfg.DatabaseMaxConns, RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),
 	})
 	if err != nil {

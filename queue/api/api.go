@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -35,13 +36,13 @@ type Options struct {
 	Languages []string // that a token may be asked for in
 	// Accounts are those of the settings, besides those that workers have.
 	Accounts []string
-	// PlainWebhooks allows webhooks whose URLs begin with http://, for networks of one's own.
-	PlainWebhooks bool
-	MaxBody       int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
-	Version       string
-	Log           zerolog.Logger
-	Clock         func() time.Time // default time.Now
-	Random        io.Reader        // of which secrets are made; default that of the system
+	// OwnNetworks are those to which webhooks may lead although they are not public, also over http.
+	OwnNetworks []netip.Prefix
+	MaxBody     int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
+	Version     string
+	Log         zerolog.Logger
+	Clock       func() time.Time // default time.Now
+	Random      io.Reader        // of which secrets are made; default that of the system
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
 	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
