@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,11 +12,43 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
 	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 	"github.com/bulkreg/bulkreg/store/seal"
+	"github.com/bulkreg/bulkreg/worker/probes"
 )
+
+// Where a worker has the port and nobody has set it, the API goes on without metrics; an address that somebody has set must be free.
+func TestMetricsWhereThePortIsTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := probes.Open(t.Context(), "127.0.0.1:0", http.NotFoundHandler())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := taken.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	cfg := config.Config{MetricsAddr: taken.Addr()}
+	var log bytes.Buffer
+	port, err := (&app{}).openMetrics(t.Context(), cfg, metrics.New("v1"), zerolog.New(&log))
+	if err != nil || port.Addr() != "" || !strings.Contains(log.String(), "set METRICS_ADDR") {
+		t.Errorf("by itself: %q, %v, %s", port.Addr(), err, log.String())
+	}
+	set := &app{environ: []string{"METRICS_ADDR=" + taken.Addr()}}
+	if _, err := set.openMetrics(t.Context(), cfg, metrics.New("v1"), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "METRICS_ADDR: listen on "+taken.Addr()) {
+		t.Errorf("where it is set: %v", err)
+	}
+	cfg.MetricsAddr = config.Off
+	if port, err := set.openMetrics(t.Context(), cfg, metrics.New("v1"), zerolog.Nop()); err != nil || port.Addr() != "" || port.Close() != nil {
+		t.Errorf("off: %v", err)
+	}
+}
 
 // metered is a worker and an API that tell their metrics, on an order that has been carried out.
 type metered struct {
