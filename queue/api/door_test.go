@@ -429,6 +429,10 @@ func TestStreamOfAnOrder(t *testing.T) {
 			t.Errorf("told again: %s", line)
 		}
 	}
+	// Of a log that reached further than this one does, before a restore: all is told again.
+	if again := strings.Join(d.sse("/v1/orders/one/events", last+"0"), "\n"); !strings.Contains(again, "event: order.accepted") || !strings.Contains(again, "id: "+last) {
+		t.Errorf("behind an id that nothing has: %s", again)
+	}
 	d.do(http.MethodGet, "/v1/orders/one/events", "", "Last-Event-ID", "x").want(http.StatusUnprocessableEntity)
 }
 

@@ -120,17 +120,34 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 	}
 }
 
-// kept is a Problem where events behind one that a reader has are not kept any more. Who has none yet begins with what there is.
+// kept is a Problem where events behind one that a reader has are not kept any more, and where the log does not reach that far: ids
+// are given anew after a restore, and whoever waited for greater ones would miss some. Who has none yet begins with what there is.
 func (a *API) kept(ctx context.Context, after int64) error {
 	if after == 0 {
 		return nil
 	}
-	forgotten, err := a.options.Store.Events.Forgotten(ctx)
-	if err != nil || after >= forgotten {
+	forgotten, newest, err := a.reach(ctx)
+	if err != nil {
 		return err
+	}
+	if after > newest {
+		return kindEventsGone.problem("You have read up to %d, and there are events up to %d only: the database was set back, as by a restore. "+
+			"Go on behind %[2]d, and look at the orders that were in progress.", after, newest)
+	}
+	if after >= forgotten {
+		return nil
 	}
 	return kindEventsGone.problem("Events up to %d are not kept any more, and you have read up to %d: go on behind %[1]d, and look at the orders that were in progress.",
 		forgotten, after)
+}
+
+// reach is up to which event the log is forgotten, and which was its newest ever.
+func (a *API) reach(ctx context.Context) (forgotten, newest int64, err error) {
+	if forgotten, err = a.options.Store.Events.Forgotten(ctx); err != nil {
+		return 0, 0, err
+	}
+	newest, err = a.options.Store.Events.Newest(ctx)
+	return forgotten, max(newest, forgotten), err
 }
 
 func eventsPage(found []events.Event, after int64) *eventsOutput {

@@ -53,7 +53,7 @@ var (
 	kindTimeout       = kind{"timeout", "Too slow", http.StatusRequestTimeout, "The body did not come in time. Nothing was stored: send it again."}
 	kindConflict      = kind{"order-conflict", "Another order has the reference", http.StatusConflict, "An order of that reference is there, and asks for something else. An order never changes: give the new one a reference of its own."}
 	kindWebhookExists = kind{"webhook-exists", "A webhook has the URL", http.StatusConflict, "A webhook of the source has that URL already, and detail names it. Use that one: where its secret was lost, rotate makes another."}
-	kindEventsGone    = kind{"events-gone", "Events are not kept any more", http.StatusGone, "Events behind the one that was given are older than this server keeps them. detail says behind which one to go on; what happened in between is seen by looking at the orders."}
+	kindEventsGone    = kind{"events-gone", "Events are not kept any more", http.StatusGone, "Events behind the one that was given are older than this server keeps them, or lost with what a restore set back. detail says behind which one to go on; what happened in between is seen by looking at the orders."}
 	kindTooLarge      = kind{"too-large", "Too large", http.StatusRequestEntityTooLarge, "The body, or what it unpacks to, is larger than this server takes. Nothing was stored: split the order."}
 	kindMediaType     = kind{"unsupported-media-type", "Unsupported media type", http.StatusUnsupportedMediaType, "The body has a Content-Type or Content-Encoding that is not known here."}
 	kindInvalid       = kind{"invalid-request", "Invalid request", http.StatusUnprocessableEntity, "Parameters or members of the body are missing or wrong: errors lists them all. Nothing was changed."}

@@ -46,3 +46,24 @@ func TestEventsThatAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// A reader that has read further than the log goes, which a restore has set back, does not wait for ids that others will have.
+func TestEventsOfALogThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	d.post("/v1/orders", anOrderOfChecks).want(http.StatusAccepted)
+	var next string
+	d.eventually(func() bool {
+		page := parsed[struct {
+			Events []any  `json:"events"`
+			Next   string `json:"next"`
+		}](d.get("/v1/events"))
+		next = page.Next
+		return len(page.Events) == 1
+	})
+	p := d.get("/v1/events?after=" + next + "0&wait=30").want(http.StatusGone).problem("events-gone")
+	if !strings.Contains(p.Detail, "set back") || !strings.Contains(p.Detail, "Go on behind "+next) {
+		t.Error(p.Detail)
+	}
+	d.get("/v1/events?after=" + next).want(http.StatusOK)
+}
