@@ -1,213 +1,287 @@
 package store_test
 
 import (
+	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/record"
 )
 
-// intendWithin intends to send a batch under a daily limit, and returns the intent's call and how many may be sent and are beyond it.
-func (b *bench) intendWithin(limit int, h batch) (call uuid.UUID, sent, beyond []uuid.UUID) {
+// noon is far from every midnight.
+var noon = time.Date(2030, 5, 14, 12, 0, 0, 0, time.UTC)
+
+// within intends to pay for all jobs of a batch under a daily limit, and returns the call with what may be sent and what is too
+// much.
+func (b *bench) within(limit int, h batch) (call uuid.UUID, sent, over []uuid.UUID) {
 	b.t.Helper()
-	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Limit: limit}
-	sent, beyond, err := b.store.Ledger.Intend(b.t.Context(), in)
+	in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), DailyLimit: limit}
+	in.Call.Size = len(h.jobs)
+	sent, over, err := b.store.Ledger.Intend(b.t.Context(), in)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return in.Call.ID, sent, beyond
+	return in.Call.ID, sent, over
 }
 
-// within checks how many of a batch may be sent.
-func (b *bench) within(limit int, h batch, sent int) uuid.UUID {
+// wantDays checks how many registrations are counted, day by day, and that as many attempts are.
+func (b *bench) wantDays(when string, want ...string) {
 	b.t.Helper()
-	call, may, beyond := b.intendWithin(limit, h)
-	if len(may) != sent || len(beyond) != len(h.jobs)-sent {
-		b.t.Fatalf("%d may be sent and %d are beyond the limit, want %d of %d", len(may), len(beyond), sent, len(h.jobs))
+	got := list[string](b, `SELECT account || ' ' || day || ' ' || reserved FROM registration_days ORDER BY 1`)
+	if !slices.Equal(got, want) {
+		b.t.Errorf("%s: counted %q, want %q", when, got, want)
 	}
-	sameIDs(b.t, append(may, beyond...), h.ids())
-	return call
+	if wrong := list[string](b, `
+		SELECT d.account || ' ' || d.day || ' has ' || d.reserved || ' and ' || count(a) FROM registration_days d
+		LEFT JOIN (attempts a JOIN jobs j ON j.id = a.job_id)
+			ON a.reserved AND j.account = d.account AND (a.opened_at AT TIME ZONE 'UTC')::date = d.day
+		GROUP BY d.account, d.day HAVING count(a) <> d.reserved`); len(wrong) > 0 {
+		b.t.Errorf("%s: days and attempts differ: %q", when, wrong)
+	}
 }
 
-func TestDailyLimit(t *testing.T) {
+func TestIntentStaysWithinTheDay(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, noon)
+	h := b.running(record.Register, names("a", 5)...)
+	call, sent, over := b.within(3, h)
+	if !slices.Equal(sent, h.ids()[:3]) || !slices.Equal(over, h.ids()[3:]) {
+		t.Errorf("of %v sent %v, and %v is over", h.ids(), sent, over)
+	}
+	if n := get[int](b, `SELECT size FROM calls WHERE id = $1`, call); n != 3 {
+		t.Errorf("the call has %d jobs, want 3", n)
+	}
+	b.wantDays("after the first call", "default 2030-05-14 3")
+	if n := get[int](b, `SELECT count(*) FROM attempts`); n != 3 {
+		t.Errorf("%d attempts, want 3", n)
+	}
+	for _, id := range over {
+		b.wantState(id, "running")
+	}
+	// Whoever is over is held, and so is the next call as a whole.
+	b.settle(h, ledger.Hold(over[0], "used up"), ledger.Hold(over[1], "used up"))
+	next := b.running(record.Register, names("b", 2)...)
+	call, sent, over = b.within(3, next)
+	if len(sent) != 0 || !slices.Equal(over, next.ids()) {
+		t.Errorf("afterwards sent %v, and %v is over", sent, over)
+	}
+	if n := get[int](b, `SELECT count(*) FROM calls WHERE id = $1`, call); n != 0 {
+		t.Error("a call was recorded that is not made")
+	}
+	b.wantDays("after the second call", "default 2030-05-14 3")
+	if _, sent, over = b.within(4, next); len(sent) != 1 || len(over) != 1 {
+		t.Errorf("with one more, %d are sent and %d over", len(sent), len(over))
+	}
+	if _, sent, over = b.within(2, batch{next.claim, next.jobs[1:]}); len(sent) != 0 || len(over) != 1 {
+		t.Errorf("with a lower limit, %d are sent and %d over", len(sent), len(over))
+	}
+}
+
+func TestWithoutADailyLimitNothingIsCounted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	one := b.running(record.Register, "a1.nl", "a2.nl", "a3.nl")
-	b.within(5, one, 3)
-	two := b.running(record.Register, "b1.nl", "b2.nl", "b3.nl")
-	b.within(5, two, 2)
-	if n := get[int](b, `SELECT count(*) FROM calls`); n != 2 {
-		t.Errorf("%d calls", n)
+	h := b.running(record.Register, names("a", 5)...)
+	call := b.intend(h)
+	b.wantDays("without a limit")
+	if n := get[int](b, `SELECT count(*) FROM attempts WHERE reserved`); n != 0 {
+		t.Errorf("%d attempts are counted", n)
 	}
-	three := b.running(record.Register, "c1.nl")
-	b.within(5, three, 0)
-	if n := get[int](b, `SELECT count(*) FROM calls`); n != 2 || len(b.attempts("c1.nl")) > 0 {
-		t.Errorf("a call that has no jobs: %d, %v", n, b.attempts("c1.nl"))
-	}
-	b.within(0, three, 1) // no limit
-
-	// What an account may do is no concern of another's.
-	b.exec(`UPDATE attempts SET account = 'other'`)
-	four := b.running(record.Register, "d1.nl", "d2.nl")
-	b.within(5, four, 2)
+	b.settlePaid(h, call, registered(h))
+	b.holdForDay(1, false)
+	b.liftForDay(1, false)
 }
 
-// Only what may have been paid for counts.
-func TestWhatCountsAgainstTheDailyLimit(t *testing.T) {
-	t.Parallel()
-	for state, counts := range map[record.AttemptState]bool{
-		record.AttemptOpen: true, record.AttemptUnknown: true, record.AttemptRegistered: true,
-		record.AttemptFailed: false, record.AttemptRefused: false, record.AttemptNotSent: false, record.AttemptCleared: false, record.AttemptDisowned: false,
-	} {
-		t.Run(string(state), func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			b.within(1, b.running(record.Register, "a.nl"), 1)
-			b.exec(`UPDATE attempts SET state = $1, resolved_at = CASE WHEN $1 NOT IN ('open', 'unknown') THEN now() END,
-				resolved_by = CASE WHEN $1 NOT IN ('open', 'unknown') THEN 'reply' END`, state)
-			room := 1
-			if counts {
-				room = 0
-			}
-			b.within(1, b.running(record.Register, "b.nl"), room)
-		})
-	}
-}
-
-// However many intend at once, no more is sent than the day may have, and no less.
+// However many workers claim at once, as many as the day has go, and not one more.
 func TestDailyLimitIsExact(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	const batches, limit = 8, 11
-	claimed := make([]batch, batches)
-	for i := range claimed {
-		claimed[i] = b.running(record.Register, names(string(rune('a'+i)), 3)...)
+	const workers, each, limit = 8, 5, 17
+	b := setupAt(t, noon)
+	batches := make([]batch, workers)
+	for i := range batches {
+		batches[i] = b.running(record.Register, names(fmt.Sprint("w", i), each)...)
 	}
+	var went, stayed atomic.Int32
 	var g errgroup.Group
-	sent := make([]int, batches)
-	for i, h := range claimed {
+	for _, h := range batches {
 		g.Go(func() error {
-			may, _, err := b.store.Ledger.Intend(t.Context(), ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: h.ids(), Limit: limit})
-			sent[i] = len(may)
-			return err
+			for _, j := range h.jobs { // one by one, so that they take turns
+				in := ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: []uuid.UUID{j.ID}, DailyLimit: limit}
+				sent, over, err := b.store.Ledger.Intend(t.Context(), in)
+				if err != nil {
+					return err
+				}
+				went.Add(int32(len(sent)))
+				stayed.Add(int32(len(over)))
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	total := 0
-	for _, n := range sent {
-		total += n
+	if went.Load() != limit || stayed.Load() != workers*each-limit {
+		t.Errorf("%d went and %d stayed, want %d and %d", went.Load(), stayed.Load(), limit, workers*each-limit)
 	}
-	if n := get[int](b, `SELECT count(*) FROM attempts`); total != limit || n != limit {
-		t.Errorf("sent %v, %d together, with %d attempts; want %d", sent, total, n, limit)
-	}
+	b.wantDays("after all", fmt.Sprint("default 2030-05-14 ", limit))
 }
 
-func (b *bench) liftDay(limit, want int) {
-	b.t.Helper()
-	lifted, err := b.store.Holds.LiftDay(b.t.Context(), []string{"default", "other"}, limit)
-	if err != nil || len(lifted) != want {
-		b.t.Fatalf("lifted %v, %v; want %d", lifted, err, want)
-	}
-}
-
-// A daily limit holds registrations, needs nobody, and is probed by nobody.
-func TestHoldForTheDay(t *testing.T) {
+// An account's day is its own.
+func TestAccountsHaveDaysOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
-	b.within(2, b.running(record.Register, "a.nl", "b.nl"), 2)
-	h := b.running(record.Register, "c.nl")
-	for again := range 2 {
-		laid, err := b.store.Holds.HoldForDay(t.Context(), "default", "2 are sent")
-		if err != nil || laid != (again == 0) {
-			t.Errorf("laid %t, %v", laid, err)
+	b := setupAt(t, noon)
+	b.within(1, b.running(record.Register, "a.nl"))
+	n := newOrder(record.Register, "partner")
+	n.Account = "partner"
+	b.submit(n, "b.nl")
+	lot := lotOf(record.Register)
+	lot.Account = "partner"
+	deliveries, err := b.store.Delivery.TakeUndelivered(t.Context(), lot, 1, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClaim(record.Register)
+	c.Account = "partner"
+	if _, sent, over := b.within(1, b.claim(c, delivered(deliveries))); len(sent) != 1 || len(over) != 0 {
+		t.Errorf("sent %v, over %v", sent, over)
+	}
+	b.wantDays("after both", "default 2030-05-14 1", "partner 2030-05-14 1")
+}
+
+// Only what surely was not bought is counted no longer, and once, however often its reply is written down.
+func TestWhatWasNotBoughtIsGivenBackOnce(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, noon)
+	ends := []record.AttemptState{
+		record.AttemptRegistered, record.AttemptFailed, record.AttemptRefused, record.AttemptNotSent, record.AttemptUnknown,
+	}
+	h := b.running(record.Register, names("a", len(ends)+1)...)
+	call, _, _ := b.within(10, h)
+	transitions := map[string]ledger.PaidTransition{}
+	for i, state := range ends {
+		j := h.jobs[i]
+		end := ledger.Retry(j.ID, time.Hour, "again")
+		if state == record.AttemptRegistered {
+			end = ledger.Succeed(j.ID, record.Registered)
 		}
+		transitions[j.Domain] = ledger.PaidTransition{Transition: end, Attempt: state}
 	}
-	b.settle(h, ledger.Hold(h.jobs[0].ID, ""))
-	list, err := b.store.Holds.List(t.Context())
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%v, %v", list, err)
+	b.wantDays("when all are sent", "default 2030-05-14 6")
+	for range 3 {
+		b.settlePaid(h, call, transitions)
+		b.wantDays("after the reply", "default 2030-05-14 4")
 	}
-	midnight := get[time.Time](b, `SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 day'`)
-	if got := list[0]; got.Reason != holds.DailyLimit || got.Scope != holds.ScopeRegister || got.Jobs != 1 || got.Words != "2 are sent" ||
-		got.Reason.NeedsPerson() || got.Reason.ByPerson() || !got.NextProbeAt.Equal(midnight) {
-		t.Errorf("the hold is %+v", got)
+	// The worker of the last job goes away: nobody knows what became of it.
+	b.passLease(h.claim)
+	b.expire(time.Hour)
+	b.wantDays("after the lease", "default 2030-05-14 4")
+	// A late reply says that nothing was bought, for that job and for the one without an answer.
+	late := ledger.PaidTransition{Attempt: record.AttemptFailed}
+	for _, j := range h.jobs[4:] {
+		late.Transition = ledger.Fail(j.ID, record.Rejected, "no")
+		b.settlePaid(h, call, map[string]ledger.PaidTransition{j.Domain: late})
 	}
-	b.hold(holds.Payment, holds.ScopeRegister)
-	b.exec(`UPDATE holds SET next_probe_at = now() - interval '1 minute'`)
-	if p, taken := b.takeProbe(record.Register); taken {
-		t.Errorf("a probe was taken although nothing more may be sent today: %+v", p)
+	b.wantDays("after the late reply", "default 2030-05-14 2")
+}
+
+// An intent that was perhaps committed and not followed by a call is withdrawn.
+func TestWithdrawnIntentIsGivenBack(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, noon)
+	h := b.running(record.Register, "a.nl")
+	withdrawn := map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.RetryFree(h.jobs[0].ID, 0, "not recorded"), Attempt: record.AttemptNotSent},
 	}
-	st, err := b.store.Holds.Standings(t.Context(), []string{"default"})
-	if err != nil || !st[0].DailyLimit || !st[0].Stopped.Register {
-		t.Errorf("stands as %+v, %v", st, err)
-	}
-	b.liftDay(2, 0)
-	b.liftDay(3, 1) // a higher limit
-	b.liftDay(3, 0)
-	if p, taken := b.takeProbe(record.Register); !taken || p.Reason != holds.Payment {
-		t.Errorf("probe %+v, %t", p, taken)
+	b.settlePaid(h, newID(), withdrawn) // it was not committed
+	b.wantDays("without an intent")
+	h = b.again(record.Register, 1)
+	call, _, _ := b.within(1, h)
+	b.settlePaid(h, call, withdrawn)
+	b.wantDays("withdrawn", "default 2030-05-14 0")
+	if _, sent, _ := b.within(1, b.again(record.Register, 1)); len(sent) != 1 {
+		t.Error("the day is used up by what was withdrawn")
 	}
 }
 
-func TestDailyLimitEnds(t *testing.T) {
+// Halves of a batch that was refused go again: each of them is one registration, and the bad one is none in the end.
+func TestRefusedJobsAreCountedOnce(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(b *bench){
-		"with the day":       func(b *bench) { b.exec(`UPDATE attempts SET opened_at = opened_at - interval '1 day'`) },
-		"when it is set off": func(*bench) {},
-		"when it was refused": func(b *bench) {
-			b.exec(`UPDATE attempts SET state = 'failed', resolved_at = now(), resolved_by = 'reply'`)
-		},
-		"by an operator": func(b *bench) { b.resume() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
-			b.within(2, b.running(record.Register, "a.nl", "b.nl"), 2)
-			if _, err := b.store.Holds.HoldForDay(t.Context(), "default", ""); err != nil {
-				t.Fatal(err)
-			}
-			b.liftDay(2, 0)
-			end(b)
-			switch name {
-			case "by an operator":
-				b.liftDay(2, 0) // it is gone
-			case "when it is set off":
-				b.liftDay(0, 1)
-				return
-			default:
-				b.liftDay(2, 1)
-			}
-			b.within(2, b.running(record.Register, "c.nl", "d.nl", "e.nl"), 2)
-		})
+	b := setupAt(t, noon)
+	h := b.running(record.Register, "bad.nl", "good.nl")
+	refuse := func(call uuid.UUID, jobs ...ledger.ClaimedJob) {
+		refused := map[string]ledger.PaidTransition{}
+		for _, j := range jobs {
+			refused[j.Domain] = ledger.PaidTransition{Transition: ledger.Stay(j.ID), Attempt: record.AttemptRefused, StatusCode: 422}
+		}
+		b.settlePaid(h, call, refused)
 	}
-}
-
-// An operator lets as many more go each time.
-func TestDailyLimitIsResumedAgain(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.exec(`INSERT INTO daily_resumptions VALUES ('default', current_date - 3, 5)`)
-	for _, label := range []string{"a", "b", "c"} {
-		b.within(2, b.running(record.Register, names(label, 3)...), 2)
-		if _, err := b.store.Holds.HoldForDay(t.Context(), "default", ""); err != nil {
+	call, _, _ := b.within(2, h)
+	refuse(call, h.jobs...)
+	bad, good := batch{h.claim, h.jobs[:1]}, batch{h.claim, h.jobs[1:]}
+	b.holdForDay(2, true) // somebody else was over
+	call, sent, over := b.within(2, bad)
+	if len(sent) != 1 || len(over) != 0 {
+		t.Fatalf("sent %v again, over %v", sent, over)
+	}
+	refuse(call, bad.jobs...)
+	if call, sent, over = b.within(2, good); len(sent) != 1 || len(over) != 0 {
+		t.Fatalf("sent %v again, over %v", sent, over)
+	}
+	b.settlePaid(h, call, registered(good))
+	b.wantDays("before the bad one has ended", "default 2030-05-14 2")
+	for range 2 {
+		r := ledger.CheckResult{Transitions: []ledger.Transition{ledger.Fail(bad.jobs[0].ID, record.Rejected, "no")}}
+		if _, err := b.store.Ledger.SettleCheck(t.Context(), h.claim, r); err != nil {
 			t.Fatal(err)
 		}
-		plan, err := b.store.Holds.ResumePlan(t.Context(), "default")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if done, err := b.store.Holds.CarryOutResume(t.Context(), "default", plan); err != nil || len(done.Holds) != 1 {
-			t.Fatalf("%+v, %v", done, err)
-		}
+		b.wantDays("when it has ended", "default 2030-05-14 1")
 	}
-	if got := list[int](b, `SELECT n FROM daily_resumptions`); len(got) != 1 || got[0] != 6 {
-		t.Errorf("resumed for %v", got)
+}
+
+// What had no answer stays counted, also where WHOIS has shown that it had no effect.
+func TestClearedJobsStayCounted(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, noon)
+	h := b.running(record.Register, "a.nl")
+	call, _, _ := b.within(1, h)
+	b.settlePaid(h, call, map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.RetryFree(h.jobs[0].ID, 0, "no answer"), Attempt: record.AttemptUnknown},
+	})
+	h = b.again(record.Register, 1)
+	b.exec(`UPDATE attempts SET state = 'cleared', resolved_at = now(), resolved_by = 'readings'`)
+	call, sent, over := b.within(1, h)
+	if len(sent) != 1 || len(over) != 0 {
+		t.Fatalf("sent %v again, over %v", sent, over)
 	}
+	b.settlePaid(h, call, map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.Stay(h.jobs[0].ID), Attempt: record.AttemptFailed, StatusCode: 422},
+	})
+	r := ledger.CheckResult{Transitions: []ledger.Transition{ledger.Fail(h.jobs[0].ID, record.Rejected, "no")}}
+	if _, err := b.store.Ledger.SettleCheck(t.Context(), h.claim, r); err != nil {
+		t.Fatal(err)
+	}
+	b.wantState(h.jobs[0].ID, "failed rejected")
+	b.wantDays("at last", "default 2030-05-14 1")
+}
+
+// What goes again on the next day is counted on that one, too: nobody knows on which it is bought.
+func TestGoingAgainOnTheNextDayIsCountedThere(t *testing.T) {
+	t.Parallel()
+	b := setupAt(t, noon)
+	h := b.running(record.Register, "a.nl")
+	call, _, _ := b.within(1, h)
+	b.settlePaid(h, call, map[string]ledger.PaidTransition{
+		"a.nl": {Transition: ledger.Stay(h.jobs[0].ID), Attempt: record.AttemptRefused},
+	})
+	b.set(noon.Add(12 * time.Hour))
+	b.exec(`UPDATE claims SET lease_until = now() + interval '1 hour'`)
+	if _, sent, _ := b.within(1, h); len(sent) != 1 {
+		t.Error("not sent on the next day")
+	}
+	b.wantDays("on the next day", "default 2030-05-14 1", "default 2030-05-15 1")
 }

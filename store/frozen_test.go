@@ -117,6 +117,16 @@ func TestFrozenTransactionsEnd(t *testing.T) {
 				return len(sent), err
 			},
 		},
+		"the intent that counts": {
+			freeze: func(ctx context.Context, _ *bench, s *store.Store, h batch) error {
+				_, _, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}, DailyLimit: 1})
+				return err
+			},
+			again: func(ctx context.Context, _ *bench, s *store.Store, h batch) (int, error) {
+				sent, _, err := s.Ledger.Intend(ctx, ledger.Intent{Call: newCall(h.claim, record.OpRegister), Jobs: []uuid.UUID{h.jobs[0].ID}, DailyLimit: 1})
+				return len(sent), err
+			},
+		},
 		"the release": {
 			freeze: func(ctx context.Context, _ *bench, s *store.Store, h batch) error {
 				_, err := s.Ledger.Release(ctx, h.claim, 0, "")

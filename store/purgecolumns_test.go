@@ -7,16 +7,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bulkreg/bulkreg/store/audit"
 	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 )
 
 // emptied are the columns in which details or the upstream's words are kept. A purge empties them.
 func emptied() []string {
 	return []string{
 		"attempts.message", "calls.error", "holders.details", "holders.digest", "holders.words", "holds.words", "jobs.last_error", "jobs.whois_status",
-		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "readings.status", "stray_registrations.message", "webhook_attempts.answer",
+		"lifted_refusals.words", "operator_acts.error_before", "orders.digest", "orders.labels", "readings.status", "stray_registrations.message", "webhook_attempts.answer",
 	}
 }
 
@@ -28,7 +31,7 @@ func sealed() []string { return []string{"jobs.person", "tokens.sealed"} }
 func staying() map[string]string {
 	const (
 		ours     = "a word of ours"
-		domain   = "a domain, which the order is about; what the upstream gives in its place is cut or cleaned before, and what a producer gives goes"
+		domain   = "a domain, which the order is about; what the upstream gives in its place is cleaned before, and what a producer does goes: TestPurgeRemovesWhatIsNoDomain"
 		producer = "a name that the producer chose for itself"
 		operator = "what an operator wrote for the record"
 		upstream = "an id of the upstream's, which tells nobody anything without its database; one that may be made of a name is replaced"
@@ -39,7 +42,7 @@ func staying() map[string]string {
 		"workers.trouble": "what keeps a worker from its work, in our words", "claims.job_ids": ours, "claims.order_ids": ours, "calls.job_ids": ours,
 		"claims.worker": ours, "attempts.state": ours, "calls.op": ours, "readings.availability": ours, "holds.reason": ours, "holds.scope": ours,
 		"operator_acts.act": ours, "operator_acts.state_before": ours, "operator_acts.outcome_before": ours, "jobs.state": ours, "jobs.outcome": ours,
-		"holders.state": ours, "attempts.account": ours, "daily_resumptions.account": ours, "orders.source": producer, "orders.labels": producer, "orders.reference": producer,
+		"holders.state": ours, "orders.source": producer, "orders.reference": producer,
 		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person and the id", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
 		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
 		"job_event_sources.source": producer, "api_keys.source": producer, "api_keys.id": ours, "api_keys.role": ours, "api_keys.digest": "of a random secret",
@@ -50,16 +53,17 @@ func staying() map[string]string {
 		"webhook_secrets.sealed": "random bytes, sealed", "webhook_secrets.public_key": "made of random bytes", "webhook_deliveries.endpoint_id": ours,
 		"webhook_deliveries.line": ours, "webhook_deliveries.state": ours, "webhook_attempts.error": "why a delivery failed, in our words",
 		"order_changes.state": ours, "order_changes.outcome": ours, "order_counts.state": ours, "order_counts.outcome": ours,
+		"job_totals.state": ours, "job_totals.outcome": ours,
 		"order_holds.placed_by": operator, "order_holds.words": operator,
 		"holders.upstream_id": upstream, "jobs.holder_id": upstream, "jobs.nameservers": order, "jobs.allow_status": order, "jobs.held_account": ours,
 	}
-	for _, table := range []string{"chunks", "claims", "jobs", "orders"} {
+	for _, table := range []string{"chunks", "claims", "jobs", "orders", "job_totals"} {
 		all[table+".kind"], all[table+".account"] = ours, ours
 	}
 	for _, table := range []string{"chunks", "jobs", "orders"} {
 		all[table+".lane"] = ours
 	}
-	for _, table := range []string{"events", "new_events", "holders", "holds", "lifted_refusals"} {
+	for _, table := range []string{"events", "new_events", "holders", "holds", "lifted_refusals", "registration_days"} {
 		all[table+".account"] = ours
 	}
 	return all
@@ -90,6 +94,7 @@ const spokenRows = `
 		('s', 'ids', 'register', 'plain', 'a', sha256('ids'), 1, now() - interval '101 days'), ('s', 'whois', 'whois', 'plain', 'a', sha256('whois'), 1, now() - interval '101 days');
 	INSERT INTO holders (account, digest, details, words) VALUES ('a', sha256('ann'), '{"lastname":"MARKED"}', 'MARKED');
 	INSERT INTO order_holders (order_id, holder_key) SELECT id, 1 FROM orders WHERE reference = 'old';
+	UPDATE orders SET labels = '{"customer":"MARKED"}';
 	INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at, last_error, whois_status, claim_id, holder_key)
 		SELECT sha.id, o.id, 1, o.kind, 'plain', 'a', o.reference || '.nl', 'failed', 'rejected', CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END,
 			'MARKED', 'MARKED', '00000000-0000-0000-0000-000000000011', CASE reference WHEN 'old' THEN 1 END
@@ -139,7 +144,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
 	// What is said of an order that ended yesterday stays until it is its turn.
-	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "readings.status", "webhook_attempts.answer"}, b.marked()); diff != "" {
+	if diff := cmp.Diff([]string{"attempts.message", "jobs.last_error", "jobs.whois_status", "operator_acts.error_before", "orders.labels", "readings.status", "webhook_attempts.answer"}, b.marked()); diff != "" {
 		t.Errorf("marked after the first purge (-want +got):\n%s", diff)
 	}
 	if got := list[string](b, `SELECT words FROM holds UNION ALL SELECT words FROM lifted_refusals ORDER BY 1`); !slices.Equal(got, []string{"", "newer", "newer"}) {
@@ -178,22 +183,68 @@ func TestPurgeComesBackToAnOrderTriedAgain(t *testing.T) {
 	}
 }
 
-// What stood where a domain should have may be anything, and goes.
+// What a producer gave in the place of a domain may be anybody's, in orders of every kind. It goes, and so does the job's id, which is
+// made of it; the job stays, and cannot be tried again.
 func TestPurgeRemovesWhatIsNoDomain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec(spokenRows)
-	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at)
-		SELECT gen_random_uuid(), id, 2, kind, 'plain', 'a', '"+31206543210"', 'failed', 'rejected', now() - interval '100 days' FROM orders WHERE reference IN ('old', 'whois')`)
-	for range 2 {
-		if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
-			t.Fatal(err)
+	b.exec(`
+		INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, domain_unicode, state, outcome, finished_at, last_error)
+		SELECT overlay(md5(o.reference || n) PLACING '5' FROM 13 FOR 1)::uuid, o.id, 1 + n, o.kind, 'plain', 'a', CASE n WHEN 1 THEN '"+31206543210"' WHEN 2 THEN '"…@…"' ELSE '""' END, '"Ann"', 'failed', 'rejected',
+			CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END, 'domain "+31206543210" is no domain'
+		FROM orders o, generate_series(1, 3) AS n`)
+	b.exec(`UPDATE orders SET total = 4`)
+	want := operator.Purge{Orders: 1, Holders: 1, Words: 3, Names: 9}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	const left = `domain LIKE '"_%"' AND domain <> '""' OR domain_unicode LIKE '"%' OR last_error LIKE '%+31%' OR j.domain LIKE '"%' AND get_byte(uuid_send(j.id), 6) >> 4 = 5`
+	if got := list[string](b, `SELECT DISTINCT reference FROM jobs j JOIN orders o ON o.id = j.order_id WHERE `+left); !slices.Equal(got, []string{"young"}) {
+		t.Errorf("what is no domain is left in %q", got)
+	}
+	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain = '""' AND state = 'failed' AND outcome = 'rejected'`); n != 10 {
+		t.Errorf("%d jobs are left of those without a domain, want 10", n)
+	}
+	if n := get[int](b, `SELECT count(*) FROM events e WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.job_id)`); n > 0 {
+		t.Errorf("%d events are about jobs that are not there", n)
+	}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
+		t.Errorf("then purged %+v, %v", got, err)
+	}
+	// The new ids are made of nothing, and an audit compares them with nothing, nor those whose domain stands in quotes.
+	quoted := list[string](b, `SELECT id::text FROM jobs WHERE domain LIKE '"%'`)
+	foreign := func(string, string, record.Kind, string) uuid.UUID { return uuid.Nil }
+	for _, breach := range b.audit(audit.Options{JobID: foreign}).Breaches {
+		if slices.Contains(quoted, breach.Job.String()) {
+			t.Errorf("an audit says of a job without a domain: %+v", breach)
 		}
 	}
-	if got := list[string](b, `SELECT domain FROM jobs WHERE seq = 2`); !slices.Equal(got, []string{`"purged"`, `"purged"`}) {
-		t.Errorf("there stands %q", got)
+}
+
+// Labels go although the upstream said nothing, and also those that an earlier release left when it purged.
+func TestPurgeEmptiesLabels(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(`INSERT INTO orders (source, reference, kind, lane, account, total, created_at, purged_at, labels) VALUES
+		('s', 'silent', 'whois', 'plain', 'a', 1, now() - interval '101 days', NULL, '{"customer":"Ann"}'),
+		('s', 'purged before', 'register', 'plain', 'a', 1, now() - interval '101 days', now(), '{"customer":"Ann"}'),
+		('s', 'waiting', 'whois', 'plain', 'a', 1, now() - interval '101 days', NULL, '{"customer":"Bob"}')`)
+	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, outcome, finished_at)
+		SELECT gen_random_uuid(), id, 1, kind, 'plain', 'a', 'a' || id || '.nl', 'failed', 'rejected', now() - interval '100 days' FROM orders WHERE reference <> 'waiting'`)
+	b.exec(`INSERT INTO jobs (id, order_id, seq, kind, lane, account, domain, state, wake_at)
+		SELECT gen_random_uuid(), id, 1, kind, 'plain', 'a', 'a' || id || '.nl', 'queued', now() FROM orders WHERE reference = 'waiting'`)
+	want := operator.Purge{Words: 2}
+	if plan, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || plan != want {
+		t.Errorf("the plan is %+v, %v; want %+v", plan, err, want)
 	}
-	if n := get[int](b, `SELECT count(*) FROM jobs WHERE domain IN ('old.nl', 'whois.nl')`); n != 2 {
-		t.Errorf("%d domains are left, want 2", n)
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("purged %+v, %v; want %+v", got, err, want)
+	}
+	if got := list[string](b, `SELECT reference FROM orders WHERE labels IS NOT NULL`); !slices.Equal(got, []string{"waiting"}) {
+		t.Errorf("labels are left of %q", got)
+	}
+	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
+		t.Errorf("then purged %+v, %v", got, err)
 	}
 }

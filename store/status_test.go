@@ -225,6 +225,10 @@ func TestOrdersNeedingPerson(t *testing.T) {
 	if got := list(); got != "paused" {
 		t.Errorf("an outage goes by itself, and it lists %s", got)
 	}
+	b.exec(`INSERT INTO holds (account, reason, scope, words, ends_at) VALUES ('default', 'daily_limit', 'register', '', now() + interval '1 hour')`)
+	if got := list(); got != "paused" {
+		t.Errorf("a day that is used up goes by itself, and it lists %s", got)
+	}
 	hold.Reason = holds.Payment
 	if _, err := b.store.Holds.Hold(t.Context(), hold); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -343,6 +344,40 @@ func TestRestingEndpointsAreLeftAlone(t *testing.T) {
 	h.settle(due[0], ok())
 	if due, _ = h.claim(); len(due) != 8 {
 		t.Errorf("%d at once when it is well again", len(due))
+	}
+}
+
+// A source whose receivers take their time, and that has much to be told, leaves room for others, and lets them go first.
+func TestSourcesTakeTurnsAtWebhooks(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t)
+	const receivers, orders = 10, 20
+	for i := range receivers {
+		h.add(byte('a'+i), "loud")
+	}
+	h.add('z', "quiet")
+	for i := range orders {
+		h.happen("loud", i, events.OrderAccepted)
+	}
+	h.happen("quiet", orders, events.OrderAccepted)
+	h.spread()
+	h.exec(`UPDATE webhook_deliveries SET due_at = due_at - interval '1 minute' WHERE endpoint_id <> 'aaaaaaaaaz'`)
+	due, err := h.store.Webhooks.Claim(t.Context(), h.sender, 5, time.Minute)
+	if err != nil || len(due) != 5 || !slices.ContainsFunc(due, func(d webhooks.Due) bool { return d.Source == "quiet" }) {
+		t.Errorf("%+v, %v", due, err)
+	}
+	for range 5 {
+		more, _ := h.claim()
+		due = append(due, more...)
+	}
+	if n := len(due) - 1; n != webhooks.MaxUnderWay {
+		t.Errorf("%d are under way for one source, want %d", n, webhooks.MaxUnderWay)
+	}
+	h.happen("quiet", orders, events.OrderCompleted)
+	h.settle(due[slices.IndexFunc(due, func(d webhooks.Due) bool { return d.Source == "quiet" })], ok())
+	h.spread()
+	if more, shown := h.claim(); len(more) != 1 || more[0].Source != "quiet" {
+		t.Errorf("then %v", shown)
 	}
 }
 

@@ -49,6 +49,7 @@ func (d *dispatcher) deliver(ctx context.Context, l *route, of intake) (int, err
 		return 0, err
 	}
 	window := d.windowOf(l)
+	d.seen.note(l.queue, depth)
 	room := window - depth
 	if room < max(window/4, 1) {
 		return 0, nil // in one go rather than one by one

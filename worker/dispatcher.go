@@ -25,6 +25,7 @@ import (
 type dispatcher struct {
 	store    *store.Store
 	producer outlet
+	clock    func() time.Time
 	gauge    gauge
 	pauses   pauseGauge // nil: nobody pauses queues
 	routes   []route
@@ -36,6 +37,7 @@ type dispatcher struct {
 	reached   func(Step)
 	// shut says that Redis refused a chunk: the next delivery only tries whether it still does.
 	shut     bool
+	seen     seenRoutes
 	troubles *troubles
 	log      zerolog.Logger
 }
@@ -85,7 +87,7 @@ const (
 
 func newDispatcher(o Options, pipelines []*pipeline, producer outlet, gauge gauge) *dispatcher {
 	d := &dispatcher{
-		store: o.Store, producer: producer, gauge: gauge,
+		store: o.Store, producer: producer, clock: o.Clock, gauge: gauge,
 		wake: make(chan struct{}, 1), reached: o.reached, redeliver: o.redelivery(), troubles: o.troubles,
 		log: o.Log.With().Str("role", "dispatcher").Logger(),
 	}
@@ -136,6 +138,7 @@ func (d *dispatcher) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		delivered, err := d.dispatch(ctx)
 		down.note(ctx, err)
+		d.seen.looked(d.clock(), err)
 		switch {
 		case err != nil:
 			pause(ctx, tick)
@@ -158,6 +161,7 @@ func (d *dispatcher) dispatch(ctx context.Context) (int, error) {
 		n := (d.first + i) % len(d.routes)
 		has, found := agenda[n]
 		if !found {
+			d.seen.note(d.routes[n].queue, 0)
 			continue
 		}
 		delivered, err := d.serve(ctx, &d.routes[n], has)

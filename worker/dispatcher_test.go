@@ -80,6 +80,7 @@ func setupDispatching(t *testing.T, name queue.Lane, window, chunkSize int) *dis
 	})
 	l := &lane{}
 	return &dispatching{t: t, lane: l, db: db, dispatcher: &dispatcher{
+		clock: time.Now,
 		store: s, producer: l, gauge: l, wake: make(chan struct{}, 1), redeliver: time.Hour, reached: func(Step) {}, log: zerolog.Nop(),
 		routes: []route{{
 			Lot: delivery.Lot{Kind: record.Whois, Lane: record.Lane(name), Account: "default"}, queue: queue.Queue(queue.Whois, name),

@@ -164,31 +164,35 @@ func scopeOf(reason holds.Reason, op record.Op) holds.Scope {
 }
 
 // holdBack makes a batch wait for a hold that forbade its call.
-func (p *pipeline) holdBack(ctx context.Context, b batch) bool {
+func (p *pipeline) holdBack(ctx context.Context, b batch) { p.holdWith(ctx, b, "") }
+
+// holdWith makes a batch wait for a hold, and says why.
+func (p *pipeline) holdWith(ctx context.Context, b batch, words string) {
 	transitions := make([]ledger.Transition, len(b.jobs))
 	for i, j := range b.jobs {
-		transitions[i] = ledger.Hold(j.ID, "")
+		transitions[i] = ledger.Hold(j.ID, words)
 	}
-	return p.settle(ctx, b, func(ctx context.Context) (int, error) {
+	p.settle(ctx, b, func(ctx context.Context) (int, error) {
 		return p.options.Store.Ledger.Settle(ctx, b.claim, ledger.CallResult{}, transitions)
 	})
 }
 
-// holdForDay makes jobs wait that are more than their account may register in a day.
-func (p *pipeline) holdForDay(ctx context.Context, b batch) bool {
-	if len(b.jobs) == 0 {
-		return true
+// holdForDay makes jobs wait that an intent did not take because the day's registrations are used up. The hold is laid before, so
+// that no job waits for one that is not there; where something was given back meanwhile there is none, and they go again at once.
+func (p *pipeline) holdForDay(ctx context.Context, b batch, over []ledger.ClaimedJob) {
+	if len(over) == 0 {
+		return
 	}
-	words := fmt.Sprintf("%d registrations of this day (UTC) are sent, as many as REGISTER_DAILY_LIMIT allows", p.options.DailyLimit)
-	held := p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
-		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, words)
-		p.standing.gate.Stop(gate.Stopped{Paid: true})
+	words := fmt.Sprintf("the daily limit of the account is reached: %d registrations (UTC)", p.options.DailyLimit)
+	p.settle(ctx, batch{claim: b.claim}, func(ctx context.Context) (int, error) {
+		laid, err := p.options.Store.Holds.HoldForDay(ctx, p.account, p.options.DailyLimit, words)
 		if laid {
-			p.log.Warn().Int("limit", p.options.DailyLimit).Msg("the account has reached its daily limit of registrations: the others wait for the next day")
+			p.log.Warn().Str("reason", string(holds.DailyLimit)).Int("limit", p.options.DailyLimit).
+				Msg("the account has used up its registrations of this day: the others wait for the next one")
 		}
 		return 0, err
 	})
-	return held && p.holdBack(ctx, b)
+	p.holdWith(ctx, b.of(over), words)
 }
 
 // notStarted handles the refusal of a call before it was made. It reports whether the batch has been dealt with.

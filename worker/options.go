@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -47,13 +48,15 @@ type Options struct {
 	RetryMax        time.Duration
 	MaxAttempts     int
 	KeepEvents      time.Duration       // how long the log of events keeps one; 0: for ever
-	DailyLimit      int                 // how many registrations an account may have in a day (UTC); 0: any number
 	HoldInterval    time.Duration       // from a hold to its first probe
+	DailyLimit      int                 // registrations of an account on a day, in UTC, over the whole fleet; 0: no limit
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
 	Languages       []string            // that producers' tokens may have; none: the usual ones
 	Seal            seal.Keys           // with which people, tokens and the secrets of webhooks are kept; none: no webhook is sent
 	Networks        []netip.Prefix      // to which webhooks are sent although they are not public
 	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
+
+	Measures Measures // who measures what happens
 
 	Version string // of this program, which receivers of webhooks are told
 
@@ -131,8 +134,8 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
 	check(o.Rate >= 0, "rate %v is negative", o.Rate)
 	check(o.KeepEvents >= 0, "keeping events for %v is negative", o.KeepEvents)
-	check(o.DailyLimit >= 0, "daily limit %d is negative", o.DailyLimit)
 	check(o.HoldInterval > 0, "hold interval is not positive")
+	check(o.DailyLimit >= 0 && o.DailyLimit <= math.MaxInt32, "daily limit %d is not from 0 to %d", o.DailyLimit, math.MaxInt32)
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)
 	if err := errors.Join(problems...); err != nil {
 		return o, fmt.Errorf("configure worker: %w", err)
@@ -147,6 +150,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	o.Measures = o.Measures.withDefaults()
 	if o.rest == nil {
 		o.rest = pause
 	}

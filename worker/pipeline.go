@@ -57,21 +57,6 @@ func (b batch) of(jobs []ledger.ClaimedJob) batch {
 	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
 }
 
-// those are the jobs of the batch that have these ids, in the order of the batch.
-func (b batch) those(ids []uuid.UUID) []ledger.ClaimedJob {
-	wanted := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	jobs := make([]ledger.ClaimedJob, 0, len(ids))
-	for _, j := range b.jobs {
-		if wanted[j.ID] {
-			jobs = append(jobs, j)
-		}
-	}
-	return jobs
-}
-
 // some is the jobs of a batch that is a part, and nil for a whole one.
 func (b batch) some() []uuid.UUID {
 	if !b.part {
@@ -144,6 +129,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []record.DeliveredJ
 		return
 	}
 	if len(b.jobs) > 0 {
+		p.options.Measures.Meter.Claimed(p.account, p.kind, len(b.jobs), p.tuning.BatchSize)
 		p.options.reached(StepClaimed)
 		p.process(ctx, b)
 	}
@@ -174,7 +160,7 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, write)
 		if err == nil {
-			p.noteUnsettled(b, n)
+			p.noteSettled(b, n)
 			return true
 		}
 		var refused *pg.Error
@@ -196,7 +182,8 @@ func (p *pipeline) settlePaid(ctx context.Context, b batch, call ledger.CallResu
 			return p.options.Store.Ledger.SettlePaid(ctx, b.claim, call, transitions)
 		})
 		if err == nil {
-			p.noteUnsettled(b, n+others)
+			p.noteSettled(b, n+others)
+			p.noteAttempts(transitions)
 			return true
 		}
 		if ctx.Err() != nil {
@@ -230,7 +217,8 @@ func (p *pipeline) write(ctx context.Context, write func(context.Context) (int, 
 	return write(writing)
 }
 
-func (p *pipeline) noteUnsettled(b batch, settled int) {
+func (p *pipeline) noteSettled(b batch, settled int) {
+	p.options.Measures.Meter.Settled(p.account, p.kind, settled)
 	if settled < len(b.jobs) {
 		p.log.Debug().Stringer("claim", b.claim).Int("jobs", len(b.jobs)).Int("settled", settled).
 			Msg("some jobs had ended or were claimed anew")

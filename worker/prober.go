@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/holds"
@@ -19,13 +20,12 @@ type holdWatch struct {
 	store   *store.Store
 	probers map[string]*prober // by account
 	names   []string
-	limit   int // of registrations in a day; 0: none
 	still   *standstill
 	down    outage
 }
 
 func newHoldWatch(o Options) *holdWatch {
-	return &holdWatch{store: o.Store, probers: map[string]*prober{}, limit: o.DailyLimit, still: o.standstill, down: outage{
+	return &holdWatch{store: o.Store, probers: map[string]*prober{}, still: o.standstill, down: outage{
 		log: o.Log.With().Str("role", "prober").Logger(), what: "looking after holds", troubles: o.troubles,
 	}}
 }
@@ -53,30 +53,9 @@ func (h *holdWatch) look(ctx context.Context) ([]holds.Standing, error) {
 	standings, err := h.store.Holds.Standings(looking, h.names)
 	for _, st := range standings {
 		h.still.NoteHolds(st.Account, st.Stopped)
-		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.Stopped.Register, All: st.Stopped.All})
-	}
-	if err == nil {
-		err = h.liftDay(looking, standings)
+		h.probers[st.Account].gate.Hold(gate.Stopped{Paid: st.NoCalls.Register, All: st.NoCalls.All})
 	}
 	return standings, err
-}
-
-// liftDay lets accounts go on that have waited for another day, or for a higher limit. The next look finds them free.
-func (h *holdWatch) liftDay(ctx context.Context, standings []holds.Standing) error {
-	var limited []string
-	for _, st := range standings {
-		if st.DailyLimit {
-			limited = append(limited, st.Account)
-		}
-	}
-	if len(limited) == 0 {
-		return nil
-	}
-	lifted, err := h.store.Holds.LiftDay(ctx, limited, h.limit)
-	for _, account := range lifted {
-		h.down.log.Info().Str("account", account).Msg("the account may register again today: daily limit lifted")
-	}
-	return err
 }
 
 // prober looks after one account's holds: it makes the one call that a hold allows when its time has come, lifts the hold
@@ -90,12 +69,14 @@ type prober struct {
 	kinds     []record.Kind       // that this worker works on
 	pipelines map[record.Kind]*pipeline
 	ceiling   time.Duration // of the time between two probes
-	redeliver time.Duration // how long a delivery may stay unclaimed
-	woken     func()        // told when jobs have become due
-	wave      int           // how many jobs to wake next
-	announced bool          // that this worker has the account
-	troubles  *troubles
-	log       zerolog.Logger
+	// dailyLimit is how many registrations a day may have; 0: as many as there are.
+	dailyLimit int
+	redeliver  time.Duration // how long a delivery may stay unclaimed
+	woken      func()        // told when jobs have become due
+	wave       int           // how many jobs to wake next
+	announced  bool          // that this worker has the account
+	troubles   *troubles
+	log        zerolog.Logger
 }
 
 const (
@@ -142,7 +123,7 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 	for _, duty := range []struct {
 		due bool
 		do  func(context.Context) error
-	}{{!p.announced, p.announce}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
+	}{{!p.announced, p.announce}, {st.UsedUp && p.registers(), p.liftForDay}, {st.ProbeDue, p.probe}, {st.WakesCancels, p.wakeCanceled}, {st.Wakes, p.wakeHeld}} {
 		if p.stopping() {
 			return nil
 		}
@@ -158,6 +139,9 @@ func (p *prober) look(ctx context.Context, st holds.Standing) error {
 
 // stopping says whether the worker has been told to stop. Its pipelines take nothing more from then on.
 func (p *prober) stopping() bool { return p.gate.Closed() }
+
+// registers says whether this worker makes registrations, and so has a say in how many a day may have.
+func (p *prober) registers() bool { return slices.Contains(p.kinds, record.Register) }
 
 func (p *prober) announce(ctx context.Context) error {
 	announcing, cancel := context.WithTimeout(ctx, databaseTime)
@@ -196,6 +180,17 @@ func (p *prober) wakeHeld(ctx context.Context) error {
 	p.log.Info().Int("jobs", n).Msg("woke jobs whose hold has been lifted")
 	p.woken()
 	return nil
+}
+
+// liftForDay ends the hold of a daily limit that is over, or that is none under this worker's limit.
+func (p *prober) liftForDay(ctx context.Context) error {
+	lifting, cancel := context.WithTimeout(ctx, databaseTime)
+	defer cancel()
+	lifted, err := p.store.Holds.LiftForDay(lifting, p.account, p.dailyLimit)
+	if lifted {
+		p.log.Info().Str("reason", string(holds.DailyLimit)).Msg("there are registrations left for today: hold lifted")
+	}
+	return err
 }
 
 // probe makes a probe that is due.

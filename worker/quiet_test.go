@@ -14,6 +14,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/redistest"
 	"github.com/bulkreg/bulkreg/store"
+	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/pgtest"
 )
 
@@ -43,6 +44,7 @@ func TestRestingWorkersAreQuiet(t *testing.T) {
 			Store: s, RedisURL: redis, Name: fmt.Sprint("w", i), Kinds: []queue.Kind{queue.Whois, queue.Register}, Log: zerolog.Nop(),
 			Whois: Tuning{BatchSize: 100, Concurrency: 4}, Register: Tuning{BatchSize: 50, Concurrency: 2},
 			UpstreamTimeout: 30 * time.Second, ReconcileChecks: 2, RetryBase: time.Second, RetryMax: time.Minute, MaxAttempts: 12, HoldInterval: time.Minute,
+			Measures: Measures{Figures: func(*fleet.Figures) {}},
 		}
 		for a := range accounts {
 			o.Accounts = append(o.Accounts, Account{Name: fmt.Sprint("account-", a)})

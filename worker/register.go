@@ -128,52 +128,63 @@ func unconfirmed(transitions []ledger.Transition) int {
 	return n
 }
 
+// paidCall is what became of an intent and its call.
+type paidCall struct {
+	sent  []ledger.ClaimedJob // nothing else was sent
+	over  []ledger.ClaimedJob // more than the day's: they still run under the claim
+	fates []fate              // what the reply, or its absence, means for each that was sent
+	reply registrar.RegisterReply
+	err   error
+}
+
 // pay commits the intent, sends what it returns, and settles what came back. The permit is held for the intent
 // as well: it belongs right before the call.
 func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histories map[uuid.UUID]ledger.History) part {
 	call := newID()
-	sent, beyond, fates, reply, err := p.sendPaid(ctx, b, call, cleared)
-	if len(sent) == 0 {
-		return part{settled: p.holdForDay(ctx, b.of(beyond)) && len(beyond) == len(b.jobs)}
+	c := p.sendPaid(ctx, b, call, cleared)
+	if len(c.sent) == 0 {
+		p.holdForDay(ctx, b, c.over)
+		return part{}
 	}
-	if !errors.Is(err, errTooLate) && !errors.Is(err, errStopping) {
-		p.standing.upstream.Note(record.OpRegister, reply.Status, err)
+	if !errors.Is(c.err, errTooLate) && !errors.Is(c.err, errStopping) {
+		p.noteCall(record.OpRegister, len(c.sent), c.reply.Answer, c.err)
 	}
 	p.options.reached(StepReplied)
-	strays := straysOf(domainsOf(sent), reply)
+	strays := straysOf(domainsOf(c.sent), c.reply)
 	p.reportStrays(b, strays)
-	p.blameAccount(ctx, record.OpRegister, sent, fates)
-	p.heed(ctx, b, record.OpRegister, fates, reply.Answer)
-	transitions, res := p.paidTransitions(sent, fates, histories)
-	result := callResult(call, reply.Answer, err)
+	p.blameAccount(ctx, record.OpRegister, c.sent, c.fates)
+	p.heed(ctx, b, record.OpRegister, c.fates, c.reply.Answer)
+	transitions, res := p.paidTransitions(c.sent, c.fates, histories)
+	result := callResult(call, c.reply.Answer, c.err)
 	result.Strays = strays
-	res.settled = p.settlePaid(ctx, batch{claim: b.claim, jobs: sent}, result, transitions, len(res.split)+len(res.refused)) &&
-		p.holdForDay(ctx, b.of(beyond)) && len(sent)+len(beyond) == len(b.jobs)
+	res.settled = p.settlePaid(ctx, batch{claim: b.claim, jobs: c.sent}, result, transitions, len(res.split)+len(res.refused)) &&
+		len(c.sent) == len(b.jobs)
+	p.holdForDay(ctx, b, c.over)
 	return res
 }
 
-// sendPaid waits for the permit, commits the intent and makes the paid call for what that returns, the jobs in sent. Without any
-// nothing was sent. Those in beyond are more than the day may have. The fates are what the reply, or its absence, means for each of sent.
-func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (
-	sent, beyond []ledger.ClaimedJob, fates []fate, reply registrar.RegisterReply, err error,
-) {
+// sendPaid waits for the permit, commits the intent and makes the paid call for what that returns. Where that is nothing, nothing
+// was sent.
+func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (c paidCall) {
 	permit, err := p.pass(ctx, b, record.OpRegister)
 	if err != nil {
-		return nil, nil, nil, reply, err
+		return c
 	}
 	defer permit.Release()
 	begun := p.options.Clock()
-	if sent, beyond = p.intend(ctx, b, call, cleared); len(sent) == 0 {
-		return nil, beyond, nil, reply, nil
+	if c.sent, c.over = p.intend(ctx, b, call, cleared); len(c.sent) == 0 {
+		return c
 	}
 	p.options.reached(StepIntended)
 	if p.standing.gate.Closed() {
-		return sent, beyond, fatesOfRegistrations(domainsOf(sent), reply, errStopping), reply, errStopping
+		c.err = errStopping
+		c.fates = fatesOfRegistrations(domainsOf(c.sent), c.reply, c.err)
+		return c
 	}
-	reply, err = p.callRegister(ctx, b.of(sent), begun)
-	fates = fatesOfRegistrations(domainsOf(sent), reply, err)
-	p.heedPause(fates)
-	return sent, beyond, fates, reply, err
+	c.reply, c.err = p.callRegister(ctx, b.of(c.sent), begun)
+	c.fates = fatesOfRegistrations(domainsOf(c.sent), c.reply, c.err)
+	p.heedPause(c.fates)
+	return c
 }
 
 // reportStrays makes a noise about domains that a reply calls registered although nobody asked for them. Their names are in
@@ -185,17 +196,17 @@ func (p *pipeline) reportStrays(b batch, strays []ledger.Stray) {
 	}
 }
 
-// intend returns the jobs that may be sent, and those that are more than the day may have. When it cannot tell whether the intent was
+// intend returns the jobs that may be sent, and those that would be more than the day's. When it cannot tell whether the intent was
 // committed, it withdraws it.
-func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent, beyond []ledger.ClaimedJob) {
+func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared []uuid.UUID) (sent, over []ledger.ClaimedJob) {
 	intending, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	allowed, over, err := p.options.Store.Ledger.Intend(intending, ledger.Intent{
+	allowed, tooMany, err := p.options.Store.Ledger.Intend(intending, ledger.Intent{
 		Call: ledger.NewCall{
 			ID: call, ClaimID: b.claim, Op: record.OpRegister, Size: len(b.jobs),
 			Timeout: p.options.UpstreamTimeout, Lease: p.options.lease(), Probe: b.probe.permission(),
 		},
-		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof, Limit: p.options.DailyLimit,
+		Jobs: idsOf(b.jobs), Cleared: cleared, Proof: p.policy.proof, DailyLimit: p.options.DailyLimit,
 	})
 	if err != nil {
 		if !p.notStarted(ctx, b, err) && !errors.Is(err, ledger.ErrFenced) {
@@ -203,7 +214,22 @@ func (p *pipeline) intend(ctx context.Context, b batch, call uuid.UUID, cleared 
 		}
 		return nil, nil
 	}
-	return b.those(allowed), b.those(over)
+	return jobsOf(b.jobs, allowed), jobsOf(b.jobs, tooMany)
+}
+
+// jobsOf are those of jobs that have one of these ids.
+func jobsOf(jobs []ledger.ClaimedJob, ids []uuid.UUID) []ledger.ClaimedJob {
+	wanted := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	found := make([]ledger.ClaimedJob, 0, len(ids))
+	for _, j := range jobs {
+		if wanted[j.ID] {
+			found = append(found, j)
+		}
+	}
+	return found
 }
 
 // errStopping says that the worker was told to stop after it had written that a call begins, and did not make it.

@@ -101,6 +101,7 @@ func (w *world) judge() {
 	if w.tokens != nil {
 		w.tokens.judge()
 	}
+	w.judgeDays()
 }
 
 // Thousands of histories, each from a seed of its own. SIM_SEED repeats one, SIM_HISTORIES makes it more or fewer.

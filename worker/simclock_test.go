@@ -127,7 +127,7 @@ func execOnce(ctx context.Context, address, sql string) error {
 // empty removes every row, but for the version of the schema.
 func (d *simDatabase) empty(t *testing.T) {
 	t.Helper()
-	if _, err := d.conn.Exec(t.Context(), `TRUNCATE orders, jobs, tokens, claims, holds, holders, accounts, order_changes, new_events, events CASCADE`); err != nil {
+	if _, err := d.conn.Exec(t.Context(), `TRUNCATE orders, jobs, tokens, claims, holds, registration_days, holders, accounts, order_changes, new_events, events CASCADE`); err != nil {
 		t.Fatal(err)
 	}
 }

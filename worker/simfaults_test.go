@@ -22,7 +22,7 @@ const simFaults = `
 		RAISE EXCEPTION 'simulated' USING ERRCODE = codes[n / 1000];
 	END $$;
 	DO $$ DECLARE name text; BEGIN
-		FOREACH name IN ARRAY ARRAY['jobs', 'claims', 'calls', 'attempts', 'readings', 'chunks', 'holds', 'tokens'] LOOP
+		FOREACH name IN ARRAY ARRAY['jobs', 'claims', 'calls', 'attempts', 'readings', 'chunks', 'holds', 'registration_days', 'tokens'] LOOP
 			EXECUTE format('CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON %I FOR EACH STATEMENT
 				WHEN (pg_catalog.pg_sequence_last_value(''sim.faults''::regclass) %% 1000 > 0) EXECUTE FUNCTION sim.refuse()', name);
 		END LOOP;

@@ -18,6 +18,7 @@ type registry struct {
 	w        *world
 	ours     map[string]owned
 	paid     map[string]int
+	sales    []sold
 	others   map[string]bool // domains of somebody else
 	poison   map[string]bool // domains that bring a whole call down
 	broke    bool
@@ -32,6 +33,12 @@ type owned struct {
 	known   time.Time
 	forgets int           // readings for which WHOIS still calls it free
 	pending time.Duration // that it is sold later still, if we wrote down that it was only accepted
+}
+
+// sold is a domain, and when the call came in that it was sold for.
+type sold struct {
+	domain string
+	at     time.Time
 }
 
 var (
@@ -235,6 +242,7 @@ func (r *registry) sell(domains []string, s sale) []registrar.Result {
 			results[i] = registrar.Result{Domain: d, Outcome: registrar.Failed, StatusCode: 422, Message: "taken"}
 		case i < s.sold:
 			r.paid[d]++
+			r.sales = append(r.sales, sold{d, r.w.db.now})
 			from := r.w.db.now.Add(s.late)
 			if _, again := r.ours[d]; !again {
 				r.ours[d] = owned{known: from.Add(s.lag), forgets: s.forgets, pending: s.pending}

@@ -27,6 +27,7 @@ type world struct {
 	db       *simDatabase
 	rng      *rand.Rand
 	tune     func(*Options) // what is not as by default
+	limit    int            // of an account's registrations a day; 0: there is none
 	accounts []string
 	registry *registry
 	tokens   *simTokens // nil where none are ordered
@@ -241,12 +242,16 @@ func (w *world) operate() {
 		w.confirm()
 		return
 	case 3:
-		w.log("resumed")
-		_, err := w.db.store.Holds.Resume(w.t.Context(), w.anyAccount())
-		w.tolerate("resume", err)
+		w.resume()
 		return
 	}
 	w.act(r)
+}
+
+func (w *world) resume() {
+	w.log("resumed")
+	_, err := w.db.store.Holds.Resume(w.t.Context(), w.anyAccount())
+	w.tolerate("resume", err)
 }
 
 func (w *world) act(r operator.Request) {
@@ -319,6 +324,9 @@ func (w *world) calm() {
 	}
 	p := w.newProcess()
 	for range calmRounds {
+		if w.limit > 0 && w.rng.IntN(8) == 0 {
+			w.resume() // most days are used up only now
+		}
 		d := w.awaitDue()
 		for _, t := range slices.Clone(p.tasks) {
 			t.goOn(true)
@@ -375,7 +383,8 @@ func (w *world) awaitDue() (d due) {
 			SELECT wake_at AS t FROM chunks WHERE order_id = ANY($2) UNION ALL
 			SELECT lease_until FROM claims WHERE lease_until IS NOT NULL AND closed_at IS NULL
 		), probes AS (
-			SELECT next_probe_at AS t FROM holds h WHERE account = ANY($1) AND (
+			SELECT coalesce((SELECT ends_at FROM holds d WHERE d.account = h.account AND d.reason = 'daily_limit'), next_probe_at) AS t
+			FROM holds h WHERE account = ANY($1) AND (
 				EXISTS (SELECT FROM jobs WHERE held_account = h.account) OR
 				EXISTS (SELECT FROM chunks WHERE account = h.account AND wake_at IS NULL)) UNION ALL
 			SELECT now() FROM jobs j WHERE held_account = ANY($1) AND NOT EXISTS (SELECT FROM holds WHERE account = j.held_account)

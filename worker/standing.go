@@ -28,7 +28,7 @@ func newStanding(a Account, client redis.Scripter, o Options) *standing {
 	account := a.Name
 	c := gate.Config{
 		Slots: map[gate.Pool]int{gate.FreeSlots: o.Whois.Concurrency, gate.PaidSlots: o.Register.Concurrency},
-		Clock: o.Clock, Await: o.await,
+		Clock: o.Clock, Await: o.await, Meter: o.Measures.Gate(account),
 	}
 	if a.Tokens != nil {
 		c.Slots = map[gate.Pool]int{gate.FreeSlots: o.Token.Concurrency}

@@ -2,7 +2,7 @@
 // Postgres, called for upstream in bulk, and settled in bulk.
 //
 // One Asynq server and one pipeline per kind and account, one server per kind that adopts producers' own chunks, one
-// dispatcher, one rescuer, one recaller, one finder, one sweeper, one bookkeeper, one forgetter, one deliverer of webhooks and one reporter make a Worker; any number of Workers may share the work.
+// dispatcher, one rescuer, one recaller, one finder, one sweeper, one bookkeeper, one forgetter, one deliverer of webhooks, one surveyor and one reporter make a Worker; any number of Workers may share the work.
 //
 // A claim is the only licence to call, and for a registration only what the intent returns may be sent. No answer,
 // timeout or crash may lead to a blind second register call: what was sent and not answered waits for
@@ -49,6 +49,7 @@ type Worker struct {
 	eraser     *eraser
 	forgetter  *forgetter
 	books      *bookkeeper
+	surveyor   *surveyor
 	hooks      *webhook.Deliverer
 	holdWatch  *holdWatch
 	log        zerolog.Logger
@@ -90,13 +91,13 @@ func (w *Worker) addPipelines() {
 	o := w.options
 	w.heartbeat, w.holdWatch, w.eraser, w.books = newHeartbeat(o), newHoldWatch(o), newEraser(o), newBookkeeper(o)
 	w.forgetter = newForgetter(o)
-	w.hooks = newDeliverer(o)
+	w.hooks, w.surveyor = newDeliverer(o), newSurveyor(o)
 	for _, a := range o.Accounts {
 		st := newStanding(a, w.redis, o)
 		w.standings = append(w.standings, st)
 		prober := &prober{
 			store: o.Store, account: a.Name, pipelines: map[record.Kind]*pipeline{}, gate: st.gate, told: make(chan holds.Standing, 1),
-			ceiling: probeCeiling * o.HoldInterval, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
+			ceiling: probeCeiling * o.HoldInterval, dailyLimit: o.DailyLimit, redeliver: o.redelivery(), woken: func() { w.dispatcher.nudge() },
 			troubles: o.troubles, log: o.Log.With().Str("role", "prober").Str("account", a.Name).Logger(),
 		}
 		for _, kind := range o.kindsOf(a) {
@@ -130,7 +131,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopRoles()
 	for _, role := range []func(context.Context){
 		w.heartbeat.run, w.holdWatch.run, w.dispatcher.run, w.dispatcher.listen, w.rescuer.run, w.recaller.run, w.finder.run, w.sweeper.run, w.reporter.run,
-		w.eraser.run, w.forgetter.run, w.books.run, w.hooks.Run,
+		w.eraser.run, w.forgetter.run, w.books.run, w.hooks.Run, w.surveyor.run,
 	} {
 		running.Go(func() { role(roles) })
 	}

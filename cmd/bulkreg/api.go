@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
 	"github.com/bulkreg/bulkreg/queue/api"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/store"
@@ -30,7 +31,7 @@ func (a *app) apiCommand() *cobra.Command {
 and GET /openapi.json to programs. Every request under /v1 needs a key: ` + "`bulkreg keys create`" + ` makes one.
 
 It listens on HTTP_ADDR, with TLS where HTTP_TLS_CERT and HTTP_TLS_KEY name files. Any number may run beside each other, and beside
-workers. GET /healthz and /readyz need no key. Ctrl-C or SIGTERM stops it: it takes no more requests, and sees those under way through,
+workers. GET /healthz and /readyz need no key. At METRICS_ADDR it answers GET /metrics, for Prometheus. Ctrl-C or SIGTERM stops it: it takes no more requests, and sees those under way through,
 for up to 30 seconds.`,
 		Example: `  bulkreg api
   HTTP_ADDR=127.0.0.1:8080 bulkreg api`,
@@ -39,7 +40,7 @@ for up to 30 seconds.`,
 	}
 }
 
-func (a *app) serveAPI(ctx context.Context) error {
+func (a *app) serveAPI(ctx context.Context) (err error) {
 	cfg, err := a.loadConfigFor(config.UseStore | config.UseOrders | config.UseAPI)
 	if err != nil {
 		return err
@@ -56,7 +57,14 @@ func (a *app) serveAPI(ctx context.Context) error {
 		return err
 	}
 	defer st.Close()
-	server, err := a.startAPI(ctx, cfg, st, cfg.HTTPAddr, log)
+	told := metrics.New(version)
+	told.Pool(st.Stats)
+	port, err := a.openMetrics(ctx, cfg, told, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, port.Close()) }()
+	server, err := a.startAPI(ctx, cfg, st, cfg.HTTPAddr, told, log)
 	if err != nil {
 		return err
 	}
@@ -76,7 +84,7 @@ func (a *app) serveAPI(ctx context.Context) error {
 }
 
 // startAPI serves the API on an address. The caller closes it.
-func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, log zerolog.Logger) (*api.Server, error) {
+func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, told *metrics.Registry, log zerolog.Logger) (*api.Server, error) {
 	taker, err := intake.New(st.Orders, intake.Chunks{
 		Whois: cfg.WhoisBatchSize, Register: cfg.RegisterBatchSize, Token: worker.TokenTuning(cfg.TokenConcurrency).BatchSize,
 	})
@@ -101,15 +109,21 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 	if err != nil {
 		return nil, err
 	}
+	networks, err := cfg.WebhookNetworks()
+	if err != nil {
+		return nil, usageError(err)
+	}
+	requests := told.Door()
 	door, err := api.New(api.Options{
-		Submitted: a.submitted(),
-		Store:     st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
-		Accounts: accounts, PlainWebhooks: len(cfg.WebhookAllowedNetworks) > 0, MaxBody: int64(cfg.HTTPMaxBody) << 20,
+		Submitted: a.submitted(), Meter: requests,
+		Store: st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
+		Accounts: accounts, OwnNetworks: networks, MaxBody: int64(cfg.HTTPMaxBody) << 20,
 		Connections: cfg.DatabaseMaxConns, RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	requests.Begin(door.Operations())
 	server, err := door.Serve(ctx, api.Listen{
 		Addr: addr, CertFile: cfg.HTTPTLSCert, KeyFile: cfg.HTTPTLSKey, Read: config.ReadCertificate, Grace: apiGrace, Log: log,
 	})

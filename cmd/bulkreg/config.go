@@ -9,12 +9,14 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
+	"github.com/bulkreg/bulkreg/queue"
 )
 
 func (a *app) configCommand() *cobra.Command {
 	var (
 		check     bool
 		user, out choice
+		kinds     []string
 	)
 	cmd := &cobra.Command{
 		Use:   "config",
@@ -25,10 +27,11 @@ is for. Secrets are hidden.
 Settings marked * are also read from a file: REDIS_URL_FILE=/run/secrets/redis names the file that holds REDIS_URL.
 
 --check says what is wrong with the settings, and what is missing, and lists nothing. --for worker, api or cli checks what that
-needs alone; without it, everything.`,
+needs alone; without it, everything. --kinds names those of a worker that was started with them.`,
 		Example: `  bulkreg config
   bulkreg config --check
   bulkreg config --check --for cli
+  bulkreg config --check --for worker --kinds token
   bulkreg config --check -o json
   bulkreg config -o markdown`,
 		Args: noArgs,
@@ -37,9 +40,11 @@ needs alone; without it, everything.`,
 			case check && out.value == "markdown":
 				return usagef("--check is for people, or for programs with -o json: leave -o markdown out")
 			case check:
-				return a.checkConfig(out.value, user.value)
+				return a.checkConfig(out.value, user.value, kinds)
 			case user.value != "":
 				return usagef("--for goes with --check")
+			case len(kinds) > 0:
+				return usagef("--kinds goes with --check --for worker")
 			case out.value == "json":
 				return term.PrintJSON(a.stdout, config.EffectiveOf(a.environ))
 			case out.value == "markdown":
@@ -50,6 +55,7 @@ needs alone; without it, everything.`,
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "check the settings of this environment, and list nothing")
 	addChoice(cmd, &user, "for", "", "check what this `WHAT` needs alone: worker, api or cli", "", "worker", "api", "cli")
+	cmd.Flags().StringSliceVar(&kinds, "kinds", nil, "the `kinds` that the worker works on, where it is told")
 	addChoice(cmd, &out, "output", "o", "print the list in this `FORMAT`: table, json or markdown", "table", "table", "json", "markdown")
 	return cmd
 }
@@ -100,8 +106,8 @@ type checked struct {
 	Missing  []string `json:"missing"`  // one line for each thing that is needed
 }
 
-// settingsNeeded are what a user of settings reads, and what it cannot do without.
-func settingsNeeded(user string) (config.Use, func(config.Config) error) {
+// settingsNeeded are what a user of settings reads, and what it cannot do without. A worker may work on certain kinds, nil for the usual ones.
+func settingsNeeded(user string, kinds []queue.Kind) (config.Use, func(config.Config) error) {
 	database := func(cfg config.Config) error {
 		_, err := cfg.Database()
 		return err
@@ -112,12 +118,27 @@ func settingsNeeded(user string) (config.Use, func(config.Config) error) {
 	case "cli":
 		return config.UseStore | config.UseOrders | config.UseRegistrar, database
 	}
-	return config.UseAll, func(cfg config.Config) error { return lacking(cfg, usualKinds(cfg)) }
+	return config.UseAll, func(cfg config.Config) error {
+		if kinds == nil {
+			kinds = usualKinds(cfg)
+		}
+		return lacking(cfg, kinds)
+	}
 }
 
 // checkConfig says what is wrong with the settings for a user of them, "" for a worker, which reads them all.
-func (a *app) checkConfig(format, user string) error {
-	found := a.check(user)
+func (a *app) checkConfig(format, user string, names []string) error {
+	var kinds []queue.Kind
+	if len(names) > 0 {
+		if user != "worker" {
+			return usagef("--kinds goes with --check --for worker")
+		}
+		var err error
+		if kinds, err = parseKinds(names); err != nil {
+			return err
+		}
+	}
+	found := a.check(user, kinds)
 	if format == "json" {
 		return errors.Join(term.PrintJSON(a.stdout, found), found.err())
 	}
@@ -140,9 +161,9 @@ func warningsOf(cfg config.Config) []string {
 	return warnings
 }
 
-func (a *app) check(user string) checked {
+func (a *app) check(user string, kinds []queue.Kind) checked {
 	found := checked{Wrong: []string{}, Warnings: []string{}, Missing: []string{}}
-	use, lacking := settingsNeeded(user)
+	use, lacking := settingsNeeded(user, kinds)
 	cfg, err := config.LoadFor(a.environ, use)
 	var wrong *config.Error
 	if errors.As(err, &wrong) {

@@ -95,6 +95,8 @@ func TestConfigCheckForSomebody(t *testing.T) {
 		"cli":                        {"cli", []string{database}, ""},
 		"api":                        {"api", []string{database}, ""},
 		"worker":                     {"worker", []string{database}, "settings are missing:\n  REDIS_URL is not set"},
+		"a worker of people":         {"worker --kinds token", []string{database}, "settings are missing:\n  REDIS_URL is not set"},
+		"a worker of people's key":   {"worker --kinds token", []string{database, "REDIS_URL=redis://h", "PMG_ACCESS_TOKEN=x"}, "a setting is missing: TOKEN_ENCRYPTION_KEY"},
 		"cli without database":       {"cli", nil, "a setting is missing: DATABASE_URL is not set"},
 		"api without database":       {"api", nil, "a setting is missing: DATABASE_URL is not set"},
 		"a worker's, for cli":        {"cli", []string{database, "RETRY_BASE=2", "RECONCILE_CHEKCS=2", "METRICS_ADDR=9090", "REDIS_URL=x"}, ""},
@@ -104,12 +106,12 @@ func TestConfigCheckForSomebody(t *testing.T) {
 		"a slip that counts for cli": {"cli", []string{database, "EXTRA_SUFFIXS=co.nl"}, "EXTRA_SUFFIXS is no setting: did you mean EXTRA_SUFFIXES?"},
 		"suffixes":                   {"api", []string{database, "EXTRA_SUFFIXES=co..nl"}, `EXTRA_SUFFIXES: "co..nl" has a dot too many`},
 	} {
-		r := runCommand(t, tc.environ, "config", "--check", "--for", tc.user)
+		r := runCommand(t, tc.environ, append([]string{"config", "--check", "--for"}, strings.Fields(tc.user)...)...)
 		if ok := tc.want == "" && r.status == exitDone && r.stderr == "" || tc.want != "" && r.status == exitUsage && strings.Contains(r.stderr, tc.want); !ok {
 			t.Errorf("%s: status %d, %s", name, r.status, r.stderr)
 		}
 	}
-	for _, args := range [][]string{{"--for", "worker"}, {"--check", "--for", "nobody"}} {
+	for _, args := range [][]string{{"--for", "worker"}, {"--check", "--for", "nobody"}, {"--kinds", "token"}, {"--check", "--for", "cli", "--kinds", "token"}, {"--check", "--for", "worker", "--kinds", "x"}} {
 		if r := runCommand(t, nil, append([]string{"config"}, args...)...); r.status != exitUsage || r.stdout != "" {
 			t.Errorf("%q: status %d", args, r.status)
 		}

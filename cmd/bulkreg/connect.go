@@ -12,6 +12,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/pg"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
@@ -123,6 +124,11 @@ func warnUnencrypted(ctx context.Context, st *store.Store, warn func(string)) er
 
 // newClient makes the registrar's client of one account, for so many calls at once. The caller closes it.
 func newClient(cfg config.Config, account config.Account, calls int) (*registrar.Client, error) {
+	return newClientTelling(cfg, account, calls, nil)
+}
+
+// newClientTelling is newClient for whoever wants to know of each request for a token.
+func newClientTelling(cfg config.Config, account config.Account, calls int, renewed func(error)) (*registrar.Client, error) {
 	if cfg.Reveals(account.BaseURL, addressesOf) {
 		return nil, usagef("the base URL of account %s %s", account.Name, config.Revealing(account.BaseURL))
 	}
@@ -131,6 +137,7 @@ func newClient(cfg config.Config, account config.Account, calls int) (*registrar
 		AllowPlaintext: cfg.RegistrarAllowPlaintext == "1", Hidden: cfg.Secrets(),
 		Timeout: cfg.UpstreamTimeout, Paths: cfg.Paths(),
 		MaxConns: calls + 1, // one more for the token
+		Renewed:  renewed,
 	})
 	if err != nil {
 		return nil, usagef("account %s: %w", account.Name, err)
@@ -160,8 +167,9 @@ func (c clients) close() {
 	}
 }
 
-// connectAccounts makes a client for every account that some kinds of work need. The caller closes them.
-func connectAccounts(cfg config.Config, kinds []queue.Kind) ([]worker.Account, clients, error) {
+// connectAccounts makes a client for every account that some kinds of work need, whose requests for tokens are counted. The caller
+// closes them.
+func connectAccounts(cfg config.Config, kinds []queue.Kind, counts *metrics.Calls) ([]worker.Account, clients, error) {
 	var (
 		connected  []worker.Account
 		opened     clients
@@ -182,7 +190,7 @@ func connectAccounts(cfg config.Config, kinds []queue.Kind) ([]worker.Account, c
 		}
 	}
 	for _, account := range registrars {
-		client, err := newClient(cfg, account, cfg.WhoisConcurrency+cfg.RegisterConcurrency)
+		client, err := newClientTelling(cfg, account, cfg.WhoisConcurrency+cfg.RegisterConcurrency, counts.Renewed(account.Name))
 		if err != nil {
 			opened.close()
 			return nil, nil, fmt.Errorf("connect accounts: %w", err)

@@ -113,12 +113,12 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	accounts, opened, err := connectAccounts(cfg, queue.Kinds())
+	accounts, opened, err := connectAccounts(cfg, queue.Kinds(), e.metrics.calls)
 	if err != nil {
 		return err
 	}
 	e.push(func() error { opened.close(); return nil })
-	w, err := a.newWorker(cfg, e.store, accounts, queue.Kinds(), e.health, log)
+	w, err := a.newWorker(cfg, e.store, accounts, queue.Kinds(), watchers{e.health, e.metrics}, log)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
+	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/keys"
@@ -33,6 +34,7 @@ type embedded struct {
 	sandbox *sandboxServer
 	api     string // where the HTTP API is
 	health  *probes.Server
+	metrics *workerMetrics
 	// postgres is nil where the database was given.
 	postgres   *pgserver.Server
 	redis      redis.UniversalClient
@@ -113,7 +115,7 @@ func (e *embedded) startAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", log)
+	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", e.metrics.registry, log)
 	if err != nil {
 		return err
 	}
@@ -146,7 +148,10 @@ func (e *embedded) startHealth(ctx context.Context, wanted bool) error {
 	if wanted {
 		addr = cfg.MetricsAddr
 	}
-	if e.health, err = startProbes(ctx, addr); err != nil {
+	if e.metrics, err = measureWorker(cfg, queue.Kinds()); err != nil {
+		return err
+	}
+	if e.health, err = startProbes(ctx, addr, e.metrics.registry.Handler()); err != nil {
 		return err
 	}
 	e.push(e.health.Close)

@@ -45,7 +45,7 @@ func readyz(t *testing.T, addr string) (int, probes.Condition) {
 
 func TestWorkerSaysThatItsPortIsTaken(t *testing.T) {
 	t.Parallel()
-	taken, err := probes.Start(t.Context(), "127.0.0.1:0")
+	taken, err := probes.Start(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,18 +24,18 @@ func (a *app) holdsCommand() *cobra.Command {
 		Long: `holds lists each hold: a reason for which an account's work stands still, or that of one order. It says since when,
 who placed it, why in the registrar's words or the operator's, what waits, and when the next probe is due.
 
-  payment    402: no funds, or no direct debit. Registrations wait; WHOIS goes on.
-  auth       the registrar does not accept the account's credentials. Everything of the account waits.
-  contract   the registrar does not know an operation, or refuses a large mixed batch in the same words: the API
-             is not as bulkreg thinks. Whatever needs the operation waits.
-  outage     the registrar does not answer, or fails, call after call. Whatever needs the operation waits.
-  daily_limit  as many registrations were sent today (UTC) as REGISTER_DAILY_LIMIT allows. They wait for the next day.
-  paused     an operator has paused the account, or one order.
-  restored   Postgres was restored or failed over, and may have forgotten what was sent. Registrations wait.
+  payment      402: no funds, or no direct debit. Registrations wait; WHOIS goes on.
+  auth         the registrar does not accept the account's credentials. Everything of the account waits.
+  contract     the registrar does not know an operation, or refuses a large mixed batch in the same words: the API
+               is not as bulkreg thinks. Whatever needs the operation waits.
+  outage       the registrar does not answer, or fails, call after call. Whatever needs the operation waits.
+  paused       an operator has paused the account, or one order.
+  restored     Postgres was restored or failed over, and may have forgotten what was sent. Registrations wait.
+  daily_limit  the account has used up REGISTER_DAILY_LIMIT. Registrations wait for the next day, in UTC.
 
 While one of the first four stands, one job is tried at each probe. When that goes well the hold is lifted by itself, and
-what waited goes on. A daily limit is lifted with the next day, or when REGISTER_DAILY_LIMIT is raised. The last two are lifted by a person, with ` + "`bulkreg resume`" + `. Nothing is used up meanwhile, and no
-other account notices.`,
+what waited goes on. A person lifts paused and restored, with ` + "`bulkreg resume`" + `. Midnight ends daily_limit, or a greater
+limit, or a person who lets the day begin anew. Nothing is used up meanwhile, and no other account notices.`,
 		Example: `  bulkreg holds
   bulkreg holds -o json`,
 		Args: noArgs,
@@ -69,7 +69,8 @@ type holdJSON struct {
 	Words       string       `json:"words"`
 	Status      int          `json:"status,omitempty"`
 	Probes      int          `json:"probes"`
-	NextProbeAt *time.Time   `json:"next_probe_at"` // null: a person must lift it
+	NextProbeAt *time.Time   `json:"next_probe_at"`     // null: it has none
+	EndsAt      *time.Time   `json:"ends_at,omitempty"` // when it ends by itself; left out where no time ends it
 	Jobs        int          `json:"jobs"`
 	Orders      []string     `json:"orders"`
 }
@@ -84,7 +85,7 @@ func holdOut(h holds.View) holdJSON {
 	}
 	return holdJSON{
 		Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), PlacedBy: h.PlacedBy, Words: h.Words,
-		Status: h.Status, Probes: h.Probes, NextProbeAt: view.Time(h.NextProbeAt), Jobs: h.Jobs, Orders: orders,
+		Status: h.Status, Probes: h.Probes, NextProbeAt: view.Time(h.NextProbeAt), EndsAt: view.Time(h.EndsAt), Jobs: h.Jobs, Orders: orders,
 	}
 }
 
@@ -134,11 +135,11 @@ func (a *app) printHolds(out output, all holds.Resumption) error {
 const aPersonLifts = "a person lifts it"
 
 func nextProbe(h holds.View) string {
-	if h.Reason.ByPerson() {
+	switch {
+	case h.Reason.ByPerson():
 		return aPersonLifts
-	}
-	if h.Reason == holds.DailyLimit {
-		return "ends " + timeCell(h.NextProbeAt)
+	case !h.EndsAt.IsZero():
+		return "ends at " + timeCell(h.EndsAt)
 	}
 	return timeCell(h.NextProbeAt)
 }

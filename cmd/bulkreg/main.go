@@ -17,8 +17,11 @@ import (
 // secondSignal is how long after the first signal a second one counts.
 const secondSignal = time.Second
 
-// version is set by the linker.
-var version = "devel"
+// What the linker sets: the version, and the commit that it was built from with its time, as 2026-11-27T04:03:00Z.
+var (
+	version            = "devel"
+	commit, commitTime string
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)

@@ -31,6 +31,24 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// Whoever waits for a migration changes nothing, and goes on when somebody else has made it.
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	environ := []string{"DATABASE_URL=" + pgtest.New(t)}
+	waiting := startCommand(t, environ, "migrate", "--wait")
+	waiting.stderr.await(t, "waiting for `bulkreg migrate`", waiting.ended)
+	if r := runCommand(t, environ, "migrate"); r.status != exitDone || !strings.HasPrefix(r.stdout, "applied 00001_") {
+		t.Fatalf("migrate: %+v", r)
+	}
+	<-waiting.ended
+	if r := waiting.result(); r.status != exitDone || r.stdout != "the database is up to date\n" {
+		t.Errorf("whoever waited: %+v", r)
+	}
+	if r := runCommand(t, nil, "migrate", "--wait"); r.status != exitUsage || !strings.Contains(r.stderr, "DATABASE_URL is not set") {
+		t.Errorf("for nothing: %+v", r)
+	}
+}
+
 func TestMigrateWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	r := runCommand(t, []string{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/d"}, "migrate")

@@ -33,7 +33,9 @@ func (a *app) purgeCommand() *cobra.Command {
 job ended longer ago than AGE, in days or hours. A holder that another order still needs stays.
 
 It also removes what the registrar said, wherever that is kept, from all orders that ended as long ago: reasons and errors may
-quote people, and WHOIS whoever has a domain. What a check found out, available or taken, stays.
+quote people, and WHOIS whoever has a domain. What a check found out, available or taken, stays. The labels of these orders go, too,
+and so does, from all jobs that ended as long ago, what stood in the place of a domain and is none: it may be anything, such as a
+telephone number.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
 or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job
@@ -70,6 +72,9 @@ func (p *purging) run(ctx context.Context) error {
 			term.Counted(plan.Kept, "holder", "holders"), term.Counted(plan.Words, "order", "orders"))
 		if plan.People > 0 {
 			say(p.stderr, "Of orders of tokens, %s are removed.\n", term.Counted(plan.People, "person", "people"))
+		}
+		if plan.Names > 0 {
+			say(p.stderr, "What is no domain is removed from %s.\n", term.Counted(plan.Names, "job", "jobs"))
 		}
 		switch {
 		case p.dryRun:
@@ -109,10 +114,12 @@ func (p *purging) print(result operator.Purge) error {
 			Kept    int  `json:"kept"`
 			Words   int  `json:"words"`
 			People  int  `json:"people"`
-		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People})
+			Names   int  `json:"names"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People, result.Names})
 	}
-	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE")
-	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words), term.Thousands(result.People))
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE", "NAMES")
+	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words),
+		term.Thousands(result.People), term.Thousands(result.Names))
 	return t.end()
 }
 

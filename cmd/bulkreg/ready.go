@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -27,12 +28,12 @@ const (
 	tryTime      = 10 * time.Second
 )
 
-// startProbes answers probes at an address, or nowhere if it is config.Off. The caller closes it.
-func startProbes(ctx context.Context, addr string) (*probes.Server, error) {
+// startProbes answers probes and tells metrics at an address, or nowhere if it is config.Off. The caller closes it.
+func startProbes(ctx context.Context, addr string, told http.Handler) (*probes.Server, error) {
 	if addr == config.Off {
 		addr = ""
 	}
-	server, err := probes.Start(ctx, addr)
+	server, err := probes.Start(ctx, addr, told)
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_ADDR: %w (give another address, or %s)", err, config.Off)
 	}

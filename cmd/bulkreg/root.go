@@ -65,6 +65,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.domainCommand())
 	root.AddCommand(a.enqueueCommand())
 	root.AddCommand(a.exportCommand())
+	root.AddCommand(a.healthcheckCommand())
 	root.AddCommand(a.holderCommand())
 	root.AddCommand(a.holdsCommand())
 	root.AddCommand(a.jobCommand())

@@ -114,8 +114,12 @@ func (a *app) printNeeds(st fleet.Status, needs []need) error {
 	}
 	for _, h := range st.Holds {
 		if !h.Reason.NeedsPerson() {
-			fold(&text, "- ", cell(fmt.Sprintf("nothing to do, for %s: account %s has %s hold, which goes by itself: %s",
-				ago(st.At.Sub(h.Since)), h.Account, withArticle(string(h.Reason)), heldWords(h))))
+			goes := "by itself"
+			if !h.EndsAt.IsZero() {
+				goes = "at " + timeCell(h.EndsAt)
+			}
+			fold(&text, "- ", cell(fmt.Sprintf("nothing to do, for %s: account %s has %s hold, which goes %s: %s",
+				ago(st.At.Sub(h.Since)), h.Account, withArticle(string(h.Reason)), goes, heldWords(h))))
 		}
 	}
 	if _, err := fmt.Fprint(a.stdout, text.String()); err != nil {
@@ -242,6 +246,7 @@ type statusHold struct {
 	Scope       holds.Scope  `json:"scope"`
 	Since       time.Time    `json:"since"`
 	NextProbeAt *time.Time   `json:"next_probe_at"`
+	EndsAt      *time.Time   `json:"ends_at,omitempty"`
 	Jobs        int          `json:"jobs"`
 	NeedsPerson bool         `json:"needs_person"`
 }
@@ -272,7 +277,7 @@ func statusOut(st fleet.Status, needs []need) statusJSON {
 	}
 	for _, h := range st.Holds {
 		out.Holds = append(out.Holds, statusHold{
-			h.Account, h.Reason, h.Scope, h.Since.UTC(), view.Time(h.NextProbeAt), h.Jobs, h.Reason.NeedsPerson(),
+			h.Account, h.Reason, h.Scope, h.Since.UTC(), view.Time(h.NextProbeAt), view.Time(h.EndsAt), h.Jobs, h.Reason.NeedsPerson(),
 		})
 	}
 	for _, w := range st.Workers {

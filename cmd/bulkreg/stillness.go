@@ -10,7 +10,6 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 	"github.com/bulkreg/bulkreg/store/fleet"
-	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -41,8 +40,8 @@ func stillWords(r fleet.StillReason) string {
 		switch {
 		case r.Hold.Reason.ByPerson():
 			next = "a person lifts it: `bulkreg resume " + shellWord(r.Hold.Account) + "`"
-		case r.Hold.Reason == holds.DailyLimit:
-			next = "it goes on at " + timeCell(r.Hold.NextProbeAt)
+		case !r.Hold.EndsAt.IsZero():
+			next = "it goes on by itself at " + timeCell(r.Hold.EndsAt)
 		}
 		return fmt.Sprintf("account %s has %s hold, %s; %s", r.Hold.Account, withArticle(string(r.Hold.Reason)),
 			placement{r.Hold.Since, r.Hold.PlacedBy, heldWords(r.Hold)}, next)

@@ -93,8 +93,8 @@ func TestStillWords(t *testing.T) {
 		"account default has an outage hold, since 2026-11-25 01:02:03Z: 500 no luck; the next probe is due at 2026-11-25 02:02:03Z": {
 			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.Outage, Since: at, Words: "no luck", Status: 500, NextProbeAt: at.Add(time.Hour)},
 		},
-		"account default has a daily_limit hold, since 2026-11-25 01:02:03Z: 5 are sent; it goes on at 2026-11-26 00:00:00Z": {
-			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.DailyLimit, Since: at, Words: "5 are sent", NextProbeAt: at.Truncate(24 * time.Hour).Add(24 * time.Hour)},
+		"account default has a daily_limit hold, since 2026-11-25 01:02:03Z: used up; it goes on by itself at 2026-11-26 00:00:00Z": {
+			Still: fleet.StillHeld, Hold: holds.View{Account: "default", Reason: holds.DailyLimit, Since: at, Words: "used up", EndsAt: at.Truncate(24 * time.Hour).Add(24 * time.Hour)},
 		},
 		"no live worker works on it: the last one was seen at 2026-11-25 01:02:03Z; 1 worker works on other kinds or accounts": {
 			Still: fleet.StillNoWorker, Since: at, Others: 1,

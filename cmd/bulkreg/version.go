@@ -51,6 +51,10 @@ func thisVersion() versionJSON {
 	if newest, err := migrations.Latest(); err == nil { // it fails only where no file was built in
 		v.SchemaNewest = newest
 	}
+	if commit != "" { // whoever built it said so
+		v.Commit, v.CommitTime, v.Modified = commit, commitTime, strings.HasSuffix(version, "-dirty")
+		return v
+	}
 	build, known := debug.ReadBuildInfo()
 	if !known {
 		return v

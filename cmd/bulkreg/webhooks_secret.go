@@ -30,7 +30,7 @@ func webhookDesk(st *store.Store, cfg config.Config) (endpoint.Desk, error) {
 	if err != nil {
 		return endpoint.Desk{}, usageError(err)
 	}
-	return endpoint.Desk{Store: st.Webhooks, Seal: keys, Plain: len(networks) > 0, Random: rand.Reader}, nil
+	return endpoint.Desk{Store: st.Webhooks, Seal: keys, Own: networks, Random: rand.Reader}, nil
 }
 
 func (a *app) webhooksAddCommand() *cobra.Command {

@@ -13,7 +13,7 @@ import (
 
 // A command is `bulkreg` with its name, and a flag begins with two hyphens. Postgres' own programs have flags, too.
 var (
-	commandPattern = regexp.MustCompile(`\bbulkreg (api|audit|bench|cancel|config|confirm|dev|doctor|domain|enqueue|export|holder (?:get|create|update|delete)|holds|job|jobs|keys|man|migrate|` +
+	commandPattern = regexp.MustCompile(`\bbulkreg (api|audit|bench|cancel|config|confirm|dev|doctor|domain|enqueue|export|healthcheck|holder (?:get|create|update|delete)|holds|job|jobs|keys|man|migrate|` +
 		`order|orders|pause|purge|resume|retry|sandbox|status|version|watch|webhooks|whois|worker)\b`)
 	flagPattern = regexp.MustCompile(`(^|[^-\w])--[a-z][a-z-]+`)
 )

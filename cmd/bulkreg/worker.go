@@ -25,7 +25,8 @@ func (a *app) workerCommand() *cobra.Command {
 		Long: `Work on what was ordered: deliver jobs, call the registrar in bulk, and write down what came of it.
 
 Any number of workers may run. One whose Postgres or Redis is away, or whose database is not migrated yet, waits for it. At
-METRICS_ADDR it answers GET /healthz, and GET /readyz with 200 while it works and both take writes.
+METRICS_ADDR it answers GET /healthz, GET /readyz with 200 while it works and both take writes, and GET /metrics, for
+Prometheus.
 
 Ctrl-C, SIGTERM or SIGHUP stops one in an orderly way: it gives back what it has not sent and
 sees the calls in flight through, which takes up to twice UPSTREAM_TIMEOUT and 15 seconds.`,
@@ -84,12 +85,16 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 	if err != nil {
 		return err
 	}
-	accounts, opened, err := connectAccounts(cfg, kinds)
+	told, err := measureWorker(cfg, kinds)
+	if err != nil {
+		return err
+	}
+	accounts, opened, err := connectAccounts(cfg, kinds, told.calls)
 	if err != nil {
 		return err
 	}
 	defer opened.close()
-	health, err := startProbes(ctx, cfg.MetricsAddr)
+	health, err := startProbes(ctx, cfg.MetricsAddr, told.registry.Handler())
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 	defer func() { err = errors.Join(err, health.Close()) }()
 	defer context.AfterFunc(ctx, func() { health.Enter(probes.Stopping) })()
 	if health.Addr() != "" {
-		log.Info().Str("addr", health.Addr()).Msg("answering /healthz and /readyz")
+		log.Info().Str("addr", health.Addr()).Msg("answering /healthz, /readyz and /metrics")
 	}
 	for _, warning := range cfg.Warnings() {
 		log.Warn().Msg(warning)
@@ -116,7 +121,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 		return err
 	}
 	defer st.Close()
-	w, err := a.newWorker(cfg, st, accounts, kinds, health, log)
+	w, err := a.newWorker(cfg, st, accounts, kinds, watchers{health, told}, log)
 	if err != nil {
 		return err
 	}
@@ -139,7 +144,13 @@ func lacking(cfg config.Config, kinds []queue.Kind) error {
 	return errors.Join(database, redis, accounts, access, key)
 }
 
-func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, health *probes.Server, log zerolog.Logger) (*worker.Worker, error) {
+// watchers are who want to know how a worker fares.
+type watchers struct {
+	health  *probes.Server
+	metrics *workerMetrics
+}
+
+func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, watching watchers, log zerolog.Logger) (*worker.Worker, error) {
 	redisURL, err := cfg.Redis()
 	if err != nil {
 		return nil, usageError(err)
@@ -174,7 +185,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 	if err != nil {
 		return nil, usageError(err)
 	}
-	return worker.New(worker.Options{
+	w, err := worker.New(worker.Options{
 		Token: worker.TokenTuning(cfg.TokenConcurrency), Seal: sealing, Languages: languages,
 		ProducerKeys: keys, Store: st, RedisURL: redisURL, Accounts: accounts, Kinds: kinds,
 		Whois: worker.Tuning{
@@ -188,6 +199,10 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		KeepEvents: cfg.RetentionEvents, DailyLimit: cfg.RegisterDailyLimit, HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
 		Networks: networks, Version: version,
-		Log: log, Reached: a.reached, Troubled: health.Trouble,
+		Log: log, Reached: a.reached, Troubled: watching.health.Trouble, Measures: watching.metrics.measures,
 	})
+	if err == nil {
+		watching.metrics.watch(w, st, cfg)
+	}
+	return w, err
 }

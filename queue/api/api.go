@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -35,13 +36,13 @@ type Options struct {
 	Languages []string // that a token may be asked for in
 	// Accounts are those of the settings, besides those that workers have.
 	Accounts []string
-	// PlainWebhooks allows webhooks whose URLs begin with http://, for networks of one's own.
-	PlainWebhooks bool
-	MaxBody       int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
-	Version       string
-	Log           zerolog.Logger
-	Clock         func() time.Time // default time.Now
-	Random        io.Reader        // of which secrets are made; default that of the system
+	// OwnNetworks are those to which webhooks may lead although they are not public, also over http.
+	OwnNetworks []netip.Prefix
+	MaxBody     int64 // of an order, and of what it unpacks to, in bytes; default 256 MiB
+	Version     string
+	Log         zerolog.Logger
+	Clock       func() time.Time // default time.Now
+	Random      io.Reader        // of which secrets are made; default that of the system
 	// BodyPatience is how long a body may stand still; default 30 s.
 	BodyPatience time.Duration
 	// RequestsPerMinute is how many requests a key may make that has no limit of its own; default 3,000.
@@ -55,6 +56,8 @@ type Options struct {
 	// Heartbeat is how often a stream says something, so that nobody between takes it for dead, and asks whether its key is still good;
 	// default 15 s.
 	Heartbeat time.Duration
+	// Meter is told of each request that has ended; nil for nobody.
+	Meter Meter
 	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
 	Submitted func()
 }
@@ -89,6 +92,8 @@ type API struct {
 	mux       *http.ServeMux
 	huma      huma.API
 	handler   http.Handler
+	// operations are the ids of operations in the document, by the pattern of their requests.
+	operations map[string]string
 }
 
 // New makes the door. Run does its chores.
@@ -116,6 +121,7 @@ func New(o Options) (*API, error) {
 	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
+	a.nameOperations()
 	browsers := http.NewCrossOriginProtection()
 	browsers.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, kindCrossOrigin.problem("The request comes from a page of another origin: send it from a server."))

@@ -18,7 +18,8 @@ type hold struct {
 	Scope       holds.Scope  `json:"scope" doc:"register: registrations alone; all: everything; order: one order alone"`
 	Since       time.Time    `json:"since"`
 	Words       string       `json:"words" doc:"Why, in the registrar's words or the operator's"`
-	NextProbeAt *time.Time   `json:"next_probe_at" doc:"When one job is tried; null: a person must lift it"`
+	NextProbeAt *time.Time   `json:"next_probe_at" doc:"When one job is tried; null: none is"`
+	EndsAt      *time.Time   `json:"ends_at" doc:"When it ends by itself, as a daily_limit does at midnight (UTC); null: no time ends it"`
 }
 
 type holdsOutput struct {
@@ -30,7 +31,8 @@ type holdsOutput struct {
 func (a *API) registerHolds() {
 	add(a, operation("list-holds", http.MethodGet, "/v1/holds", tagHolds, "What stands still, and why",
 		"A hold stops an account's registrations or all of its work, until what was wrong is over. It concerns everybody who orders for that "+
-			"account. Nothing is lost meanwhile, and no attempt is used up.", apikey.Read), a.listHolds)
+			"account. Nothing is lost meanwhile, and no attempt is used up. A person lifts paused and restored, midnight (UTC) ends daily_limit, and "+
+			"a job that is tried and goes well ends the others.", apikey.Read), a.listHolds)
 }
 
 func (a *API) listHolds(ctx context.Context, _ *struct{}) (*holdsOutput, error) {
@@ -46,7 +48,7 @@ func (a *API) listHolds(ctx context.Context, _ *struct{}) (*holdsOutput, error) 
 	out.Body.Holds = []hold{}
 	for _, h := range standing {
 		out.Body.Holds = append(out.Body.Holds, hold{
-			Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), Words: withoutDomains(h.Words), NextProbeAt: view.Time(h.NextProbeAt),
+			Account: h.Account, Reason: h.Reason, Scope: h.Scope, Since: h.Since.UTC(), Words: withoutDomains(h.Words), NextProbeAt: view.Time(h.NextProbeAt), EndsAt: view.Time(h.EndsAt),
 		})
 	}
 	source := callerOf(ctx).Source

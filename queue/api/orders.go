@@ -182,6 +182,10 @@ func stillWords(r fleet.StillReason) string {
 	case fleet.StillPaused:
 		return "The order is paused. POST to resume lets it go on."
 	case fleet.StillHeld:
+		if !r.Hold.EndsAt.IsZero() {
+			return fmt.Sprintf("Account %s is on hold (%s) until %s, when it goes on by itself.", r.Hold.Account, r.Hold.Reason,
+				r.Hold.EndsAt.UTC().Format(time.RFC3339))
+		}
 		if r.Hold.Reason.ByPerson() {
 			return fmt.Sprintf("Account %s is on hold (%s) until a person lifts it.", r.Hold.Account, r.Hold.Reason)
 		}

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 )
@@ -123,7 +126,11 @@ func (a *API) observed(next http.Handler) http.Handler {
 					reason = nil
 				}
 			}
-			a.logRequest(r, out, a.options.Clock().Sub(begun))
+			took := a.options.Clock().Sub(begun)
+			a.logRequest(r, out, took)
+			if a.options.Meter != nil {
+				a.options.Meter.Requested(a.operationOf(noted.pattern), out.status, took)
+			}
 			if reason != nil {
 				panic(http.ErrAbortHandler) // what was begun must not pass for whole
 			}
@@ -167,6 +174,39 @@ func (a *API) log(ctx context.Context) *zerolog.Logger {
 	}
 	log := with.Logger()
 	return &log
+}
+
+// Meter is told of requests. It must not block.
+type Meter interface {
+	// Requested tells of a request for one of Operations, and of the status that it was answered with; 0: with none.
+	Requested(operation string, status int, took time.Duration)
+}
+
+// operationOther is the operation of requests for pages, and for what is not there.
+const operationOther = "other"
+
+// nameOperations learns the ids of operations from the document.
+func (a *API) nameOperations() {
+	a.operations = map[string]string{}
+	for path, item := range a.huma.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if op != nil {
+				a.operations[op.Method+" "+path] = op.OperationID
+			}
+		}
+	}
+}
+
+// Operations are all that a Meter is told of.
+func (a *API) Operations() []string {
+	ids := slices.AppendSeq([]string{operationOther}, maps.Values(a.operations))
+	slices.Sort(ids)
+	return ids
+}
+
+// operationOf is the operation of a request that matched a pattern.
+func (a *API) operationOf(pattern string) string {
+	return cmp.Or(a.operations[pattern], operationOther)
 }
 
 // policy is what a browser may load for a page: nothing.

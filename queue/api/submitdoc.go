@@ -11,7 +11,7 @@ type orderBody struct {
 	Reference     string            `json:"reference,omitempty" maxLength:"128" doc:"Your own name for the order; without it the header Idempotency-Key is it" example:"2026-000123"`
 	Kind          string            `json:"kind" enum:"whois,register,token"`
 	Account       string            `json:"account,omitempty" default:"default"`
-	Labels        map[string]string `json:"labels,omitempty" doc:"At most 20, to find the order by; a repeat changes none"`
+	Labels        map[string]string `json:"labels,omitempty" doc:"At most 20, to find the order by; a repeat changes none. Put nothing of a person there"`
 	HolderID      string            `json:"holder_id,omitempty" doc:"Of registrations: the holder for jobs that name none"`
 	Period        int               `json:"period,omitempty" minimum:"1" maximum:"120" default:"12" doc:"Of registrations: months, for jobs that name none"`
 	Nameservers   []string          `json:"nameservers,omitempty" doc:"Of registrations: for jobs that name none"`

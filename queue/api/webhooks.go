@@ -97,7 +97,7 @@ func (a *API) registerWebhooks() {
 }
 
 func (a *API) desk() endpoint.Desk {
-	return endpoint.Desk{Store: a.options.Store.Webhooks, Seal: a.options.Seal, Plain: a.options.PlainWebhooks, Random: a.options.Random}
+	return endpoint.Desk{Store: a.options.Store.Webhooks, Seal: a.options.Seal, Own: a.options.OwnNetworks, Random: a.options.Random}
 }
 
 // webhook finds one of the caller's.

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -142,7 +143,7 @@ func TestWebhooksNeedAKeyForTheirSecrets(t *testing.T) {
 	if p := d.post("/v1/webhooks", `{"url": "https://shop.example/"}`).want(422).problem("invalid-request"); !strings.Contains(p.Detail, "no key") {
 		t.Error(p.Detail)
 	}
-	plain := setup(t, func(o *api.Options) { o.PlainWebhooks = true })
+	plain := setup(t, func(o *api.Options) { o.OwnNetworks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")} })
 	plain.addWebhook(`{"url": "http://10.0.0.7/hooks"}`)
 }
 

@@ -11,6 +11,8 @@ import (
 	"io"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -37,10 +39,11 @@ func IsID(text string) bool {
 	return len(text) == 10 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// CheckURL says whether an endpoint may have a URL, and gives its normal form. plain allows http, for networks of one's own.
+// CheckURL says whether an endpoint may have a URL, and gives its normal form. In networks of one's own it may begin with http, and
+// have an address that is not public.
 //
 // Where a name leads can only be known when a connection is made: the sender looks then.
-func CheckURL(text string, plain bool) (string, error) {
+func CheckURL(text string, own []netip.Prefix) (string, error) {
 	if len(text) > MaxURL {
 		return "", fmt.Errorf("the URL is longer than %d bytes", MaxURL)
 	}
@@ -52,7 +55,7 @@ func CheckURL(text string, plain bool) (string, error) {
 		return "", errors.New("it is no URL: give one such as https://shop.example/hooks")
 	}
 	switch {
-	case u.Scheme == "http" && !plain:
+	case u.Scheme == "http" && len(own) == 0:
 		return "", errors.New("the URL must begin with https://: http is for networks in WEBHOOK_ALLOWED_NETWORKS alone")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", errors.New("the URL must begin with https://")
@@ -63,24 +66,56 @@ func CheckURL(text string, plain bool) (string, error) {
 	case u.Opaque != "" || u.Hostname() == "":
 		return "", errors.New("the URL has no host")
 	}
-	if err := checkHost(u); err != nil {
+	if err := checkHost(u, own); err != nil {
 		return "", err
 	}
 	return u.String(), nil
 }
 
 // checkHost brings a host into its ASCII form.
-func checkHost(u *url.URL) error {
-	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
-		return nil
+func checkHost(u *url.URL, own []netip.Prefix) error {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return errors.New("the URL's port is not from 1 to 65535")
+		}
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return checkAddress(addr, own)
 	}
 	host, err := idna.Lookup.ToASCII(u.Hostname())
-	if err != nil {
+	if err != nil || isNumber(host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]) {
 		return errors.New("the URL's host is no name and no address")
+	}
+	if name := strings.TrimSuffix(host, "."); len(own) == 0 && (name == "localhost" || strings.HasSuffix(name, ".localhost")) {
+		return errNotPublic
 	}
 	if port := u.Port(); port != "" {
 		host += ":" + port
 	}
 	u.Host = host
 	return nil
+}
+
+var errNotPublic = errors.New("the URL's address is not public: networks in WEBHOOK_ALLOWED_NETWORKS may be private")
+
+// checkAddress refuses what no delivery would reach: it is looked at again, and more closely, when a connection is made.
+func checkAddress(addr netip.Addr, own []netip.Prefix) error {
+	if addr.Zone() != "" {
+		return errors.New("the URL's address must not have a zone")
+	}
+	addr = addr.Unmap()
+	if slices.ContainsFunc(own, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return nil
+	}
+	if !addr.IsGlobalUnicast() || addr.IsPrivate() {
+		return errNotPublic
+	}
+	return nil
+}
+
+// isNumber says of the last part of a name that old resolvers take the whole for an address.
+func isNumber(label string) bool {
+	label = strings.TrimSuffix(label, ".")
+	_, err := strconv.ParseUint(label, 0, 64)
+	return err == nil || label != "" && strings.Trim(label, "0123456789") == ""
 }

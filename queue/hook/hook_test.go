@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -37,15 +38,36 @@ func TestCheckURL(t *testing.T) {
 		"https://shop.example/\xff":                   "",
 		"https://sh_op!.example/":                     "",
 		"":                                            "",
+		"https://a.nl:0/":                             "",
+		"https://a.nl:65536/":                         "",
+		"https://127.0.0.1/":                          "",
+		"https://[::1]/":                              "",
+		"https://[::ffff:10.1.2.3]/":                  "",
+		"https://10.0.0.7/":                           "",
+		"https://169.254.169.254/":                    "",
+		"https://0.0.0.0/":                            "",
+		"https://[fe80::1%25eth0]/":                   "",
+		"https://localhost/":                          "",
+		"https://shop.localhost./":                    "",
+		"https://2130706433/":                         "",
+		"https://0x7f000001/":                         "",
+		"https://127.1/":                              "",
+		"https://shop.0177/":                          "",
+		"https://shop.example.:65535/":                "https://shop.example.:65535/",
 		"https://a.nl/" + strings.Repeat("x", MaxURL): "",
 	} {
-		got, err := CheckURL(text, false)
+		got, err := CheckURL(text, nil)
 		if got != want || (err != nil) != (want == "") || err != nil && strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
 		}
 	}
-	if got, err := CheckURL("http://10.0.0.7:8080/", true); err != nil || got != "http://10.0.0.7:8080/" {
-		t.Errorf("in a network of one's own: %q, %v", got, err)
+	own := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("127.0.0.0/8")}
+	for text, good := range map[string]bool{
+		"http://10.0.0.7:8080/": true, "http://localhost:8080/": true, "https://[::ffff:127.0.0.1]/": true, "https://10.0.1.7/": false, "https://[::1]/": false,
+	} {
+		if got, err := CheckURL(text, own); (err == nil) != good || good && got != text {
+			t.Errorf("in a network of one's own %q: %q, %v", text, got, err)
+		}
 	}
 }
 
@@ -54,8 +76,9 @@ func FuzzCheckURL(f *testing.F) {
 	for _, seed := range []string{"https://shop.example/hooks?a=b", "http://10.0.0.1/", "https://bücher.example", "https://a@b/", "https://[::1]:1/%zz", "https://a.nl:99999/"} {
 		f.Add(seed)
 	}
+	everywhere := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := CheckURL(text, true)
+		got, err := CheckURL(text, everywhere)
 		if err != nil {
 			return
 		}
@@ -63,7 +86,7 @@ func FuzzCheckURL(f *testing.F) {
 		if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
 			t.Fatalf("%q became %q: %v", text, got, err)
 		}
-		if again, err := CheckURL(got, true); err != nil || again != got {
+		if again, err := CheckURL(got, everywhere); err != nil || again != got {
 			t.Fatalf("%q became %q, and then %q, %v", text, got, again, err)
 		}
 	})

@@ -173,7 +173,7 @@ func (st Stillness) Reasons() []StillReason {
 		reasons = append(reasons, StillReason{Still: StillPaused, Since: st.Paused.Since, Pause: *st.Paused})
 	}
 	for _, h := range st.Holds {
-		reasons = append(reasons, StillReason{Still: StillHeld, Since: h.Since, Until: h.NextProbeAt, Hold: h})
+		reasons = append(reasons, StillReason{Still: StillHeld, Since: h.Since, Until: h.Until(), Hold: h})
 	}
 	reasons = append(reasons, st.ofWorkers()...)
 	if !st.NextRetry.IsZero() {

@@ -21,13 +21,18 @@ const (
 	Auth     Reason = "auth"     // it does not accept our credentials
 	Contract Reason = "contract" // our idea of its API is wrong
 	Outage   Reason = "outage"   // it does not answer
-	// DailyLimit says that as much was sent today as may be. It is lifted without a probe, see LiftDay.
-	DailyLimit Reason = "daily_limit"
 	// Paused is an operator's, and Restored says that this database may have forgotten what was sent. No probe ever
 	// lifts them: a person does.
 	Paused   Reason = "paused"
 	Restored Reason = "restored"
+	// DailyLimit is over when the next day begins, in UTC, see HoldForDay.
+	DailyLimit Reason = "daily_limit"
 )
+
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{Payment, Auth, Contract, Outage, DailyLimit, Paused, Restored}
+}
 
 // Scope is what a hold stops.
 type Scope string
@@ -144,27 +149,30 @@ func (s *Holds) Stopped(ctx context.Context) (map[string]Stopped, error) {
 type Standing struct {
 	Account      string
 	Stopped      Stopped
-	DailyLimit   bool // its registrations wait for the next day
-	ProbeDue     bool // a probe's time has come, if there is a job to make it with
-	Wakes        bool // jobs are held that no hold covers any more
-	WakesCancels bool // canceled registrations are held whose check nothing forbids
+	NoCalls      Stopped // what no call is made for: the same, but that a daily limit stops what is delivered and not what is under way
+	ProbeDue     bool    // a probe's time has come, if there is a job to make it with
+	Wakes        bool    // jobs are held that no hold covers any more
+	WakesCancels bool    // canceled registrations are held whose check nothing forbids
+	UsedUp       bool    // the hold of a daily limit stands
 }
 
 // Standings says how accounts stand, in one cheap statement: every worker asks each second.
 func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, error) {
 	rows, err := s.db.Pool.Query(ctx, `
-		SELECT a.name, stops.register, stops.everything, stops.daily, stops.due,
+		SELECT a.name, stops.register, stops.everything, stops.due,
 			EXISTS (
 				SELECT FROM unnest($2::text[]) AS k (kind)
 				WHERE NOT (stops.everything OR stops.register AND k.kind = 'register')
 				AND EXISTS (`+heldOrders+`)),
 			NOT stops.everything AND EXISTS (
-				SELECT FROM jobs j WHERE j.account = a.name AND j.canceling AND j.state = 'held' AND `+NotPaused+`)
+				SELECT FROM jobs j WHERE j.account = a.name AND j.canceling AND j.state = 'held' AND `+NotPaused+`),
+			stops.used_up, stops.uncalled
 		FROM unnest($1::text[]) AS a (name)
 		CROSS JOIN LATERAL (
 			SELECT coalesce(bool_or(h.scope = 'register'), false) AS register, coalesce(bool_or(h.scope = 'all'), false) AS everything,
-				coalesce(bool_or(h.reason = 'daily_limit'), false) AS daily,
-				coalesce(bool_or(h.next_probe_at <= now() AND h.reason <> 'daily_limit'), false) AS due
+				coalesce(bool_or(h.next_probe_at <= now()), false) AS due,
+				coalesce(bool_or(h.reason = 'daily_limit'), false) AS used_up,
+				coalesce(bool_or(h.scope = 'register' AND h.reason <> 'daily_limit'), false) AS uncalled
 			FROM holds h WHERE h.account = a.name
 		) AS stops`, accounts, []record.Kind{record.Whois, record.Register, record.Token})
 	if err != nil {
@@ -172,16 +180,20 @@ func (s *Holds) Standings(ctx context.Context, accounts []string) ([]Standing, e
 	}
 	standings, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Standing, error) {
 		var st Standing
-		return st, row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.DailyLimit, &st.ProbeDue, &st.Wakes, &st.WakesCancels)
+		err := row.Scan(&st.Account, &st.Stopped.Register, &st.Stopped.All, &st.ProbeDue, &st.Wakes, &st.WakesCancels, &st.UsedUp, &st.NoCalls.Register)
+		st.NoCalls.All = st.Stopped.All
+		return st, err
 	})
 	return standings, pg.Failure("read standings", err)
 }
 
 // RefuseHeld fails with ErrHeld while a hold forbids calls of this kind for the account, unless the probe is this call.
-// It locks the holds that it finds until the transaction ends.
-func RefuseHeld(ctx context.Context, tx pgx.Tx, account string, kind record.Kind, probe uuid.UUID) error {
+// The hold of a daily limit forbids nothing to a caller that counts the day by himself: what is counted already may go again. It
+// locks the holds that it finds until the transaction ends.
+func RefuseHeld(ctx context.Context, tx pgx.Tx, account string, kind record.Kind, probe uuid.UUID, counts bool) error {
 	rows, err := tx.Query(ctx, `
-		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) FOR SHARE`, account, kind)
+		SELECT probe_id FROM holds WHERE account = $1 AND (scope = 'all' OR scope = $2) AND NOT ($3 AND reason = 'daily_limit') FOR SHARE`,
+		account, kind, counts)
 	if err != nil {
 		return err
 	}
@@ -206,7 +218,8 @@ type View struct {
 	Words       string
 	Status      int
 	Probes      int
-	NextProbeAt time.Time // zero: only a person lifts it
+	NextProbeAt time.Time // zero: it has no probes
+	EndsAt      time.Time // when it ends by itself; zero: no time ends it
 	PlacedBy    string    // the operator; "": bulkreg itself
 	Jobs        int       // that wait for it
 	Orders      []string  // the names of the orders these belong to, oldest first, at most maxHoldOrders
@@ -217,7 +230,7 @@ const maxOrders = 10
 // List lists every hold, oldest first, with what waits for it.
 func (s *Holds) List(ctx context.Context) ([]View, error) {
 	rows, err := s.db.Pool.Query(ctx, `
-		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at, coalesce(h.placed_by, ''),
+		SELECT h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes, h.next_probe_at, h.ends_at, coalesce(h.placed_by, ''),
 			coalesce(sum(w.jobs), 0), coalesce((array_agg(w.reference ORDER BY w.id) FILTER (WHERE w.id IS NOT NULL))[1:$1], '{}')
 		FROM holds h
 		LEFT JOIN LATERAL (`+waitingFor+`) AS w ON true
@@ -228,12 +241,15 @@ func (s *Holds) List(ctx context.Context) ([]View, error) {
 	}
 	holds, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (View, error) {
 		var (
-			h    View
-			next *time.Time
+			h          View
+			next, ends *time.Time
 		)
-		err := row.Scan(&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &next, &h.PlacedBy, &h.Jobs, &h.Orders)
+		err := row.Scan(&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &next, &ends, &h.PlacedBy, &h.Jobs, &h.Orders)
 		if next != nil {
 			h.NextProbeAt = *next
+		}
+		if ends != nil {
+			h.EndsAt = *ends
 		}
 		return h, err
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ByPerson says whether only a person lifts holds of this reason: no probe is ever due.
+// ByPerson says whether only a person lifts holds of this reason: no probe is ever due, and no time ends them.
 func (r Reason) ByPerson() bool { return r == Paused || r == Restored }
 
 // stops says whether a hold of this scope stops jobs of a kind.
@@ -21,11 +21,19 @@ const Never = `'0001-01-01 00:00:00+00'::timestamptz`
 
 // HoldColumns are what Fields reads of hold h.
 const HoldColumns = `h.account, h.reason, h.scope, h.since, h.words, coalesce(h.status, 0), h.probes,
-	coalesce(h.next_probe_at, ` + Never + `), coalesce(h.placed_by, '')`
+	coalesce(h.next_probe_at, ` + Never + `), coalesce(h.ends_at, ` + Never + `), coalesce(h.placed_by, '')`
 
 // Fields is where HoldColumns go, in their order.
 func (h *View) Fields() []any {
-	return []any{&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &h.NextProbeAt, &h.PlacedBy}
+	return []any{&h.Account, &h.Reason, &h.Scope, &h.Since, &h.Words, &h.Status, &h.Probes, &h.NextProbeAt, &h.EndsAt, &h.PlacedBy}
+}
+
+// Until is when something happens by itself: the next probe, or the hold's end. It is zero where nothing does.
+func (h View) Until() time.Time {
+	if !h.EndsAt.IsZero() {
+		return h.EndsAt
+	}
+	return h.NextProbeAt
 }
 
 // ScanHold reads a row of HoldColumns.
@@ -78,5 +86,5 @@ const waitingInOrder = `
 		+ (SELECT count(*) FROM chunks t CROSS JOIN LATERAL (` + record.JobsOfChunk + `) AS fresh WHERE t.order_id = o.id AND t.wake_at IS NULL) AS jobs`
 
 // NeedsPerson says whether somebody has to do something about holds of this reason: top up, correct something, or look. An outage
-// and a daily limit go by themselves.
+// goes by itself, and so does what a day may have.
 func (r Reason) NeedsPerson() bool { return r != Outage && r != DailyLimit }

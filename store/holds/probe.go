@@ -51,7 +51,7 @@ func (s *Holds) TakeProbe(ctx context.Context, account string, kinds []record.Ki
 		_, err = tx.Exec(ctx, `
 			UPDATE holds SET probe_id = $2, probes = probes + 1, next_probe_at = now() + probe_every,
 				probe_every = greatest(probe_every, least(probe_every * $3, make_interval(secs => $4)))
-			WHERE account = $1 AND next_probe_at IS NOT NULL AND reason <> 'daily_limit'`, account, p.ID, probeGrowth, pg.Seconds(ceiling))
+			WHERE account = $1 AND next_probe_at IS NOT NULL`, account, p.ID, probeGrowth, pg.Seconds(ceiling))
 		return err
 	})
 	if err != nil || !taken {
@@ -75,8 +75,7 @@ type dueHold struct {
 func dueHolds(ctx context.Context, tx pgx.Tx, account string) ([]dueHold, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT reason, scope, coalesce(status, 0) AS status, words, next_probe_at AS at, next_probe_at <= now() AS due FROM holds
-		WHERE account = $1 AND next_probe_at IS NOT NULL AND reason <> 'daily_limit'
-			AND EXISTS (SELECT FROM holds WHERE account = $1 AND next_probe_at <= now() AND reason <> 'daily_limit')
+		WHERE account = $1 AND next_probe_at IS NOT NULL AND EXISTS (SELECT FROM holds WHERE account = $1 AND next_probe_at <= now())
 		ORDER BY reason FOR UPDATE`, account)
 	if err != nil {
 		return nil, err
@@ -119,11 +118,11 @@ func (s *Holds) NextProbeJob(ctx context.Context, p *Probe, redeliver time.Durat
 	return taken && err == nil, err
 }
 
-// stoppedKinds are those of the kinds that a probe may be made with that its hold stops, and that no hold stops which no probe
-// lifts: a person does, or the next day.
+// stoppedKinds are those of the kinds that a probe may be made with that its hold stops, and that no hold stops which has no
+// probes: one that only a person lifts, or that of a daily limit.
 const stoppedKinds = `unnest($2::text[]) AS k (kind)
 	JOIN holds h ON h.account = $1 AND h.reason = $3 AND (h.scope = 'all' OR h.scope = k.kind)
-		AND NOT EXISTS (SELECT FROM holds o WHERE o.account = $1 AND (o.next_probe_at IS NULL OR o.reason = 'daily_limit') AND (o.scope = 'all' OR o.scope = k.kind))`
+		AND NOT EXISTS (SELECT FROM holds o WHERE o.account = $1 AND o.next_probe_at IS NULL AND (o.scope = 'all' OR o.scope = k.kind))`
 
 // heldJob chooses the held job that waits longest, of those that a condition names. All that a canceled registration may
 // still ask for is a check, which proves only a hold on everything; under another one it is not held for long.

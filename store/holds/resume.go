@@ -118,28 +118,20 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 		return nil
 	}
 	for _, h := range r.Holds {
-		if h.Reason != Contract {
-			continue
+		var err error
+		switch h.Reason {
+		case Contract:
+			err = tryAnew(ctx, tx, h)
+		case DailyLimit:
+			err = beginDayAnew(ctx, tx, h)
 		}
-		if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
-			return err // whatever was refused before, the account is tried anew
-		}
-		// Whoever lifts it says that it was no fault of the jobs'.
-		if _, err := tx.Exec(ctx, forgiveHeld, h.Account); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	accounts, reasons := make([]string, len(r.Holds)), make([]string, len(r.Holds))
-	var limited []string
 	for i, h := range r.Holds {
-		if accounts[i], reasons[i] = h.Account, string(h.Reason); h.Reason == DailyLimit {
-			limited = append(limited, h.Account)
-		}
-	}
-	if len(limited) > 0 {
-		if err := forgetDay(ctx, tx, limited); err != nil {
-			return err
-		}
+		accounts[i], reasons[i] = h.Account, string(h.Reason)
 	}
 	_, err := tx.Exec(ctx, `
 		DELETE FROM holds h USING unnest($1::text[], $2::text[]) AS e (account, reason)
@@ -151,6 +143,15 @@ func (r *Resumption) lift(ctx context.Context, tx pgx.Tx, rest []View) error {
 		return err
 	}
 	return r.count(ctx, tx, rest)
+}
+
+// tryAnew forgets whatever was refused before: whoever lifts a contract hold says that it was no fault of the jobs'.
+func tryAnew(ctx context.Context, tx pgx.Tx, h View) error {
+	if _, err := tx.Exec(ctx, `DELETE FROM lifted_refusals WHERE account = $1`, h.Account); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, forgiveHeld, h.Account)
+	return err
 }
 
 func dropOrderHolds(ctx context.Context, tx pgx.Tx, holds []OrderHold) error {

@@ -74,7 +74,7 @@ func (c Charge) book(ctx context.Context, tx pgx.Tx) (bool, error) {
 }
 
 const (
-	today = `(now() AT TIME ZONE 'UTC')::date`
+	today = pg.Today
 	most  = `2147483647` // that a column takes
 )
 

@@ -54,13 +54,15 @@ func (s *Ledger) Claim(ctx context.Context, c Claim, jobs []record.DeliveredJob)
 	batch.Queue(inOrderOfIDs)
 	batch.Queue(`
 		WITH taken AS (
-			UPDATE jobs j SET (state, claim_id, attempts, wake_at) = (
-				SELECT CASE WHEN o.free THEN 'running' ELSE 'held' END, CASE WHEN o.free THEN $8::uuid END,
-					j.attempts + CASE WHEN o.free THEN 1 ELSE 0 END, NULL::timestamptz
-				FROM (SELECT NOT (SELECT EXISTS (SELECT FROM order_holds)) OR `+holds.NotPaused+` AS free OFFSET 0) AS o)
+			UPDATE jobs j SET
+				state = CASE WHEN `+notStopped+` THEN 'running' ELSE 'held' END,
+				claim_id = CASE WHEN `+notStopped+` THEN $8::uuid END,
+				attempts = j.attempts + CASE WHEN `+notStopped+` THEN 1 ELSE 0 END,
+				wake_at = NULL
 			WHERE j.id = ANY($1) AND j.state = 'queued' AND j.kind = $9 AND j.account = $10 AND (
+				j.epoch = ($2::integer[])[array_position($1::uuid[], j.id)] AND `+record.BindsTo("($3::integer[])[array_position($1::uuid[], j.id)]", 4)+` OR (
 				SELECT bool_or(j.epoch = ($2::integer[])[w.place] AND `+record.BindsTo("($3::integer[])[w.place]", 4)+`)
-				FROM unnest(array_positions($1::uuid[], j.id)) AS w (place))
+				FROM unnest(array_positions($1::uuid[], j.id)) AS w (place)))
 			RETURNING j.state, j.id, j.order_id, j.domain, coalesce(j.holder_key, 0) AS holder_key,
 				coalesce(j.holder_id, (SELECT h.upstream_id FROM holders h WHERE h.id = j.holder_key), '') AS holder_id,
 				coalesce(j.period_months, 0) AS period_months, j.nameservers, j.allow_status, j.attempts
@@ -84,6 +86,9 @@ func (s *Ledger) Claim(ctx context.Context, c Claim, jobs []record.DeliveredJob)
 	err := s.db.Pool.SendBatch(ctx, &batch).Close()
 	return claimed, pg.Failure("claim jobs", err)
 }
+
+// notStopped is said of jobs j whose order nobody has paused. Mostly nobody has paused any, which is looked up once.
+const notStopped = `((SELECT NOT EXISTS (SELECT FROM order_holds)) OR ` + holds.NotPaused + `)`
 
 // withoutTheDisk has the commit of the transaction not wait for the disk.
 const withoutTheDisk = `SELECT set_config('synchronous_commit', 'off', true)`

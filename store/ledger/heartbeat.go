@@ -32,7 +32,7 @@ func (s *Ledger) KeepClaims(ctx context.Context, w Waiting) error {
 	if len(w.Claims) == 0 {
 		return nil
 	}
-	return s.keep(ctx, "keep claims that wait", statement{keepClaims, []any{pg.ToUUIDs(w.Claims, pg.AsIs), pg.Seconds(w.Lease)}})
+	return s.keep(ctx, "keep claims that wait", statement{sql: keepClaims, args: []any{pg.ToUUIDs(w.Claims, pg.AsIs), pg.Seconds(w.Lease)}})
 }
 
 // KeepDeliveries keeps deliveries that wait in a live worker from being made again. Rows that are locked are passed over.
@@ -42,10 +42,10 @@ func (s *Ledger) KeepDeliveries(ctx context.Context, w Waiting) error {
 		of := make([]record.Origin, len(w.Chunks))
 		copy(of, w.ChunksOf)
 		args := append([]any{pg.Seconds(w.Redeliver), pg.ToUUIDs(w.Chunks, pg.AsIs)}, record.OriginsOf(of, func(o record.Origin) record.Origin { return o }).Args()...)
-		statements = append(statements, statement{keepChunks(), args})
+		statements = append(statements, statement{sql: keepChunks(), args: args})
 	}
 	if len(w.Jobs) > 0 {
-		statements = append(statements, statement{keepJobs(), append(delivery.Columns(w.Jobs), pg.Seconds(w.Redeliver))})
+		statements = append(statements, statement{sql: keepJobs(), args: append(delivery.Columns(w.Jobs), pg.Seconds(w.Redeliver))})
 	}
 	return s.keep(ctx, "keep deliveries that wait", statements...)
 }

@@ -68,22 +68,22 @@ type Intent struct {
 	Jobs    []uuid.UUID
 	Cleared []uuid.UUID // those of them whose unanswered attempts the readings should have cleared
 	Proof   Proof       // by which Postgres judges that
-	Limit   int         // how many registrations of the account may be sent in a day (UTC); 0: any number
+	// DailyLimit is how many registrations of the account may be paid for on a day, in UTC; 0: as many as there are.
+	DailyLimit int
 }
 
-// Intend commits the intent to pay and returns the jobs that may be sent: nothing else may. Those beyond the limit of the day come back
-// as well, and stay as they are. It re-checks the claim and renews its lease, so that the rescuer stays away until the call is
-// over; reads the account's holds, and what is left of the day's limit; resolves the unanswered attempts that readings clear; and opens
-// one attempt per job. A job that is not running under
+// Intend commits the intent to pay and returns the jobs that may be sent: nothing else may. Those in over would be more than the
+// day's: they are still running, and nothing is written of them. It re-checks the
+// claim and renews its lease, so that the rescuer stays away until the call is over; reads the account's holds;
+// resolves the unanswered attempts that readings clear; and opens one attempt per job. A job that is not running under
 // the claim any more, or whose domain has another attempt that is unresolved or brought a success, is not among those returned. It
 // fails with ErrFenced when the claim has ended, with ErrHeld when the account is on hold. After any other error the intent may or may not have been
 // committed: send nothing, and settle the call as not sent.
-func (s *Ledger) Intend(ctx context.Context, in Intent) (sent, beyond []uuid.UUID, err error) {
+func (s *Ledger) Intend(ctx context.Context, in Intent) (sent, over []uuid.UUID, err error) {
 	err = s.db.InTx(ctx, "record intent", func(tx pgx.Tx) error {
 		var (
 			account string
 			kind    record.Kind
-			jobs    = in.Jobs
 		)
 		err := tx.QueryRow(ctx, renewClaim+` RETURNING account, kind`,
 			pgx.NamedArgs{"claim": in.Call.ClaimID, "lease": pg.Seconds(in.Call.Lease)}).Scan(&account, &kind)
@@ -93,32 +93,21 @@ func (s *Ledger) Intend(ctx context.Context, in Intent) (sent, beyond []uuid.UUI
 		if err != nil {
 			return err
 		}
-		if err := holds.RefuseHeld(ctx, tx, account, kind, in.Call.Probe); err != nil {
+		if err := holds.RefuseHeld(ctx, tx, account, kind, in.Call.Probe, in.DailyLimit > 0); err != nil {
 			return err
-		}
-		if in.Limit > 0 {
-			room, err := holds.ReserveDay(ctx, tx, account, in.Limit)
-			if err != nil {
-				return err
-			}
-			room = min(room, len(in.Jobs))
-			jobs, beyond = in.Jobs[:room], in.Jobs[room:]
-		}
-		if len(jobs) == 0 {
-			return nil
 		}
 		if len(in.Cleared) > 0 {
 			if _, err := tx.Exec(ctx, clearAttempts, clearArgs(in.Call.ClaimID, in.Cleared, in.Proof)...); err != nil {
 				return err
 			}
 		}
-		sent, err = openAttempts(ctx, tx, account, in.Call, jobs)
+		sent, over, err = openAttempts(ctx, tx, in, account)
 		return err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return sent, beyond, nil
+	return sent, over, nil
 }
 
 // clearAttempts resolves what jobs under a claim left unanswered, where WHOIS readings show that none of it had an effect. The
@@ -152,14 +141,34 @@ func clearArgs(claim uuid.UUID, jobs []uuid.UUID, p Proof) []any {
 	}}
 }
 
-func openAttempts(ctx context.Context, tx pgx.Tx, account string, call NewCall, jobs []uuid.UUID) ([]uuid.UUID, error) {
-	_, err := tx.Exec(ctx, `
+func openAttempts(ctx context.Context, tx pgx.Tx, in Intent, account string) (sent, over []uuid.UUID, err error) {
+	_, err = tx.Exec(ctx, `
 		INSERT INTO calls (id, claim_id, op, size, deadline)
 		VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))`,
-		call.ID, call.ClaimID, call.Op, len(jobs), pg.Seconds(call.Timeout))
+		in.Call.ID, in.Call.ClaimID, in.Call.Op, len(in.Jobs), pg.Seconds(in.Call.Timeout))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	if sent, err = openLive(ctx, tx, in); err != nil {
+		return nil, nil, err
+	}
+	if in.DailyLimit > 0 && len(sent) > 0 {
+		if sent, over, err = reserve(ctx, tx, in, account, sent); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(sent) == 0 {
+		_, err = tx.Exec(ctx, `DELETE FROM calls WHERE id = $1`, in.Call.ID)
+		return nil, over, err
+	}
+	if len(sent) < len(in.Jobs) {
+		_, err = tx.Exec(ctx, `UPDATE calls SET size = $2 WHERE id = $1`, in.Call.ID, len(sent))
+	}
+	return sent, over, err
+}
+
+// openLive opens an attempt for each job that may be sent.
+func openLive(ctx context.Context, tx pgx.Tx, in Intent) ([]uuid.UUID, error) {
 	rows, err := tx.Query(ctx, `
 		WITH live AS (
 			SELECT id, domain FROM jobs
@@ -168,22 +177,11 @@ func openAttempts(ctx context.Context, tx pgx.Tx, account string, call NewCall, 
 				AND NOT EXISTS (SELECT FROM attempts a WHERE a.domain = jobs.domain AND a.state = 'registered')
 			ORDER BY domain FOR NO KEY UPDATE
 		)
-		INSERT INTO attempts (call_id, job_id, domain, account) SELECT $1, id, domain, $4 FROM live
+		INSERT INTO attempts (call_id, job_id, domain) SELECT $1, id, domain FROM live
 		ON CONFLICT (domain) WHERE state IN ('open', 'unknown') DO NOTHING
-		RETURNING job_id`, call.ID, pg.ToUUIDs(jobs, pg.AsIs), call.ClaimID, account)
+		RETURNING job_id`, in.Call.ID, pg.ToUUIDs(in.Jobs, pg.AsIs), in.Call.ClaimID)
 	if err != nil {
 		return nil, err
 	}
-	sent, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, err
-	}
-	if len(sent) == 0 {
-		_, err = tx.Exec(ctx, `DELETE FROM calls WHERE id = $1`, call.ID)
-		return nil, err
-	}
-	if len(sent) < len(jobs) {
-		_, err = tx.Exec(ctx, `UPDATE calls SET size = $2 WHERE id = $1`, call.ID, len(sent))
-	}
-	return sent, err
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }

@@ -130,12 +130,16 @@ type CheckResult struct {
 func (s *Ledger) SettleCheck(ctx context.Context, claim uuid.UUID, r CheckResult) (int, error) {
 	var before []statement
 	if len(r.Readings) > 0 {
-		before = append(before, statement{recordReadings, readingArgs(r.Call.ID, r.Readings)})
+		before = append(before, statement{sql: recordReadings, args: readingArgs(r.Call.ID, r.Readings)})
 	}
 	if jobs := byReadings(r.Transitions); len(jobs) > 0 {
-		before = append(before, statement{clearAttempts, clearArgs(claim, jobs, r.Proof)})
+		before = append(before, statement{sql: clearAttempts, args: clearArgs(claim, jobs, r.Proof)})
 	}
-	return s.settle(ctx, "settle check", claim, append(before, settlement(claim, r.Call, r.Transitions))...)
+	statements := append(before, settlement(claim, r.Call, r.Transitions))
+	if jobs := ended(r.Transitions); len(jobs) > 0 {
+		statements = append(statements, statement{sql: giveBackEnded, args: []any{claim, pg.ToUUIDs(jobs, pg.AsIs)}})
+	}
+	return s.settle(ctx, "settle check", claim, statements...)
 }
 
 func byReadings(transitions []Transition) []uuid.UUID {
@@ -150,8 +154,9 @@ func byReadings(transitions []Transition) []uuid.UUID {
 
 // statement is one of those that settle something together.
 type statement struct {
-	sql  string
-	args []any
+	sql   string
+	args  []any
+	tells bool // how many jobs were settled
 }
 
 func settlement(claim uuid.UUID, call CallResult, transitions []Transition) statement {
@@ -162,7 +167,7 @@ func settlement(claim uuid.UUID, call CallResult, transitions []Transition) stat
 	args := callArgs(claim, call)
 	c.put(args)
 	args["cleared"] = c.cleared
-	return statement{`
+	return statement{tells: true, args: []any{args}, sql: `
 		WITH r AS (
 			SELECT * FROM unnest(` + transitionArrays + `, @cleared::boolean[]) AS r (` + transitionNames + `, cleared)
 		), settled AS (
@@ -173,18 +178,18 @@ func settlement(claim uuid.UUID, call CallResult, transitions []Transition) stat
 			UPDATE claims SET closed_at = now()
 			WHERE id = @claim AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
 		)
-		SELECT count(*) FROM settled`, []any{args}}
+		SELECT count(*) FROM settled`}
 }
 
 // settle runs settling statements in one transaction, once nobody else holds the claim's row. They then see what an intent
-// or the rescuer, which hold it too, have committed meanwhile, and wait for none of their jobs. The last one says how many
-// jobs it settled.
+// or the rescuer, which hold it too, have committed meanwhile, and wait for none of their jobs. One of them tells how many jobs it
+// settled.
 func (s *Ledger) settle(ctx context.Context, action string, claim uuid.UUID, statements ...statement) (settled int, err error) {
 	var batch pgx.Batch
 	batch.Queue(`SELECT FROM claims WHERE id = $1 FOR NO KEY UPDATE`, claim)
-	for i, st := range statements {
+	for _, st := range statements {
 		queued := batch.Queue(st.sql, st.args...)
-		if i == len(statements)-1 {
+		if st.tells {
 			queued.QueryRow(func(row pgx.Row) error { return row.Scan(&settled) })
 		}
 	}
@@ -211,7 +216,11 @@ func (s *Ledger) SettlePaid(ctx context.Context, claim uuid.UUID, call CallResul
 	c.put(args)
 	args["attempts"], args["codes"], args["messages"], args["accepted"] = attempts, codes, messages, accepted
 	args["strays"], args["words"] = strays, words
-	return s.settle(ctx, "settle registrations", claim, statement{settlePaid, []any{args}})
+	statements := []statement{{sql: settlePaid, args: []any{args}, tells: true}}
+	if nothingBought(transitions) {
+		statements = append(statements, statement{sql: giveBackRefused, args: []any{call.ID}})
+	}
+	return s.settle(ctx, "settle registrations", claim, statements...)
 }
 
 // said is what was said of a job, as its columns can hold it. A status code that does not fit stands before the words, as it

@@ -16,12 +16,13 @@ type Purge struct {
 	Orders  int // ended for long enough, and with details
 	Holders int // whose details go
 	Kept    int // holders of these orders that another order still needs
-	Words   int // orders that ended for long enough, from which the upstream's words go
+	Words   int // orders that ended for long enough, from which the upstream's words go, and labels
 	People  int // whom the tokens of such orders were for, and whose details go
+	Names   int // jobs that ended as long ago because they name no domain, and lose what they had in its place
 }
 
 // Nothing reports that there is nothing to remove.
-func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 }
+func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 && p.Names == 0 }
 
 // PlanPurge says what PurgeHolders would do now.
 func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, error) {
@@ -30,7 +31,8 @@ func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purg
 
 // PurgeHolders removes the details of the holders whose orders ended, to the last job, longer ago than olderThan, and from all
 // orders that ended as long ago what the upstream said: it may have quoted somebody, and WHOIS whoever has a domain. With tokens go the
-// people that they were for, and the subjects by which these were found. One call is about jobs of
+// people that they were for, and the subjects by which these were found. What stands in the place of a domain goes from every job that
+// ended as long ago, and the labels of orders with the words: a producer may have put people there. One call is about jobs of
 // several orders, so it makes no difference whose holders they name. Outcomes stay, and so do the upstream's ids, but for those that
 // may be made of a name or an address: a job with such a one cannot be tried again. Of the digests
 // nothing stays: they would let whoever has the database guess the details. Orders on their way in wait for it, and it
@@ -78,7 +80,7 @@ func purgeStatements() []string {
 	const jobsOf = `job_id IN (SELECT j.id FROM jobs j JOIN spoken s ON s.id = j.order_id)`
 	return slices.Concat([]string{
 		// First: a chunk that comes meanwhile waits, and sees that the order was purged.
-		`UPDATE orders o SET purged_at = now() FROM spoken s WHERE o.id = s.id`,
+		`UPDATE orders o SET purged_at = now(), labels = NULL FROM spoken s WHERE o.id = s.id`,
 	}, forgetPeople(), []string{
 		`UPDATE holders h SET details = NULL, purged_at = now(), words = NULL, digest = ` + unguessable + `
 			FROM (SELECT DISTINCT holder_key FROM order_holders oh JOIN ended e ON e.id = oh.order_id) AS of
@@ -89,9 +91,6 @@ func purgeStatements() []string {
 		`UPDATE orders o SET digest = ` + unguessable + ` FROM spoken s WHERE o.id = s.id AND o.digest IS NOT NULL
 			AND EXISTS (SELECT FROM jobs j WHERE j.order_id = o.id AND ` + namesSomebody("j.holder_id") + `)`,
 		`UPDATE jobs j SET holder_id = ` + digestOfID("j.holder_id") + ` FROM spoken s WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id"),
-		// What a producer gave for a domain that is none is kept in quotes.
-		`UPDATE jobs j SET domain = '"purged"', domain_unicode = NULL FROM spoken s
-			WHERE j.order_id = s.id AND j.domain LIKE '"%' AND j.domain <> '"purged"' AND j.finished_at IS NOT NULL`,
 		`UPDATE jobs j SET last_error = NULL, whois_status = NULL FROM spoken s
 			WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL)`,
 		`UPDATE attempts SET message = NULL WHERE message IS NOT NULL AND ` + jobsOf,
@@ -133,6 +132,9 @@ func (s *Operator) purge(ctx context.Context, olderThan time.Duration, remove fu
 		if err := tx.QueryRow(ctx, countPeople).Scan(&p.People); err != nil {
 			return err
 		}
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM jobs j, purge_before b WHERE `+noDomain).Scan(&p.Names); err != nil {
+			return err
+		}
 		return remove(ctx, tx)
 	})
 	return p, err
@@ -143,7 +145,7 @@ const endedBefore = `o.created_at <= b.at AND NOT EXISTS (SELECT FROM jobs j WHE
 	AND (j.finished_at IS NULL OR j.finished_at > b.at))`
 
 // findEnded puts the orders whose details go into the table ended, and those from which the upstream's words go into the table
-// spoken: all that were not purged, or have been called for since.
+// spoken: all that were not purged, or not by a release that empties labels, or have been called for since.
 func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 	if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE purge_before (at timestamptz NOT NULL, key text NOT NULL) ON COMMIT DROP`); err != nil {
 		return err
@@ -159,7 +161,7 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 			AND ` + endedBefore,
 		`CREATE TEMPORARY TABLE spoken (id bigint PRIMARY KEY) ON COMMIT DROP`,
 		`INSERT INTO spoken SELECT o.id FROM orders o, purge_before b
-			WHERE (o.purged_at IS NULL OR EXISTS (
+			WHERE (o.purged_at IS NULL OR o.labels IS NOT NULL OR EXISTS (
 				SELECT FROM claims c WHERE c.order_ids @> ARRAY[o.id] AND c.taken_at > o.purged_at))
 			AND ` + endedBefore,
 		`ANALYZE spoken`,
@@ -174,11 +176,12 @@ func findEnded(ctx context.Context, tx pgx.Tx, olderThan time.Duration) error {
 // countPeople counts the jobs whose person is kept.
 const countPeople = `SELECT count(*) FROM spoken s JOIN jobs j ON j.order_id = s.id WHERE j.person IS NOT NULL`
 
-// countSpoken counts the orders of which words are kept.
+// countSpoken counts the orders of which words or labels are kept.
 func countSpoken() string {
 	return `
 	SELECT count(*) FROM spoken s WHERE
-		EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL))
+		EXISTS (SELECT FROM orders o WHERE o.id = s.id AND o.labels IS NOT NULL)
+		OR EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND (j.last_error IS NOT NULL OR j.whois_status IS NOT NULL))
 		OR EXISTS (SELECT FROM jobs j WHERE j.order_id = s.id AND ` + namesSomebody("j.holder_id") + `)
 		OR EXISTS (SELECT FROM jobs j JOIN attempts a ON a.job_id = j.id WHERE j.order_id = s.id AND a.message IS NOT NULL)
 		OR EXISTS (SELECT FROM jobs j JOIN readings r ON r.job_id = j.id WHERE j.order_id = s.id AND r.status IS NOT NULL)

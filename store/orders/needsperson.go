@@ -18,7 +18,7 @@ func (s *Orders) NeedingPerson(ctx context.Context, source string, limit int) ([
 				FROM unnest(ARRAY['whois', 'register', 'token']) AS k (kind)
 				WHERE h.scope = 'all' OR h.scope = k.kind
 			) AS first
-			WHERE h.reason <> 'outage' AND first.order_id IS NOT NULL
+			WHERE h.reason NOT IN ('outage', 'daily_limit') AND first.order_id IS NOT NULL
 			UNION
 			SELECT held.kind, held.account, (SELECT j.order_id FROM jobs j
 				WHERE j.held_account = held.account AND j.kind = held.kind AND j.order_id > held.order_id
@@ -31,7 +31,7 @@ func (s *Orders) NeedingPerson(ctx context.Context, source string, limit int) ([
 			UNION SELECT c.order_id FROM holds h CROSS JOIN unnest(ARRAY['whois', 'register', 'token']) AS k (kind)
 				CROSS JOIN unnest(ARRAY['plain', 'bulk']) AS l (lane)
 				JOIN chunks c ON c.kind = k.kind AND c.lane = l.lane AND c.account = h.account AND c.wake_at IS NULL
-				WHERE h.reason <> 'outage' AND (h.scope = 'all' OR h.scope = k.kind)
+				WHERE h.reason NOT IN ('outage', 'daily_limit') AND (h.scope = 'all' OR h.scope = k.kind)
 		)
 		SELECT `+record.OrderColumns+` FROM waiting JOIN orders o ON o.id = waiting.id
 		WHERE $1 = '' OR o.source = $1

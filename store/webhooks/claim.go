@@ -14,6 +14,8 @@ import (
 const (
 	// atOnce is how many deliveries are under way to one endpoint at a time, over all workers. To one that fails it is one.
 	atOnce = 8
+	// MaxUnderWay is how many are under way for one source at a time, over all workers: half of what one worker can have.
+	MaxUnderWay = 32
 )
 
 // Due is a delivery to be made now.
@@ -37,9 +39,9 @@ type Due struct {
 }
 
 // Claim takes at most limit deliveries that are due, for a time. Who does not settle one within lease has lost it to another. At
-// most eight are under way to an endpoint, and to one that fails one.
+// most eight are under way to an endpoint, to one that fails one, and MaxUnderWay for a source. Sources take turns.
 func (w *Webhooks) Claim(ctx context.Context, sender uuid.UUID, limit int, lease time.Duration) ([]Due, error) {
-	rows, err := w.db.Pool.Query(ctx, claim, pg.ToUUID(sender), limit, pg.Seconds(lease), atOnce)
+	rows, err := w.db.Pool.Query(ctx, claim, pg.ToUUID(sender), limit, pg.Seconds(lease), atOnce, MaxUnderWay)
 	if err != nil {
 		return nil, pg.Failure("claim deliveries", err)
 	}
@@ -56,19 +58,21 @@ func (w *Webhooks) Claim(ctx context.Context, sender uuid.UUID, limit int, lease
 
 // A test goes out whether its endpoint rests or is disabled.
 const claim = `
-	WITH ready AS (
-		SELECT d.id FROM webhook_endpoints e
-		CROSS JOIN LATERAL (
+	WITH sought AS (
+		SELECT e.*, under_way.n, sum(under_way.n) OVER (PARTITION BY e.source) AS of_source FROM webhook_endpoints e CROSS JOIN LATERAL (
 			SELECT count(*) AS n FROM webhook_deliveries u WHERE u.endpoint_id = e.id AND u.sender IS NOT NULL AND u.due_at > now()
 		) AS under_way
+	), lined AS (
+		SELECT d.id, d.due_at, e.of_source + row_number() OVER (PARTITION BY e.source ORDER BY d.due_at, d.id) AS turn FROM sought e
 		CROSS JOIN LATERAL (
 			SELECT d.id, d.due_at FROM webhook_deliveries d
 			WHERE d.endpoint_id = e.id AND d.state = 'waiting' AND d.due_at <= now()
 				AND (d.event_id IS NULL OR e.disabled_at IS NULL AND (e.rests_until IS NULL OR e.rests_until <= now()))
 			ORDER BY d.due_at, d.id
-			LIMIT greatest(0, CASE WHEN e.failures > 0 THEN 1 ELSE $4 END - under_way.n) FOR UPDATE SKIP LOCKED
+			LIMIT greatest(0, CASE WHEN e.failures > 0 THEN 1 ELSE $4 END - e.n) FOR UPDATE SKIP LOCKED
 		) AS d
-		ORDER BY d.due_at, d.id LIMIT $2
+	), ready AS (
+		SELECT id FROM lined WHERE turn <= $5 ORDER BY turn, due_at, id LIMIT $2
 	), taken AS (
 		UPDATE webhook_deliveries d SET sender = $1, due_at = now() + make_interval(secs => $3), attempts = d.attempts + 1, tried_at = coalesce(d.tried_at, now())
 		FROM ready WHERE d.id = ready.id

@@ -60,6 +60,7 @@ type Config struct {
 	Slots map[Pool]int // calls in flight at most
 	Pace  Pacer        // nil: no limit but the slots
 	Clock func() time.Time
+	Meter Meter // nil: nobody measures
 	// Await waits until ready is closed or ctx ends; nil is just that. Simulations take their time here.
 	Await func(ctx context.Context, ready <-chan struct{})
 }
@@ -98,6 +99,7 @@ type waiter struct {
 	class Class
 	probe bool
 	since time.Time
+	cause Cause         // what it waits for
 	ready chan struct{} // closed when err and granted are set
 	err   error
 	done  bool
@@ -107,6 +109,9 @@ type waiter struct {
 func New(c Config) *Gate {
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Meter == nil {
+		c.Meter = unmetered{}
 	}
 	if c.Await == nil {
 		c.Await = func(ctx context.Context, ready <-chan struct{}) {
@@ -149,6 +154,7 @@ func (g *Gate) Acquire(ctx context.Context, class Class, probe bool) (*Permit, e
 	w.since = g.config.Clock()
 	g.lines[class] = append(g.lines[class], w)
 	g.changed()
+	w.cause = g.causeOf(w)
 	g.mu.Unlock()
 	g.config.Await(ctx, w.ready)
 	g.mu.Lock()
@@ -175,6 +181,7 @@ func (g *Gate) Pause(d time.Duration) {
 	if until := g.config.Clock().Add(d); until.After(g.until) {
 		g.until = until
 		g.turn = time.Time{} // it may be over by then, in every process at once
+		g.blamePause()
 	}
 	g.changed()
 }

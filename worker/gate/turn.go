@@ -128,6 +128,7 @@ func (g *Gate) grant(w *waiter) {
 	}
 	g.used[w.class.pool()]++
 	g.lines[w.class] = g.lines[w.class][1:]
+	g.config.Meter.Passed(w.class, w.cause, g.config.Clock().Sub(w.since))
 	w.settle(nil)
 }
 
@@ -138,8 +139,10 @@ func (g *Gate) turnAway() {
 		for _, w := range g.lines[c] {
 			switch {
 			case g.closed:
+				g.config.Meter.TurnedAway(c, Stopping)
 				w.settle(ErrStopping)
 			case g.stopped.stops(c) && !w.probe:
+				g.config.Meter.TurnedAway(c, Held)
 				w.settle(ErrHeld)
 			default:
 				kept = append(kept, w)

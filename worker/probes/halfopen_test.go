@@ -43,7 +43,7 @@ func answers(t *testing.T, url string) time.Duration {
 // Whoever holds connections open and says nothing, or does not come to an end, keeps no probe out.
 func TestProbesBesideHalfOpenConnections(t *testing.T) {
 	t.Parallel()
-	h, err := Start(t.Context(), "127.0.0.1:0")
+	h, err := Start(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,20 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"log"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/bulkreg/bulkreg/queue/listener"
 )
 
 // Server answers the probes of whoever runs a worker, over HTTP:
 //
+//	GET /metrics  what the worker counts and measures, as Prometheus reads it
 //	GET /healthz  200 as long as the process lives
 //	GET /readyz   200 while the worker works, its roles do not fail again and again, and Postgres and Redis have lately taken
 //	              writes, else 503; the body is a readiness
@@ -27,9 +22,7 @@ import (
 // It tells neither addresses nor errors: whoever reaches the port may ask.
 type Server struct {
 	clock func() time.Time
-	http  *http.Server  // nil: nobody is answered
-	ended chan struct{} // closed when it serves no more
-	err   error         // why, unless it was closed; read after ended
+	port  *Port
 
 	watching context.Context
 	cancel   context.CancelFunc
@@ -93,63 +86,26 @@ type Readiness struct {
 // ErrNoWrites says that a dependency answers and takes no writes.
 var ErrNoWrites = errors.New("it takes no writes")
 
-// Start listens on an address, or nowhere if it is empty. The caller closes it.
-func Start(ctx context.Context, addr string) (*Server, error) {
-	h := &Server{clock: time.Now, phase: Waiting, answered: map[Dependency]time.Time{}, ended: make(chan struct{})}
+// Start listens on an address, or nowhere if it is empty, and tells the metrics there, unless they are nil. The caller closes it.
+func Start(ctx context.Context, addr string, metrics http.Handler) (*Server, error) {
+	h := &Server{clock: time.Now, phase: Waiting, answered: map[Dependency]time.Time{}}
 	h.watching, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if addr == "" {
-		close(h.ended)
-		return h, nil
-	}
-	var listen net.ListenConfig
-	port, err := listen.Listen(ctx, "tcp", addr)
-	if err != nil {
+	var err error
+	if h.port, err = Open(ctx, addr, h.handler(metrics)); err != nil {
 		h.cancel()
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+		return nil, err
 	}
-	h.http = &http.Server{
-		Addr:              port.Addr().String(),
-		Handler:           h.handler(),
-		ReadHeaderTimeout: 2 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      5 * time.Second,
-		IdleTimeout:       15 * time.Second,
-		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // of bad requests: anybody could fill our log
-	}
-	bound := listener.Bound(port, AtOnce, h.http)
-	go func() {
-		defer close(h.ended)
-		if err := h.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
-			h.err = fmt.Errorf("serve probes: %w", err)
-		}
-	}()
 	return h, nil
 }
 
 // Addr is where it listens, as host:port; "" if nowhere.
-func (h *Server) Addr() string {
-	if h.http == nil {
-		return ""
-	}
-	return h.http.Addr
-}
+func (h *Server) Addr() string { return h.port.Addr() }
 
 // Close stops asking and answering.
 func (h *Server) Close() error {
 	h.cancel()
 	h.watchers.Wait()
-	if h.http == nil {
-		return nil
-	}
-	ending, cancel := context.WithTimeout(context.Background(), healthGrace)
-	defer cancel()
-	err := h.http.Shutdown(ending)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = h.http.Close()
-	}
-	<-h.ended
-	return errors.Join(h.err, err)
+	return h.port.Close()
 }
 
 // Watch asks a dependency every now and then, until close. One that hangs does not keep the others from being asked.
@@ -251,11 +207,9 @@ func (h *Server) Readiness() Readiness {
 	return r
 }
 
-func (h *Server) handler() http.Handler {
+func (h *Server) handler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		answerProbe(w, http.StatusOK, map[string]bool{"alive": true})
-	})
+	Alive(mux, metrics)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		r := h.Readiness()
 		status := http.StatusOK

@@ -74,7 +74,7 @@ func TestCondition(t *testing.T) {
 
 func TestHealthAnswersProbes(t *testing.T) {
 	t.Parallel()
-	h, err := Start(t.Context(), "127.0.0.1:0")
+	h, err := Start(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestHealthAnswersProbes(t *testing.T) {
 	if status, _ := probe(t, addr, "/"); status != http.StatusNotFound {
 		t.Errorf("/: %d", status)
 	}
-	if other, err := Start(t.Context(), addr); err == nil || other != nil {
+	if other, err := Start(t.Context(), addr, nil); err == nil || other != nil {
 		t.Error("two listen on one port")
 	}
 	if err := h.Close(); err != nil {
@@ -114,7 +114,7 @@ func TestHealthAnswersProbes(t *testing.T) {
 // A dependency that hangs goes away, others stay, and the end waits for nothing.
 func TestWatchOfADependencyThatHangs(t *testing.T) {
 	t.Parallel()
-	h, err := Start(t.Context(), "")
+	h, err := Start(t.Context(), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestReadinessOfRoles(t *testing.T) {
 // The body names the roles that fail, and nothing of why.
 func TestReadyzNamesTheRoles(t *testing.T) {
 	t.Parallel()
-	h, err := Start(t.Context(), "127.0.0.1:0")
+	h, err := Start(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package registrar
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/bulkreg/bulkreg/worker/upstream"
@@ -57,3 +61,18 @@ func (e *AuthError) Unwrap() error { return e.cause }
 
 // Refused reports that the upstream does not accept the client credentials.
 func (e *AuthError) Refused() bool { return e.Answer.Status == http.StatusUnauthorized }
+
+// decodeObject takes one JSON object, with or without a byte order mark, and nothing after it.
+func decodeObject(body []byte, into any) error {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	if len(body) == 0 {
+		return errors.New("reply is empty")
+	}
+	if body[0] != '{' {
+		return errors.New("reply is not a JSON object")
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("decode reply: %w", err)
+	}
+	return nil
+}

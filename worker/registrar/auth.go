@@ -54,6 +54,7 @@ type tokens struct {
 	clock   func() time.Time
 	request tokenRequest
 	timeout time.Duration
+	renewed func(error) // told of each request's end; nil: nobody is
 
 	mu         sync.Mutex
 	closed     bool
@@ -116,6 +117,9 @@ func (t *tokens) renew(ctx context.Context, f *renewal) {
 	defer f.cancel()
 	asked := t.clock()
 	value, life, err := t.request(ctx)
+	if t.renewed != nil {
+		t.renewed(err)
+	}
 
 	t.mu.Lock()
 	defer t.mu.Unlock()

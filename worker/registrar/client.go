@@ -45,6 +45,7 @@ func New(cfg Config) (*Client, error) {
 		}),
 	}
 	c.tokens = newTokens(cfg.Clock, cfg.Timeout, c.requestToken)
+	c.tokens.renewed = cfg.Renewed
 	return c, nil
 }
 

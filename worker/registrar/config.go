@@ -37,6 +37,8 @@ type Config struct {
 	UserAgent string
 	// Clock is used for times on record and for the life of tokens. Nil means time.Now.
 	Clock func() time.Time
+	// Renewed is told of each request for a token that has ended, with its error or nil. It must not block. Nil: nobody is.
+	Renewed func(error)
 	// MaxConns bounds the connections of this client. It should be at least the number of concurrent calls
 	// plus one for the token. Zero means DefaultMaxConns.
 	MaxConns int
@@ -71,6 +73,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.UserAgent == "" {
 		c.UserAgent = DefaultUserAgent
+	}
+	if c.Renewed == nil {
+		c.Renewed = func(error) {}
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

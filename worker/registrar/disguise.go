@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// disguises are a term read backwards, and with each letter of half an alphabet further on. They look like any other word.
+// disguises are a term read backwards, upside down, and with each letter of half an alphabet further on. They look like any other word.
 func disguises(term, folded string) []string {
 	const shortest = 3
 	var all []string
@@ -24,11 +24,20 @@ func disguises(term, folded string) []string {
 		letters := []rune(spelling)
 		slices.Reverse(letters)
 		add(string(letters))
+		if isWord(term) {
+			add(upsideDown(string(letters)))
+		}
 	}
 	if utf8.RuneCountInString(folded) > shortestDotted {
 		add(strings.Map(turned, folded))
+		add(spell(strings.Map(turned, strings.ToLower(term)))) // its letters with marks stay as they are
 	}
 	return all
+}
+
+// upsideDown puts in the place of each letter the one that it is for somebody who turns the page, as the others are folded.
+func upsideDown(folded string) string {
+	return strings.NewReplacer("b", "q", "q", "b", "d", "p", "p", "d", "n", "u", "u", "n", "c", "o").Replace(folded)
 }
 
 // turned is ROT13.

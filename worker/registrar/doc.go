@@ -10,5 +10,12 @@
 //
 // The package must never let a client secret, a token, an e-mail address, a telephone number or a detail of a holder that it was
 // told of into an error or an [Answer], in whatever form the upstream quotes them. What it says in another script than the Latin one, or in
-// what looks like an encoding, is left out unread. And the package must never turn silence or a reply it cannot read into "available", "registered" or "failed".
+// what looks like an encoding, is left out unread. And the package must never turn silence or a reply it cannot read into "available",
+// "registered" or "failed".
+//
+// What it cannot hide: the first letters of a name where they are fewer than five, and what
+// is left of one of fewer than seven letters with something grown to it; a name with a wrong letter, with letters left out
+// or doubled, or written by its sound in a way that is no usual one; a cipher but ROT13, and letters as the keys of a telephone; a
+// part of a detail with words of others, or more than twelve signs, between it and the rest; what is escaped more than five times, and
+// an encoding that is broken up by white space; digits of a postal code alone; and a name that is an ordinary word, in small letters.
 package registrar

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,41 +41,6 @@ func (v view) markEncoded(mask []bool, tells func(text string) bool) bool {
 		from = max(to, from+1)
 	}
 	return found
-}
-
-// A text may be shown byte by byte: in hexadecimal, as a dump, or in decimal, as a list. Fewer bytes tell nobody apart.
-var (
-	dumpPattern = regexp.MustCompile(`(?:(?:0[xX])?[0-9A-Fa-f]{2}(?:, ?|[ :-])){4,}(?:0[xX])?[0-9A-Fa-f]{2}`)
-	listPattern = regexp.MustCompile(`(?:[0-9]{2,3}(?:, ?| )){4,}[0-9]{2,3}`)
-)
-
-// markBytes is markEncoded for what is shown byte by byte.
-func (v view) markBytes(mask []bool, tells func(text string) bool) {
-	for _, shown := range []struct {
-		pattern *regexp.Regexp
-		base    int
-	}{{dumpPattern, 16}, {listPattern, 10}} {
-		for _, found := range shown.pattern.FindAllIndex(v.text, -1) {
-			if slices.ContainsFunc(bytesShown(v.text[found[0]:found[1]], shown.base), tells) {
-				for i := v.at[found[0]]; i < v.at[found[1]]; i++ {
-					mask[i] = true
-				}
-			}
-		}
-	}
-}
-
-// bytesShown are the texts of bytes that are shown one by one.
-func bytesShown(shown []byte, base int) []string {
-	var decoded []byte
-	for _, digits := range strings.FieldsFunc(string(shown), func(r rune) bool { return strings.ContainsRune(", :-", r) }) {
-		n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(digits), "0x"), base, 8)
-		if err != nil {
-			return nil
-		}
-		decoded = append(decoded, byte(n))
-	}
-	return wholeTexts(decoded)
 }
 
 func isEncoded(c byte) bool {
@@ -128,6 +91,50 @@ func beginningsIn(letters []byte) []int {
 		}
 	}
 	return all
+}
+
+// unescapeWord knows a word as headers of mail have it: =?utf-8?Q?Jo=C3=ABlle?= and =?utf-8?B?Sm/Dq2xsZQ==?=. White space between two
+// such words says nothing.
+func unescapeWord(b []byte) ([]byte, int) {
+	const longest = 300
+	window := b[:min(len(b), longest)]
+	if !bytes.HasPrefix(window, []byte("=?")) {
+		return nil, 0
+	}
+	parts := bytes.SplitN(window, []byte("?"), 5) // =, the encoding of its bytes, that of the word, the word, and = with the rest
+	if len(parts) < 5 || len(parts[2]) != 1 || !bytes.HasPrefix(parts[4], []byte("=")) {
+		return nil, 0
+	}
+	width := len(window) - len(parts[4]) + 1
+	rest := bytes.TrimLeft(b[width:], " ")
+	if bytes.HasPrefix(rest, []byte("=?")) {
+		width = len(b) - len(rest)
+	}
+	switch parts[2][0] | 0x20 {
+	case 'b':
+		return fromBase64(bytes.TrimRight(parts[3], "=")), width
+	case 'q':
+		return fromQ(parts[3]), width
+	}
+	return nil, 0
+}
+
+// fromQ reads quoted-printable as it is in such words.
+func fromQ(word []byte) []byte {
+	var read []byte
+	for i := 0; i < len(word); i++ {
+		n, ok := parseDigits(word, i+1, 2, 16)
+		switch {
+		case word[i] == '=' && ok:
+			read = append(read, byte(n))
+			i += 2
+		case word[i] == '_':
+			read = append(read, ' ')
+		default:
+			read = append(read, word[i])
+		}
+	}
+	return read
 }
 
 // wholeTexts are what bytes may be from the first to the last: UTF-8 that was cut, Latin-1, or UTF-16 of Western letters.
@@ -188,7 +195,7 @@ func textsIn(decoded []byte) []string {
 	return texts
 }
 
-// isText reports whether all of it can be read.
+// isText reports whether all of it can be read, or is not seen at all.
 func isText(s string) bool {
-	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) })
+	return s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) })
 }

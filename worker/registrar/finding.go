@@ -18,6 +18,9 @@ type finding struct {
 	head   string   // signs of the term before its first letter,
 	tail   string   // and after the last
 	domain bool     // it is the name of a domain, and no term
+	code   bool     // it is the digits of a postal code, which count beside a word that says so
+	cut    bool     // it is the beginning of a term, which counts where nothing but that is a word
+	inside bool     // it is a long name, which also counts in the middle of a word
 }
 
 func newFinding(term, spelling string) *finding {
@@ -40,11 +43,12 @@ func isSign(r rune) bool { return kindOf(r) == separating }
 
 // or finds what either of two terms with the same spelling would.
 func (f *finding) or(other *finding) *finding {
-	if f == nil {
+	if f == nil || f.cut {
 		return other
 	}
 	both := *f
 	both.joined, both.strict, both.apart = f.joined && other.joined, f.strict && other.strict, f.apart || other.apart
+	both.code, both.inside = f.code && other.code, f.inside || other.inside
 	if f.exact = nil; len(both.exact) > 0 && len(other.exact) > 0 {
 		both.exact = append(slices.Clone(both.exact), other.exact...)
 	} else {
@@ -56,16 +60,29 @@ func (f *finding) or(other *finding) *finding {
 	return &both
 }
 
+// end is where the term ends that signs[i:j] are, 0 where they are not written as they must be.
+func (f *finding) end(v view, signs []sign, i, j int, g gaps) int {
+	if f.holds(v, signs, i, j, g) {
+		return j
+	}
+	if to := f.plural(signs, i, j); to > 0 && f.holds(v, signs[:j], i, j, g) {
+		return to
+	}
+	return 0
+}
+
 // holds reports whether signs[i:j] are written as they must be to be the term.
 func (f *finding) holds(v view, signs []sign, i, j int, g gaps) bool {
 	switch {
 	case f.domain:
 		return !g.other && beginsWord(signs, i, true) && endsWord(signs, j, true)
+	case f.cut:
+		return !g.any && beginsWord(signs, i, false) && endsWord(signs, j, false) && tellsSomebody(signs[i:j])
 	case g.any && f.joined, g.spaced && !f.apart:
 		return false
 	case !beginsWord(signs, i, f.strict) || f.size <= longestTerm && !endsWord(signs, j, f.strict):
 		return false
-	case f.strict && partOfName(v, signs, i, j):
+	case f.strict && partOfName(v, signs, i, j), f.code && !besideCode(signs, i, j):
 		return false
 	case len(f.exact) > 0:
 		return slices.Contains(f.exact, string(v.text[signs[i].from:signs[j-1].to]))

@@ -41,7 +41,7 @@ func (v view) fold() []sign {
 			if n := len(signs); n > 0 && gap == 0 {
 				signs[n-1].to, signs[n-1].end = to, v.at[to]
 			}
-		case kind == separating:
+		case kind == separating, r == 'Â' && v.wasSpace(to, gap == 0 && len(signs) > 0 && signs[len(signs)-1].upper):
 			gap, spaced = gap+1, spaced || unicode.IsSpace(r)
 		case r == hole && gap == 0 && len(signs) > 0 && signs[len(signs)-1].r == hole:
 			signs[len(signs)-1].to, signs[len(signs)-1].end = to, v.at[to]
@@ -63,6 +63,11 @@ func (v view) isHole(at int, inWord bool) bool {
 	}
 	next, size := utf8.DecodeRune(v.text[at+1:])
 	return size > 0 && kindOf(next) == telling
+}
+
+// wasSpace reports that a letter, which ends before a space and not in capitals, is half of a space that was read in another encoding.
+func (v view) wasSpace(end int, inCapitals bool) bool {
+	return !inCapitals && end < len(v.text) && v.text[end] == ' '
 }
 
 type runeKind int
@@ -87,6 +92,8 @@ func kindOf(r rune) runeKind {
 		return separating
 	case isFiller(r):
 		return ignored
+	case isBraille(r):
+		return telling
 	case r == hole, unicode.IsLetter(r), unicode.IsDigit(r):
 		return telling
 	case unicode.In(r, unicode.Mn, unicode.Cf) || unicode.IsControl(r) && !unicode.IsSpace(r):
@@ -108,6 +115,9 @@ func isFiller(r rune) bool {
 	return r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
 }
 
+// isBraille knows the letters of the blind, which Unicode takes for none.
+func isBraille(r rune) bool { return r >= '\u2800' && r <= '\u28ff' }
+
 // foldRune is what a rune is without marks and capitals, as letters and digits.
 func foldRune(r rune) []rune {
 	if r < utf8.RuneSelf {
@@ -116,8 +126,8 @@ func foldRune(r rune) []rune {
 	if plain := plainLetter(r); plain != "" {
 		return []rune(plain)
 	}
-	if r == hole {
-		return []rune{hole}
+	if r == hole || isBraille(r) {
+		return []rune{r}
 	}
 	var folded []rune
 	for _, part := range norm.NFKD.String(string(r)) {
@@ -168,18 +178,33 @@ func plainLetter(r rune) string {
 	case 'ς': // as a word ends; in capitals it is a σ
 		return "σ"
 	}
-	return smallCapital(r)
+	return drawnLetter(r)
 }
 
-// smallCapital is the letter that a small capital is, "" for others.
-func smallCapital(r rune) string {
-	const capitals, letters = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnoprstuvwyz"
-	at := strings.IndexRune(capitals, r)
-	if at < 0 {
-		return ""
+// drawnLetter knows letters that Unicode keeps apart for how they are drawn: small capitals, those on black, those of flags, those with
+// hooks and strokes or upside down, and others that look like an ASCII letter.
+func drawnLetter(r rune) string {
+	const (
+		small  = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢɡɑȷɩʋ"
+		letter = "abcdefghijklmnopqrstuvwyzgajiv"
+		abc    = "abcdefghijklmnopqrstuvwxyz"
+
+		struck, ofStruck   = "ⱥƀȼɇǥɨɉꝁᵽꝗɍʉꝟɏƶɫꞓꞡꞣꞥ", "abcegijkpqruvyzlcgkn"
+		hooked, ofHooked   = "ɓƈɗɖƒɠɦƙɱɲɳƥʠɽʂƭʈⱳƴʐȥɭʄɕȡȵ", "bcddfghkmnnpqrsttwyzzljcdn"
+		turning, ofTurning = "ɐɒɔəǝɛɟƃɥᴉɪɾʞꞁɯɹʇʌʍʎƨ", "aaoeeefghiijklmrtvwys"
+	)
+	for _, first := range [...]rune{'🅐', '🅰', '🇦'} {
+		if r >= first && r < first+rune(len(abc)) {
+			return abc[r-first : r-first+1]
+		}
 	}
-	n := utf8.RuneCountInString(capitals[:at])
-	return letters[n : n+1]
+	for _, drawn := range [...][2]string{{small, letter}, {struck, ofStruck}, {hooked, ofHooked}, {turning, ofTurning}} {
+		if at := strings.IndexRune(drawn[0], unicode.ToLower(r)); at >= 0 {
+			at = utf8.RuneCountInString(drawn[0][:at])
+			return drawn[1][at : at+1]
+		}
+	}
+	return ""
 }
 
 // spell is a folded text alone.

@@ -35,15 +35,17 @@ func (h Holder) personal() []string {
 // domains that a call is about stay readable.
 func personalOf(holders []Holder, domains ...string) func() terms {
 	return sync.OnceValue(func() terms {
-		var all []string
+		var all, long []string
 		seen := map[Holder]bool{{}: true}
 		for _, h := range holders {
 			if !seen[h] {
 				seen[h] = true
-				all = append(all, h.personal()...)
+				all, long = append(all, h.personal()...), append(long, h.longNames()...)
 			}
 		}
-		t := newTerms(all).sparing(spelledDomains(domains))
+		t := newTerms(all)
+		t.allowInside(long)
+		t = t.sparing(spelledDomains(domains))
 		if slices.ContainsFunc(all, isForeignText) {
 			t.set(unknownWords, 0)
 		}

@@ -19,22 +19,35 @@ func spellings(term, folded string) []string {
 		}
 	}
 	add(withoutUmlautE(folded), shortestApart)
-	for _, as := range [...]string{folded, strings.ReplaceAll(folded, "ij", "y"), strings.ReplaceAll(folded, "y", "ij")} { // ÿ is a y with marks
-		add(as, shortestTerm+1)
-		for _, end := range [...]string{"s", "es"} { // of a plural, or whose something is
-			add(as+end, shortestApart)
+	for _, sound := range usualSounds() {
+		for _, spelling := range all[:min(len(all), 2)] {
+			if strings.Contains(spelling, sound.written) {
+				add(strings.ReplaceAll(spelling, sound.written, sound.also), shortestTerm+1)
+			}
+		}
+	}
+	for _, look := range [...]sound{{"l", "i"}, {"m", "rn"}, {"w", "vv"}} { // a capital i looks like an l
+		if strings.Contains(folded, look.written) && isWord(term) {
+			add(strings.ReplaceAll(folded, look.written, look.also), shortestApart)
 		}
 	}
 	if isASCII(term) {
 		return all
 	}
-	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }, spoken, lookalike} {
+	for _, letter := range [...]func(rune) string{german, nordic, func(r rune) string { return german(r) + nordic(r) }, sounding, lookalike} {
 		add(spell(rewritten(term, letter)), shortestTerm)
+	}
+	if strings.ContainsAny(term, "ßẞ") { // it is read as a b, too
+		for _, sharp := range [...]string{"s", "b"} {
+			simple := strings.NewReplacer("ß", sharp, "ẞ", sharp).Replace(term)
+			add(spell(simple), shortestDotted)
+			add(spell(rewritten(simple, german)), shortestDotted)
+		}
 	}
 	add(spell(strings.Map(asciiOr(-1), term)), shortestDotted)
 	add(spell(strings.Map(asciiOr(hole), term)), shortestDotted)
-	// What is read in the last two cannot be told from what is read in others.
-	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.ISO8859_15, charmap.Windows1250, charmap.ISO8859_2} {
+	// What is read in the last three cannot be told from what is read in others.
+	for _, read := range [...]*charmap.Charmap{charmap.ISO8859_1, charmap.Windows1250, charmap.ISO8859_2, charmap.ISO8859_15} {
 		add(spell(mangled(term, read)), shortestDotted)
 	}
 	add(spell(slashless(term)), shortestDotted)
@@ -45,8 +58,14 @@ func spellings(term, folded string) []string {
 			add(spell(misread(term, other, as)), shortestDotted)
 		}
 	}
-	for _, written := range [...]*charmap.Charmap{charmap.Windows1250, charmap.Windows1254} {
-		add(spell(misread(term, written, charmap.Windows1252)), shortestDotted)
+	// Letters of these are written in the West more often than the other way round.
+	for _, other := range [...]*charmap.Charmap{charmap.Windows1254, charmap.Windows1250, charmap.ISO8859_2, charmap.Windows1257} {
+		for _, as := range western {
+			add(spell(misread(term, other, as)), shortestDotted)
+		}
+	}
+	if strings.ContainsAny(term, "ıİşŞğĞ") {
+		add(spell(misread(strings.ToUpperSpecial(unicode.TurkishCase, term), charmap.Windows1254, charmap.Windows1252)), shortestDotted)
 	}
 	return all
 }
@@ -98,6 +117,22 @@ func rewritten(term string, letters func(rune) string) string {
 	return b.String()
 }
 
+// sound is what is written in two ways, as the Dutch ij and y are.
+type sound struct{ written, also string }
+
+func usualSounds() []sound { return []sound{{"ij", "y"}, {"y", "ij"}, {"dj", "d"}} }
+
+// sounding spells letters by their sound.
+func sounding(r rune) string {
+	switch r {
+	case 'đ':
+		return "dj"
+	case 'ð':
+		return "th"
+	}
+	return german(r) + nordic(r)
+}
+
 func german(r rune) string {
 	switch r {
 	case 'ä':
@@ -120,45 +155,15 @@ func nordic(r rune) string {
 	return ""
 }
 
-// spoken spells letters as they sound.
-func spoken(r rune) string {
-	switch r {
-	case 'đ':
-		return "dj"
-	case 'ð', 'þ':
-		return "th"
-	case 'ß':
-		return "s"
-	}
-	return ""
-}
-
 // lookalike is what somebody takes a letter for who does not know it.
 func lookalike(r rune) string {
 	switch r {
-	case 'ß':
-		return "b"
 	case 'ð', 'đ':
 		return "o"
 	case 'þ':
 		return "p"
 	}
 	return ""
-}
-
-// cutShort are the beginnings of a name of one word by which it is known still.
-func cutShort(term, folded string) []string {
-	const known, shortest, longest, wordy = 5, 7, 24, 14
-	if len(folded) < shortest || !isASCII(folded) || strings.ContainsFunc(term, isSign) || strings.ContainsAny(folded, "0123456789") {
-		return nil
-	}
-	var all []string
-	for n := known; n < min(len(folded), longest); n++ {
-		if begun := folded[:n]; n > wordy || !isGeneric(begun) { // no ordinary word is that long
-			all = append(all, begun)
-		}
-	}
-	return all
 }
 
 // asciiOr puts one rune in the place of letters that are not ASCII; -1 leaves them out.

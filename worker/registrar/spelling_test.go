@@ -303,7 +303,9 @@ func hostileHolders() []Holder {
 func hostileParts() []string {
 	return []string{
 		"a", "a.", "a ", "aA", "%2561.", "&amp;#97;-", `\\u0061 `, "a\u00ad", "Ã¡", "YWFhYWFhYWFhYWFhYWFh ", "YWFhYWFh", "6161", "%2559WFh",
-		"61 ", "97,", "0x61,", "ĂĽ", "/YWFh",
+		"61 ", "97,", "0x61,", "ĂĽ", "/YWFh", "U+0061", "chr(97)+", `\61 `,
+		"01100001 ", "141;", "a\" . \"", "aaaaaas ",
+		"=?u?B?YWFh?= ", "=?", "a*a", "aa__", "nul ", "1-", "aaaaaaaab", `\x{61}`, "6161 ",
 	}
 }
 

@@ -102,7 +102,7 @@ func within(ranges [][]int, at int) bool {
 func isForeign(word []sign) bool {
 	const longestUnit = 2
 	for _, s := range word {
-		if s.r == hole || !unicode.IsLetter(s.r) || unicode.Is(unicode.Latin, s.r) {
+		if s.r == hole || !unicode.IsLetter(s.r) && !isBraille(s.r) || unicode.Is(unicode.Latin, s.r) {
 			continue
 		}
 		if len(word) <= longestUnit && (s.r == 'μ' || s.r == 'ω') {
@@ -115,11 +115,7 @@ func isForeign(word []sign) bool {
 
 // isUnknown reports that a word is not one that an upstream needs to say anything.
 func isUnknown(word []sign) bool {
-	var b strings.Builder
-	for _, s := range word {
-		b.WriteRune(s.r)
-	}
-	text := b.String()
+	text := foldedOf(word)
 	return len(text) > 1 && strings.Trim(text, "0123456789") != "" && !isOrdinary(text) && !isExplaining(text)
 }
 

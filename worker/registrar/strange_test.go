@@ -98,6 +98,17 @@ func TestCleanLeavesWhatRegistrarsSay(t *testing.T) {
 	}
 }
 
+// Names in the form that DNS has are full of digits, and stay where they are ordered.
+func TestCleanLeavesOrderedDomains(t *testing.T) {
+	t.Parallel()
+	s := newScrubber(testSecret)
+	hidden := personalOf(respelled(), "xn--e1afmkfd.xn--p1ai", "a--b1c2d.nl")()
+	const said = "xn--e1afmkfd.xn--p1ai is taken, and a--b1c2d.nl; XN--E1AFMKFD.XN--P1AI"
+	if got := s.clean(said, hidden); got != said {
+		t.Errorf("%q became %q", said, got)
+	}
+}
+
 // The host of somebody's mail tells him apart, unless it is a provider's, or the domain that is ordered.
 func TestCleanHidesHostsOfMail(t *testing.T) {
 	t.Parallel()

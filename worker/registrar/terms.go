@@ -46,13 +46,13 @@ const (
 	shortestDotted, shortestApart, shortestNumber = 4, 6, 7
 	// longestTerm bounds how far a text is followed from one place. It is more than any detail has.
 	longestTerm = 300
-	// usualGap is how many runes may stand between two letters of a term, such as " [" and "' || '", unless one has more itself.
-	usualGap = 6
+	// usualGap is how many runes may stand between two letters of a term, such as ") (" and \" .  \", unless one has more itself.
+	usualGap = 12
 )
 
 // newTerms leaves out terms that are too short to tell anybody apart, and whose hiding would blot out ordinary text.
 func newTerms(personal []string) terms {
-	t, seen := terms{}, map[string]bool{}
+	t, seen, cut := terms{}, map[string]bool{}, &finding{cut: true}
 	for _, term := range personal {
 		if seen[term] {
 			continue
@@ -66,22 +66,31 @@ func newTerms(personal []string) terms {
 		if widest := widestGap(term); widest > t[step{nowhere, gapOfTerms}].next {
 			t.set(gapOfTerms, widest)
 		}
-		for _, spelling := range spellings(term, folded) {
-			t.add(spelling, newFinding(term, spelling))
-		}
-		for _, begun := range cutShort(term, folded) {
-			t.add(begun, &finding{size: len(begun), strict: true, joined: true})
-		}
-		for _, spelling := range disguises(term, folded) {
-			f := newFinding(term, spelling)
-			f.head, f.tail = "", ""
-			t.add(spelling, f)
-		}
+		t.addSpellings(term, folded, cut)
+		t.addCode(term)
 	}
 	if len(t) == 0 {
 		return nil
 	}
 	return t
+}
+
+func (t terms) addSpellings(term, folded string, cut *finding) {
+	word := mayBeCut(term)
+	for _, spelling := range spellings(term, folded) {
+		t.add(spelling, newFinding(term, spelling))
+		if word {
+			t.addCut(spelling, shortestCut, cut)
+		}
+	}
+	for _, spelling := range disguises(term, folded) {
+		f := newFinding(term, spelling)
+		f.head, f.tail = "", ""
+		t.add(spelling, f)
+		if word {
+			t.addCut(spelling, shortestRest, cut)
+		}
+	}
 }
 
 // widestGap is how many runes stand between two letters of a term at most.
@@ -212,7 +221,11 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 			}
 		}
 		v.markStrange(mask, signs, own, t.has(unknownWords))
+		v.markStarred(mask, own)
+		v.markSpoken(mask, signs, own)
 	}
+	t.markVeiled(mask, v, own)
+	t.markRests(mask, v, signs, spared)
 	for _, h := range hits {
 		if n := spared[h.from]; n > 0 && n == spared[h.to-1] {
 			continue
@@ -222,6 +235,7 @@ func (t terms) mark(mask []bool, v view, own []bool) {
 			mask[j] = true
 		}
 	}
+	t.markAround(mask, v, signs, spared)
 }
 
 // follow returns the end of the longest term that begins with sign i.
@@ -240,8 +254,10 @@ func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 		if !ok {
 			break
 		}
-		if p.found != nil && p.found.holds(v, signs, i, j+1, gaps) {
-			end, longest = j+1, p.found
+		if p.found != nil {
+			if to := p.found.end(v, signs, i, j+1, gaps); to > 0 {
+				end, longest = to, p.found
+			}
 		}
 		if p.domain != nil && p.domain.holds(v, signs, i, j+1, gaps) {
 			end, longest = j+1, p.domain
@@ -254,7 +270,7 @@ func (t terms) follow(v view, signs []sign, i int) (end int, longest *finding) {
 // gaps are what stands between the letters of a possible term.
 type gaps struct {
 	any, spaced bool
-	other       bool // not only dots and hyphens, one at a time
+	other       bool // not only dots, and one hyphen or two
 	most        int  // runes of one
 }
 
@@ -263,6 +279,7 @@ func (g *gaps) add(v view, before, s sign) bool {
 		return true
 	}
 	g.any, g.spaced = true, g.spaced || s.spaced
-	g.other = g.other || s.gap > 1 || v.text[before.to] != '.' && v.text[before.to] != '-'
+	between := string(v.text[before.to:s.from])
+	g.other = g.other || between != "." && between != "-" && between != "--" // as in xn--
 	return s.gap <= g.most
 }

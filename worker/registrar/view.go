@@ -76,6 +76,9 @@ func unescapeOne(b []byte) (decoded []byte, width int) {
 	case b[0] == '+':
 		return unescapeUTF7(b)
 	case b[0] == '=':
+		if word, width := unescapeWord(b); width > 0 {
+			return word, width
+		}
 		return unescapeQuotedPrintable(b)
 	case b[0] >= utf8.RuneSelf:
 		return unmangle(b)
@@ -101,15 +104,25 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	if len(b) < 2 {
 		return nil, 0
 	}
+	if letter, width := unescapeCSS(b); width > 0 {
+		return letter, width
+	}
 	if strings.IndexByte(`"'\/`, b[1]) >= 0 {
 		return b[1:2], 2
 	}
 	if strings.IndexByte("bfnrt", b[1]) >= 0 { // white space, or as good as that
 		return []byte(" "), 2
 	}
+	if n, width := bracedNumber(b); width > 0 {
+		return utf8.AppendRune(nil, n), width
+	}
 	switch b[1] {
 	case 'u':
 		return unescapeUnicode(b)
+	case 'e': // what begins a colour of a terminal
+		if len(b) > 2 && b[2] == '[' {
+			return []byte{0x1b}, 2
+		}
 	case 'U': // of eight digits, as Python and C write it
 		if n, ok := parseDigits(b, 5, 5, 16); ok && bytes.HasPrefix(b[2:], []byte("000")) {
 			return utf8.AppendRune(nil, n), 10
@@ -125,13 +138,27 @@ func unescapeJSON(b []byte) ([]byte, int) {
 	return nil, 0
 }
 
-func unescapeUnicode(b []byte) ([]byte, int) {
-	if bytes.HasPrefix(b[2:], []byte("{")) {
-		end := bytes.IndexByte(b[:min(len(b), 10)], '}')
-		if n, ok := parseDigits(b, 3, end-3, 16); ok {
-			return utf8.AppendRune(nil, n), end + 1
-		}
+// bracedNumber is the letter in \u{eb}, \x{eb}, \o{353} and \N{U+EB}.
+func bracedNumber(b []byte) (letter rune, width int) {
+	const longest = 14
+	open, base := 2, rune(16)
+	switch {
+	case bytes.HasPrefix(b[1:], []byte("N{U+")):
+		open = 4
+	case bytes.HasPrefix(b[1:], []byte("o{")):
+		base = 8
+	case !bytes.HasPrefix(b[1:], []byte("u{")) && !bytes.HasPrefix(b[1:], []byte("x{")):
+		return 0, 0
 	}
+	end := bytes.IndexByte(b[:min(len(b), longest)], '}')
+	n, ok := parseDigits(b, open+1, end-open-1, base)
+	if !ok {
+		return 0, 0
+	}
+	return n, end + 1
+}
+
+func unescapeUnicode(b []byte) ([]byte, int) {
 	n, ok := parseDigits(b, 2, 4, 16)
 	if !ok {
 		return nil, 0
@@ -155,7 +182,7 @@ func unescapeHTML(b []byte) ([]byte, int) {
 	}
 	if end < len(b) && b[end] == ';' {
 		name := string(b[:end+1])
-		if text := html.UnescapeString(name); text != name && (text == "&" || text[0] != '&') {
+		if text := html.UnescapeString(name); text != name && text != "\uFFFD" && (text == "&" || text[0] != '&') {
 			return []byte(text), end + 1
 		}
 	}
@@ -194,11 +221,16 @@ func unescapeNumber(b []byte) ([]byte, int) {
 }
 
 // unescapeQuotedPrintable knows what mail makes of letters that are not ASCII. In small letters these alone are taken for it: before
-// others an equals sign stands for itself.
+// others, unless in a row, an equals sign stands for itself.
 func unescapeQuotedPrintable(b []byte) ([]byte, int) {
 	n, ok := parseDigits(b, 1, 2, 16)
-	if !ok || n < utf8.RuneSelf && (b[1] > 'F' || b[2] > 'F') {
+	if !ok {
 		return nil, 0
+	}
+	if n < utf8.RuneSelf && (b[1] > 'F' || b[2] > 'F') {
+		if _, more := parseDigits(b, 4, 2, 16); !more || b[3] != '=' {
+			return nil, 0
+		}
 	}
 	return []byte{byte(n)}, 3
 }
@@ -207,7 +239,7 @@ func unescapeQuotedPrintable(b []byte) ([]byte, int) {
 func unmangle(b []byte) ([]byte, int) {
 	for _, encoding := range [...]*charmap.Charmap{
 		charmap.Windows1252, charmap.ISO8859_1, charmap.CodePage850, charmap.Macintosh, charmap.CodePage437, charmap.CodePage852,
-		charmap.Windows1251, charmap.CodePage866, charmap.KOI8R,
+		charmap.Windows1251, charmap.CodePage866, charmap.KOI8R, charmap.ISO8859_15,
 	} {
 		if letter, width := unmangleFrom(b, encoding); width > 0 {
 			return letter, width

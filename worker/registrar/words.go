@@ -73,6 +73,11 @@ func isExplaining(word string) bool {
  beschikbaar bezet registratie opnieuw probeer later betaling saldo onvoldoende telefoonnummer postcode huisnummer
  domaine titulaire adresse erreur invalide valide obligatoire champ manque existe pas disponible réservé paiement solde insuffisant le la les est une un
  fehler ungültig gültig inhaber adresse pflichtfeld fehlt nicht verfügbar vergeben guthaben der die das ist ein eine
+ access authorization batch connect entity gateway interval minute minutes network proxy queue refresh route second seconds unprocessable
+ andere antwoord antwoorden aanvragen bereikbaar contact controle controleer fouten gebruik gebruiker geregistreerd gereserveerd interne klantnummer
+ lijst melden melding minuten plaats quarantaine reeds regel rekening seconden sleutel staat systeem toegang verlopen vragen waarde wacht wachten wachtwoord
+ champs compte contacter delai enregistre requete reserve serveur temps valeur veuillez
+ anfrage bereits bitte falsch gesperrt gultig interner konto registriert sekunden ungultig verfugbar warten zugang
  personal secret phone mail http https www
  `
 	return listed(explaining, word)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/base32"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,9 +13,6 @@ import (
 // disguisedSpellings look like nothing of the details: they are in another script or encoding, backwards, or come with something in
 // between.
 func disguisedSpellings() []Spelling {
-	names := func(write func(string) string) func(Holder) []string {
-		return func(h Holder) []string { return []string{write(h.Firstname), write(h.Lastname), write(h.Street)} }
-	}
 	return []Spelling{
 		each("tags inside", func(s string) string { return inTheMiddle(s, "<b>", "</b>") }),
 		each("escaped tags inside", func(s string) string { return inTheMiddle(s, "&lt;em&gt;", "&lt;/em&gt;") }),
@@ -33,6 +31,73 @@ func disguisedSpellings() []Spelling {
 			return []string{host}
 		}},
 	}
+}
+
+// names writes a holder's names and street in a way.
+func names(write func(string) string) func(Holder) []string {
+	return func(h Holder) []string { return []string{write(h.Firstname), write(h.Lastname), write(h.Street)} }
+}
+
+// numberedSpellings have numbers in the place of letters, or more than the letters.
+func numberedSpellings() []Spelling {
+	numbers := func(format, between string) func(Holder) []string {
+		return names(func(s string) string {
+			var all []string
+			for _, r := range s {
+				all = append(all, fmt.Sprintf(format, r))
+			}
+			return strings.Join(all, between)
+		})
+	}
+	return []Spelling{
+		{"numbers in unicode", numbers("U+%04X", " ")},
+		{"decimal numbers", numbers("%d", ";")},
+		{"octal numbers", numbers("%03o", " ")},
+		{"binary numbers", numbers("%08b", " ")},
+		{"calls", numbers("chr(%d)", " + ")},
+		{"style sheets", numbers(`\%06x`, " ")},
+		{"plural", names(func(s string) string { return s + "s" })},
+		each("many signs inside", func(s string) string { return inTheMiddle(s, `\"||\"`, "") }),
+		{"small capitals", names(smallCapitals)},
+		{"braced numbers", numbers(`\x{%x}`, "")},
+		{"words of mail", names(wordsOfMail)},
+		{"stars", names(starred)},
+		{"places in the alphabet", names(placed)},
+	}
+}
+
+// wordsOfMail are two words as headers have them, of which neither is the whole.
+func wordsOfMail(s string) string {
+	half := len(s) / 2
+	word := func(part string) string { return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(part)) + "?=" }
+	return word(s[:half]) + " " + word(s[half:])
+}
+
+// starred leaves the first two letters and the last two.
+func starred(s string) string {
+	letters := []rune(s)
+	return string(letters[:min(2, len(letters))]) + "***" + string(letters[max(0, len(letters)-2):])
+}
+
+// placed has the places of letters in the alphabet.
+func placed(s string) string {
+	var all []string
+	for _, r := range strings.ToLower(withoutMarks(s)) {
+		if r >= 'a' && r <= 'z' {
+			all = append(all, fmt.Sprint(r-'a'+1))
+		}
+	}
+	return strings.Join(all, "-")
+}
+
+func smallCapitals(s string) string {
+	small := []rune("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ")
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return small[r-'a']
+		}
+		return r
+	}, strings.ToLower(withoutMarks(s)))
 }
 
 // inTheMiddle puts something around the middle of each word that is long enough.

@@ -24,7 +24,7 @@ type Spelling struct {
 
 // Spellings lists them.
 func Spellings() []Spelling {
-	return slices.Concat(plainSpellings(), escapedSpellings(), brokenSpellings(), partialSpellings(), disguisedSpellings())
+	return slices.Concat(plainSpellings(), escapedSpellings(), brokenSpellings(), partialSpellings(), disguisedSpellings(), numberedSpellings())
 }
 
 // details are those of a holder that tell somebody apart.
@@ -114,6 +114,7 @@ func brokenSpellings() []Spelling {
 		each("utf-8 as windows-1252", readAs(charmap.Windows1252)),
 		each("utf-8 as latin-1 twice", func(s string) string { return readAs(charmap.ISO8859_1)(readAs(charmap.ISO8859_1)(s)) }),
 		each("utf-8 as codepage 850", readAs(charmap.CodePage850)),
+		each("utf-8 as latin-9", readAs(charmap.ISO8859_15)),
 		each("latin-1 as utf-8", func(s string) string { return strings.ToValidUTF8(string(latin1(s)), "\uFFFD") }),
 		each("question marks", lost("?")),
 		each("letters lost", lost("")),

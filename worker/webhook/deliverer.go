@@ -193,6 +193,7 @@ func (d *Deliverer) attempt(ctx context.Context, who uuid.UUID, one webhooks.Due
 		}
 		return
 	}
+	d.measure(err != nil || one.Gone, a)
 	done, err := d.options.Store.Settle(settling, d.result(who, one, a))
 	switch {
 	case errors.Is(err, pg.ErrNotFound): // the endpoint was removed meanwhile

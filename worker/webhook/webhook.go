@@ -38,5 +38,6 @@ type Options struct {
 	Jitter   func() float64 // in [0, 1)
 	Clock    func() time.Time
 	Log      zerolog.Logger
+	Meter    Meter           // nil: nobody measures
 	Troubled func(err error) // what goes wrong with the database or the keys, nil when it goes well again
 }

@@ -63,8 +63,8 @@ func (p *problems) addresses(c Config) {
 		p.add("%v", err)
 	}
 	if !Listenable(c.MetricsAddr) {
-		p.add("METRICS_ADDR=%s is no address to listen on: give %s for every interface, one as in 127.0.0.1%s, or %s",
-			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), exampleOf("METRICS_ADDR"), Off)
+		p.add("METRICS_ADDR=%s is no address to listen on: give :9090 for every interface, one as in %s, or %s",
+			shown(c.MetricsAddr), exampleOf("METRICS_ADDR"), Off)
 	}
 	if !Listenable(c.HTTPAddr) || c.HTTPAddr == Off {
 		p.add("HTTP_ADDR=%s is no address to listen on: give %s for every interface, or one as in 127.0.0.1%s",

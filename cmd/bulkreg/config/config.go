@@ -54,7 +54,7 @@ type Config struct {
 	RegisterLinger      time.Duration `env:"REGISTER_LINGER" envDefault:"500ms" min:"0s" max:"1m" unit:"duration" reason:"how long a call that is not full waits for more domains"`
 	RegisterConcurrency int           `env:"REGISTER_CONCURRENCY" envDefault:"2" min:"1" max:"100" unit:"calls" reason:"in flight, per account and process"`
 
-	RegisterDailyLimit int `env:"REGISTER_DAILY_LIMIT" envDefault:"0" example:"5000" min:"0" max:"10000000" unit:"domains" reason:"how many an account may register in a day (UTC), over all workers together; what is beyond it waits for the next day; 0 is no limit"`
+	RegisterDailyLimit int `env:"REGISTER_DAILY_LIMIT" envDefault:"0" example:"5000" min:"0" max:"10000000" unit:"domains" reason:"that may be paid for per account and UTC day, over all workers together; 0 is no limit"`
 
 	RegistrarRate float64 `env:"REGISTRAR_RATE" envDefault:"0" example:"5" min:"0" max:"100000" unit:"requests/s" reason:"per account, over all workers together; 0 is no limit"`
 
@@ -77,7 +77,7 @@ type Config struct {
 
 	TerminationGracePeriod time.Duration `env:"TERMINATION_GRACE_PERIOD" envDefault:"90s" min:"1s" max:"1h" unit:"duration" reason:"what a worker gets to stop; Kubernetes' terminationGracePeriodSeconds is the same"`
 
-	MetricsAddr string `env:"METRICS_ADDR" envDefault:":9090" unit:"address" reason:"where a worker answers /healthz and /readyz; off is nowhere"`
+	MetricsAddr string `env:"METRICS_ADDR" use:"api" envDefault:"127.0.0.1:9090" unit:"address" reason:"where a worker answers /healthz, /readyz and /metrics, and the HTTP API /metrics; :9090 is every interface, off is nowhere"`
 
 	HTTPAddr              string `env:"HTTP_ADDR" use:"api" envDefault:":8080" unit:"address" reason:"where the HTTP API listens"`
 	HTTPTLSCert           string `env:"HTTP_TLS_CERT" use:"api" unit:"file" example:"/run/tls/tls.crt" reason:"certificate of the HTTP API, PEM, read anew when it changes; without it the API speaks plain HTTP"`

@@ -35,7 +35,7 @@ func TestDefaultsAreThoseThatAreWrittenDown(t *testing.T) {
 		TokenURL: "https://webapi.pmg.be/v2/token/gettoken", TokenConcurrency: 4, TokenLanguages: "nl,fr,en",
 		UpstreamTimeout: 30 * time.Second, ReconcileAfter: 10 * time.Minute, ReconcileEvery: time.Minute, ReconcileChecks: 2,
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, PaymentProbeInterval: 5 * time.Minute,
-		TerminationGracePeriod: 90 * time.Second, MetricsAddr: ":9090", HTTPAddr: ":8080", HTTPMaxBody: 256, HTTPRequestsPerMinute: 3000, LogLevel: "info",
+		TerminationGracePeriod: 90 * time.Second, MetricsAddr: "127.0.0.1:9090", HTTPAddr: ":8080", HTTPMaxBody: 256, HTTPRequestsPerMinute: 3000, LogLevel: "info",
 	}
 	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Error(diff)
@@ -95,6 +95,7 @@ func TestLoadReports(t *testing.T) {
 		"a rate that is none":      {[]string{"REGISTRAR_RATE=NaN"}, []string{`REGISTRAR_RATE="NaN" is out of range`}},
 		"no batch":                 {[]string{"WHOIS_BATCH_SIZE=0"}, []string{`WHOIS_BATCH_SIZE="0" is out of range`}},
 		"batch over a chunk":       {[]string{"REGISTER_BATCH_SIZE=1001"}, []string{`REGISTER_BATCH_SIZE="1001" is out of range: give a whole number of domains, from 1 to 1000, such as 50`}},
+		"less than no limit":       {[]string{"REGISTER_DAILY_LIMIT=-1"}, []string{`REGISTER_DAILY_LIMIT="-1" is out of range: give a whole number of domains, from 0 to 10000000, such as 5000`}},
 		"no concurrency":           {[]string{"REGISTER_CONCURRENCY=0"}, []string{"REGISTER_CONCURRENCY"}},
 		"negative":                 {[]string{"WHOIS_LINGER=-1s"}, []string{"WHOIS_LINGER"}},
 		"duration without unit":    {[]string{"UPSTREAM_TIMEOUT=30"}, []string{`UPSTREAM_TIMEOUT="30" is not a duration: give a number with its unit, from 10ms to 10m, such as 30s`}},

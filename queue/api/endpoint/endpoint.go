@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 // Desk makes and changes endpoints.
 type Desk struct {
 	Store  *webhooks.Webhooks
-	Seal   seal.Keys // with which secrets are kept
-	Plain  bool      // URLs may begin with http://: there are networks of one's own
+	Seal   seal.Keys      // with which secrets are kept
+	Own    []netip.Prefix // networks of one's own: http is for them, and they need not be public
 	Random io.Reader
 }
 
@@ -53,7 +54,7 @@ type New struct {
 // Add makes an endpoint. Its errors are *InputError, seal.ErrNoKey, webhooks.ErrTooMany, *webhooks.ExistsError and those of the
 // database.
 func (d Desk) Add(ctx context.Context, n New) (Made, error) {
-	url, err := hook.CheckURL(n.URL, d.Plain)
+	url, err := hook.CheckURL(n.URL, d.Own)
 	if err != nil {
 		return Made{}, &InputError{"url", err}
 	}
