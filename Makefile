@@ -26,7 +26,7 @@ demo: ## see it work: everything in one process, against an upstream in memory; 
 	go run ./cmd/bulkreg dev --demo
 
 test: ## run all tests, with the race detector, in random order
-	@.ci/deps cc jq curl $(TEST_SERVERS)
+	@.ci/deps cc jq curl pgbouncer $(TEST_SERVERS)
 	cd .ci/manifests && go test -count=1 ./... # deploy/: the Dockerfile, Compose and Kubernetes; the first time, building it takes a minute
 	go test -race -shuffle=on -parallel 8 -timeout 20m $$(go list ./... | grep -v '/torture$$')
 	go test -race -shuffle=on -parallel 8 -timeout 20m ./cmd/bulkreg/torture # alone: its workers' calls have a second each
