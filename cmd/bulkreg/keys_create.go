@@ -37,7 +37,7 @@ database has only a digest of it.
 
   read      looks at orders, jobs, events and holds
   submit    also orders
-  operate   also confirms, retries, cancels, pauses and resumes`,
+  operate   also confirms, retries, cancels, pauses and resumes, and looks after webhooks`,
 		Example: `  bulkreg keys create shop > shop.key
   bulkreg keys create shop --role operate --expires 90d
   bulkreg keys create shop --role read --expires 2030-01-31

@@ -168,6 +168,7 @@ func TestUnreadableOrders(t *testing.T) {
 		"member twice":         {"/v1/orders", `{"reference":"r","reference":"s","kind":"whois","jobs":["a.nl"]}`, "application/json", "", 422, "invalid-request"},
 		"unknown member":       {"/v1/orders", `{"reference":"r","knd":"whois","kind":"whois","jobs":["a.nl"]}`, "application/json", "", 422, "invalid-request"},
 		"unknown parameter":    {at + "&ref=x", "a.nl", "text/plain", "", 422, "invalid-request"},
+		"no path":              {"/v1/orders?reference=..&kind=whois", "a.nl", "text/plain", "", 422, "invalid-request"},
 		"unknown kind":         {"/v1/orders?reference=r&kind=transfer", "a.nl", "text/plain", "", 422, "invalid-request"},
 		"unknown account":      {at + "&account=nobody", "a.nl", "text/plain", "", 422, "invalid-request"},
 		"a holder for a check": {at + "&holder_id=H", "a.nl", "text/plain", "", 422, "invalid-request"},

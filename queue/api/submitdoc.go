@@ -25,12 +25,12 @@ type orderBody struct {
 
 // jobBody is a job of an order. Which members it may have depends on the order's kind.
 type jobBody struct {
-	Domain      string            `json:"domain,omitempty" doc:"Of whois and register, in either spelling" example:"example.nl"`
-	HolderID    string            `json:"holder_id,omitempty" doc:"Of register"`
-	Holder      map[string]string `json:"holder,omitempty" doc:"Of register, in place of holder_id: the holder's details"`
-	Period      int               `json:"period,omitempty" doc:"Of register, in months"`
-	Nameservers []string          `json:"nameservers,omitempty" doc:"Of register: none, or 2 to 13"`
-	AllowStatus []string          `json:"allow_status,omitempty" doc:"Of register"`
+	Domain      string      `json:"domain,omitempty" doc:"Of whois and register, in either spelling" example:"example.nl"`
+	HolderID    string      `json:"holder_id,omitempty" doc:"Of register"`
+	Holder      *holderBody `json:"holder,omitempty" doc:"Of register, in place of holder_id: the holder's details"`
+	Period      int         `json:"period,omitempty" doc:"Of register, in months"`
+	Nameservers []string    `json:"nameservers,omitempty" doc:"Of register: none, or 2 to 13"`
+	AllowStatus []string    `json:"allow_status,omitempty" doc:"Of register"`
 
 	Email          string `json:"email,omitempty" doc:"Of token"`
 	Originator     string `json:"originator,omitempty" doc:"Of token"`
@@ -38,6 +38,20 @@ type jobBody struct {
 	FirstName      string `json:"firstname,omitempty" doc:"Of token"`
 	LastName       string `json:"lastname,omitempty" doc:"Of token"`
 	PrivacyConsent *bool  `json:"privacyConsent,omitempty" doc:"Of token"`
+}
+
+// holderBody are a holder's details, by the names that package holder knows.
+type holderBody struct {
+	Company     string `json:"company,omitempty" doc:"Without it the first and last name are needed"`
+	FirstName   string `json:"firstname,omitempty"`
+	LastName    string `json:"lastname,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Phone       string `json:"phone,omitempty" example:"+31201234567"`
+	Street      string `json:"street,omitempty"`
+	HouseNumber string `json:"housenumber,omitempty"`
+	PostalCode  string `json:"postalcode,omitempty"`
+	City        string `json:"city,omitempty"`
+	Country     string `json:"country,omitempty" doc:"Two letters" example:"NL"`
 }
 
 // submitParameters are what is said of an order whose body has its jobs alone.

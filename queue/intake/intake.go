@@ -51,6 +51,9 @@ func (o Order) Check() error {
 	if strings.HasPrefix(o.Reference, "-") { // no command line could name it
 		return errors.New("the order's reference begins with a hyphen: begin it with a letter or a digit")
 	}
+	if o.Reference == "." || o.Reference == ".." { // no URL could name it
+		return errors.New("the order's reference is a dot or two: begin it with a letter or a digit")
+	}
 	if err := queue.CheckName(o.Source, queue.MaxName); err != nil {
 		return fmt.Errorf("the order's source %w", err)
 	}

@@ -100,9 +100,9 @@ func row(j record.Job) []string {
 }
 
 // TextCell is text as a cell that is quoted whatever is in it, so that no reader parts it at another sign than the comma.
-func TextCell(text string) string {
-	return `"` + strings.ReplaceAll(Harmless(text), `"`, `""`) + `"`
-}
+func TextCell(text string) string { return quoted(Harmless(text)) }
+
+func quoted(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
 
 // Harmless keeps a spreadsheet from taking text for a formula, also one that parts cells at semicolons or tabs and does not
 // heed quotes.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/bulkreg/bulkreg/queue/intake/holder"
+	"github.com/bulkreg/bulkreg/queue/intake/input"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 	"github.com/bulkreg/bulkreg/store/seal"
@@ -141,7 +142,7 @@ func (f Failed) line(fields []field, ndjson bool) (string, error) {
 		case []string:
 			text = strings.Join(value, " ")
 		}
-		cells = append(cells, TextCell(text))
+		cells = append(cells, quoted(input.Guard(text)))
 		if text != "" {
 			members[v.name] = v.value
 		}

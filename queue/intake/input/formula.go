@@ -24,6 +24,15 @@ func Disarm(text, separators string) string {
 	}, "'", 0)
 }
 
+// Guard is Disarm for a cell that is read again: whoever reads it gets the text as it was, also where that has apostrophes of its own.
+func Guard(text string) string { return atCells(text, cellSeparators, isMarked, "'", 0) }
+
+// isMarked reports whether a formula's sign stands there, behind any number of apostrophes.
+func isMarked(rest string) bool {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(rest, "'"))
+	return isFormulaSign(r)
+}
+
 // disarmRow is Disarm for a row of a file, parted by whatever a spreadsheet may part it at. Numbers with a sign stay as they are,
 // those of telephones, too.
 func disarmRow(row string) string {
@@ -33,16 +42,12 @@ func disarmRow(row string) string {
 	}, "'", 0)
 }
 
-// rearm takes out of a cell what disarmRow, or an export, has put in.
+// rearm takes out of a cell what disarmRow or Guard has put in.
 func rearm(cell string) string {
 	if !strings.Contains(cell, "'") {
 		return cell
 	}
-	return atCells(cell, cellSeparators, func(rest string) bool {
-		after, found := strings.CutPrefix(rest, "'")
-		r, _ := utf8.DecodeRuneInString(after)
-		return found && isFormulaSign(r)
-	}, "", len("'"))
+	return atCells(cell, cellSeparators, func(rest string) bool { return rest[0] == '\'' && isMarked(rest) }, "", len("'"))
 }
 
 const cellSeparators = ",;\t\r\n"
