@@ -29,7 +29,6 @@ const (
 // diagnosis is one line of a doctor, as programs read it. Its names are part of the interface.
 type diagnosis struct {
 	About  string `json:"about"` // settings, postgres, redis, registrar, gettoken or work
-	Check  string `json:"check"` // what was looked at, in one word
 	Health health `json:"health"`
 	Words  string `json:"words"`
 	Do     string `json:"do,omitempty"` // what to do about it
@@ -42,8 +41,8 @@ type doctor struct {
 	found  []diagnosis
 }
 
-func (d *doctor) say(about, check string, h health, do, format string, args ...any) {
-	d.found = append(d.found, diagnosis{about, check, h, fmt.Sprintf(format, args...), do})
+func (d *doctor) say(about string, h health, do, format string, args ...any) {
+	d.found = append(d.found, diagnosis{about, h, fmt.Sprintf(format, args...), do})
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -54,18 +53,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look at everything that bulkreg needs, and say what is wrong and what to do",
-		Long: `doctor looks at
-
-- the settings;
-- Postgres: whether it is there and takes writes, has the schema and UTF8, keeps what it commits, also over a failover, is the one that
-  workers know, is vacuumed, and has this machine's time;
-- Redis: whether it is there and takes writes, is new enough, never evicts, keeps what it was given, and has this machine's time;
-- the registrar, for each account: whether it gives a token, and answers a WHOIS check of one domain, field by field as its contract says.
-  What is missing, of another type or read by nobody is named;
-- GetToken: whether somebody answers there;
-- the work: what ` + "`bulkreg status`" + ` says, kinds and accounts that no live worker is there for, and webhooks that are behind.
-
-It says a line of each, with what to do. In JSON, "check" names what was looked at, and "health" is ok, warn, fail or skip.
+		Long: `doctor looks at the settings; at Postgres (whether it is there, takes writes, keeps what it commits, has the schema and a clock that
+agrees with this machine's, and is vacuumed); at Redis (whether it is there, new enough, takes writes and never evicts); at the
+registrar, for each account (whether it gives a token and answers a WHOIS check of one domain as its contract says); at GetToken
+(whether somebody answers there); and at the work (what ` + "`bulkreg status`" + ` says). It says a line of each, with what to do.
 
 Nothing that it does costs money: it makes one WHOIS check an account, and asks GetToken for nothing. It exits with 0 where all is well, and with
 1 where something fails; what is only odd fails nothing.`,
@@ -111,14 +102,14 @@ func (d *doctor) settings() {
 	switch {
 	case errors.As(err, &wrong):
 		for _, problem := range wrong.Problems {
-			d.say("settings", "settings", ill, "correct it in the environment; `bulkreg config` lists every setting", "%s", problem)
+			d.say("settings", ill, "correct it in the environment; `bulkreg config` lists every setting", "%s", problem)
 		}
 	case err != nil:
-		d.say("settings", "settings", ill, "", "%v", err)
+		d.say("settings", ill, "", "%v", err)
 	default:
-		d.say("settings", "settings", healthy, "", "all that are set can be used")
+		d.say("settings", healthy, "", "all that are set can be used")
 		for _, warning := range cfg.Warnings() {
-			d.say("settings", "settings", odd, "", "%s", warning)
+			d.say("settings", odd, "", "%s", warning)
 		}
 	}
 }
@@ -149,9 +140,9 @@ func (d *doctor) print(out output) error {
 		}
 		return array.end()
 	}
-	t := out.newTable(d.stdout, "ABOUT", "CHECK", "IS", "WHAT", "DO")
+	t := out.newTable(d.stdout, "ABOUT", "IS", "WHAT", "DO")
 	for _, f := range d.found {
-		t.row(f.About, f.Check, string(f.Health), f.Words, f.Do)
+		t.row(f.About, string(f.Health), f.Words, f.Do)
 	}
 	return t.end()
 }

@@ -261,11 +261,6 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Works says whether a worker is alive and could carry out what there is of a kind and account.
-func (w WorkerStatus) Works(kind record.Kind, account string) bool {
-	return w.Alive && slices.ContainsFunc(w.lots, func(l reportedPipelines) bool { return l.Kind == kind && l.Account == account })
-}
-
 // Overdue says since when the first waiting job of a lot should have gone, zero where it may still wait in line, or for a hold.
 func (l PipelineStatus) Overdue(at time.Time) time.Time {
 	grace := overdueAfter

@@ -3,7 +3,6 @@ package pg
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -75,35 +74,20 @@ func (d Durability) Warning() string {
 	if d.UnsafeAllowed {
 		return ""
 	}
-	warnings := slices.DeleteFunc([]string{d.Loose(), d.Lagging(), d.Hidden()}, func(w string) bool { return w == "" })
+	var warnings []string
+	if !d.SynchronousCommit {
+		warnings = append(warnings, "Postgres runs with synchronous_commit=off: a crash of it may undo the last commits. Orders and intents to pay are "+
+			"committed synchronously all the same, so that none is lost and nothing is paid for twice, but the outcome of the last calls, "+
+			"the last holds and what operators just did may be; set it to on")
+	}
+	if d.Asynchronous > 0 {
+		warnings = append(warnings, fmt.Sprintf("Postgres does not wait for %d of its %d standbys: after a failover to one of them it has forgotten its "+
+			"last commits, so that every account's registrations stand still until a person lets them go on; name them in synchronous_standby_names",
+			d.Asynchronous, d.Standbys))
+	}
+	if d.OriginHidden {
+		warnings = append(warnings, "Postgres does not tell our user which server it is: a failover or a restored backup that has forgotten the last "+
+			"commits goes unnoticed, and domains may be paid for twice; grant EXECUTE on pg_control_system, pg_walfile_name and pg_current_wal_lsn")
+	}
 	return strings.Join(warnings, "; besides, ")
-}
-
-// Loose says that commits may be undone by a crash of the server, "" if none may.
-func (d Durability) Loose() string {
-	if d.SynchronousCommit {
-		return ""
-	}
-	return "Postgres runs with synchronous_commit=off: a crash of it may undo the last commits. Orders and intents to pay are " +
-		"committed synchronously all the same, so that none is lost and nothing is paid for twice, but the outcome of the last calls, " +
-		"the last holds and what operators just did may be; set it to on"
-}
-
-// Lagging says that standbys may miss what was committed, "" if none does.
-func (d Durability) Lagging() string {
-	if d.Asynchronous == 0 {
-		return ""
-	}
-	return fmt.Sprintf("Postgres does not wait for %d of its %d standbys: after a failover to one of them it has forgotten its "+
-		"last commits, so that every account's registrations stand still until a person lets them go on; name them in synchronous_standby_names",
-		d.Asynchronous, d.Standbys)
-}
-
-// Hidden says that a failover would not be noticed, "" if it would.
-func (d Durability) Hidden() string {
-	if !d.OriginHidden {
-		return ""
-	}
-	return "Postgres does not tell our user which server it is: a failover or a restored backup that has forgotten the last " +
-		"commits goes unnoticed, and domains may be paid for twice; grant EXECUTE on pg_control_system, pg_walfile_name and pg_current_wal_lsn"
 }

@@ -105,29 +105,6 @@ func (w *Webhooks) Disabled(ctx context.Context, limit int) ([]Endpoint, error) 
 	return list, pg.Failure("list disabled webhooks", err)
 }
 
-// Backlog is an endpoint that events have been waiting for.
-type Backlog struct {
-	ID, Source, URL string
-	Waiting         int       // deliveries
-	Oldest          time.Time // when the oldest of them was to go
-}
-
-// Behind lists endpoints that are not disabled and that something has been waiting for longer than it should, at most limit.
-func (w *Webhooks) Behind(ctx context.Context, longer time.Duration, limit int) ([]Backlog, error) {
-	rows, err := w.db.Pool.Query(ctx, `
-		SELECT e.id, e.source, e.url, d.waiting, d.oldest FROM webhook_endpoints e CROSS JOIN LATERAL (
-			SELECT count(*) AS waiting, min(created_at) AS oldest FROM webhook_deliveries WHERE endpoint_id = e.id AND state = 'waiting') AS d
-		WHERE e.disabled_at IS NULL AND d.oldest < now() - make_interval(secs => $1) ORDER BY d.oldest, e.id LIMIT $2`, pg.Seconds(longer), limit)
-	if err != nil {
-		return nil, pg.Failure("list webhooks that are behind", err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Backlog, error) {
-		var b Backlog
-		return b, row.Scan(&b.ID, &b.Source, &b.URL, &b.Waiting, &b.Oldest)
-	})
-	return list, pg.Failure("list webhooks that are behind", err)
-}
-
 // Rotate gives an endpoint a new secret. Those before it go on signing as well for a time. It fails with pg.ErrNotFound.
 func (w *Webhooks) Rotate(ctx context.Context, id string, sealed, publicKey []byte, overlap time.Duration) error {
 	return w.db.InTx(ctx, "rotate secret of webhook", func(tx pgx.Tx) error {

@@ -157,11 +157,6 @@ func (t *tokens) close() {
 
 // requestToken is the authentication request itself. Its errors are always an *AuthError.
 func (c *Client) requestToken(ctx context.Context) (Secret, time.Duration, error) {
-	return c.askToken(ctx, func([]byte) {})
-}
-
-// askToken is requestToken for somebody who looks at the reply as well, which he must not keep.
-func (c *Client) askToken(ctx context.Context, look func(body []byte)) (Secret, time.Duration, error) {
 	var (
 		value Secret
 		life  time.Duration
@@ -176,7 +171,6 @@ func (c *Client) askToken(ctx context.Context, look func(body []byte)) (Secret, 
 			op: OpAuthenticate, method: http.MethodPost, path: c.paths.Authenticate, body: body,
 			success: isOK, limit: maxTokenReply, private: true,
 			decode: func(body []byte) (err error) {
-				look(body)
 				if value, life, err = decodeToken(body); err == nil {
 					c.scrub.addToken(value)
 				}

@@ -68,10 +68,6 @@ func (c *Client) Check(ctx context.Context, domain string) (CheckReply, error) {
 
 // CheckBulk asks about several domains at once. What is known of holders is not sent; it is hidden in the upstream's words.
 func (c *Client) CheckBulk(ctx context.Context, domains []string, known ...Holder) (CheckReply, error) {
-	return c.checkBulk(ctx, domains, known, decodeChecks)
-}
-
-func (c *Client) checkBulk(ctx context.Context, domains []string, known []Holder, decode func([]byte) ([]Check, error)) (CheckReply, error) {
 	var reply CheckReply
 	body, why := encodeList(domains, func(d string) string {
 		if d == "" {
@@ -87,7 +83,7 @@ func (c *Client) checkBulk(ctx context.Context, domains []string, known []Holder
 	return c.doCheck(ctx, request{
 		op: OpCheckBulk, method: http.MethodPost, path: c.paths.CheckBulk, body: body, limit: replyLimit(len(domains)),
 		personal: personalOf(known, domains...), domains: domains,
-	}, decode)
+	}, decodeChecks)
 }
 
 // doCheck sends r and reads the checks.

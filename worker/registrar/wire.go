@@ -86,13 +86,6 @@ type wireToken struct {
 	ExpiresInCamel wireSeconds `json:"expiresIn"` // a guess, where the documented one is not there
 }
 
-func tokenShape() []wireField {
-	return []wireField{
-		{name: "status", types: "string", required: true}, {name: "token", types: "string", required: true},
-		{name: "expires_in", types: "number", required: true, instead: "expiresIn"}, {name: "expiresIn", types: "number"},
-	}
-}
-
 // maxTokenLife caps what an upstream may promise.
 const maxTokenLife = 24 * time.Hour
 
@@ -161,19 +154,6 @@ type wireCheck struct {
 	PremiumPrice      wirePrice `json:"premium_price"`
 	PremiumPriceCamel wirePrice `json:"premiumPrice"`
 	Currency          wireWords `json:"currency"`
-}
-
-func checksShape() []wireField { return []wireField{{name: "results", types: "list", required: true}} }
-
-func checkShape() []wireField {
-	const text, list, flag, price = "string", "string|list", "boolean|string|number", "string|number|object|boolean"
-	return []wireField{
-		{name: "domain", types: text, required: true}, {name: "available", types: "boolean", required: true, instead: "error"},
-		{name: "status", types: text}, {name: "error", types: text},
-		{name: "reason", types: list}, {name: "premium", types: flag}, {name: "is_premium", types: flag}, {name: "isPremium", types: flag},
-		{name: "reserved", types: flag}, {name: "price", types: price}, {name: "premium_price", types: price}, {name: "premiumPrice", types: price},
-		{name: "currency", types: list},
-	}
 }
 
 // check never reads silence as free: an item with an error, without a word on availability, or with two that contradict each
