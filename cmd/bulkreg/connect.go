@@ -129,16 +129,21 @@ func newClient(cfg config.Config, account config.Account, calls int) (*registrar
 
 // newClientTelling is newClient for whoever wants to know of each request for a token.
 func newClientTelling(cfg config.Config, account config.Account, calls int, renewed func(error)) (*registrar.Client, error) {
-	if cfg.Reveals(account.BaseURL, addressesOf) {
-		return nil, usagef("the base URL of account %s %s", account.Name, config.Revealing(account.BaseURL))
-	}
-	client, err := registrar.New(registrar.Config{
-		BaseURL: account.BaseURL, ClientID: account.ClientID, ClientSecret: account.ClientSecret,
-		AllowPlaintext: cfg.RegistrarAllowPlaintext == "1", Hidden: cfg.Secrets(),
-		Timeout: cfg.UpstreamTimeout, Paths: cfg.Paths(),
+	return newClientWith(cfg, account, registrar.Config{
 		MaxConns: calls + 1, // one more for the token
 		Renewed:  renewed,
 	})
+}
+
+// newClientWith fills in what the settings say of a client.
+func newClientWith(cfg config.Config, account config.Account, c registrar.Config) (*registrar.Client, error) {
+	if cfg.Reveals(account.BaseURL, addressesOf) {
+		return nil, usagef("the base URL of account %s %s", account.Name, config.Revealing(account.BaseURL))
+	}
+	c.BaseURL, c.ClientID, c.ClientSecret = account.BaseURL, account.ClientID, account.ClientSecret
+	c.AllowPlaintext, c.Hidden = cfg.RegistrarAllowPlaintext == "1", cfg.Secrets()
+	c.Timeout, c.Paths = cfg.UpstreamTimeout, cfg.Paths()
+	client, err := registrar.New(c)
 	if err != nil {
 		return nil, usagef("account %s: %w", account.Name, err)
 	}

@@ -175,19 +175,7 @@ func upTo(n int) string {
 }
 
 // ago is a time span for people, in its largest unit.
-func ago(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return "0s"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 2*day:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dd", d/day)
-}
+func ago(d time.Duration) string { return term.Ago(d) }
 
 // fold writes a text in lines of statusWidth at most, the first one behind a mark.
 func fold(w *strings.Builder, mark, text string) {

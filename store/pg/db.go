@@ -43,14 +43,19 @@ type Options struct {
 	LockTimeout time.Duration
 	// Reads is for those who only look: nothing but what erases expired tokens can be written.
 	Reads bool
+	// AnySchema opens a database whatever its schema, for those who look at the server: CheckSchema tells them what it is.
+	AnySchema bool
 }
 
-// Open connects to the database at url and refuses one whose schema this binary does not work on: the error is
-// then a *SchemaError.
+// Open connects to the database at url and refuses one whose schema this binary does not work on, unless any will do: the error
+// is then a *SchemaError.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
 	s, err := connect(ctx, url, opts)
 	if err != nil {
 		return nil, err
+	}
+	if opts.AnySchema {
+		return s, nil
 	}
 	if err := s.CheckSchema(ctx); err != nil {
 		s.Close()

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 
+	"github.com/bulkreg/bulkreg/worker/registrar/shape"
 	"github.com/bulkreg/bulkreg/worker/upstream"
 )
 
@@ -62,9 +65,66 @@ func (e *AuthError) Unwrap() error { return e.cause }
 // Refused reports that the upstream does not accept the client credentials.
 func (e *AuthError) Refused() bool { return e.Answer.Status == http.StatusUnauthorized }
 
+// Difference is a field of a reply that is not as the contract has it. Names of fields are as they came, or hidden where they may be
+// more than names.
+type Difference struct {
+	Op Op
+	In string // the list that it stands in an item of; "": the reply itself
+	shape.Difference
+	Error bool // the reply says that the operation failed
+}
+
+// compare tells in which fields a reply differs from the contract, each once.
+func (c *Client) compare(r request, status int, body []byte) {
+	body = withoutMark(body)
+	var found []Difference
+	add := func(in string, fields []shape.Field, object []byte) {
+		for _, d := range shape.Compare(fields, object) {
+			d.Field, d.Like = c.fieldName(d.Field), c.fieldName(d.Like)
+			difference := Difference{Op: r.op, In: in, Difference: d, Error: !r.success(status)}
+			same := func(other Difference) bool {
+				return other.In == in && other.Field == d.Field && other.Problem == d.Problem && other.Is == d.Is
+			}
+			if len(found) < mostDifferences && !slices.ContainsFunc(found, same) {
+				found = append(found, difference)
+			}
+		}
+	}
+	switch {
+	case status >= http.StatusBadRequest:
+		add("", fieldsOfError(), body)
+	case !r.success(status):
+	case r.op == OpAuthenticate:
+		add("", fieldsOfToken(), body)
+	case r.op == OpCheck:
+		add("", fieldsOfCheck(), body)
+	case r.op == OpCheckBulk:
+		add("", fieldsOfList(), body)
+		for _, item := range resultsOf(body) {
+			add(listOfResults, fieldsOfCheck(), item)
+		}
+	}
+	for _, d := range found {
+		c.differs(d)
+	}
+}
+
+// mostDifferences bounds what is told of one reply.
+const mostDifferences = 50
+
+var fieldNamePattern = regexp.MustCompile(`^[A-Za-z_-][A-Za-z0-9_-]{0,39}$`)
+
+// fieldName is a name of a field as it may be shown: somebody's domain, address or secret may stand in place of one.
+func (c *Client) fieldName(name string) string {
+	if name == "" || fieldNamePattern.MatchString(name) {
+		return c.cleanLazily(name, nil)
+	}
+	return "(hidden)"
+}
+
 // decodeObject takes one JSON object, with or without a byte order mark, and nothing after it.
 func decodeObject(body []byte, into any) error {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	body = withoutMark(body)
 	if len(body) == 0 {
 		return errors.New("reply is empty")
 	}
@@ -75,4 +135,9 @@ func decodeObject(body []byte, into any) error {
 		return fmt.Errorf("decode reply: %w", err)
 	}
 	return nil
+}
+
+// withoutMark is a reply without a byte order mark, and without white space around it.
+func withoutMark(body []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
 }

@@ -108,6 +108,9 @@ func (r request) limitOf(status int) int64 {
 }
 
 func (c *Client) read(answer *Answer, r request, status int, body []byte, err error) error {
+	if err == nil && c.differs != nil {
+		c.compare(r, status, body)
+	}
 	switch {
 	case err != nil:
 	case r.readsLater(status):

@@ -19,6 +19,7 @@ type Client struct {
 	scrub   *scrubber
 	tokens  *tokens
 	line    *upstream.Line
+	differs func(Difference) // nil: nobody looks
 }
 
 type account struct {
@@ -39,6 +40,7 @@ func New(cfg Config) (*Client, error) {
 		clock:   cfg.Clock,
 		account: &account{ID: cfg.ClientID, Secret: cfg.ClientSecret},
 		scrub:   newScrubber(cfg.ClientSecret, cfg.Hidden...),
+		differs: cfg.Differs,
 		line: upstream.NewLine(upstream.LineConfig{
 			MaxConns: cfg.MaxConns, Timeout: cfg.Timeout, UserAgent: cfg.UserAgent, Clock: cfg.Clock,
 			HereOnly: !cfg.AllowPlaintext && strings.HasPrefix(strings.ToLower(cfg.BaseURL), "http://"),

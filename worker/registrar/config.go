@@ -39,6 +39,9 @@ type Config struct {
 	Clock func() time.Time
 	// Renewed is told of each request for a token that has ended, with its error or nil. It must not block. Nil: nobody is.
 	Renewed func(error)
+	// Differs is told of each field in which the reply to a request for a token, to a check or to a bulk check is not as the contract
+	// has it. It may be called from several goroutines. Nil: nobody looks.
+	Differs func(Difference)
 	// MaxConns bounds the connections of this client. It should be at least the number of concurrent calls
 	// plus one for the token. Zero means DefaultMaxConns.
 	MaxConns int

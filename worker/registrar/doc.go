@@ -9,7 +9,7 @@
 // Paths and field names that the public documentation does not give are assumptions. They are all in wire.go.
 //
 // The package must never let a client secret, a token, an e-mail address, a telephone number or a detail of a holder that it was
-// told of into an error or an [Answer], in whatever form the upstream quotes them. What it says in another script than the Latin one, or in
+// told of into an error, an [Answer] or the name of a field in a [Difference], in whatever form the upstream quotes them. What it says in another script than the Latin one, or in
 // what looks like an encoding, is left out unread. And the package must never turn silence or a reply it cannot read into "available",
 // "registered" or "failed".
 //

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bulkreg/bulkreg/worker/registrar/shape"
 )
 
 // This file holds every path and field name of the Domain API, and nothing else in the package knows one. Documented
@@ -395,4 +397,54 @@ func decodeResults[W, T any](body []byte, convert func(W) T, unreadable func(dom
 		}
 	}
 	return items, nil
+}
+
+// fieldsOfToken are those of the reply with a token.
+func fieldsOfToken() []shape.Field {
+	seconds := []shape.Kind{shape.Number, shape.Text}
+	return []shape.Field{
+		{Name: "status", Kinds: []shape.Kind{shape.Text}, Needed: true},
+		{Name: "token", Kinds: []shape.Kind{shape.Text}, Needed: true},
+		{Name: "expires_in", Kinds: seconds, Needed: true, Or: "expiresIn"},
+		{Name: "expiresIn", Kinds: seconds},
+	}
+}
+
+func fieldsOfError() []shape.Field {
+	return []shape.Field{
+		{Name: "statusCode", Kinds: []shape.Kind{shape.Number}, Wanted: true}, {Name: "message", Kinds: []shape.Kind{shape.Text}, Wanted: true},
+	}
+}
+
+// listOfResults is the one field of a bulk reply.
+const listOfResults = "results"
+
+func fieldsOfList() []shape.Field {
+	return []shape.Field{{Name: listOfResults, Kinds: []shape.Kind{shape.List}, Needed: true}}
+}
+
+// fieldsOfCheck are those that wireCheck reads. A check without a status can be used, but what a registrar calls premium or reserved
+// may go unnoticed with it.
+func fieldsOfCheck() []shape.Field {
+	words := []shape.Kind{shape.Text, shape.List}
+	return []shape.Field{
+		{Name: "domain", Kinds: words[:1], Needed: true},
+		{Name: "available", Kinds: []shape.Kind{shape.Truth}, Needed: true, Or: "error"},
+		{Name: "status", Kinds: words, Wanted: true, Or: "error"},
+		{Name: "error", Kinds: words[:1]},
+		{Name: "reason", Kinds: words},
+		{Name: "premium"}, {Name: "is_premium"}, {Name: "isPremium"}, {Name: "reserved"},
+		{Name: "price"}, {Name: "premium_price"}, {Name: "premiumPrice"}, {Name: "currency", Kinds: words},
+	}
+}
+
+// resultsOf are the results in a bulk reply, nil where it has no list of them.
+func resultsOf(body []byte) []json.RawMessage {
+	var list struct {
+		Results []json.RawMessage `json:"results"`
+	}
+	if decodeObject(body, &list) != nil {
+		return nil
+	}
+	return list.Results
 }

@@ -32,6 +32,9 @@ const (
 	KindContentType Kind = "content-type" // the real answer as text/plain
 	KindGzip        Kind = "gzip"         // the real answer, compressed although nobody asked for it
 	KindOddCode     Kind = "odd-code"     // the real answer, with Fault.Code as the statusCode of Fault.Items items, or as a token's status
+	KindDropField   Kind = "drop-field"   // the real answer, without the field Fault.Field in any of its objects
+	KindRenameField Kind = "rename-field" // the real answer, with that field called Fault.Word
+	KindAddField    Kind = "add-field"    // the real answer, with that field in the objects that have no list, Fault.Code as JSON or 1
 	KindRefuse      Kind = "refuse"       // whois and register items under Fault.Suffix fail alone, in the same words
 
 	// KindMissing and those below change the results of a whois or register call that is answered 200, Fault.Items of them. They count as
@@ -81,6 +84,7 @@ type Fault struct {
 	Items  int    `json:"items,omitempty"` // results to change; 0 is one
 	Word   string `json:"word,omitempty"`  // of KindPending, pending if empty; of KindQuote, the name of one of Spellings, or empty
 	Code   string `json:"code,omitempty"`  // of KindOddCode, as JSON; 99999999999 if empty
+	Field  string `json:"field,omitempty"` // of KindDropField, KindRenameField and KindAddField
 
 	Status         int           `json:"status,omitempty"`           // of KindStatus and KindQuote, 300 to 599; of KindRefuse, 422 if 0
 	Message        string        `json:"message,omitempty"`          // of KindStatus, KindAccepted and KindRefuse; a stock text if empty
@@ -115,12 +119,18 @@ func (f Fault) ofResults() bool {
 	return false
 }
 
+// ofFields reports that a fault changes the fields of an answer.
+func (f Fault) ofFields() bool {
+	return f.Kind == KindDropField || f.Kind == KindRenameField || f.Kind == KindAddField
+}
+
 func (f Fault) validate() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", errFault, fmt.Sprintf(format, args...))
 	}
 	kinds := []Kind{KindStatus, KindQuote, KindCut, KindReset, KindBlackHole, KindAccepted, KindPending, KindHTML, KindSlow, KindTrickle,
-		KindTruncate, KindHalfJSON, KindContentType, KindGzip, KindOddCode, KindRefuse, KindMissing, KindDoubled, KindExtra, KindUpper, KindUnicode, KindTaken, KindFree}
+		KindTruncate, KindHalfJSON, KindContentType, KindGzip, KindOddCode,
+		KindDropField, KindRenameField, KindAddField, KindRefuse, KindMissing, KindDoubled, KindExtra, KindUpper, KindUnicode, KindTaken, KindFree}
 	ops := []Op{OpAuthenticate, OpWhois, OpRegister, OpHolder, OpToken, OpAny}
 	effects := []Effect{EffectDefault, EffectNone, EffectAll, EffectFirst, EffectLate}
 	showsAnswer := slices.Contains(kinds[slices.Index(kinds, KindSlow):], f.Kind)
@@ -147,6 +157,8 @@ func (f Fault) validate() error {
 		return fail("kind %q needs op %q, %q or %q", f.Kind, OpWhois, OpRegister, OpToken)
 	case f.Kind == KindRefuse && f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fail("status is %d, give 400 to 599", f.Status)
+	case f.ofFields() && f.Field == "", f.Kind == KindRenameField && f.Word == "":
+		return fail("kind %q needs a field, and %q also a word", f.Kind, KindRenameField)
 	case f.Code != "" && !json.Valid([]byte(f.Code)):
 		return fail("code %q is no JSON", f.Code)
 	case f.Kind == KindSlow && f.Delay <= 0:

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -80,4 +81,49 @@ func (f Fault) oddCodes(body []byte) []byte {
 		return body
 	}
 	return odd
+}
+
+// otherFields is a JSON value in whose objects a field is left out, renamed or added.
+func (f Fault) otherFields(value json.RawMessage) json.RawMessage {
+	var (
+		list    []json.RawMessage
+		object  map[string]json.RawMessage
+		changed any
+	)
+	switch {
+	case json.Unmarshal(value, &list) == nil && list != nil:
+		for i := range list {
+			list[i] = f.otherFields(list[i])
+		}
+		changed = list
+	case json.Unmarshal(value, &object) == nil && object != nil:
+		leaf := true
+		for name, inner := range object {
+			object[name] = f.otherFields(inner)
+			leaf = leaf && !bytes.HasPrefix(inner, []byte("["))
+		}
+		f.otherField(object, leaf)
+		changed = object
+	default:
+		return value
+	}
+	other, err := json.Marshal(changed)
+	if err != nil {
+		return value
+	}
+	return other
+}
+
+// otherField changes one object; a leaf has no list in it.
+func (f Fault) otherField(object map[string]json.RawMessage, leaf bool) {
+	was, there := object[f.Field]
+	switch {
+	case f.Kind == KindAddField && leaf:
+		object[f.Field] = json.RawMessage(cmp.Or(f.Code, "1"))
+	case f.Kind == KindDropField:
+		delete(object, f.Field)
+	case f.Kind == KindRenameField && there:
+		delete(object, f.Field)
+		object[f.Word] = was
+	}
 }

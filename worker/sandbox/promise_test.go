@@ -228,6 +228,26 @@ func TestOddStatusCodes(t *testing.T) {
 	}
 }
 
+// Answers have fields left out, renamed or added, in each of their objects.
+func TestOtherFields(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[string]sandbox.Fault{
+		`{"results":[{"domain":"a.nl","status":"free"}]}`: {Kind: sandbox.KindDropField, Field: "available"},
+		`{"items":[{"available":true,"domain":"a.nl","status":"free"}]}`: {
+			Kind: sandbox.KindRenameField, Field: "results", Word: "items"},
+		`{"results":[{"available":true,"domain":"a.nl","status":"free","term":{"a":1}}]}`: {
+			Kind: sandbox.KindAddField, Field: "term", Code: `{"a":1}`},
+	} {
+		b := setup(t, sandbox.Options{})
+		f.Op = sandbox.OpWhois
+		fault := b.inject(f)
+		r := b.must("POST", "/whois", map[string][]string{"domains": {"a.nl"}})
+		if string(r.body) != want || fault.Fired() != 1 {
+			t.Errorf("%+v: got %s, want %s", f, r.body, want)
+		}
+	}
+}
+
 // Everything under one suffix is refused in the same words.
 func TestRefusedBySuffix(t *testing.T) {
 	t.Parallel()
@@ -273,6 +293,8 @@ func TestNewFaultsThatMakeNoSense(t *testing.T) {
 		"needs op \"whois\" or \"register": {Op: sandbox.OpHolder, Kind: sandbox.KindRefuse},
 		"give 400 to 599":                  {Op: sandbox.OpRegister, Kind: sandbox.KindRefuse, Status: 200},
 		"is no JSON":                       {Op: sandbox.OpRegister, Kind: sandbox.KindOddCode, Code: "1,2"},
+		"needs a field":                    {Op: sandbox.OpWhois, Kind: sandbox.KindDropField},
+		"also a word":                      {Op: sandbox.OpWhois, Kind: sandbox.KindRenameField, Field: "status"},
 		"effect is all or late":            {Op: sandbox.OpRegister, Kind: sandbox.KindGzip, Effect: sandbox.EffectNone},
 	} {
 		if _, err := b.Inject(f); err == nil || !strings.Contains(err.Error(), reason) {

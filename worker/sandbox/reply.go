@@ -152,6 +152,8 @@ func (s *Sandbox) disguise(f Fault, op Op, a answer) message {
 		m = m.gzipped()
 	case KindOddCode:
 		m.body = f.oddCodes(m.body)
+	case KindDropField, KindRenameField, KindAddField:
+		m.body = f.otherFields(m.body)
 	}
 	return m
 }

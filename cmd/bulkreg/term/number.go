@@ -1,6 +1,10 @@
 package term
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
 
 // Thousands writes a number with a comma after every three digits.
 func Thousands(n int) string {
@@ -17,4 +21,20 @@ func Counted(n int, one, several string) string {
 		return "1 " + one
 	}
 	return Thousands(n) + " " + several
+}
+
+// Ago is a time span for people, in its largest unit.
+func Ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Second:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return fmt.Sprintf("%dd", d/day)
 }
