@@ -3,4 +3,4 @@
 package worker
 
 // histories is how many TestHistories simulates.
-const histories = 10_000
+const histories = 5_000
