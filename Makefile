@@ -30,7 +30,7 @@ test: ## run all tests, with the race detector, in random order
 	cd .ci/manifests && go test -count=1 ./... # deploy/: the Dockerfile, Compose and Kubernetes; the first time, building it takes a minute
 	go test -race -shuffle=on -parallel 8 -timeout 20m $$(go list ./... | grep -v '/torture$$')
 	go test -race -shuffle=on -parallel 8 -timeout 20m ./cmd/bulkreg/torture # alone: its workers' calls have a second each
-	go test -count=1 -parallel 8 -run '^TestHistories$$' ./worker # many more, without the race detector
+	go test -count=1 -parallel 8 -run '^TestHistories(WithADailyLimit)?$$' ./worker # many more, without the race detector
 	cd .ci/rules && go test ./... # alerts, by Prometheus' own engine: the first time, building it takes half a minute
 
 torture: ## break workers, Redis, Postgres and the registrar for MINUTES (10), by SEED

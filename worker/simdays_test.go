@@ -68,7 +68,7 @@ func (w *world) judgeDays() {
 func TestHistoriesWithADailyLimit(t *testing.T) {
 	t.Parallel()
 	first := number(t, "SIM_SEED", uint64(time.Now().UnixNano()))
-	n := number(t, "SIM_HISTORIES", histories/20)
+	n := number(t, "SIM_HISTORIES", histories/10)
 	db := newSimDatabase(t, simServer(t), "days")
 	var days, used, anew int
 	for i := range n {
