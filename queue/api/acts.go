@@ -41,7 +41,7 @@ type confirmInput struct {
 	OrderPath
 
 	Body struct {
-		Registered *bool  `json:"registered" required:"true" doc:"Whether the registrar says that the domains are ours"`
+		Registered bool   `json:"registered" required:"true" doc:"Whether the registrar says that the domains are ours"`
 		Reason     string `json:"reason" minLength:"1" maxLength:"500" doc:"How you know, for the record"`
 		DryRun     bool   `json:"dry_run,omitempty" doc:"Answers what would change, and changes nothing"`
 	}
@@ -124,7 +124,7 @@ func (a *API) cancel(ctx context.Context, in *cancelInput) (*actOutput, error) {
 
 func (a *API) confirm(ctx context.Context, in *confirmInput) (*actOutput, error) {
 	r := operator.Request{Act: operator.ConfirmNotRegistered, Reason: in.Body.Reason}
-	if *in.Body.Registered {
+	if in.Body.Registered {
 		r.Act = operator.ConfirmRegistered
 	}
 	return a.actOn(ctx, in.Reference, in.Body.DryRun, r)

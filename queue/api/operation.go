@@ -33,7 +33,7 @@ func (a *API) config() huma.Config {
 			encoder.SetEscapeHTML(false)
 			return encoder.Encode(v)
 		},
-		Unmarshal: json.Unmarshal,
+		Unmarshal: decodeOnce,
 	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{

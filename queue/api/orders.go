@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
 	"github.com/bulkreg/bulkreg/queue/apikey"
@@ -164,7 +165,7 @@ func labelsOf(texts []string, location, separator string) (map[string]string, er
 	p := kindInvalid.problem("Labels cannot be used.")
 	for _, text := range texts {
 		name, value, ok := strings.Cut(text, separator)
-		if !ok || name == "" || value == "" {
+		if !ok || name == "" || value == "" || strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
 			p.add(Fault{Location: location, Message: "is no label: write its name, " + separator + " and its text"})
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/hook"
 	"github.com/bulkreg/bulkreg/store/events"
+	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/seal"
 	"github.com/bulkreg/bulkreg/store/webhooks"
 )
@@ -102,6 +103,9 @@ func (a *API) desk() endpoint.Desk {
 
 // webhook finds one of the caller's.
 func (a *API) webhook(ctx context.Context, id string) (webhooks.Endpoint, error) {
+	if !hook.IsID(id) {
+		return webhooks.Endpoint{}, pg.ErrNotFound
+	}
 	return a.options.Store.Webhooks.Find(ctx, callerOf(ctx).Source, id)
 }
 

@@ -1,12 +1,21 @@
 package webhook
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +131,15 @@ func TestReceivers(t *testing.T) {
 			}
 		}, "it answers 500", strings.Repeat("x", webhooks.MaxAnswer), "", time.Second},
 		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the connection broke off, or there was none", "", "", time.Second},
+		{"has a status of its own", func(w http.ResponseWriter, _ *http.Request) {
+			conn, out, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return // nothing is delivered, and the test says so
+			}
+			_, _ = out.WriteString("HTTP/1.1 001 Fine\r\nContent-Length: 0\r\n\r\n")
+			_ = out.Flush()
+			_ = conn.Close()
+		}, "it answers with no status of HTTP", "", "", time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -180,8 +198,38 @@ func TestTLSOfReceivers(t *testing.T) {
 	doubted, _ := other.endpoint(unknown.URL)
 	other.deliver()
 	other.happen("march")
-	if got := other.tried(doubted); !strings.HasPrefix(got.Newest.Error, "its certificate is not good: ") {
+	if got := other.tried(doubted); got.Newest.Error != "its certificate is not good: nobody known here has signed it" {
 		t.Errorf("%+v", got.Newest)
+	}
+}
+
+// What a receiver writes into its certificate reaches neither the log nor the table, which could not even keep some of it.
+func TestWordsOfCertificates(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"made\x00up\n.nl"}}
+	text, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewUnstartedServer(http.NotFoundHandler())
+	r.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{text}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	r.Config.ErrorLog = log.New(io.Discard, "", 0)
+	r.StartTLS()
+	t.Cleanup(r.Close)
+	d := setup(t)
+	id, _ := d.endpoint(strings.Replace(r.URL, "127.0.0.1", "shop.example", 1))
+	resolver := nameServer(t, func() netip.Addr { return netip.MustParseAddr("127.0.0.1") })
+	d.deliver(func(o *Options, _ *Deliverer) { o.Resolver = resolver })
+	d.happen("march")
+	if got := d.tried(id); got.Newest.Error != "its certificate is not good: it is for other names" {
+		t.Errorf("%+v", got.Newest)
+	}
+	if strings.Contains(d.log.String(), "made") {
+		t.Errorf("the log: %s", d.log.String())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -79,6 +80,8 @@ func (s *sender) post(ctx context.Context, to string, m message, secrets []hook.
 	defer func() { _ = resp.Body.Close() }() // nothing of it is needed any more
 	a := answer{status: resp.StatusCode, begins: beginning(resp.Body)}
 	switch {
+	case resp.StatusCode < 100 || resp.StatusCode > 999: // net/http takes such ones, and nobody knows what they mean
+		a.status, a.failure = 0, "it answers with no status of HTTP"
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		a.failure = "it redirects, which is not followed: give the URL that it leads to"
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
@@ -119,13 +122,31 @@ func inOurWords(ctx context.Context, err error) string {
 	case errors.As(err, &named):
 		return "its name cannot be looked up"
 	case errors.As(err, &cert):
-		return "its certificate is not good: " + cert.Err.Error()
+		return "its certificate is not good: " + ofCertificate(cert)
 	case errors.As(err, &record):
 		return "it does not speak TLS"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "it refuses connections"
 	}
 	return "the connection broke off, or there was none"
+}
+
+// ofCertificate says what is wrong with a certificate. What stands in it is the receiver's word, of any length, and is not repeated.
+func ofCertificate(err error) string {
+	var (
+		names   x509.HostnameError
+		signer  x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+	)
+	switch {
+	case errors.As(err, &names):
+		return "it is for other names"
+	case errors.As(err, &signer):
+		return "nobody known here has signed it"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it has expired, or is not good yet"
+	}
+	return "it cannot be verified"
 }
 
 // ok reports whether an attempt went well.
