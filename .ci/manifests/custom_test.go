@@ -80,7 +80,7 @@ func TestCustomObjects(t *testing.T) {
 			}
 		}
 	}
-	if found < 8 {
+	if found < 10 {
 		t.Errorf("found %d objects of operators", found)
 	}
 }
