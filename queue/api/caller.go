@@ -60,7 +60,23 @@ type Keys interface {
 	Charge(ctx context.Context, c Caller, jobs int, register bool) (orders.Charge, error)
 }
 
-type callerKey struct{}
+type (
+	callerKey    struct{}
+	presentedKey struct{}
+)
+
+const notValid = "The key is not valid: it is unknown, revoked or has expired."
+
+// stillValid is a Problem where the key of a request is good no longer: one that waits may have been revoked meanwhile.
+func (a *API) stillValid(ctx context.Context) error {
+	presented, _ := ctx.Value(presentedKey{}).(string)
+	_, err := a.options.Keys.Authenticate(ctx, presented)
+	if errors.Is(err, ErrNoKey) {
+		noteRefused(ctx, err)
+		return kindUnauthorized.problem(notValid)
+	}
+	return err //nolint:wrapcheck // the keys say what they did
+}
 
 // callerOf is who made the request of a context.
 func callerOf(ctx context.Context) Caller {
@@ -88,7 +104,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		caller, err := a.options.Keys.Authenticate(r.Context(), presented)
 		if errors.Is(err, ErrNoKey) {
 			noteRefused(r.Context(), err)
-			a.turnAway(w, r, "The key is not valid: it is unknown, revoked or has expired.")
+			a.turnAway(w, r, notValid)
 			return
 		}
 		if err != nil {
@@ -109,7 +125,8 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		}
 		defer end()
 		defer listener.Keep(r.Context())()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		ctx := context.WithValue(r.Context(), callerKey{}, caller)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, presentedKey{}, presented)))
 	})
 }
 

@@ -110,6 +110,9 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 		}
 		select {
 		case <-more:
+			if err := a.stillValid(ctx); err != nil {
+				return nil, err
+			}
 		case <-deadline.C:
 			return eventsPage(nil, after), nil
 		case <-a.follower.stopped():
