@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -22,33 +23,57 @@ type door struct {
 	key string
 }
 
+// What logs say with the address of a port.
+const (
+	apiListens     = "serving the HTTP API"
+	metricsListens = "answering /healthz, /readyz and /metrics"
+)
+
 // aDay is what a key may order in a day: exactly the order of a scenario.
 const aDay = 3 * batchSize
 
 // api starts an API with changed settings.
 func (w *world) api(changes ...string) door {
 	w.t.Helper()
+	d := door{key: w.apiKey(keys.Limits{RegistrationsPerDay: aDay})}
+	d.process = w.start("api", w.environ(append(changes, "HTTP_ADDR=127.0.0.1:0")...), "api")
+	await(w.t, "the API listens", w.patience, func() (bool, error) {
+		addr := d.addr(apiListens)
+		d.url = "http://" + addr
+		return addr != "", nil
+	})
+	return d
+}
+
+// apiKey is a key for the HTTP API.
+func (w *world) apiKey(limits keys.Limits) string {
+	w.t.Helper()
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	err = w.store.Keys.Create(w.t.Context(), keys.NewKey{
-		ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture", Limits: keys.Limits{RegistrationsPerDay: aDay},
+		ID: key.ID(), Source: "torture", Role: "submit", Digest: key.Digest(), By: "torture", Limits: limits,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	d := door{process: w.start("api", w.environ(append(changes, "HTTP_ADDR=127.0.0.1:0")...), "api"), key: key.Reveal()}
-	await(w.t, "the API listens", w.patience, func() (bool, error) {
-		for line := range strings.Lines(d.said(w.t)) {
-			var said struct{ Addr, Message string }
-			if json.Unmarshal([]byte(line), &said) == nil && said.Message == "serving the HTTP API" {
-				d.url = "http://" + said.Addr
-			}
+	return key.Reveal()
+}
+
+// addr is where a process listens, as its log says with a message; "" if it does not say so yet.
+func (p *process) addr(message string) string {
+	said, err := os.ReadFile(p.log)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(said)) {
+		var said struct{ Addr, Message string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Message == message {
+			return said.Addr
 		}
-		return d.url != "", nil
-	})
-	return d
+	}
+	return ""
 }
 
 // answer is what an API says of an order.
@@ -67,14 +92,21 @@ func (d door) post(domains []string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	body := fmt.Sprintf(`{"reference":"order","kind":"register","holder_id":%q,"jobs":%s}`, sandbox.DefaultHolder, jobs)
-	request, err := http.NewRequest(http.MethodPost, d.url+"/v1/orders", strings.NewReader(body))
+	return d.send(strings.NewReader(fmt.Sprintf(`{"reference":"order","kind":"register","holder_id":%q,"jobs":%s}`, sandbox.DefaultHolder, jobs)))
+}
+
+// send gives an order as it is written. With the header Expect its body waits until the API reads it.
+func (d door) send(body io.Reader, header ...string) (answer, error) {
+	request, err := http.NewRequest(http.MethodPost, d.url+"/v1/orders", body)
 	if err != nil {
 		return answer{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+d.key)
 	request.Header.Set("Content-Type", "application/json")
-	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}}
 	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, err
