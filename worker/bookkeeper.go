@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/bulkreg/bulkreg/store/events"
 )
 
@@ -12,6 +14,7 @@ import (
 type bookkeeper struct {
 	books *events.Bookkeeper
 	down  outage
+	log   zerolog.Logger
 }
 
 const (
@@ -24,8 +27,9 @@ const (
 )
 
 func newBookkeeper(o Options) *bookkeeper {
-	return &bookkeeper{books: o.Store.Events.Bookkeeper(), down: outage{
-		log: o.Log.With().Str("role", "bookkeeper").Logger(), what: "keeping the counts of orders and the log of events", troubles: o.troubles,
+	log := o.Log.With().Str("role", "bookkeeper").Logger()
+	return &bookkeeper{books: o.Store.Events.Bookkeeper(), log: log, down: outage{
+		log: log, what: "keeping the counts of orders and the log of events", troubles: o.troubles,
 	}}
 }
 
@@ -35,6 +39,7 @@ func (b *bookkeeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		kept, err := b.round(ctx)
 		b.down.note(ctx, err)
+		b.tell(kept.Orders)
 		if kept.Changes+kept.Events > 0 {
 			wait = bookEvery
 		} else {
@@ -43,6 +48,23 @@ func (b *bookkeeper) run(ctx context.Context) {
 		if max(kept.Changes, kept.Events) < bookBatch {
 			pause(ctx, wait)
 		}
+	}
+}
+
+// tell tells the log how orders fare, whichever way they came. One bookkeeper of all works at a time, so that each is told once.
+func (b *bookkeeper) tell(told []events.OrderEvent) {
+	words := map[events.Type]string{
+		events.OrderAccepted: "order accepted", events.OrderCompleted: "order completed", events.OrderNeedsAttention: "order needs a person",
+	}
+	for _, e := range told {
+		if words[e.Type] == "" {
+			continue
+		}
+		line := b.log.Info()
+		if e.Type == events.OrderNeedsAttention {
+			line = b.log.Warn()
+		}
+		line.Str("source", e.Source).Str("order", e.Reference).Str("kind", string(e.Kind)).Str("account", e.Account).Int("jobs", e.Total).Msg(words[e.Type])
 	}
 }
 

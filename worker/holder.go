@@ -153,7 +153,7 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	p.heedPause(fates)
 	permit.Release()
 	if !errors.Is(err, errNotCreated) {
-		p.noteCall(record.OpHolder, len(b.jobs), reply.Answer, err)
+		p.noteCall(ctx, b, record.OpHolder, call, reply.Answer, err)
 	}
 	if c := fates[0].course; c == courseDone || c == courseSplit {
 		b.probe = nil // a holder proves nothing about the hold; the calls that follow do

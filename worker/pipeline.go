@@ -50,11 +50,13 @@ type batch struct {
 	part  bool     // these are not all of the claim's
 	// known is what is known of holders that came with their details, by key.
 	known map[int64]registrar.Holder
+	// orders are those of the jobs, by id, as far as their deliveries name them.
+	orders map[int64]record.Origin
 }
 
 // of is a part of the batch, or all of it.
 func (b batch) of(jobs []ledger.ClaimedJob) batch {
-	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
+	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, orders: b.orders, part: b.part || len(jobs) < len(b.jobs)}
 }
 
 // some is the jobs of a batch that is a part, and nil for a whole one.
@@ -129,6 +131,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []record.DeliveredJ
 		return
 	}
 	if len(b.jobs) > 0 {
+		b.orders = b.ordersOf(jobs)
 		p.options.Measures.Meter.Claimed(p.account, p.kind, len(b.jobs), p.tuning.BatchSize)
 		p.options.reached(StepClaimed)
 		p.process(ctx, b)

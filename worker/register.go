@@ -147,7 +147,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		return part{}
 	}
 	if !errors.Is(c.err, errTooLate) && !errors.Is(c.err, errStopping) {
-		p.noteCall(record.OpRegister, len(c.sent), c.reply.Answer, c.err)
+		p.noteCall(ctx, b.of(c.sent), record.OpRegister, call, c.reply.Answer, c.err)
 	}
 	p.options.reached(StepReplied)
 	strays := straysOf(domainsOf(c.sent), c.reply)

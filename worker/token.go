@@ -225,9 +225,9 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 	p.heedPause(fates)
 	permit.Release()
 	if answersForOne(reply.Answer) && fates[0].hold == "" {
-		p.noteCall(record.OpToken, 1, reply.Answer, nil) // it answers, if not as one would like
+		p.noteCall(ctx, one, record.OpToken, call, reply.Answer, nil) // it answers, if not as one would like
 	} else {
-		p.noteCall(record.OpToken, 1, reply.Answer, err)
+		p.noteCall(ctx, one, record.OpToken, call, reply.Answer, err)
 	}
 	p.heedTokenCall(ctx, one, fates, reply)
 	end.sent = reply.Started

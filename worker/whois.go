@@ -87,7 +87,7 @@ func (p *pipeline) checkWith(ctx context.Context, b batch, op record.Op, permit 
 	fates := fatesOfChecks(domains, reply, err)
 	p.heedPause(fates)
 	permit.Release()
-	p.noteCall(op, len(b.jobs), reply.Answer, err)
+	p.noteCall(ctx, b, op, call, reply.Answer, err)
 	p.options.reached(StepChecked)
 	p.heed(ctx, b, op, fates, reply.Answer)
 	return fates, callResult(call, reply.Answer, err), true
