@@ -7,6 +7,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/bulkreg/bulkreg/store/events"
+
+	"github.com/bulkreg/bulkreg/queue/intake/orderlog"
 )
 
 // bookkeeper keeps the counts of orders and the log of events. Every worker runs one, whatever it works on, and one of all works at
@@ -39,7 +41,7 @@ func (b *bookkeeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		kept, err := b.round(ctx)
 		b.down.note(ctx, err)
-		b.tell(kept.Orders)
+		orderlog.Tell(b.log, kept.Orders)
 		if kept.Changes+kept.Events > 0 {
 			wait = bookEvery
 		} else {
@@ -48,23 +50,6 @@ func (b *bookkeeper) run(ctx context.Context) {
 		if max(kept.Changes, kept.Events) < bookBatch {
 			pause(ctx, wait)
 		}
-	}
-}
-
-// tell tells the log how orders fare, whichever way they came. One bookkeeper of all works at a time, so that each is told once.
-func (b *bookkeeper) tell(told []events.OrderEvent) {
-	words := map[events.Type]string{
-		events.OrderAccepted: "order accepted", events.OrderCompleted: "order completed", events.OrderNeedsAttention: "order needs a person",
-	}
-	for _, e := range told {
-		if words[e.Type] == "" {
-			continue
-		}
-		line := b.log.Info()
-		if e.Type == events.OrderNeedsAttention {
-			line = b.log.Warn()
-		}
-		line.Str("source", e.Source).Str("order", e.Reference).Str("kind", string(e.Kind)).Str("account", e.Account).Int("jobs", e.Total).Msg(words[e.Type])
 	}
 }
 

@@ -56,5 +56,3 @@ func (b batch) ordersOf(delivered []record.DeliveredJob) map[int64]record.Origin
 	}
 	return orders
 }
-
-func traced(_ context.Context, line *zerolog.Event) *zerolog.Event { return line }

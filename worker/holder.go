@@ -141,7 +141,9 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 		return reply, fate{}, errStopping
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	calling, end := p.traceCall(calling, b, record.OpHolder, call)
 	reply, err = send(calling)
+	end(reply.Answer, err)
 	cancel()
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
 	switch {

@@ -112,6 +112,8 @@ func (p *pipeline) run(ctx context.Context) {
 // carryOut claims what a batch of tickets asks for and processes what it got.
 func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
 	defer leave(tickets)
+	ctx, span := p.traceBatch(ctx, tickets)
+	defer span.End()
 	p.claimAndProcess(ctx, deliveredIn(tickets), nil)
 	p.options.reached(StepSettled)
 }
@@ -160,6 +162,8 @@ const refusals = 5
 // new is called for. It reports false when the worker had to stop first, or when Postgres refuses the write as it is; the
 // lease then decides.
 func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Context) (int, error)) bool {
+	ctx, span := p.traceSettling(ctx, b)
+	defer span.End()
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, write)
 		if err == nil {
@@ -180,6 +184,8 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 // has it or the process ends. Where Postgres refuses it as it is, the upstream's words are left out: they are the only part
 // that it could not have seen before.
 func (p *pipeline) settlePaid(ctx context.Context, b batch, call ledger.CallResult, transitions []ledger.PaidTransition, others int) bool {
+	ctx, span := p.traceSettling(ctx, b)
+	defer span.End()
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, func(ctx context.Context) (int, error) {
 			return p.options.Store.Ledger.SettlePaid(ctx, b.claim, call, transitions)

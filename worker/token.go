@@ -219,7 +219,9 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 		return again(errStopping)
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	calling, ended := p.traceCall(calling, one, record.OpToken, call)
 	reply, err := p.tokens.GetToken(calling, j.person)
+	ended(reply.Answer, err)
 	cancel()
 	fates := []fate{fateOfToken(reply, err, p.tokens.Renewed)}
 	p.heedPause(fates)

@@ -41,6 +41,7 @@ type Kept struct {
 type OrderEvent struct {
 	Type Type
 	record.Order
+	Trace string // where it came in, a traceparent; "": it has none
 }
 
 // maxTold bounds how many events of orders a round reports.
@@ -99,11 +100,12 @@ func moved(ctx context.Context, tx pgx.Tx, limit int, kept *Kept) error {
 	}
 	var (
 		kind *Type
-		o    record.Order
+		o    OrderEvent
 	)
-	_, err = pgx.ForEachRow(rows, []any{&kept.Events, &kind, &o.Source, &o.Reference, &o.Kind, &o.Account, &o.Total}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&kept.Events, &kind, &o.Source, &o.Reference, &o.Kind, &o.Account, &o.Total, &o.Trace}, func() error {
 		if kind != nil {
-			kept.Orders = append(kept.Orders, OrderEvent{*kind, o})
+			o.Type = *kind
+			kept.Orders = append(kept.Orders, o)
 		}
 		return nil
 	})
@@ -175,8 +177,8 @@ const moveEvents = `
 		INSERT INTO events (type, at, source, order_id, job_id, account, data)
 		SELECT type, at, source, order_id, job_id, account, data FROM moved ORDER BY id
 	), told AS (
-		SELECT m.id, m.type, o.source, o.reference, o.kind, o.account, o.total FROM moved m JOIN orders o ON o.id = m.order_id
+		SELECT m.id, m.type, o.source, o.reference, o.kind, o.account, o.total, o.trace FROM moved m JOIN orders o ON o.id = m.order_id
 		WHERE m.job_id IS NULL ORDER BY m.id DESC LIMIT $2
 	)
-	SELECT (SELECT count(*) FROM moved), t.type, coalesce(t.source, ''), coalesce(t.reference, ''), coalesce(t.kind, ''), coalesce(t.account, ''), coalesce(t.total, 0)
+	SELECT (SELECT count(*) FROM moved), t.type, coalesce(t.source, ''), coalesce(t.reference, ''), coalesce(t.kind, ''), coalesce(t.account, ''), coalesce(t.total, 0), coalesce(t.trace, '')
 	FROM (SELECT) AS always LEFT JOIN told t ON true ORDER BY t.id`
