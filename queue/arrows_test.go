@@ -11,7 +11,7 @@ import (
 // An order system imports these packages alone.
 func TestNeitherStoreNorWorkerIsImported(t *testing.T) {
 	t.Parallel()
-	for _, folder := range []string{".", "job", "intake/domainname", "intake/holder"} {
+	for _, folder := range []string{".", "job", "tracing", "intake/domainname", "intake/holder"} {
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestNeitherStoreNorWorkerIsImported(t *testing.T) {
 			for _, imported := range file.Imports {
 				path := strings.Trim(imported.Path.Value, `"`)
 				ours, own := strings.CutPrefix(path, "github.com/bulkreg/bulkreg/")
-				if own && ours != "queue" && ours != "queue/job" && ours != "queue/intake/domainname" && ours != "queue/intake/holder" {
+				if own && ours != "queue" && ours != "queue/job" && ours != "queue/tracing" && ours != "queue/intake/domainname" && ours != "queue/intake/holder" {
 					t.Errorf("%s/%s imports %s", folder, entry.Name(), ours)
 				}
 			}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/bulkreg/bulkreg/queue/tracing"
 )
 
 // Producer hands chunks to Asynq.
@@ -45,7 +47,7 @@ func newProducer(client *asynq.Client, options []ProducerOption) *Producer {
 }
 
 // Enqueue hands over one chunk. After an error the chunk may or may not have arrived; to hand it over again is
-// safe, because the jobs' ids and epochs tell a repeat.
+// safe, because the jobs' ids and epochs tell a repeat. Where ctx has a span of OpenTelemetry, the chunk goes on in its trace.
 func (p *Producer) Enqueue(ctx context.Context, kind Kind, lane Lane, chunk Chunk) error {
 	return p.enqueue(ctx, kind, Queue(kind, lane), chunk)
 }
@@ -63,9 +65,12 @@ func (p *Producer) enqueue(ctx context.Context, kind Kind, queue string, chunk C
 	if err != nil {
 		return err
 	}
-	var headers map[string]string
+	headers := map[string]string{}
 	if p.key != nil {
-		headers = map[string]string{SignatureHeader: p.key.Sign(kind.TaskType(), chunk.Source, payload)}
+		headers[SignatureHeader] = p.key.Sign(kind.TaskType(), chunk.Source, payload)
+	}
+	if from := tracing.Of(ctx); from != "" {
+		headers[tracing.Header] = from
 	}
 	_, err = p.client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(kind.TaskType(), payload, headers), taskOptions(queue)...)
 	switch {

@@ -86,6 +86,8 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`order... ('s', 'x', 'whois', 'plain', 'a', NULL, -1)`, "orders_total_check"},
 	{`UPDATE orders SET labels = '{"campaign": "spring"}'`, ""},
 	{`UPDATE orders SET labels = '["spring"]'`, "orders_labels_check"},
+	{`UPDATE orders SET trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'`, ""},
+	{`UPDATE orders SET trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x'`, "orders_trace"},
 
 	{`field... kind = 'transfer' WHERE id = J1`, "jobs_kind_check"},
 	{`field... lane = 'fast' WHERE id = J1`, "jobs_lane_check"},

@@ -32,7 +32,7 @@ func (b *bench) keep() {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		if kept == (events.Kept{}) {
+		if kept.Changes+kept.Events == 0 && !kept.Elsewhere {
 			return
 		}
 	}

@@ -42,7 +42,7 @@ func staying() map[string]string {
 		"workers.trouble": "what keeps a worker from its work, in our words", "claims.job_ids": ours, "claims.order_ids": ours, "calls.job_ids": ours,
 		"claims.worker": ours, "attempts.state": ours, "calls.op": ours, "readings.availability": ours, "holds.reason": ours, "holds.scope": ours,
 		"operator_acts.act": ours, "operator_acts.state_before": ours, "operator_acts.outcome_before": ours, "jobs.state": ours, "jobs.outcome": ours,
-		"holders.state": ours, "orders.source": producer, "orders.reference": producer,
+		"holders.state": ours, "orders.source": producer, "orders.reference": producer, "orders.trace": "ids of a trace, in hexadecimal",
 		"attempts.domain": domain, "jobs.domain": "a domain, or a subject, which goes with its person and the id", "jobs.domain_unicode": domain, "jobs.live_domain": domain, "stray_registrations.domain": domain,
 		"attempts.resolved_by": operator, "holds.placed_by": operator, "operator_acts.operator": operator, "operator_acts.reason": operator,
 		"job_event_sources.source": producer, "api_keys.source": producer, "api_keys.id": ours, "api_keys.role": ours, "api_keys.digest": "of a random secret",

@@ -13,8 +13,10 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/tracing"
 	"github.com/bulkreg/bulkreg/store"
 )
 
@@ -36,6 +38,7 @@ type adopter struct {
 	down      *sharedOutage
 	away      turnedAway
 	log       zerolog.Logger
+	tracer    trace.Tracer
 }
 
 var _ asynq.Handler = (*adopter)(nil)
@@ -51,9 +54,9 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	switch {
 	case err != nil:
 	case chunk.FromProducer():
-		err = a.adopt(ctx, chunk)
+		err = a.adopt(ctx, chunk, t.Headers())
 	default:
-		err = a.forward(ctx, chunk)
+		err = a.forward(ctx, chunk, t.Headers())
 	}
 	if misfit := (*misfit)(nil); errors.As(err, &misfit) {
 		return a.away.note(ctx, a.log, t, err)
@@ -76,9 +79,9 @@ func (a *adopter) verify(c queue.Chunk, t *asynq.Task) error {
 
 // forward deals with a delivery in a public queue: a dispatcher of the version before queues were an account's made it. Where
 // this worker lacks the account, another one gets it, and not at once: it may come here again.
-func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
+func (a *adopter) forward(ctx context.Context, c queue.Chunk, headers map[string]string) error {
 	if p := a.pipelines[c.Account]; p != nil {
-		return p.carry(ctx, c)
+		return p.carry(ctx, c, headers)
 	}
 	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
 	select {
@@ -94,12 +97,14 @@ func (a *adopter) forward(ctx context.Context, c queue.Chunk) error {
 
 // adopt writes the rows of a producer's own chunk, together with those of others. Its error is a *misfit where the rows will
 // never be written; otherwise the same may work later.
-func (a *adopter) adopt(ctx context.Context, c queue.Chunk) error {
+func (a *adopter) adopt(ctx context.Context, c queue.Chunk, headers map[string]string) error {
+	ctx, span := a.tracer.Start(tracing.With(ctx, headers[tracing.Header]), "adopt "+string(a.kind), trace.WithSpanKind(trace.SpanKindConsumer))
+	defer span.End()
 	name, _ := asynq.GetQueueName(ctx)
 	n := &newcomer{
 		chunk: c, order: orders.NewOrder{
 			Source: c.Source, Reference: c.Order, Kind: record.Kind(a.kind),
-			Lane: record.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize,
+			Lane: record.Lane(queue.LaneOf(name)), Account: c.Account, ChunkSize: a.chunkSize, Trace: tracing.Of(ctx),
 		},
 		rows: a.makes.rows(c, a.kind, ""), done: make(chan error, 1),
 	}

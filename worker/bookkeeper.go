@@ -4,7 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/bulkreg/bulkreg/store/events"
+
+	"github.com/bulkreg/bulkreg/queue/intake/orderlog"
 )
 
 // bookkeeper keeps the counts of orders and the log of events. Every worker runs one, whatever it works on, and one of all works at
@@ -12,6 +16,7 @@ import (
 type bookkeeper struct {
 	books *events.Bookkeeper
 	down  outage
+	log   zerolog.Logger
 }
 
 const (
@@ -24,8 +29,9 @@ const (
 )
 
 func newBookkeeper(o Options) *bookkeeper {
-	return &bookkeeper{books: o.Store.Events.Bookkeeper(), down: outage{
-		log: o.Log.With().Str("role", "bookkeeper").Logger(), what: "keeping the counts of orders and the log of events", troubles: o.troubles,
+	log := o.Log.With().Str("role", "bookkeeper").Logger()
+	return &bookkeeper{books: o.Store.Events.Bookkeeper(), log: log, down: outage{
+		log: log, what: "keeping the counts of orders and the log of events", troubles: o.troubles,
 	}}
 }
 
@@ -35,6 +41,7 @@ func (b *bookkeeper) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		kept, err := b.round(ctx)
 		b.down.note(ctx, err)
+		orderlog.Tell(b.log, kept.Orders)
 		if kept.Changes+kept.Events > 0 {
 			wait = bookEvery
 		} else {

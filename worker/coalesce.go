@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -27,6 +29,7 @@ type passage struct {
 	mu   sync.Mutex
 	left int
 	done chan struct{}
+	from trace.SpanContext // of the delivery
 }
 
 func (p *passage) leave() {
@@ -76,9 +79,9 @@ func newCoalescer(size int, linger time.Duration, clock func() time.Time, idle f
 	}
 }
 
-// add puts jobs in line and returns their passage, or nil when the coalescer has been closed.
-func (c *coalescer) add(lane queue.Lane, jobs []record.DeliveredJob) *passage {
-	p := &passage{left: len(jobs), done: make(chan struct{})}
+// add puts jobs of a delivery in line and returns their passage, or nil when the coalescer has been closed.
+func (c *coalescer) add(lane queue.Lane, jobs []record.DeliveredJob, from trace.SpanContext) *passage {
+	p := &passage{left: len(jobs), done: make(chan struct{}), from: from}
 	if len(jobs) == 0 {
 		close(p.done)
 		return p

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bulkreg/bulkreg/queue"
 )
 
@@ -29,8 +31,8 @@ func TestCoalescerSendsFullBatchesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer(100, time.Hour, time.Now, func() bool { return false })
 		start := time.Now()
-		c.add(queue.Bulk, delivered(70))
-		c.add(queue.Bulk, delivered(70))
+		c.add(queue.Bulk, delivered(70), trace.SpanContext{})
+		c.add(queue.Bulk, delivered(70), trace.SpanContext{})
 		if n := len(c.next(t.Context())); n != 100 {
 			t.Errorf("batch of %d, want 100", n)
 		}
@@ -45,10 +47,10 @@ func TestCoalescerLingersForMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer(100, 100*time.Millisecond, time.Now, always)
 		start := time.Now()
-		c.add(queue.Plain, delivered(1))
+		c.add(queue.Plain, delivered(1), trace.SpanContext{})
 		go func() {
 			time.Sleep(60 * time.Millisecond)
-			c.add(queue.Plain, delivered(2))
+			c.add(queue.Plain, delivered(2), trace.SpanContext{})
 		}()
 		if n := len(c.next(t.Context())); n != 3 {
 			t.Errorf("batch of %d, want 3", n)
@@ -65,11 +67,11 @@ func TestCoalescerWaitsForAFreeSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := false
 		c := newCoalescer(100, 10*time.Millisecond, time.Now, func() bool { return free })
-		c.add(queue.Plain, delivered(1))
+		c.add(queue.Plain, delivered(1), trace.SpanContext{})
 		got := make(chan int)
 		go func() { got <- len(c.next(t.Context())) }()
 		time.Sleep(time.Second)
-		c.add(queue.Plain, delivered(4))
+		c.add(queue.Plain, delivered(4), trace.SpanContext{})
 		synctest.Wait()
 		select {
 		case n := <-got:
@@ -87,8 +89,8 @@ func TestCoalescerWaitsForAFreeSlot(t *testing.T) {
 func TestCoalescerLetsThePlainLaneGoFirst(t *testing.T) {
 	t.Parallel()
 	c := newCoalescer(80, 0, time.Now, always)
-	c.add(queue.Bulk, delivered(400))
-	small := c.add(queue.Plain, delivered(1))
+	c.add(queue.Bulk, delivered(400), trace.SpanContext{})
+	small := c.add(queue.Plain, delivered(1), trace.SpanContext{})
 	plain := 0
 	for _, ticket := range c.next(t.Context()) {
 		if ticket.chunk == small {
@@ -98,7 +100,7 @@ func TestCoalescerLetsThePlainLaneGoFirst(t *testing.T) {
 	if plain != 1 {
 		t.Error("the small order is not in the next batch")
 	}
-	c.add(queue.Plain, delivered(400))
+	c.add(queue.Plain, delivered(400), trace.SpanContext{})
 	bulk := 0
 	for _, ticket := range c.next(t.Context()) {
 		if ticket.chunk != small && ticket.job.Domain != "" {
@@ -114,8 +116,8 @@ func TestCoalescerLetsThePlainLaneGoFirst(t *testing.T) {
 func TestCoalescerKeepsAShareForTheBulkLane(t *testing.T) {
 	t.Parallel()
 	c := newCoalescer(80, 0, time.Now, always)
-	large := c.add(queue.Bulk, delivered(100))
-	c.add(queue.Plain, delivered(1000))
+	large := c.add(queue.Bulk, delivered(100), trace.SpanContext{})
+	c.add(queue.Plain, delivered(1000), trace.SpanContext{})
 	fromBulk := 0
 	for _, ticket := range c.next(t.Context()) {
 		if ticket.chunk == large {
@@ -131,8 +133,8 @@ func TestCoalescerKeepsAShareForTheBulkLane(t *testing.T) {
 func TestCoalescerKeepsAShareInSmallBatches(t *testing.T) {
 	t.Parallel()
 	c := newCoalescer(1, 0, time.Now, always)
-	large := c.add(queue.Bulk, delivered(100))
-	c.add(queue.Plain, delivered(1000))
+	large := c.add(queue.Bulk, delivered(100), trace.SpanContext{})
+	c.add(queue.Plain, delivered(1000), trace.SpanContext{})
 	fromBulk := 0
 	for range 80 {
 		if c.next(t.Context())[0].chunk == large {
@@ -148,8 +150,8 @@ func TestCoalescerGivesBackWhatWaitsWhenClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCoalescer(100, time.Hour, time.Now, always)
-		c.add(queue.Plain, delivered(2))
-		c.add(queue.Bulk, delivered(3))
+		c.add(queue.Plain, delivered(2), trace.SpanContext{})
+		c.add(queue.Bulk, delivered(3), trace.SpanContext{})
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -162,7 +164,7 @@ func TestCoalescerGivesBackWhatWaitsWhenClosed(t *testing.T) {
 			t.Errorf("%d were given back, want 5", len(left))
 		}
 		<-ended
-		if c.add(queue.Plain, delivered(1)) != nil {
+		if c.add(queue.Plain, delivered(1), trace.SpanContext{}) != nil {
 			t.Error("a closed coalescer took a job")
 		}
 		if left := c.close(); left != nil {
@@ -188,7 +190,7 @@ func TestCoalescerLosesNothing(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				lane = queue.Bulk
 			}
-			passages = append(passages, c.add(lane, jobs))
+			passages = append(passages, c.add(lane, jobs, trace.SpanContext{}))
 		}
 		for len(want) > 0 {
 			batch := c.next(t.Context())

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/tracing"
 )
 
 const (
@@ -164,7 +165,7 @@ func (d *dispatcher) enqueue(ctx context.Context, l *route, deliveries []record.
 		g.Go(func() error {
 			if err := back.refusal(); err != nil {
 				back.add(delivery.Jobs, err)
-			} else if err := d.producer.Enqueue(enqueuing, queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery)); err != nil {
+			} else if err := d.producer.Enqueue(tracing.With(enqueuing, delivery.Trace), queue.Kind(l.Kind), queue.Lane(l.Lane), chunkOf(l, delivery)); err != nil {
 				back.add(delivery.Jobs, err)
 			} else {
 				d.reached(StepEnqueued)

@@ -29,7 +29,7 @@ func (h *handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	defer h.handled()
 	chunk, err := h.read(t)
 	if err == nil {
-		err = h.pipeline.carry(ctx, chunk)
+		err = h.pipeline.carry(ctx, chunk, t.Headers())
 	}
 	return h.away.note(ctx, h.log, t, err)
 }
@@ -49,10 +49,12 @@ func (h *handler) read(t *asynq.Task) (queue.Chunk, error) {
 }
 
 // carry puts the jobs of a delivery in line, and returns when they have been dealt with.
-func (p *pipeline) carry(ctx context.Context, c queue.Chunk) error {
+func (p *pipeline) carry(ctx context.Context, c queue.Chunk, headers map[string]string) error {
+	ctx, span := p.traceDelivery(ctx, headers, len(c.Jobs))
+	defer span.End()
 	name, _ := asynq.GetQueueName(ctx)
 	jobs := deliveredJobs(queue.Kind(p.kind), c)
-	passage := p.batches.add(queue.LaneOf(name), jobs)
+	passage := p.batches.add(queue.LaneOf(name), jobs, span.SpanContext())
 	if passage == nil {
 		// This worker is shutting down: another one gets the jobs.
 		giving, cancel := context.WithTimeout(ctx, databaseTime)

@@ -141,7 +141,9 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 		return reply, fate{}, errStopping
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	calling, end := p.traceCall(calling, b, record.OpHolder, call)
 	reply, err = send(calling)
+	end(reply.Answer, err)
 	cancel()
 	fates := []fate{{course: courseDone, sent: true, status: reply.Status}}
 	switch {
@@ -153,7 +155,7 @@ func (p *pipeline) callHolder(ctx context.Context, b batch, send func(context.Co
 	p.heedPause(fates)
 	permit.Release()
 	if !errors.Is(err, errNotCreated) {
-		p.noteCall(record.OpHolder, len(b.jobs), reply.Answer, err)
+		p.noteCall(ctx, b, record.OpHolder, call, reply.Answer, err)
 	}
 	if c := fates[0].course; c == courseDone || c == courseSplit {
 		b.probe = nil // a holder proves nothing about the hold; the calls that follow do

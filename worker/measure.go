@@ -1,12 +1,16 @@
 package worker
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/bulkreg/bulkreg/store/fleet"
 	"github.com/bulkreg/bulkreg/store/ledger"
 	"github.com/bulkreg/bulkreg/store/record"
+
+	"github.com/google/uuid"
+
 	"github.com/bulkreg/bulkreg/worker/gate"
 	"github.com/bulkreg/bulkreg/worker/upstream"
 	"github.com/bulkreg/bulkreg/worker/webhook"
@@ -99,9 +103,10 @@ func (w *Worker) Load() Load {
 }
 
 // noteCall takes in how a call ended. The error is nil where the upstream did what was asked.
-func (p *pipeline) noteCall(op record.Op, jobs int, a upstream.Answer, err error) {
+func (p *pipeline) noteCall(ctx context.Context, b batch, op record.Op, call uuid.UUID, a upstream.Answer, err error) {
+	p.logCall(ctx, b, op, call, a, err)
 	p.standing.upstream.Note(op, a.Status, err)
-	p.options.Measures.Meter.Called(p.account, op, jobs, a)
+	p.options.Measures.Meter.Called(p.account, op, len(b.jobs), a)
 }
 
 // noteAttempts counts how registrations fared in a paid call.

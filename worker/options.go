@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
@@ -57,6 +59,8 @@ type Options struct {
 	Rate            float64             // requests a second, per account, over the whole fleet; 0: no limit
 
 	Measures Measures // who measures what happens
+	// Traces is where calls and what goes before and after them show, with links to the orders that they are for; nil: nowhere.
+	Traces trace.TracerProvider
 
 	Version string // of this program, which receivers of webhooks are told
 
@@ -70,7 +74,8 @@ type Options struct {
 	// block.
 	Troubled func(role string, err error)
 
-	troubles   *troubles // of New's making, like the next
+	tracer     trace.Tracer // of New's making, like the next
+	troubles   *troubles
 	standstill *standstill
 	// Simulations take their time here: await waits until something is ready or ctx ends, rest waits before something is tried
 	// again, and pace hands out an account's times. nil: they are as one expects.
@@ -151,6 +156,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.Clock = time.Now
 	}
 	o.Measures = o.Measures.withDefaults()
+	if o.Traces == nil {
+		o.Traces = noop.NewTracerProvider()
+	}
+	o.tracer = o.Traces.Tracer(tracerName)
 	if o.rest == nil {
 		o.rest = pause
 	}

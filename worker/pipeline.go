@@ -50,11 +50,13 @@ type batch struct {
 	part  bool     // these are not all of the claim's
 	// known is what is known of holders that came with their details, by key.
 	known map[int64]registrar.Holder
+	// orders are those of the jobs, by id, as far as their deliveries name them.
+	orders map[int64]record.Origin
 }
 
 // of is a part of the batch, or all of it.
 func (b batch) of(jobs []ledger.ClaimedJob) batch {
-	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, part: b.part || len(jobs) < len(b.jobs)}
+	return batch{claim: b.claim, jobs: jobs, probe: b.probe, known: b.known, orders: b.orders, part: b.part || len(jobs) < len(b.jobs)}
 }
 
 // some is the jobs of a batch that is a part, and nil for a whole one.
@@ -110,6 +112,8 @@ func (p *pipeline) run(ctx context.Context) {
 // carryOut claims what a batch of tickets asks for and processes what it got.
 func (p *pipeline) carryOut(ctx context.Context, tickets []ticket) {
 	defer leave(tickets)
+	ctx, span := p.traceBatch(ctx, tickets)
+	defer span.End()
 	p.claimAndProcess(ctx, deliveredIn(tickets), nil)
 	p.options.reached(StepSettled)
 }
@@ -129,6 +133,7 @@ func (p *pipeline) claimAndProcess(ctx context.Context, jobs []record.DeliveredJ
 		return
 	}
 	if len(b.jobs) > 0 {
+		b.orders = b.ordersOf(jobs)
 		p.options.Measures.Meter.Claimed(p.account, p.kind, len(b.jobs), p.tuning.BatchSize)
 		p.options.reached(StepClaimed)
 		p.process(ctx, b)
@@ -157,6 +162,8 @@ const refusals = 5
 // new is called for. It reports false when the worker had to stop first, or when Postgres refuses the write as it is; the
 // lease then decides.
 func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Context) (int, error)) bool {
+	ctx, span := p.traceSettling(ctx, b)
+	defer span.End()
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, write)
 		if err == nil {
@@ -177,6 +184,8 @@ func (p *pipeline) settle(ctx context.Context, b batch, write func(context.Conte
 // has it or the process ends. Where Postgres refuses it as it is, the upstream's words are left out: they are the only part
 // that it could not have seen before.
 func (p *pipeline) settlePaid(ctx context.Context, b batch, call ledger.CallResult, transitions []ledger.PaidTransition, others int) bool {
+	ctx, span := p.traceSettling(ctx, b)
+	defer span.End()
 	for try := 1; ; try++ {
 		n, err := p.write(ctx, func(ctx context.Context) (int, error) {
 			return p.options.Store.Ledger.SettlePaid(ctx, b.claim, call, transitions)

@@ -147,7 +147,7 @@ func (p *pipeline) pay(ctx context.Context, b batch, cleared []uuid.UUID, histor
 		return part{}
 	}
 	if !errors.Is(c.err, errTooLate) && !errors.Is(c.err, errStopping) {
-		p.noteCall(record.OpRegister, len(c.sent), c.reply.Answer, c.err)
+		p.noteCall(ctx, b.of(c.sent), record.OpRegister, call, c.reply.Answer, c.err)
 	}
 	p.options.reached(StepReplied)
 	strays := straysOf(domainsOf(c.sent), c.reply)
@@ -181,7 +181,7 @@ func (p *pipeline) sendPaid(ctx context.Context, b batch, call uuid.UUID, cleare
 		c.fates = fatesOfRegistrations(domainsOf(c.sent), c.reply, c.err)
 		return c
 	}
-	c.reply, c.err = p.callRegister(ctx, b.of(c.sent), begun)
+	c.reply, c.err = p.callRegister(ctx, b.of(c.sent), call, begun)
 	c.fates = fatesOfRegistrations(domainsOf(c.sent), c.reply, c.err)
 	p.heedPause(c.fates)
 	return c
@@ -241,7 +241,7 @@ var errTooLate = errors.New("the process stood still between intent and call; no
 // callRegister makes the paid call, on a deadline of its own that nothing else shortens. It counts from before the
 // intent: a process that was stopped in between wakes up past its lease, when others have taken over,
 // and must not send any more.
-func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (registrar.RegisterReply, error) {
+func (p *pipeline) callRegister(ctx context.Context, b batch, call uuid.UUID, begun time.Time) (registrar.RegisterReply, error) {
 	if p.options.since(begun) > leaseMargin {
 		return registrar.RegisterReply{}, errTooLate
 	}
@@ -255,7 +255,10 @@ func (p *pipeline) callRegister(ctx context.Context, b batch, begun time.Time) (
 	registrations[0].Others = slices.Collect(maps.Values(b.known)) // of other parts of the batch, too
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
 	defer cancel()
-	return p.upstream.RegisterBulk(calling, registrations)
+	calling, end := p.traceCall(calling, b, record.OpRegister, call)
+	reply, err := p.upstream.RegisterBulk(calling, registrations)
+	end(reply.Answer, err)
+	return reply, err
 }
 
 // withdraw resolves an intent that was perhaps committed and certainly not followed by a call.

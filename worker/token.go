@@ -219,15 +219,17 @@ func (p *pipeline) askFor(ctx context.Context, b batch, j tokenJob) tokenEnd {
 		return again(errStopping)
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	calling, ended := p.traceCall(calling, one, record.OpToken, call)
 	reply, err := p.tokens.GetToken(calling, j.person)
+	ended(reply.Answer, err)
 	cancel()
 	fates := []fate{fateOfToken(reply, err, p.tokens.Renewed)}
 	p.heedPause(fates)
 	permit.Release()
 	if answersForOne(reply.Answer) && fates[0].hold == "" {
-		p.noteCall(record.OpToken, 1, reply.Answer, nil) // it answers, if not as one would like
+		p.noteCall(ctx, one, record.OpToken, call, reply.Answer, nil) // it answers, if not as one would like
 	} else {
-		p.noteCall(record.OpToken, 1, reply.Answer, err)
+		p.noteCall(ctx, one, record.OpToken, call, reply.Answer, err)
 	}
 	p.heedTokenCall(ctx, one, fates, reply)
 	end.sent = reply.Started

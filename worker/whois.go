@@ -82,12 +82,14 @@ func (p *pipeline) checkWith(ctx context.Context, b batch, op record.Op, permit 
 		return nil, ledger.CallResult{}, false
 	}
 	calling, cancel := context.WithTimeout(ctx, p.options.UpstreamTimeout)
+	calling, end := p.traceCall(calling, b, op, call)
 	reply, err := p.upstream.CheckBulk(calling, domains, slices.Collect(maps.Values(b.known))...)
+	end(reply.Answer, err)
 	cancel()
 	fates := fatesOfChecks(domains, reply, err)
 	p.heedPause(fates)
 	permit.Release()
-	p.noteCall(op, len(b.jobs), reply.Answer, err)
+	p.noteCall(ctx, b, op, call, reply.Answer, err)
 	p.options.reached(StepChecked)
 	p.heed(ctx, b, op, fates, reply.Answer)
 	return fates, callResult(call, reply.Answer, err), true

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/traces"
 	"github.com/bulkreg/bulkreg/queue/api"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/store"
@@ -52,7 +53,12 @@ func (a *app) serveAPI(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	st, err := openForOrders(ctx, cfg, func(warning string) { log.Warn().Msg(warning) })
+	if warning := cfg.TracesWarning(); warning != "" {
+		log.Warn().Msg(warning)
+	}
+	sent := sendTraces(ctx, cfg, "bulkreg-api", log)
+	defer sent.Close()
+	st, err := openForOrders(ctx, cfg, sent, func(warning string) { log.Warn().Msg(warning) })
 	if err != nil {
 		return err
 	}
@@ -64,7 +70,7 @@ func (a *app) serveAPI(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, port.Close()) }()
-	server, err := a.startAPI(ctx, cfg, st, cfg.HTTPAddr, told, log)
+	server, err := a.startAPI(ctx, cfg, st, cfg.HTTPAddr, apiWatchers{told, sent}, log)
 	if err != nil {
 		return err
 	}
@@ -83,8 +89,14 @@ func (a *app) serveAPI(ctx context.Context) (err error) {
 	}
 }
 
+// apiWatchers are who want to know how the API fares.
+type apiWatchers struct {
+	metrics *metrics.Registry
+	traces  *traces.Sender // nil: nobody
+}
+
 // startAPI serves the API on an address. The caller closes it.
-func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, told *metrics.Registry, log zerolog.Logger) (*api.Server, error) {
+func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, addr string, watching apiWatchers, log zerolog.Logger) (*api.Server, error) {
 	taker, err := intake.New(st.Orders, intake.Chunks{
 		Whois: cfg.WhoisBatchSize, Register: cfg.RegisterBatchSize, Token: worker.TokenTuning(cfg.TokenConcurrency).BatchSize,
 	})
@@ -113,9 +125,9 @@ func (a *app) startAPI(ctx context.Context, cfg config.Config, st *store.Store, 
 	if err != nil {
 		return nil, usageError(err)
 	}
-	requests := told.Door()
+	requests := watching.metrics.Door()
 	door, err := api.New(api.Options{
-		Submitted: a.submitted(), Meter: requests,
+		Submitted: a.submitted(), Meter: requests, Traces: watching.traces.Provider(),
 		Store: st, Intake: taker.SealingWith(keys), Keys: api.KeysOf(st.Keys, time.Now), Seal: keys, Suffixes: suffixes, Languages: languages,
 		Accounts: accounts, OwnNetworks: networks, MaxBody: int64(cfg.HTTPMaxBody) << 20,
 		Connections: cfg.DatabaseMaxConns, RequestsPerMinute: cfg.HTTPRequestsPerMinute, Version: version, Log: log.With().Str("role", "api").Logger(),

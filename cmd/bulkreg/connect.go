@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/metrics"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/traces"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
 	"github.com/bulkreg/bulkreg/store"
@@ -87,9 +88,9 @@ func withMigration(err error) error {
 const erasedAtStart = 10_000
 
 // openForOrders is openStore of a database that orders may be entrusted to: one that keeps what it has committed. What is
-// allowed there and seldom meant goes to warn.
-func openForOrders(ctx context.Context, cfg config.Config, warn func(string)) (*store.Store, error) {
-	st, err := openStore(ctx, cfg)
+// allowed there and seldom meant goes to warn. What is asked of it shows in the traces that are sent, if any are.
+func openForOrders(ctx context.Context, cfg config.Config, traces *traces.Sender, warn func(string)) (*store.Store, error) {
+	st, err := openWith(ctx, cfg, store.Options{Traces: traces.Provider()})
 	if err != nil {
 		return nil, err
 	}

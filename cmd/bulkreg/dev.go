@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
 
@@ -100,7 +101,13 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 		return usageError(err)
 	}
 	var isNew bool
-	if e.store, isNew, err = openDev(ctx, cfg); err != nil {
+	log, err := a.newLogger(cfg)
+	if err != nil {
+		return err
+	}
+	e.traces = sendTraces(ctx, cfg, "bulkreg-dev", log)
+	e.push(func() error { e.traces.Close(); return nil })
+	if e.store, isNew, err = openDev(ctx, cfg, store.Options{Traces: e.traces.Provider()}); err != nil {
 		return err
 	}
 	e.push(func() error { e.store.Close(); return nil })
@@ -109,16 +116,12 @@ func (e *embedded) startWorker(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	log, err := a.newLogger(cfg)
-	if err != nil {
-		return err
-	}
 	accounts, opened, err := connectAccounts(cfg, queue.Kinds(), e.metrics.calls)
 	if err != nil {
 		return err
 	}
 	e.push(func() error { opened.close(); return nil })
-	w, err := a.newWorker(cfg, e.store, accounts, queue.Kinds(), watchers{e.health, e.metrics}, log)
+	w, err := a.newWorker(cfg, e.store, accounts, queue.Kinds(), watchers{e.health, e.metrics, e.traces}, log)
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,11 @@ import (
 
 // openDev opens the database, and says whether it is new. Only an empty one will do, which gets the schema, or one that dev
 // made itself: a worker on the sandbox would call somebody's registrations registered, and nobody would have bought them.
-func openDev(ctx context.Context, cfg config.Config) (st *store.Store, isNew bool, err error) {
-	st, err = openStore(ctx, cfg)
+func openDev(ctx context.Context, cfg config.Config, o store.Options) (st *store.Store, isNew bool, err error) {
+	st, err = openWith(ctx, cfg, o)
 	var schema *pg.SchemaError
 	if errors.As(err, &schema) && schema.Have == 0 {
-		st, err = createDev(ctx, cfg)
+		st, err = createDev(ctx, cfg, o)
 		return st, true, err
 	}
 	if errors.Is(err, pg.ErrUnavailable) {
@@ -43,7 +43,7 @@ func openDev(ctx context.Context, cfg config.Config) (st *store.Store, isNew boo
 }
 
 // createDev gives an empty database the schema, and a mark that it is dev's.
-func createDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
+func createDev(ctx context.Context, cfg config.Config, o store.Options) (*store.Store, error) {
 	url, err := cfg.Database()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func createDev(ctx context.Context, cfg config.Config) (*store.Store, error) {
 	if _, err := migrations.Up(ctx, url); err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, cfg)
+	st, err := openWith(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}

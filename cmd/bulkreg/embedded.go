@@ -13,6 +13,7 @@ import (
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/devenv"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/traces"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store"
@@ -35,6 +36,7 @@ type embedded struct {
 	api     string // where the HTTP API is
 	health  *probes.Server
 	metrics *workerMetrics
+	traces  *traces.Sender
 	// postgres is nil where the database was given.
 	postgres   *pgserver.Server
 	redis      redis.UniversalClient
@@ -115,7 +117,7 @@ func (e *embedded) startAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", e.metrics.registry, log)
+	server, err := a.startAPI(ctx, e.config, e.store, "127.0.0.1:0", apiWatchers{e.metrics.registry, e.traces}, log)
 	if err != nil {
 		return err
 	}

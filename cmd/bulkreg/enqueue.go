@@ -110,7 +110,7 @@ func (e *enqueuing) check() error {
 // take reads an order and takes it in, if approve agrees. A database that is not there is found before somebody has
 // typed a long order.
 func (e *enqueuing) take(ctx context.Context, open func() (*orderInput, error), approve approval) (err error) {
-	st, err := openForOrders(ctx, e.cfg, func(warning string) { say(e.stderr, "warning: %v\n", warning) })
+	st, err := openForOrders(ctx, e.cfg, nil, func(warning string) { say(e.stderr, "warning: %v\n", warning) })
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/traces"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/worker/probes"
@@ -42,12 +43,12 @@ func startProbes(ctx context.Context, addr string, told http.Handler) (*probes.S
 
 // standBy waits until Postgres and Redis are there and fit to work with, tells the log what it waits for, and has their
 // answers watched from then on. It fails at once where waiting would not help. The caller closes the store.
-func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClient, h *probes.Server, log zerolog.Logger) (*store.Store, error) {
+func standBy(ctx context.Context, cfg config.Config, client redis.UniversalClient, sent *traces.Sender, h *probes.Server, log zerolog.Logger) (*store.Store, error) {
 	var st *store.Store
 	g, trying := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return await(trying, log, "Postgres", mendsPostgres, func(ctx context.Context) (err error) {
-			st, err = openForOrders(ctx, cfg, func(warning string) { log.Warn().Msg(warning) })
+			st, err = openForOrders(ctx, cfg, sent, func(warning string) { log.Warn().Msg(warning) })
 			if err == nil {
 				h.Watch(probes.Postgres, askPostgres(st))
 			}

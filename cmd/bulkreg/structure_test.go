@@ -54,18 +54,19 @@ func within(imported, parent string) bool {
 // forbidden is what no package within a folder imports.
 func forbidden() map[string][]string {
 	const asynq, cobra, prometheus = "github.com/hibiken/asynq", "github.com/spf13/cobra", "github.com/prometheus"
+	const otelSDK, otlp = "go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters" // who traces is given a provider
 	// rooms are the packages of the store by concern: what they share lies below them.
 	rooms := []string{}
 	for _, room := range []string{"audit", "delivery", "events", "fleet", "holders", "holds", "keys", "ledger", "operator", "orders", "tokens", "webhooks"} {
 		rooms = append(rooms, module+"store/"+room)
 	}
 	return map[string][]string{
-		"queue":        {module + "worker", module + "cmd", cobra, prometheus},
+		"queue":        {module + "worker", module + "cmd", cobra, prometheus, otelSDK, otlp},
 		"queue/job":    {module + "store"},
 		"queue/api":    {module + "worker", module + "cmd", asynq, cobra},
 		"queue/intake": {asynq},
-		"store":        {module + "worker", module + "cmd", module + "queue", asynq, cobra, prometheus, "net/http"},
-		"worker":       {module + "cmd", module + "queue/intake/input", cobra, prometheus},
+		"store":        {module + "worker", module + "cmd", module + "queue", asynq, cobra, prometheus, otelSDK, otlp, "net/http"},
+		"worker":       {module + "cmd", module + "queue/intake/input", cobra, prometheus, otelSDK, otlp},
 		"store/record": {module + "store/pg", "github.com/jackc/pgx/v5"},
 		"store/pg":     rooms,
 		"migrations":   {module + "worker", module + "cmd", module + "queue", asynq, cobra},
@@ -209,12 +210,14 @@ func TestWrongWaysAreFound(t *testing.T) {
 		"worker/gate > cmd/bulkreg/config":                                     true,
 		"worker > store/ledger":                                                false,
 		"worker/sandbox/judge > github.com/spf13/cobra":                        true,
+		"store/pg > go.opentelemetry.io/otel/sdk/trace":                        true,
+		"worker > go.opentelemetry.io/otel/trace":                              false,
 		"migrations > queue":                                                   true,
 		"worker > github.com/prometheus/client_golang/prometheus":              true,
 		"cmd/bulkreg/metrics > github.com/prometheus/client_golang/prometheus": false,
 	} {
 		from, to, _ := strings.Cut(imports, " > ")
-		if !strings.HasPrefix(to, "github.com/") {
+		if host, _, _ := strings.Cut(to, "/"); !strings.Contains(host, ".") {
 			to = module + to
 		}
 		found := wrongWays([]goPackage{{ImportPath: module + from, Imports: []string{"fmt", to}}})
@@ -233,11 +236,21 @@ func large() map[string]struct {
 		most int
 		why  string
 	}{
-		"cmd/bulkreg":      {84, "a file per command, and what the commands share: connections, plans, tables of results"},
-		"queue/api":        {35, "a file per resource, behind one door: its keys, its problems and its document are shared"},
-		"worker":           {48, "the pipelines of all kinds share claims, calls and settling"},
+		"cmd/bulkreg":      {85, "a file per command, and what the commands share: connections, plans, tables of results"},
+		"queue/api":        {36, "a file per resource, behind one door: its keys, its problems and its document are shared"},
+		"worker":           {50, "the pipelines of all kinds share claims, calls and settling"},
 		"worker/registrar": {30, "one client, a file per thing that the registrar answers"},
 		"worker/sandbox":   {25, "one simulated registrar, a file per fault"},
+	}
+}
+
+// The process has no provider of traces of its own: who traces is given one, so that tests and parts of the program have theirs.
+func TestNothingIsTracedForTheWholeProcess(t *testing.T) {
+	t.Parallel()
+	for _, p := range goPackages(t) {
+		if slices.Contains(p.Imports, "go.opentelemetry.io/otel") {
+			t.Errorf("%s imports what sets and gets providers for the whole process", p.ImportPath)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/config"
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/traces"
 	"github.com/bulkreg/bulkreg/queue"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/seal"
@@ -112,7 +113,9 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	st, err := standBy(ctx, cfg, client, health, log)
+	sent := sendTraces(ctx, cfg, "bulkreg-worker", log)
+	defer sent.Close()
+	st, err := standBy(ctx, cfg, client, sent, health, log)
 	if err != nil {
 		if ctx.Err() != nil {
 			log.Info().Msg("stopped; it had not begun")
@@ -121,7 +124,7 @@ func (a *app) work(ctx context.Context, kinds []queue.Kind, usual bool) (err err
 		return err
 	}
 	defer st.Close()
-	w, err := a.newWorker(cfg, st, accounts, kinds, watchers{health, told}, log)
+	w, err := a.newWorker(cfg, st, accounts, kinds, watchers{health, told, sent}, log)
 	if err != nil {
 		return err
 	}
@@ -148,6 +151,7 @@ func lacking(cfg config.Config, kinds []queue.Kind) error {
 type watchers struct {
 	health  *probes.Server
 	metrics *workerMetrics
+	traces  *traces.Sender // nil: nobody
 }
 
 func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Account, kinds []queue.Kind, watching watchers, log zerolog.Logger) (*worker.Worker, error) {
@@ -199,7 +203,7 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
 		KeepEvents: cfg.RetentionEvents, DailyLimit: cfg.RegisterDailyLimit, HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
 		Networks: networks, Version: version,
-		Log: log, Reached: a.reached, Troubled: watching.health.Trouble, Measures: watching.metrics.measures,
+		Traces: watching.traces.Provider(), Log: log, Reached: a.reached, Troubled: watching.health.Trouble, Measures: watching.metrics.measures,
 	})
 	if err == nil {
 		watching.metrics.watch(w, st, cfg)

@@ -19,6 +19,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/domainname"
@@ -58,6 +60,8 @@ type Options struct {
 	Heartbeat time.Duration
 	// Meter is told of each request that has ended; nil for nobody.
 	Meter Meter
+	// Traces is where requests show; nil: nowhere.
+	Traces trace.TracerProvider
 	// Submitted is called when an order is stored and nobody has been told; nil for nobody.
 	Submitted func()
 }
@@ -94,6 +98,7 @@ type API struct {
 	handler   http.Handler
 	// operations are the ids of operations in the document, by the pattern of their requests.
 	operations map[string]string
+	tracer     trace.Tracer
 }
 
 // New makes the door. Run does its chores.
@@ -115,10 +120,13 @@ func New(o Options) (*API, error) {
 	if o.RequestsAtOnce == 0 {
 		o.RequestsAtOnce = defaultAtOnce
 	}
+	if o.Traces == nil {
+		o.Traces = noop.NewTracerProvider()
+	}
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	a := &API{options: o, underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, tracer: o.Traces.Tracer(tracerName), underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	a.nameOperations()

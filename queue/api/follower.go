@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/bulkreg/bulkreg/queue/intake/orderlog"
 	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/events"
 )
@@ -174,6 +175,7 @@ func (f *follower) keepBooks(ctx context.Context) {
 	for ctx.Err() == nil {
 		round, cancel := context.WithTimeout(ctx, roundTime)
 		kept, err := books.Round(round, bookBatch)
+		orderlog.Tell(f.log, kept.Orders)
 		cancel()
 		if err != nil && ctx.Err() == nil && !failing {
 			f.log.Warn().Err(err).Msg("keeping the counts of orders and the log of events failed; trying again")

@@ -16,6 +16,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+
+	"github.com/bulkreg/bulkreg/queue/tracing"
 )
 
 // request is what is noted of a request while it is carried out.
@@ -116,7 +118,8 @@ func (a *API) observed(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", noted.id)
 		secure(w.Header())
 		out := &answer{ResponseWriter: w, noted: noted}
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, noted))
+		ctx, endTrace := a.traceRequest(r)
+		r = r.WithContext(context.WithValue(ctx, requestKey{}, noted))
 		defer func() {
 			reason := recover()
 			if reason != nil && reason != any(http.ErrAbortHandler) { // with this one a handler breaks an answer off
@@ -128,6 +131,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 			}
 			took := a.options.Clock().Sub(begun)
 			a.logRequest(r, out, took)
+			endTrace(noted, out.status)
 			if a.options.Meter != nil {
 				a.options.Meter.Requested(a.operationOf(noted.pattern), out.status, took)
 			}
@@ -171,6 +175,9 @@ func (a *API) log(ctx context.Context) *zerolog.Logger {
 	with := a.options.Log.With().Str("request", r.id)
 	if r.caller.KeyID != "" {
 		with = with.Str("key", r.caller.KeyID).Str("source", r.caller.Source)
+	}
+	if id := tracing.ID(ctx); id != "" {
+		with = with.Str("trace", id)
 	}
 	log := with.Logger()
 	return &log

@@ -16,6 +16,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/record"
 
 	"github.com/bulkreg/bulkreg/queue"
+	"github.com/bulkreg/bulkreg/queue/tracing"
 	"github.com/bulkreg/bulkreg/store/seal"
 )
 
@@ -186,6 +187,7 @@ func (in *Intake) Submit(ctx context.Context, o Order, s *Spool) (orders.Submitt
 	if err != nil {
 		return orders.Submitted{}, err
 	}
+	n.Trace = tracing.Of(ctx)
 	return in.store.Submit(ctx, n, in.telling(s.jobs(o, in.keys)))
 }
 

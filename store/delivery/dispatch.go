@@ -63,7 +63,7 @@ func (sh *share) readUndelivered(rows pgx.Rows) error {
 		id      pgtype.UUID
 		job     record.DeliveredJob
 	)
-	_, err := pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &id, &job.Domain, &job.Epoch}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&k.order, &k.first, &head.Source, &head.Reference, &head.Trace, &id, &job.Domain, &job.Epoch}, func() error {
 		if k != last {
 			head.OrderID, head.Turn = k.order, sh.turn
 			sh.taken, last = append(sh.taken, head), k
@@ -100,7 +100,7 @@ func takeUndeliveredOf() string {
 		FROM undelivered f WHERE c.order_id = f.order_id AND c.first_seq = f.first_seq
 		RETURNING f.place, c.order_id, c.first_seq, c.last_seq
 	)
-	SELECT t.order_id, t.first_seq, o.source, o.reference, j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
+	SELECT t.order_id, t.first_seq, o.source, o.reference, coalesce(o.trace, ''), j.id, coalesce(j.domain, ''), coalesce(j.epoch, 0)
 	FROM taken t
 	JOIN orders o ON o.id = t.order_id
 	LEFT JOIN LATERAL (` + record.JobsOfChunk + `) AS j ON true
@@ -155,7 +155,7 @@ func (sh *share) readDue(rows pgx.Rows, chunkSize int) error {
 		job    record.DeliveredJob
 		paused bool
 	)
-	columns := []any{&head.OrderID, &head.Source, &head.Reference, pg.BytesOf(&job.ID), &job.Domain, &job.Epoch, &paused}
+	columns := []any{&head.OrderID, &head.Source, &head.Reference, &head.Trace, pg.BytesOf(&job.ID), &job.Domain, &job.Epoch, &paused}
 	_, err := pgx.ForEachRow(rows, columns, func() error {
 		sh.found++
 		if paused {
@@ -189,7 +189,7 @@ const takeDueOf = `
 		FROM due WHERE j.id = due.id
 		RETURNING j.order_id, j.seq, j.id, j.domain, j.epoch, due.paused
 	)
-	SELECT t.order_id, o.source, o.reference, t.id, t.domain, t.epoch, t.paused
+	SELECT t.order_id, o.source, o.reference, coalesce(o.trace, ''), t.id, t.domain, t.epoch, t.paused
 	FROM changed t JOIN orders o ON o.id = t.order_id
 	ORDER BY t.order_id, t.seq`
 

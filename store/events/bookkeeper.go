@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // Bookkeeper sums up what was noted, and brings new events into the log. Any number may be at it, of whom one works at a time.
@@ -32,7 +33,19 @@ type Kept struct {
 	Elsewhere bool // somebody else is at it: nothing was done
 	Changes   int  // notes of changes that were summed up
 	Events    int  // that came into the log
+	// Orders are what the newest of them say of orders as a whole, at most maxTold.
+	Orders []OrderEvent
 }
+
+// OrderEvent is an event of an order as a whole.
+type OrderEvent struct {
+	Type Type
+	record.Order
+	Trace string // where it came in, a traceparent; "": it has none
+}
+
+// maxTold bounds how many events of orders a round reports.
+const maxTold = 100
 
 // bookkeeperLock lets one bookkeeper work at a time, so that ids of events are given in the order in which they can be read.
 const bookkeeperLock = 0x626f6f6b // "book"
@@ -68,9 +81,7 @@ func (b *Bookkeeper) Round(ctx context.Context, limit int) (Kept, error) {
 				return err
 			}
 		}
-		tag, err := tx.Exec(ctx, moveEvents, limit)
-		kept.Events = int(tag.RowsAffected())
-		return err
+		return moved(ctx, tx, limit, &kept)
 	})
 	if err != nil {
 		return Kept{}, err
@@ -79,6 +90,26 @@ func (b *Bookkeeper) Round(ctx context.Context, limit int) (Kept, error) {
 		db.Tell(pg.EventChannel, "")
 	}
 	return kept, nil
+}
+
+// moved moves new events into the log.
+func moved(ctx context.Context, tx pgx.Tx, limit int, kept *Kept) error {
+	rows, err := tx.Query(ctx, moveEvents, limit, maxTold)
+	if err != nil {
+		return err
+	}
+	var (
+		kind *Type
+		o    OrderEvent
+	)
+	_, err = pgx.ForEachRow(rows, []any{&kept.Events, &kind, &o.Source, &o.Reference, &o.Kind, &o.Account, &o.Total, &o.Trace}, func() error {
+		if kind != nil {
+			o.Type = *kind
+			kept.Orders = append(kept.Orders, o)
+		}
+		return nil
+	})
+	return err
 }
 
 // sumUp adds notes to the counts of their orders, and returns these orders.
@@ -142,6 +173,12 @@ const moveEvents = `
 	WITH moved AS (
 		DELETE FROM new_events WHERE id = ANY(ARRAY(SELECT id FROM new_events ORDER BY id LIMIT $1))
 		RETURNING id, type, at, source, order_id, job_id, account, data
+	), written AS (
+		INSERT INTO events (type, at, source, order_id, job_id, account, data)
+		SELECT type, at, source, order_id, job_id, account, data FROM moved ORDER BY id
+	), told AS (
+		SELECT m.id, m.type, o.source, o.reference, o.kind, o.account, o.total, o.trace FROM moved m JOIN orders o ON o.id = m.order_id
+		WHERE m.job_id IS NULL ORDER BY m.id DESC LIMIT $2
 	)
-	INSERT INTO events (type, at, source, order_id, job_id, account, data)
-	SELECT type, at, source, order_id, job_id, account, data FROM moved ORDER BY id`
+	SELECT (SELECT count(*) FROM moved), t.type, coalesce(t.source, ''), coalesce(t.reference, ''), coalesce(t.kind, ''), coalesce(t.account, ''), coalesce(t.total, 0), coalesce(t.trace, '')
+	FROM (SELECT) AS always LEFT JOIN told t ON true ORDER BY t.id`

@@ -139,19 +139,20 @@ func (g *grown) takes(n NewOrder) bool {
 func growOrders(ctx context.Context, tx pgx.Tx, names []orderName, growing map[orderName]*grown) error {
 	n := len(names)
 	sources, references := make([]string, n), make([]string, n)
-	kinds, lanes, accounts, turns := make([]string, n), make([]string, n), make([]string, n), make([]int16, n)
+	kinds, lanes, accounts, turns, traces := make([]string, n), make([]string, n), make([]string, n), make([]int16, n), make([]string, n)
 	for i, name := range names {
 		w := growing[name].wanted
 		sources[i], references[i] = w.Source, w.Reference
 		kinds[i], lanes[i], accounts[i], turns[i] = string(w.Kind), string(w.Lane), w.Account, delivery.TurnOf(w.Source)
+		traces[i] = w.Trace
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO orders (source, reference, kind, lane, account, turn, total)
-		SELECT source, reference, kind, lane, account, turn, 0
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[]) WITH ORDINALITY
-			AS n (source, reference, kind, lane, account, turn, place)
+		INSERT INTO orders (source, reference, kind, lane, account, turn, total, trace)
+		SELECT source, reference, kind, lane, account, turn, 0, nullif(trace, '')
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[]) WITH ORDINALITY
+			AS n (source, reference, kind, lane, account, turn, trace, place)
 		ORDER BY place
-		ON CONFLICT (source, reference) DO NOTHING`, sources, references, kinds, lanes, accounts, turns)
+		ON CONFLICT (source, reference) DO NOTHING`, sources, references, kinds, lanes, accounts, turns, traces)
 	if err != nil {
 		return err
 	}

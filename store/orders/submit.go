@@ -29,6 +29,7 @@ type NewOrder struct {
 	Jobs      int      // how many jobs it has, where that is known; 0: it is not
 	// Labels find the order again. They are no part of what it asks for: a repeat may have others, and changes none.
 	Labels map[string]string
+	Trace  string // the traceparent of where it came in; "" for none
 	// Charge is what the order costs somebody; nil: nobody keeps count.
 	Charge Charge
 }
@@ -114,11 +115,11 @@ func (s *Orders) submitMany(ctx context.Context, n NewOrder, jobs iter.Seq2[NewJ
 func insertOrder(ctx context.Context, tx pgx.Tx, n NewOrder) (o record.Order, created bool, err error) {
 	o = record.Order{Source: n.Source, Reference: n.Reference, Kind: n.Kind, Lane: n.Lane, Account: n.Account}
 	err = tx.QueryRow(ctx, `
-		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn, labels)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)
+		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn, labels, trace)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)
 		ON CONFLICT (source, reference) DO NOTHING
 		RETURNING id, created_at`,
-		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:], delivery.TurnOf(n.Source), labelsOrNull(n.Labels)).Scan(&o.ID, &o.CreatedAt)
+		n.Source, n.Reference, n.Kind, n.Lane, n.Account, n.Digest[:], delivery.TurnOf(n.Source), labelsOrNull(n.Labels), record.OrNull(n.Trace)).Scan(&o.ID, &o.CreatedAt)
 	if err == nil {
 		return o, true, nil
 	}

@@ -42,7 +42,7 @@ func (s *Orders) submitFew(ctx context.Context, n NewOrder, all iter.Seq2[NewJob
 	batch.Queue(toTheDisk)
 	batch.Queue(insertFewJobs, pgx.NamedArgs{
 		"source": n.Source, "reference": n.Reference, "kind": n.Kind, "lane": n.Lane, "account": n.Account, "digest": n.Digest[:],
-		"turn": delivery.TurnOf(n.Source), "labels": labelsOrNull(n.Labels), "total": len(jobs), "size": n.ChunkSize,
+		"turn": delivery.TurnOf(n.Source), "labels": labelsOrNull(n.Labels), "trace": record.OrNull(n.Trace), "total": len(jobs), "size": n.ChunkSize,
 		"ids": ids, "domains": domains, "spellings": spellings,
 	}).QueryRow(func(row pgx.Row) error { return row.Scan(&res.Order.ID, &res.Order.CreatedAt) })
 	err := s.db.Pool.SendBatch(ctx, &batch).Close()
@@ -65,8 +65,8 @@ const toTheDisk = `SELECT set_config('synchronous_commit', 'on', true) WHERE cur
 
 const insertFewJobs = `
 	WITH o AS (
-		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn, labels)
-		VALUES (@source, @reference, @kind, @lane, @account, @digest, @total::integer, @turn::smallint, @labels::jsonb)
+		INSERT INTO orders (source, reference, kind, lane, account, digest, total, turn, labels, trace)
+		VALUES (@source, @reference, @kind, @lane, @account, @digest, @total::integer, @turn::smallint, @labels::jsonb, @trace)
 		ON CONFLICT (source, reference) DO NOTHING
 		RETURNING id, created_at, kind, lane, account, turn
 	), j AS (

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulkreg/bulkreg/migrations"
 	"github.com/bulkreg/bulkreg/store/session"
@@ -45,6 +46,8 @@ type Options struct {
 	Reads bool
 	// AnySchema opens a database whatever its schema, for those who look at the server: CheckSchema tells them what it is.
 	AnySchema bool
+	// Traces is where statements show that belong to a trace; nil: nowhere.
+	Traces trace.TracerProvider
 }
 
 // Open connects to the database at url and refuses one whose schema this binary does not work on, unless any will do: the error
@@ -79,6 +82,9 @@ func connect(ctx context.Context, url string, opts Options) (*DB, error) {
 		cfg.MaxConns = int32(opts.MaxConns)
 	}
 	cfg.PingTimeout = pingTimeout
+	if opts.Traces != nil {
+		cfg.ConnConfig.Tracer = newTracer(opts.Traces)
+	}
 	cfg.AfterConnect, cfg.PrepareConn = s.receive, s.lineage.current
 	if s.Pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, Failure("open connection pool", err)

@@ -9,7 +9,8 @@ type Delivery struct {
 	OrderID   int64
 	Source    string
 	Reference string
-	Turn      int16 // its source's
+	Turn      int16  // its source's
+	Trace     string // its order's
 	Jobs      []DeliveredJob
 }
 

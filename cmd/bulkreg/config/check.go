@@ -157,8 +157,10 @@ func (c Config) Warnings() []string {
 	if c.hasAccess() && c.TokenEncryptionKey == "" {
 		warn("PMG_ACCESS_TOKEN is set and TOKEN_ENCRYPTION_KEY is not: a worker works on no tokens; make a key with `openssl rand -base64 32`")
 	}
-	if warning := c.redisWarning(); warning != "" {
-		warnings = append(warnings, warning)
+	for _, warning := range []string{c.redisWarning(), c.TracesWarning()} {
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
 	}
 	return warnings
 }

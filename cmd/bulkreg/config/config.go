@@ -92,6 +92,10 @@ type Config struct {
 	LogLevel  string `env:"LOG_LEVEL" use:"api" envDefault:"info" oneof:"debug,info,warn,error" unit:"word" reason:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" use:"api" oneof:"json,console" example:"json" unit:"word" reason:"json or console; default console on a terminal, json elsewhere"`
 
+	TracesEndpoint string           `env:"OTEL_EXPORTER_OTLP_ENDPOINT" use:"api" unit:"URL" example:"http://localhost:4318" reason:"of a collector of OpenTelemetry's that takes OTLP over HTTP, such as http://localhost:4318; without it no traces are sent"`
+	TracesHeaders  registrar.Secret `env:"OTEL_EXPORTER_OTLP_HEADERS" use:"api" unit:"text" file:"true" example:"authorization=Bearer%20TOKEN" reason:"NAME=VALUE entries that the collector asks for"`
+	TracesRatio    float64          `env:"TRACES_RATIO" use:"api" envDefault:"1" min:"0" max:"1" unit:"parts" reason:"of the traces that begin here are sent, such as 0.1; those of callers are sent where they say so"`
+
 	AccessTokenFile string `env:"-"` // where PMG_ACCESS_TOKEN_FILE says that it is; "" for nowhere
 
 	Further []Account `env:"-"` // accounts with a number, in its order; exported, so that printing a Config hides their secrets

@@ -35,7 +35,7 @@ func TestDefaultsAreThoseThatAreWrittenDown(t *testing.T) {
 		TokenURL: "https://webapi.pmg.be/v2/token/gettoken", TokenConcurrency: 4, TokenLanguages: "nl,fr,en",
 		UpstreamTimeout: 30 * time.Second, ReconcileAfter: 10 * time.Minute, ReconcileEvery: time.Minute, ReconcileChecks: 2,
 		RetryBase: 2 * time.Second, RetryMax: 10 * time.Minute, MaxAttempts: 12, PaymentProbeInterval: 5 * time.Minute,
-		TerminationGracePeriod: 90 * time.Second, MetricsAddr: "127.0.0.1:9090", HTTPAddr: ":8080", HTTPMaxBody: 256, HTTPRequestsPerMinute: 3000, LogLevel: "info",
+		TerminationGracePeriod: 90 * time.Second, MetricsAddr: "127.0.0.1:9090", HTTPAddr: ":8080", HTTPMaxBody: 256, HTTPRequestsPerMinute: 3000, LogLevel: "info", TracesRatio: 1,
 	}
 	if diff := cmp.Diff(want, c, cmp.AllowUnexported(Config{})); diff != "" {
 		t.Error(diff)

@@ -10,7 +10,7 @@ import (
 
 // Secrets are the secrets among the settings, and the passwords in addresses: whatever an upstream quotes of them is not kept.
 func (c Config) Secrets() []registrar.Secret {
-	all := []registrar.Secret{c.RegistrarClientSecret, c.AccessToken}
+	all := append([]registrar.Secret{c.RegistrarClientSecret, c.AccessToken}, c.traceSecrets()...)
 	for key := range strings.FieldsFuncSeq(string(c.TokenEncryptionKey), func(r rune) bool { return r == ',' || r == '\n' }) {
 		all = append(all, registrar.Secret(key))
 	}
