@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/torture/proxy"
-	"github.com/bulkreg/bulkreg/store"
 	"github.com/bulkreg/bulkreg/store/pgserver"
 	"github.com/bulkreg/bulkreg/worker/sandbox"
 )
@@ -44,10 +43,7 @@ func failOver(w *world, prepare func() successor) {
 	w.alsoAt(s.server)
 	w.slowly(sandbox.OpRegister, "", 700*time.Millisecond)
 	w.worker()
-	w.await("registrations are paid for", func() (bool, error) {
-		ledger, err := w.remote.Ledger(w.t.Context())
-		return err == nil && len(ledger.PaidDomains()) >= 3*batchSize, err
-	})
+	w.bought(3 * batchSize)
 	if err := w.server.Kill(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -156,12 +152,7 @@ func (w *world) alsoAt(s *pgserver.Server) {
 // now makes a Postgres the one that the scenario itself looks at.
 func (w *world) now(s *pgserver.Server) {
 	w.t.Helper()
-	w.database = s.URL("")
-	var err error
-	if w.store, err = store.Open(w.t.Context(), w.database, store.Options{MaxConns: 4}); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(w.store.Close)
+	w.at(s.URL(""))
 }
 
 // ask runs one statement on a server; into is for its only value.

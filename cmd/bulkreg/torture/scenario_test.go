@@ -20,7 +20,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return slices.Concat(crashes(), stops(), shutdowns(), redisFaults(), databaseFaults(), producerFaults(),
 		brokenLines(), upstreamFaults(), quotingRegistrars(), whoisFaults(), holdFaults(),
-		waitingLines(), refusals(), frozen(), production(), standstills(), failovers(), tokenFaults(), webhookFaults(), rollouts())
+		waitingLines(), refusals(), frozen(), production(), standstills(), failovers(), tokenFaults(), webhookFaults(), rollouts(), runbooks())
 }
 
 // Scenarios are told apart by their names.

@@ -47,6 +47,8 @@ func (w *world) openShops(front *service) *shops {
 				select {
 				case <-s.ended:
 					return
+				case <-w.t.Context().Done():
+					return
 				case <-time.After(shopPause):
 				}
 			}
