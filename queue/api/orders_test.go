@@ -62,6 +62,32 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
+// What a purge took away is not claimed to differ: whether it does is not known any more.
+func TestRepeatsAfterAPurge(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	const checks = `{"reference": "checks", "kind": "whois", "jobs": ["a.nl"]}`
+	const people = `{"reference": "people", "kind": "register", "jobs": [{"domain": "b.nl", "holder": {"firstname": "Ann", "lastname": "Groen",
+		"email": "ann@groen.example", "phone": "+31.612345678", "street": "Weg", "housenumber": "1", "postalcode": "1234AB", "city": "Ede", "country": "NL"}}]}`
+	for _, body := range []string{checks, people} {
+		d.post("/v1/orders", body).want(http.StatusAccepted)
+	}
+	d.settle()
+	if purged, err := d.store.Operator.PurgeHolders(t.Context(), time.Microsecond); err != nil || purged.Holders != 1 {
+		t.Fatalf("%+v, %v", purged, err)
+	}
+	d.post("/v1/orders", checks).want(http.StatusOK)
+	if p := d.post("/v1/orders", people).want(http.StatusConflict).problem("order-conflict"); !strings.Contains(p.Detail, "cannot be told") {
+		t.Error(p.Detail)
+	}
+	if p := d.post("/v1/orders", strings.Replace(people, "b.nl", "c.nl", 1)+" ").want(http.StatusConflict).problem("order-conflict"); !strings.Contains(p.Detail, "purged") {
+		t.Error(p.Detail)
+	}
+	if p := d.post("/v1/orders", strings.Replace(checks, "a.nl", "c.nl", 1)).want(http.StatusConflict).problem("order-conflict"); !strings.Contains(p.Detail, "are others") {
+		t.Error(p.Detail)
+	}
+}
+
 func TestFormsOfAnOrder(t *testing.T) {
 	t.Parallel()
 	d := setup(t)

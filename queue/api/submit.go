@@ -134,7 +134,7 @@ func submitProblem(err error, in *incoming) error {
 	)
 	switch {
 	case errors.As(err, &conflict):
-		return kindConflict.problem("%s", differs(conflict.Existing, in))
+		return kindConflict.problem("%s", differs(conflict, in))
 	case errors.Is(err, intake.ErrEmpty):
 		return kindInvalidOrder.problem("The order is empty: there is no job in it.")
 	case errors.Is(err, seal.ErrNoKey):
@@ -146,7 +146,8 @@ func submitProblem(err error, in *incoming) error {
 }
 
 // differs says in what an order differs from the one that has its reference.
-func differs(existing record.Order, in *incoming) string {
+func differs(conflict *record.ReferenceConflictError, in *incoming) string {
+	existing := conflict.Existing
 	var parts []string
 	if existing.Kind != record.Kind(in.order.Kind) {
 		parts = append(parts, fmt.Sprintf("its kind is %s and not %s", existing.Kind, in.order.Kind))
@@ -157,7 +158,12 @@ func differs(existing record.Order, in *incoming) string {
 	if existing.Total != in.spool.Len() {
 		parts = append(parts, fmt.Sprintf("it has %d jobs and not %d", existing.Total, in.spool.Len()))
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) > 0:
+	case !conflict.Purged.IsZero():
+		parts = append(parts, fmt.Sprintf("it has as many jobs (%d), and whether they are the same cannot be told any more, since it was purged at %s",
+			existing.Total, conflict.Purged.UTC().Format("2006-01-02 15:04:05Z")))
+	default:
 		parts = append(parts, fmt.Sprintf("it has as many jobs (%d), and they, or what is asked for them, are others", existing.Total))
 	}
 	return fmt.Sprintf("The order %s is there since %s: %s.", existing.Reference, existing.CreatedAt.UTC().Format("2006-01-02 15:04:05Z"), strings.Join(parts, ", "))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -143,16 +144,24 @@ func (s *Orders) Lookup(ctx context.Context, n NewOrder) (o record.Order, found 
 }
 
 func lookupOrder(ctx context.Context, q pg.Querier, n NewOrder) (o record.Order, found bool, err error) {
-	var digest []byte
-	err = q.QueryRow(ctx, `SELECT `+record.OrderColumns+`, o.digest FROM orders o WHERE o.source = $1 AND o.reference = $2`,
-		n.Source, n.Reference).Scan(append(o.Fields(), &digest)...)
+	var (
+		digest []byte
+		purged *time.Time
+	)
+	err = q.QueryRow(ctx, `SELECT `+record.OrderColumns+`, o.digest,
+			CASE WHEN o.kind = 'token' OR EXISTS (SELECT FROM order_holders oh WHERE oh.order_id = o.id) THEN o.purged_at END FROM orders o WHERE o.source = $1 AND o.reference = $2`,
+		n.Source, n.Reference).Scan(append(o.Fields(), &digest, &purged)...)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return record.Order{}, false, nil
 	case err != nil:
 		return record.Order{}, false, err
 	case o.Kind != n.Kind || o.Account != n.Account || !bytes.Equal(digest, n.Digest[:]):
-		return o, true, &record.ReferenceConflictError{Source: n.Source, Reference: n.Reference, Existing: o}
+		conflict := &record.ReferenceConflictError{Source: n.Source, Reference: n.Reference, Existing: o}
+		if purged != nil && o.Kind == n.Kind && o.Account == n.Account {
+			conflict.Purged = *purged
+		}
+		return o, true, conflict
 	}
 	return o, true, nil
 }
