@@ -278,6 +278,38 @@ func TestWhatIsRefusedForSixHoursIsSkipped(t *testing.T) {
 	}
 }
 
+// What is sent again keeps the order that it has: of an order one event after the other, whether they were skipped, given up or not tried yet.
+func TestRecoveredEventsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t)
+	id := h.add('a', "shop")
+	for range 5 {
+		h.happen("shop", 1, events.OrderCompleted)
+	}
+	h.happen("shop", 2, events.OrderAccepted) // 6
+	h.spread()
+	h.settle(h.wantDue("a 1", "a 6")[0], refused())
+	h.pass(webhooks.SkipAfter)
+	h.look()
+	for _, d := range h.wantDue("a 1", "a 2", "a 6") { // 6 was taken, and nobody heard so
+		h.settle(d, refused())
+	}
+	h.pass(webhooks.SkipAfter)
+	h.look()
+	for _, d := range h.wantDue("a 1", "a 2", "a 3", "a 6") {
+		h.settle(d, webhooks.Result{Status: 400, Error: "no", Retry: map[int64]time.Duration{2: time.Hour}[d.EventID]}) // all but one are given up
+	}
+	for range 2 { // twice is as good as once
+		if r, err := h.store.Webhooks.Recover(t.Context(), id, time.Now().Add(-time.Hour), false); err != nil || r.Again < 4 && r.Again != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	h.settle(h.wantDue("a 1", "a 6")[0], ok())
+	for _, next := range []string{"a 2", "a 3", "a 4", "a 5"} {
+		h.settle(h.wantDue(next)[0], ok())
+	}
+}
+
 func TestEndpointsAreDisabled(t *testing.T) {
 	t.Parallel()
 	h := setupHooks(t)

@@ -149,7 +149,10 @@ func lookupOrder(ctx context.Context, q pg.Querier, n NewOrder) (o record.Order,
 		digest []byte
 		purged *time.Time
 	)
-	err = q.QueryRow(ctx, `SELECT `+record.OrderColumns+`, o.digest, o.purged_at FROM orders o WHERE o.source = $1 AND o.reference = $2`,
+	err = q.QueryRow(ctx, `
+		SELECT `+record.OrderColumns+`, o.digest,
+			CASE WHEN o.kind = 'token' OR EXISTS (SELECT FROM order_holders oh WHERE oh.order_id = o.id) THEN o.purged_at END
+		FROM orders o WHERE o.source = $1 AND o.reference = $2`,
 		n.Source, n.Reference).Scan(append(o.Fields(), &digest, &purged)...)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -158,7 +161,7 @@ func lookupOrder(ctx context.Context, q pg.Querier, n NewOrder) (o record.Order,
 		return record.Order{}, false, err
 	case o.Kind != n.Kind || o.Account != n.Account || !bytes.Equal(digest, n.Digest[:]):
 		conflict := &record.ReferenceConflictError{Source: n.Source, Reference: n.Reference, Existing: o}
-		if purged != nil && o.Kind != record.Whois && o.Kind == n.Kind && o.Account == n.Account { // checks have nobody
+		if purged != nil && o.Kind == n.Kind && o.Account == n.Account {
 			conflict.Purged = *purged
 		}
 		return o, true, conflict

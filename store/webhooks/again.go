@@ -87,10 +87,9 @@ func (w *Webhooks) Recover(ctx context.Context, endpoint string, since time.Time
 
 func recoverNow(ctx context.Context, tx pgx.Tx, endpoint string, since time.Time) error {
 	for _, statement := range []string{
-		`UPDATE webhook_deliveries d SET ` + again + ` FROM events v
-			WHERE v.id = d.event_id AND d.endpoint_id = $1 AND v.at >= $2 AND (d.state = 'failed' OR d.skipped_at IS NOT NULL) AND ` + untaken,
-		`UPDATE webhook_deliveries d SET due_at = now(), attempts = 0, tried_at = NULL FROM events v
-			WHERE v.id = d.event_id AND d.endpoint_id = $1 AND v.at >= $2 AND d.skipped_at IS NULL AND ` + untaken,
+		// They go back into their lines, so that those of an order come one after the other, as at first.
+		`UPDATE webhook_deliveries d SET state = 'waiting', finished_at = NULL, sender = NULL, due_at = NULL, attempts = 0, tried_at = NULL, skipped_at = NULL
+			FROM events v WHERE v.id = d.event_id AND d.endpoint_id = $1 AND v.at >= $2 AND ` + untaken,
 		// What is older than it was asked for is passed over, and what is younger comes from the log.
 		`UPDATE webhook_endpoints e SET failing_since = NULL, failures = 0, rests_until = NULL, disabled_at = NULL, disabled_for = NULL,
 			seen = CASE WHEN e.disabled_at IS NULL THEN e.seen ELSE greatest(e.seen, coalesce(
@@ -101,5 +100,18 @@ func recoverNow(ctx context.Context, tx pgx.Tx, endpoint string, since time.Time
 			return err
 		}
 	}
+	for _, statement := range []string{waitInLine, startLines} {
+		if _, err := tx.Exec(ctx, statement, endpoint); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// waitInLine makes deliveries of an endpoint, $1, wait that nobody is at, and before which there is another one of their line.
+const waitInLine = `
+	UPDATE webhook_deliveries d SET due_at = NULL, sender = NULL
+	WHERE d.endpoint_id = $1 AND d.state = 'waiting' AND d.skipped_at IS NULL AND d.due_at IS NOT NULL AND (d.sender IS NULL OR d.due_at <= now())
+		AND EXISTS (
+			SELECT FROM webhook_deliveries p
+			WHERE p.endpoint_id = d.endpoint_id AND p.line = d.line AND p.state = 'waiting' AND p.skipped_at IS NULL AND p.id < d.id)`
