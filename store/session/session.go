@@ -92,11 +92,33 @@ func (u Use) pin(cfg *pgx.ConnConfig) error {
 		}
 		cfg.RuntimeParams[p.name] = p.value
 	}
+	if u.Reads && cfg.ValidateConnect != nil {
+		delete(cfg.RuntimeParams, onlyReads)
+		cfg.ValidateConnect = readAfter(cfg.ValidateConnect)
+	}
 	cfg.RuntimeParams["application_name"] = name
 	cfg.ConnectTimeout = orDefault(u.ConnectTimeout, 5*time.Second)
 	cfg.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive()}).DialContext
 	cfg.OnPgError = stays
 	return nil
+}
+
+// onlyReads is the setting of sessions that write nothing unless a transaction asks for it.
+const onlyReads = "default_transaction_read_only"
+
+// readAfter makes a session one that reads only after the server was found to be one that the address asks for (target_session_attrs).
+// If it were one from its beginning, a primary would look like a server that takes no writes.
+func readAfter(validate pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		found := validate(ctx, conn)
+		if notPreferred := (*pgconn.NotPreferredError)(nil); found != nil && !errors.As(found, &notPreferred) {
+			return found
+		}
+		if _, err := conn.Exec(ctx, `SET `+onlyReads+` = on`).ReadAll(); err != nil {
+			return err
+		}
+		return found
+	}
 }
 
 // refuseMode refuses ways to send statements that they were not made for: in the simple protocol some mean something else.
@@ -124,7 +146,7 @@ func (u Use) pins() []pin {
 	}
 	var reads []pin
 	if u.Reads {
-		reads = []pin{{name: "default_transaction_read_only", value: "on"}}
+		reads = []pin{{name: onlyReads, value: "on"}}
 	}
 	return append(reads, []pin{
 		{name: "client_encoding", value: "UTF8"},

@@ -189,9 +189,17 @@ func TestSeveralHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("postgres://%s:%s@127.0.0.1:1,%s:%d/%s?sslmode=disable&target_session_attrs=read-write",
-		base.User, base.Password, base.Host, base.Port, base.Database)
-	if err := (session.Use{}).Verify(t.Context(), open(t, address, session.Use{})); err != nil {
-		t.Error(err)
+	for _, attributes := range []string{"any", "read-write", "primary", "prefer-standby"} {
+		address := fmt.Sprintf("postgres://%s:%s@127.0.0.1:1,%s:%d/%s?sslmode=disable&target_session_attrs=%s",
+			base.User, base.Password, base.Host, base.Port, base.Database, attributes)
+		for _, use := range []session.Use{{}, {Reads: true}} {
+			conn := open(t, address, use)
+			if err := use.Verify(t.Context(), conn); err != nil {
+				t.Errorf("%s, %+v: %v", attributes, use, err)
+			}
+			if _, err := conn.Exec(t.Context(), `CREATE TABLE IF NOT EXISTS t (n integer)`); (err != nil) != use.Reads {
+				t.Errorf("%s, %+v: a write: %v", attributes, use, err)
+			}
+		}
 	}
 }

@@ -128,8 +128,9 @@ func (w *world) reconcileAsTyped() {
 	w.healed()
 	w.types("lift")
 	w.settled()
-	if doubtful := w.onTheList(); doubtful != forgotten {
-		w.t.Errorf("%d jobs wait for a person, want the %d that were paid for and forgotten", doubtful, forgotten)
+	// Fewer, where a worker still had the reply to a call whose intent was forgotten.
+	if doubtful := w.onTheList(); doubtful > forgotten {
+		w.t.Errorf("%d jobs wait for a person, and %d were paid for and forgotten", doubtful, forgotten)
 	}
 	w.types("confirm")
 	w.settled()
