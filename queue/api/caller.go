@@ -96,6 +96,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		noteCaller(r.Context(), caller)
+		requestOf(r.Context()).presented = presented
 		if p := a.tooOften(w.Header(), caller); p != nil {
 			a.refuse(w, r, p)
 			return
@@ -111,6 +112,12 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		defer listener.Keep(r.Context())()
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
+}
+
+// revoked reports whether the key of a caller that was let in is good no longer: some requests take their time.
+func (a *API) revoked(ctx context.Context) bool {
+	_, err := a.options.Keys.Authenticate(ctx, requestOf(ctx).presented)
+	return errors.Is(err, ErrNoKey)
 }
 
 // crowdedFor is after how long somebody may try again whose source has as many requests under way as it may.

@@ -110,6 +110,9 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 		}
 		select {
 		case <-more:
+			if a.revoked(ctx) {
+				return nil, kindUnauthorized.problem("The key is not valid any more.")
+			}
 		case <-deadline.C:
 			return eventsPage(nil, after), nil
 		case <-a.follower.stopped():
