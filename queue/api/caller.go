@@ -60,23 +60,7 @@ type Keys interface {
 	Charge(ctx context.Context, c Caller, jobs int, register bool) (orders.Charge, error)
 }
 
-type (
-	callerKey    struct{}
-	presentedKey struct{}
-)
-
-const notValid = "The key is not valid: it is unknown, revoked or has expired."
-
-// stillValid is a Problem where the key of a request is good no longer: one that waits may have been revoked meanwhile.
-func (a *API) stillValid(ctx context.Context) error {
-	presented, _ := ctx.Value(presentedKey{}).(string)
-	_, err := a.options.Keys.Authenticate(ctx, presented)
-	if errors.Is(err, ErrNoKey) {
-		noteRefused(ctx, err)
-		return kindUnauthorized.problem(notValid)
-	}
-	return err //nolint:wrapcheck // the keys say what they did
-}
+type callerKey struct{}
 
 // callerOf is who made the request of a context.
 func callerOf(ctx context.Context) Caller {
@@ -104,7 +88,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		caller, err := a.options.Keys.Authenticate(r.Context(), presented)
 		if errors.Is(err, ErrNoKey) {
 			noteRefused(r.Context(), err)
-			a.turnAway(w, r, notValid)
+			a.turnAway(w, r, "The key is not valid: it is unknown, revoked or has expired.")
 			return
 		}
 		if err != nil {
@@ -112,6 +96,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		noteCaller(r.Context(), caller)
+		requestOf(r.Context()).presented = presented
 		if p := a.tooOften(w.Header(), caller); p != nil {
 			a.refuse(w, r, p)
 			return
@@ -125,9 +110,14 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		}
 		defer end()
 		defer listener.Keep(r.Context())()
-		ctx := context.WithValue(r.Context(), callerKey{}, caller)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, presentedKey{}, presented)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})
+}
+
+// revoked reports whether the key of a caller that was let in is good no longer: some requests take their time.
+func (a *API) revoked(ctx context.Context) bool {
+	_, err := a.options.Keys.Authenticate(ctx, requestOf(ctx).presented)
+	return errors.Is(err, ErrNoKey)
 }
 
 // crowdedFor is after how long somebody may try again whose source has as many requests under way as it may.

@@ -110,8 +110,8 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 		}
 		select {
 		case <-more:
-			if err := a.stillValid(ctx); err != nil {
-				return nil, err
+			if a.revoked(ctx) {
+				return nil, kindUnauthorized.problem("The key is not valid any more.")
 			}
 		case <-deadline.C:
 			return eventsPage(nil, after), nil

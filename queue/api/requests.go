@@ -22,12 +22,14 @@ import (
 
 // request is what is noted of a request while it is carried out.
 type request struct {
-	id      string
-	caller  Caller
-	refused RefusedKeyError // why its key was
-	pattern string          // of the path; "" for one that is not known
-	control *http.ResponseController
-	hasBody bool
+	id     string
+	caller Caller
+	// presented is the key of a caller that was let in. It must not be logged.
+	presented string
+	refused   RefusedKeyError // why its key was
+	pattern   string          // of the path; "" for one that is not known
+	control   *http.ResponseController
+	hasBody   bool
 }
 
 // bodyUntil bounds how long the body may still take; a zero time is for one that was read. Whoever answers without having read it to

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -50,6 +49,7 @@ type stream struct {
 	order   record.Order
 	shown   string // the progress that was told last
 	quiet   int    // looks at a settled order that brought no event
+	more    bool   // there may be more events, which were not read yet
 }
 
 func (a *API) streamOrder(w http.ResponseWriter, r *http.Request) error {
@@ -88,12 +88,12 @@ func (s *stream) follow(r *http.Request) {
 		if err != nil || over {
 			return
 		}
-		progress := time.NewTimer(progressEvery * time.Duration(1+s.api.streams.Load()/streamsASecond))
+		progress := time.NewTimer(s.pause())
 		select {
 		case <-more:
 		case <-progress.C:
 		case <-heartbeat.C:
-			if s.write(": still there\n\n") != nil || s.revoked(r) {
+			if s.write(": still there\n\n") != nil || s.api.revoked(ctx) {
 				return
 			}
 		case <-s.api.follower.stopped():
@@ -105,10 +105,12 @@ func (s *stream) follow(r *http.Request) {
 	}
 }
 
-// revoked reports whether the reader's key is good no longer: a stream may go on for days.
-func (s *stream) revoked(r *http.Request) bool {
-	_, err := s.api.options.Keys.Authenticate(r.Context(), presentedBy(r))
-	return errors.Is(err, ErrNoKey)
+// pause is how long it waits for news until it looks by itself.
+func (s *stream) pause() time.Duration {
+	if s.more {
+		return 0
+	}
+	return progressEvery * time.Duration(1+s.api.streams.Load()/streamsASecond)
 }
 
 // tell writes what is new, and reports whether that was all there will be.
@@ -128,6 +130,7 @@ func (s *stream) tell(r *http.Request) (over bool, err error) {
 		}
 		s.filter.After = e.ID
 	}
+	s.more = len(found) == s.filter.Limit
 	progress := view.OrderOf(sum)
 	if text := fmt.Sprint(progress.Counts, progress.Calls); text != s.shown {
 		s.shown = text
@@ -142,8 +145,17 @@ func (s *stream) tell(r *http.Request) (over bool, err error) {
 	if len(found) == 0 {
 		s.quiet++
 	}
-	last := len(found) > 0 && (found[len(found)-1].Type == events.OrderCompleted || found[len(found)-1].Type == events.OrderNeedsAttention)
+	last := len(found) > 0 && !s.more && ends(found[len(found)-1], sum)
 	return last || s.quiet >= quietLooks, nil
+}
+
+// endSlack is how much older than the last job's end the event of an order's end may look: it has the time at which its round began.
+const endSlack = time.Second
+
+// ends reports whether an event tells of the end that a settled order has: not of one before it was tried again, whose next end is
+// about to come.
+func ends(e events.Event, of record.Summary) bool {
+	return (e.Type == events.OrderCompleted || e.Type == events.OrderNeedsAttention) && !e.At.Before(of.FinishedAt.Add(-endSlack))
 }
 
 func (s *stream) failed(r *http.Request, err error) error {
