@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -237,10 +238,36 @@ func (w *world) shell(command string, environ []string) (output string, status i
 	return string(said), cmd.ProcessState.ExitCode()
 }
 
+const runbookPage = "../../../deploy/RUNBOOK.md"
+
+// Whatever those sections tell to type, a scenario types.
+func TestRunbookIsTyped(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(runbookPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, begun := strings.Cut(string(page), "\n## After a failover\n")
+	sections, _, ended := strings.Cut(rest, "\n## The HTTP API\n")
+	if !begun || !ended {
+		t.Fatal("the runbook has other sections")
+	}
+	var marks []string
+	for _, mark := range regexp.MustCompile(`<!-- typed: (\w+) -->`).FindAllStringSubmatch(sections, -1) {
+		marks = append(marks, mark[1])
+	}
+	if got, want := strings.Join(marks, " "), "former promote backup restore migrate look lift confirm done"; got != want {
+		t.Errorf("marked are %s; want %s", got, want)
+	}
+	if blocks := strings.Count(sections, "```console"); blocks != len(marks) {
+		t.Errorf("%d blocks to type, %d of them marked", blocks, len(marks))
+	}
+}
+
 // typed are the commands of a section of the runbook: those of the console block that follows its mark.
 func typed(t *testing.T, section string) []string {
 	t.Helper()
-	page, err := os.ReadFile("../../../deploy/RUNBOOK.md")
+	page, err := os.ReadFile(runbookPage)
 	if err != nil {
 		t.Fatal(err)
 	}
