@@ -63,3 +63,10 @@ func (w *world) sleepThroughLease(sleeper *process, fault string) {
 	}
 	w.resume(sleeper)
 }
+
+// resume wakes a stopped worker, and ends it in an orderly way.
+func (w *world) resume(p *process) {
+	w.t.Helper()
+	w.signal(p, syscall.SIGCONT)
+	w.stop(p)
+}
