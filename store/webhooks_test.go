@@ -60,7 +60,7 @@ func (h *hooks) spread() int {
 // claim takes what is due, and shows each as its endpoint's letter and its event.
 func (h *hooks) claim() (due []webhooks.Due, shown []string) {
 	h.t.Helper()
-	due, err := h.store.Webhooks.Claim(h.t.Context(), h.sender, 100, time.Minute)
+	due, err := h.store.Webhooks.Claim(h.t.Context(), h.sender, 100, time.Minute, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestNoLineStandsStill(t *testing.T) {
 		g.Go(func() error {
 			me, last := uuid.New(), map[string]int64{}
 			for {
-				due, err := h.store.Webhooks.Claim(t.Context(), me, 4, time.Minute)
+				due, err := h.store.Webhooks.Claim(t.Context(), me, 4, time.Minute, nil)
 				if err != nil {
 					return err
 				}
@@ -394,7 +394,7 @@ func TestSourcesTakeTurnsAtWebhooks(t *testing.T) {
 	h.happen("quiet", orders, events.OrderAccepted)
 	h.spread()
 	h.exec(`UPDATE webhook_deliveries SET due_at = due_at - interval '1 minute' WHERE endpoint_id <> 'aaaaaaaaaz'`)
-	due, err := h.store.Webhooks.Claim(t.Context(), h.sender, 5, time.Minute)
+	due, err := h.store.Webhooks.Claim(t.Context(), h.sender, 5, time.Minute, nil)
 	if err != nil || len(due) != 5 || !slices.ContainsFunc(due, func(d webhooks.Due) bool { return d.Source == "quiet" }) {
 		t.Errorf("%+v, %v", due, err)
 	}
@@ -441,6 +441,55 @@ func TestDeliveriesThatNobodySettlesAreTakenAgain(t *testing.T) {
 	}
 	if d := h.wantDue("a 1")[0]; d.Attempt != 2 {
 		t.Errorf("attempt %d after one was given back", d.Attempt)
+	}
+}
+
+// What is under way is on its way: whoever asks for it once more, again and again, takes no more places than it has.
+func TestReplaysOfWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t)
+	id := h.add('a', "shop")
+	h.happen("shop", 1, events.OrderAccepted)
+	h.spread()
+	due := h.wantDue("a 1")
+	if err := h.store.Webhooks.Replay(t.Context(), id, due[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	h.wantDue()
+	if s := h.settle(due[0], ok()); s.Late {
+		t.Errorf("%+v", s)
+	}
+	if err := h.store.Webhooks.Replay(t.Context(), id, due[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	h.wantDue("a 1")
+	h.pass(time.Minute) // nobody settles it
+	if err := h.store.Webhooks.Replay(t.Context(), id, due[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	h.wantDue("a 1")
+}
+
+// What a source has under way counts although its endpoint was removed.
+func TestRemovedEndpointsLeaveNoRoom(t *testing.T) {
+	t.Parallel()
+	h := setupHooks(t)
+	h.add('a', "shop")
+	h.add('b', "desk")
+	for i := range 4 {
+		h.happen("shop", i+1, events.OrderAccepted)
+		h.happen("desk", i+10, events.OrderAccepted)
+	}
+	h.spread()
+	due, err := h.store.Webhooks.Claim(t.Context(), h.sender, 100, time.Minute, map[string]int{"shop": webhooks.MaxUnderWay - 1, "other": 99})
+	shop := 0
+	for _, d := range due {
+		if d.Source == "shop" {
+			shop++
+		}
+	}
+	if err != nil || shop != 1 || len(due) != 5 {
+		t.Errorf("%d of %d are shop's, %v", shop, len(due), err)
 	}
 }
 

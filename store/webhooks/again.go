@@ -27,17 +27,23 @@ func (w *Webhooks) Test(ctx context.Context, endpoint string) (id int64, err err
 	return id, err
 }
 
-// Replay sends a delivery again, whatever came of it, beside the line that it was in. It fails with pg.ErrNotFound.
+// Replay sends a delivery again, whatever came of it, beside the line that it was in. One that is under way is left to whoever is at
+// it. It fails with pg.ErrNotFound.
 func (w *Webhooks) Replay(ctx context.Context, endpoint string, id int64) error {
 	err := w.db.InTx(ctx, "replay delivery", func(tx pgx.Tx) error {
 		if err := lock(ctx, tx, endpoint); err != nil {
 			return err
 		}
-		var found int64
-		if err := tx.QueryRow(ctx, `UPDATE webhook_deliveries SET `+again+` WHERE endpoint_id = $1 AND id = $2 RETURNING id`, endpoint, id).Scan(&found); err != nil {
+		var underWay bool
+		err := tx.QueryRow(ctx, `
+			SELECT sender IS NOT NULL AND due_at > now() FROM webhook_deliveries WHERE endpoint_id = $1 AND id = $2 FOR UPDATE`, endpoint, id).Scan(&underWay)
+		if err != nil || underWay {
 			return err
 		}
-		_, err := tx.Exec(ctx, startNext, id)
+		if _, err := tx.Exec(ctx, `UPDATE webhook_deliveries SET `+again+` WHERE id = $1`, id); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, startNext, id)
 		return err
 	})
 	if err == nil {

@@ -39,9 +39,14 @@ type Due struct {
 }
 
 // Claim takes at most limit deliveries that are due, for a time. Who does not settle one within lease has lost it to another. At
-// most eight are under way to an endpoint, to one that fails one, and MaxUnderWay for a source. Sources take turns.
-func (w *Webhooks) Claim(ctx context.Context, sender uuid.UUID, limit int, lease time.Duration) ([]Due, error) {
-	rows, err := w.db.Pool.Query(ctx, claim, pg.ToUUID(sender), limit, pg.Seconds(lease), atOnce, MaxUnderWay)
+// most eight are under way to an endpoint, to one that fails one, and MaxUnderWay for a source. Sources take turns. underWay is how many the
+// caller has under way, by source: those of an endpoint that was removed are in no table.
+func (w *Webhooks) Claim(ctx context.Context, sender uuid.UUID, limit int, lease time.Duration, underWay map[string]int) ([]Due, error) {
+	sources, counts := make([]string, 0, len(underWay)), make([]int, 0, len(underWay))
+	for source, n := range underWay {
+		sources, counts = append(sources, source), append(counts, n)
+	}
+	rows, err := w.db.Pool.Query(ctx, claim, pg.ToUUID(sender), limit, pg.Seconds(lease), atOnce, MaxUnderWay, sources, counts)
 	if err != nil {
 		return nil, pg.Failure("claim deliveries", err)
 	}
@@ -59,7 +64,9 @@ func (w *Webhooks) Claim(ctx context.Context, sender uuid.UUID, limit int, lease
 // A test goes out whether its endpoint rests or is disabled.
 const claim = `
 	WITH sought AS (
-		SELECT e.*, under_way.n, sum(under_way.n) OVER (PARTITION BY e.source) AS of_source FROM webhook_endpoints e CROSS JOIN LATERAL (
+		SELECT e.*, under_way.n, greatest(sum(under_way.n) OVER (PARTITION BY e.source),
+			(SELECT c.n FROM unnest($6::text[], $7::integer[]) AS c (source, n) WHERE c.source = e.source)) AS of_source
+		FROM webhook_endpoints e CROSS JOIN LATERAL (
 			SELECT count(*) AS n FROM webhook_deliveries u WHERE u.endpoint_id = e.id AND u.sender IS NOT NULL AND u.due_at > now()
 		) AS under_way
 	), lined AS (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -34,11 +35,29 @@ type Deliverer struct {
 	free    chan struct{} // a slot for each attempt under way
 	ended   chan struct{} // told when one has ended: the next of its line is due
 	looked  time.Time
+
+	mu     sync.Mutex
+	counts map[string]int // of attempts under way, by source
 }
 
 // New makes a Deliverer.
 func New(o Options) *Deliverer {
-	return &Deliverer{options: o, sender: newSender(o), free: make(chan struct{}, inFlight), ended: make(chan struct{}, 1)}
+	return &Deliverer{options: o, sender: newSender(o), free: make(chan struct{}, inFlight), ended: make(chan struct{}, 1), counts: map[string]int{}}
+}
+
+// count counts attempts of a source that begin, 1, or end, -1.
+func (d *Deliverer) count(source string, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.counts[source] += n; d.counts[source] == 0 {
+		delete(d.counts, source)
+	}
+}
+
+func (d *Deliverer) underWay() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.counts)
 }
 
 // Run delivers until ctx ends, and sees attempts under way through, for a short time.
@@ -117,7 +136,7 @@ func (d *Deliverer) round(ctx, attempts context.Context, underWay *sync.WaitGrou
 		return loadOf(made), nil
 	}
 	who := uuid.New()
-	due, err := d.options.Store.Claim(asking, who, room, lease)
+	due, err := d.options.Store.Claim(asking, who, room, lease, d.underWay())
 	if err != nil {
 		return loadOf(made), err //nolint:wrapcheck // the store says what it did
 	}
@@ -141,8 +160,10 @@ func (d *Deliverer) begin(ctx context.Context, underWay *sync.WaitGroup, who uui
 			continue
 		}
 		d.free <- struct{}{}
+		d.count(one.Source, 1)
 		underWay.Go(func() {
 			defer func() {
+				d.count(one.Source, -1)
 				<-d.free
 				select {
 				case d.ended <- struct{}{}:

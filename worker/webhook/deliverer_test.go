@@ -203,6 +203,45 @@ func TestTLSOfReceivers(t *testing.T) {
 	}
 }
 
+// A source has its share of a worker and no more, also where it removes endpoints that do not answer and adds others.
+func TestRemovedEndpointsKeepTheirPlaces(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	held, release := make(chan struct{}, 2*inFlight), make(chan struct{})
+	r := receive(t, func(http.ResponseWriter, *http.Request) { held <- struct{}{}; <-release })
+	t.Cleanup(func() { close(release) })
+	add := func(letter string) (ids []string) {
+		for i := range 4 {
+			id, _ := d.endpoint(fmt.Sprintf("%s/%s%d", r.URL, letter, i))
+			ids = append(ids, id)
+		}
+		return ids
+	}
+	first := add("a")
+	d.deliver()
+	for i := range 8 {
+		d.happen(fmt.Sprint("one", i))
+	}
+	for range webhooks.MaxUnderWay {
+		<-held
+	}
+	for _, id := range first {
+		if err := d.store.Webhooks.Remove(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := add("b")[3]
+	for i := range 8 {
+		d.happen(fmt.Sprint("two", i))
+	}
+	d.eventually(func() bool { return len(d.deliveries(last)) == 8 })
+	select {
+	case <-held:
+		t.Error("a source that has its share under way got more")
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
 // What a receiver writes into its certificate reaches neither the log nor the table, which could not even keep some of it.
 func TestWordsOfCertificates(t *testing.T) {
 	t.Parallel()
