@@ -218,13 +218,15 @@ func (w *world) shell(command string, environ []string) (output string, status i
 		w.t.Fatal(err)
 	}
 	path := filepath.Dir(program) + ":" + os.Getenv("PATH")
-	if _, err := exec.LookPath("initdb"); err != nil { // as the server itself: Debian keeps the programs of each version in a folder of their own
-		found, err := filepath.Glob("/usr/*/postgresql/*/bin")
-		if err != nil {
-			w.t.Fatal(err)
+	if _, err := exec.LookPath("initdb"); err != nil { // packages keep the programs of each version in a folder of their own: the newest is the server's
+		for _, place := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin"} {
+			found, err := filepath.Glob(place)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			slices.Reverse(found)
+			path = strings.Join(append(found, path), ":")
 		}
-		slices.Reverse(found)
-		path = strings.Join(append(found, path), ":")
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()

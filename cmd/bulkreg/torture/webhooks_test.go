@@ -144,7 +144,9 @@ func (w *world) toldInOrder(r *receiver) {
 		if !slices.IsSorted(events) {
 			w.t.Errorf("events of %q came as %v", about, events)
 		}
-		if about != "" && (r.types[about][0] != "order.accepted" || !slices.Contains(r.types[about], "order.completed")) {
+		// On a machine that is too slow for its calls a job may need a person: the verdict knows when that may be.
+		ended := slices.Contains(r.types[about], "order.completed") || slices.Contains(r.types[about], "order.needs_attention")
+		if about != "" && (r.types[about][0] != "order.accepted" || !ended) {
 			w.t.Errorf("of %q it was told %v", about, r.types[about])
 		}
 	}
