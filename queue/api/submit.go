@@ -17,7 +17,6 @@ import (
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/queue/intake"
 	"github.com/bulkreg/bulkreg/queue/intake/input"
-	"github.com/bulkreg/bulkreg/store/keys"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -90,8 +89,12 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 		}
 	}
 	// An order that is refused here needs not be stored first. What counts is what is booked with it.
-	if in.order.Charge, err = a.options.Keys.Charge(ctx, callerOf(ctx), in.spool.Len(), in.registers()); err != nil {
-		return limitProblem(err)
+	existing, found, err := a.charge(ctx, in)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return a.answerOrder(w, r, http.StatusOK, existing, in)
 	}
 	res, err := taker.Submit(ctx, in.order, in.spool)
 	if a.options.Submitted != nil {
@@ -167,20 +170,6 @@ func differs(conflict *record.ReferenceConflictError, in *incoming) string {
 		parts = append(parts, fmt.Sprintf("it has as many jobs (%d), and they, or what is asked for them, are others", existing.Total))
 	}
 	return fmt.Sprintf("The order %s is there since %s: %s.", existing.Reference, existing.CreatedAt.UTC().Format("2006-01-02 15:04:05Z"), strings.Join(parts, ", "))
-}
-
-// limitProblem is why a key may not order that much.
-func limitProblem(err error) error {
-	var daily *keys.LimitError
-	if !errors.As(err, &daily) {
-		return err
-	}
-	if daily.Never() { // no day brings it: whoever waited would wait for ever
-		return kindLimit.problem("%s. Nothing was stored.", upperFirst(daily.Error()))
-	}
-	p := kindDailyLimit.problem("%s. Nothing was stored.", upperFirst(daily.Error()))
-	p.retryAfter = daily.Until
-	return p
 }
 
 // submitted is an order that was accepted.
