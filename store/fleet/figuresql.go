@@ -3,15 +3,7 @@ package fleet
 // queuedFigures are the jobs that wait for their first delivery, those in chunks that were never delivered, up to $1 of each kind, lane and
 // account, and those of deliveredLots.
 const queuedFigures = `
-	WITH RECURSIVE lot AS (
-		(SELECT kind, lane, account FROM chunks WHERE wake_at IS NULL ORDER BY kind, lane, account LIMIT 1)
-		UNION ALL
-		SELECT next.* FROM lot CROSS JOIN LATERAL (
-			SELECT c.kind, c.lane, c.account FROM chunks c
-			WHERE c.wake_at IS NULL AND (c.kind, c.lane, c.account) > (lot.kind, lot.lane, lot.account)
-			ORDER BY c.kind, c.lane, c.account LIMIT 1
-		) AS next
-	)
+	WITH RECURSIVE ` + eachFreshLot + `
 	SELECT kind, account, '', sum(n)::bigint, interval '0' FROM (
 		SELECT lot.kind, lot.account, (
 			SELECT sum(last_seq - first_seq + 1) FROM (
@@ -25,15 +17,7 @@ const queuedFigures = `
 // dueFigures are how long the first that could go has waited, in each line that no hold stops: a job whose own time has come, or a chunk
 // of an order that is not paused. Paused orders are stepped over one by one, without a look at the chunks between.
 const dueFigures = `
-	WITH RECURSIVE waiting AS (
-		(SELECT kind, lane, account FROM jobs WHERE wake_at IS NOT NULL ORDER BY kind, lane, account LIMIT 1)
-		UNION ALL
-		SELECT next.* FROM waiting AS lot CROSS JOIN LATERAL (
-			SELECT j.kind, j.lane, j.account FROM jobs j
-			WHERE j.wake_at IS NOT NULL AND (j.kind, j.lane, j.account) > (lot.kind, lot.lane, lot.account)
-			ORDER BY j.kind, j.lane, j.account LIMIT 1
-		) AS next
-	), fresh AS (
+	WITH RECURSIVE ` + eachWaitingLot + `, fresh AS (
 		(SELECT kind, lane, account, order_id FROM chunks WHERE wake_at IS NULL ORDER BY kind, lane, account, order_id LIMIT 1)
 		UNION ALL
 		SELECT next.* FROM fresh AS lot CROSS JOIN LATERAL (
@@ -47,7 +31,7 @@ const dueFigures = `
 			SELECT j.wake_at FROM jobs j
 			WHERE j.kind = lot.kind AND j.lane = lot.lane AND j.account = lot.account AND j.wake_at IS NOT NULL
 			ORDER BY j.kind, j.lane, j.account, j.wake_at LIMIT 1) AS at
-		FROM waiting AS lot
+		FROM lot
 		UNION ALL
 		SELECT f.kind, f.lane, f.account, o.created_at FROM fresh f JOIN orders o ON o.id = f.order_id
 		WHERE NOT EXISTS (SELECT FROM order_holds p WHERE p.order_id = f.order_id)

@@ -52,9 +52,10 @@ const deliveredLots = `
 	) AS c JOIN orders o ON o.id = c.order_id
 	GROUP BY c.kind, c.account`
 
-// freshLots are the chunks that were never delivered. Each is counted as a whole: a canceled order's chunks go soon.
-const freshLots = `
-	WITH RECURSIVE lot AS (
+// eachFreshLot and eachWaitingLot walk over the kinds, lanes and accounts that have chunks which were never delivered, or jobs with a
+// time of their own, as lot: a look into an index for each, and none at what lies between.
+const (
+	eachFreshLot = `lot AS (
 		(SELECT kind, lane, account FROM chunks WHERE wake_at IS NULL ORDER BY kind, lane, account LIMIT 1)
 		UNION ALL
 		SELECT next.* FROM lot CROSS JOIN LATERAL (
@@ -62,7 +63,21 @@ const freshLots = `
 			WHERE c.wake_at IS NULL AND (c.kind, c.lane, c.account) > (lot.kind, lot.lane, lot.account)
 			ORDER BY c.kind, c.lane, c.account LIMIT 1
 		) AS next
-	)
+	)`
+	eachWaitingLot = `lot AS (
+		(SELECT kind, lane, account FROM jobs WHERE wake_at IS NOT NULL ORDER BY kind, lane, account LIMIT 1)
+		UNION ALL
+		SELECT next.* FROM lot CROSS JOIN LATERAL (
+			SELECT j.kind, j.lane, j.account FROM jobs j
+			WHERE j.wake_at IS NOT NULL AND (j.kind, j.lane, j.account) > (lot.kind, lot.lane, lot.account)
+			ORDER BY j.kind, j.lane, j.account LIMIT 1
+		) AS next
+	)`
+)
+
+// freshLots are the chunks that were never delivered. Each is counted as a whole: a canceled order's chunks go soon.
+const freshLots = `
+	WITH RECURSIVE ` + eachFreshLot + `
 	SELECT lot.kind, lot.account, (
 			SELECT least(sum(last_seq - first_seq + 1), $1) FROM (
 				SELECT first_seq, last_seq FROM chunks c
@@ -74,15 +89,7 @@ const freshLots = `
 
 // waitingLots are the jobs with a time of their own.
 const waitingLots = `
-	WITH RECURSIVE lot AS (
-		(SELECT kind, lane, account FROM jobs WHERE wake_at IS NOT NULL ORDER BY kind, lane, account LIMIT 1)
-		UNION ALL
-		SELECT next.* FROM lot CROSS JOIN LATERAL (
-			SELECT j.kind, j.lane, j.account FROM jobs j
-			WHERE j.wake_at IS NOT NULL AND (j.kind, j.lane, j.account) > (lot.kind, lot.lane, lot.account)
-			ORDER BY j.kind, j.lane, j.account LIMIT 1
-		) AS next
-	)
+	WITH RECURSIVE ` + eachWaitingLot + `
 	SELECT lot.kind, lot.account, (
 			SELECT count(*) FROM (SELECT FROM jobs j
 				WHERE j.kind = lot.kind AND j.lane = lot.lane AND j.account = lot.account AND j.wake_at IS NOT NULL LIMIT $1) AS counted),
