@@ -20,7 +20,7 @@ func TestForgetEvents(t *testing.T) {
 	}
 	upTo := func(want int64) {
 		t.Helper()
-		if id, err := b.store.Events.Forgotten(t.Context()); err != nil || id != want {
+		if id, _, err := b.store.Events.Reach(t.Context()); err != nil || id != want {
 			t.Errorf("forgotten up to %d, %v, want %d", id, err, want)
 		}
 	}

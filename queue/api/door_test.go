@@ -604,18 +604,3 @@ func TestStreamOfARevokedKey(t *testing.T) {
 	}
 	<-ended
 }
-
-// Who waits for an event with a key that is revoked meanwhile is told nothing more.
-func TestWaitOfARevokedKey(t *testing.T) {
-	t.Parallel()
-	d := setup(t)
-	waited := make(chan answer, 1)
-	go func() { waited <- d.as("reader").get("/v1/events?wait=60") }()
-	time.Sleep(50 * time.Millisecond) // no signal tells that it waits; where it does not yet, it is refused at once
-	if _, err := d.store.Keys.Revoke(t.Context(), []string{d.keys["reader"].ID()}, "ann"); err != nil {
-		t.Fatal(err)
-	}
-	d.eventually(func() bool { return d.as("reader").get("/v1/orders").StatusCode == http.StatusUnauthorized })
-	d.post("/v1/orders", anOrderOfChecks).want(http.StatusAccepted)
-	(<-waited).want(http.StatusUnauthorized).problem("unauthorized")
-}

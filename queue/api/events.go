@@ -129,7 +129,7 @@ func (a *API) kept(ctx context.Context, after int64) error {
 	if after == 0 {
 		return nil
 	}
-	forgotten, newest, err := a.reach(ctx)
+	forgotten, newest, err := a.options.Store.Events.Reach(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,15 +142,6 @@ func (a *API) kept(ctx context.Context, after int64) error {
 	}
 	return kindEventsGone.problem("Events up to %d are not kept any more, and you have read up to %d: go on behind %[1]d, and look at the orders that were in progress.",
 		forgotten, after)
-}
-
-// reach is up to which event the log is forgotten, and which was its newest ever.
-func (a *API) reach(ctx context.Context) (forgotten, newest int64, err error) {
-	if forgotten, err = a.options.Store.Events.Forgotten(ctx); err != nil {
-		return 0, 0, err
-	}
-	newest, err = a.options.Store.Events.Newest(ctx)
-	return forgotten, max(newest, forgotten), err
 }
 
 func eventsPage(found []events.Event, after int64) *eventsOutput {

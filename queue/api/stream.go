@@ -61,7 +61,7 @@ func (a *API) streamOrder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, newest, err := a.reach(r.Context()); err != nil {
+	if _, newest, err := a.options.Store.Events.Reach(r.Context()); err != nil {
 		return err
 	} else if after > newest {
 		after = 0 // of a log that a restore has set back: all of it is told again, and none waited for in vain

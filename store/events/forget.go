@@ -10,7 +10,7 @@ import (
 )
 
 // Forget removes events that are older than a time span from the log, the oldest first and at most limit, and returns how many. Readers
-// that have not read them yet are told so, see Forgotten. Anybody may do it at the same time.
+// that have not read them yet are told so, see Reach. Anybody may do it at the same time.
 func (e *Events) Forget(ctx context.Context, olderThan time.Duration, limit int) (n int, err error) {
 	// Nearly always there is nothing to do, and one look into an index tells.
 	var due bool
@@ -40,9 +40,9 @@ func (e *Events) Forget(ctx context.Context, olderThan time.Duration, limit int)
 	return n, err
 }
 
-// Forgotten is the newest event that is not kept any more, 0 where all are. A reader that goes on behind an earlier one misses some.
-func (e *Events) Forgotten(ctx context.Context) (int64, error) {
-	var id int64
-	err := e.db.Pool.QueryRow(ctx, `SELECT id FROM events_forgotten`).Scan(&id)
-	return id, pg.Failure("read how far events are forgotten", err)
+// Reach is how far the log goes: up to which event none is kept any more, 0 where all are, and which was the newest ever. A reader
+// that goes on behind an earlier one than the first misses some; one that has read further than the second read another log.
+func (e *Events) Reach(ctx context.Context) (forgotten, newest int64, err error) {
+	err = e.db.Pool.QueryRow(ctx, `SELECT id, greatest(id, (SELECT max(id) FROM events)) FROM events_forgotten`).Scan(&forgotten, &newest)
+	return forgotten, newest, pg.Failure("read how far events go", err)
 }
