@@ -26,16 +26,8 @@ func scanOrderProgress(row pgx.CollectableRow) (OrderProgress, error) {
 // ordersInProgress finds the newest orders with work, in the places where lotParts counts it. Among held jobs and fresh chunks it goes
 // from order to order, each by one look into an index; of the others it looks at as many as are counted.
 const ordersInProgress = `
-	WITH RECURSIVE chunk_lot AS (
-		(SELECT kind, lane, account FROM chunks WHERE wake_at IS NULL ORDER BY kind, lane, account LIMIT 1)
-		UNION ALL
-		SELECT next.* FROM chunk_lot AS lot CROSS JOIN LATERAL (
-			SELECT c.kind, c.lane, c.account FROM chunks c
-			WHERE c.wake_at IS NULL AND (c.kind, c.lane, c.account) > (lot.kind, lot.lane, lot.account)
-			ORDER BY c.kind, c.lane, c.account LIMIT 1
-		) AS next
-	), fresh AS (
-		SELECT lot.kind, lot.lane, lot.account, NULL::bigint AS order_id, 0 AS n FROM chunk_lot AS lot
+	WITH RECURSIVE ` + eachFreshLot + `, fresh AS (
+		SELECT lot.kind, lot.lane, lot.account, NULL::bigint AS order_id, 0 AS n FROM lot
 		UNION ALL
 		SELECT f.kind, f.lane, f.account, newest.order_id, f.n + 1 FROM fresh f CROSS JOIN LATERAL (
 			SELECT c.order_id FROM chunks c WHERE c.kind = f.kind AND c.lane = f.lane AND c.account = f.account AND c.wake_at IS NULL
