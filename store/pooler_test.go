@@ -23,7 +23,7 @@ import (
 )
 
 // pooled puts a PgBouncer before a database, and returns its address there.
-func pooled(t *testing.T, address, mode string, lines ...string) string {
+func pooled(t *testing.T, behind, mode string, lines ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -31,18 +31,35 @@ func pooled(t *testing.T, address, mode string, lines ...string) string {
 			t.Skip("there is no PgBouncer; install it with: apt-get install pgbouncer")
 		}
 	}
-	u, err := url.Parse(address)
+	address, err := url.Parse(behind)
 	if err != nil {
 		t.Fatal(err)
 	}
-	password, _ := u.User.Password()
-	port := 20000 + rand.IntN(12000)
+	u := *address
+	password, _ := address.User.Password()
+	for range 20 {
+		port := 20000 + rand.IntN(12000)
+		u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if runPooler(t, program, u.Host, append([]string{
+			"[databases]",
+			fmt.Sprintf("* = host=%s port=%s user=%s password=%s", address.Hostname(), address.Port(), address.User.Username(), password),
+			"[pgbouncer]", "listen_addr = 127.0.0.1", "listen_port = " + strconv.Itoa(port), "unix_socket_dir =", "auth_type = any", "pool_mode = " + mode,
+		}, lines...)) {
+			return u.String()
+		}
+	}
+	t.Fatal("no port stayed free until PgBouncer took it")
+	return ""
+}
+
+// runPooler says whether a PgBouncer now listens there. One that finds the port taken ends.
+func runPooler(t *testing.T, program, host string, configuration []string) bool {
+	t.Helper()
+	if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host); err == nil {
+		_ = conn.Close()
+		return false
+	}
 	path := filepath.Join(t.TempDir(), "pgbouncer.ini")
-	configuration := append([]string{
-		"[databases]",
-		fmt.Sprintf("* = host=%s port=%s user=%s password=%s", u.Hostname(), u.Port(), u.User.Username(), password),
-		"[pgbouncer]", "listen_addr = 127.0.0.1", "listen_port = " + strconv.Itoa(port), "unix_socket_dir =", "auth_type = any", "pool_mode = " + mode,
-	}, lines...)
 	if err := os.WriteFile(path, []byte(strings.Join(configuration, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -59,17 +76,16 @@ func pooled(t *testing.T, address, mode string, lines ...string) string {
 			t.Error(err)
 		}
 	})
-	u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	for tries := 0; ; tries++ {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", u.Host)
-		if err == nil {
+	for {
+		select {
+		case <-bouncer.Done():
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+		if conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host); err == nil {
 			_ = conn.Close()
-			return u.String()
+			return true
 		}
-		if tries == 500 {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
