@@ -7,7 +7,9 @@ ALTER TABLE jobs ADD COLUMN person bytea CHECK (length(person) BETWEEN 38 AND 81
     ADD COLUMN privacy_consent boolean,
     ADD CONSTRAINT jobs_person CHECK (kind = 'token' OR person IS NULL AND privacy_consent IS NULL),
     ADD CONSTRAINT jobs_consent CHECK (person IS NULL OR privacy_consent IS NOT NULL),
-    ADD CONSTRAINT jobs_subject CHECK ((kind = 'token') = (domain ~ '^person-[a-z2-7]{16}$')),
+    -- By the length first: each change of a job checks this again, and an expression over each name took 3 % of all the time.
+    ADD CONSTRAINT jobs_subject CHECK (CASE octet_length(domain) WHEN 23 THEN (kind = 'token') = (domain ~ '^person-[a-z2-7]{16}$')
+        ELSE kind <> 'token' END),
     -- expired: it was issued, and its time is over.
     DROP CONSTRAINT jobs_outcome,
     ADD CONSTRAINT jobs_outcome CHECK (CASE state
