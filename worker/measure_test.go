@@ -67,11 +67,19 @@ func TestMeasures(t *testing.T) {
 	order := b.submit(queue.Register, "r", []string{"a.nl", "b.nl", "c.nl"})
 	stop := b.work(o)
 	b.settled(order)
-	if f := <-figures; f == nil || len(f.Accounts) != 1 || f.Accounts[0] != "default" {
+	f := <-figures
+	for f == nil { // as long as it does not know that it is the eldest
+		f = <-figures
+	}
+	if len(f.Accounts) != 1 || f.Accounts[0] != "default" {
 		t.Errorf("figures %+v", f)
 	}
 	stop()
-	if f := <-figures; f != nil {
+	close(figures)
+	for next := range figures {
+		f = next
+	}
+	if f != nil {
 		t.Errorf("a worker that stops tells %+v", f)
 	}
 	want := map[string]int{
