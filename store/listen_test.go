@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"testing"
 	"time"
 
@@ -135,17 +134,16 @@ func TestListenKeepsToThePoolsBound(t *testing.T) {
 	backends := func() int {
 		return get[int](b, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bulkreg'`)
 	}
-	o := b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl").Order
 	before := backends() // of the bench's first store
 	for range 2 {
 		l := b.listen()
 		var stops []func()
 		for range 2 {
-			next, stop := iter.Pull2(b.store.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}))
-			if _, err, ok := next(); err != nil || !ok {
+			conn, err := b.store.Pool.Acquire(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-			stops = append(stops, stop)
+			stops = append(stops, conn.Release)
 		}
 		short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		if err := b.store.Ping(short); !errors.Is(err, context.DeadlineExceeded) {

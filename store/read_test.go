@@ -196,19 +196,37 @@ func TestJobsAreFiltered(t *testing.T) {
 	}
 }
 
-// A reader that has seen enough gives its connection back at once.
-func TestJobsCanBeLeftEarly(t *testing.T) {
+// Who looks at jobs, for however long, keeps neither a connection nor a snapshot from others, and sees each of them once.
+func TestJobsAreReadPageByPage(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.open(store.Options{MaxConns: 1})
-	o := b.submit(newOrder(record.Whois, "r"), names("a", 500)...).Order
-	for range 3 {
-		for j, err := range s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}) {
-			if err != nil || j.Seq != 1 {
-				t.Fatalf("first job is %+v, %v", j, err)
+	o := b.submit(newOrder(record.Whois, "r"), names("a", 4500)...).Order
+	for limit, want := range map[int]int{0: 4500, 4100: 4100, 3: 3} {
+		seen := 0
+		for j, err := range s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{Limit: limit}) {
+			if err != nil {
+				t.Fatal(err)
 			}
-			break
+			if seen++; j.Seq != seen {
+				t.Fatalf("job %d is at place %d", seen, j.Seq)
+			}
+			if seen%1000 != 1 {
+				continue
+			}
+			var open int
+			err := s.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid() AND (backend_xmin IS NOT NULL OR state = 'idle in transaction')`).Scan(&open)
+			if err != nil || open != 0 {
+				t.Errorf("at place %d: %d snapshots are open, %v", seen, open, err)
+			}
 		}
+		if seen != want {
+			t.Errorf("with limit %d: %d jobs", limit, seen)
+		}
+	}
+	for range s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}) {
+		break // and who has seen enough leaves nothing behind
 	}
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)

@@ -3,12 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
 	"github.com/bulkreg/bulkreg/store/record"
 
@@ -126,15 +124,13 @@ func TestOpenKeepsToItsBounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.open(store.Options{MaxConns: 2})
-	o := b.submit(newOrder(record.Whois, "r"), "a.nl", "b.nl").Order
 	var stops []func()
-	for range 2 { // a reader holds its connection until it is done
-		next, stop := iter.Pull2(s.Orders.Jobs(t.Context(), o.ID, orders.JobFilter{}))
-		defer stop()
-		if _, err, ok := next(); err != nil || !ok {
+	for range 2 {
+		conn, err := s.Pool.Acquire(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
-		stops = append(stops, stop)
+		stops = append(stops, conn.Release)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -145,4 +141,5 @@ func TestOpenKeepsToItsBounds(t *testing.T) {
 	if err := s.Ping(t.Context()); err != nil {
 		t.Errorf("with one in use: %v", err)
 	}
+	stops[1]()
 }

@@ -103,40 +103,52 @@ func (f JobFilter) states() []string {
 	return states
 }
 
-// Jobs yields an order's jobs in the order in which they were given. It streams: a million jobs pass
-// through in the memory of a few.
+// jobsPage is how many places of an order are read at once.
+const jobsPage = 2000
+
+// Jobs yields an order's jobs in the order in which they were given. It reads them page by page, and holds neither a connection nor a
+// snapshot while they are looked at: a million jobs pass through in the memory of a few, and Postgres may forget what changed meanwhile,
+// however slow the reader is. A job is seen as it was when its page was read.
 func (s *Orders) Jobs(ctx context.Context, order int64, f JobFilter) iter.Seq2[record.Job, error] {
 	return func(yield func(record.Job, error) bool) {
-		conn, release, err := s.db.Unhurried(ctx)
+		var last int
+		err := s.db.Pool.QueryRow(ctx, `SELECT coalesce(max(seq), 0) FROM jobs WHERE order_id = $1`, order).Scan(&last)
 		if err != nil {
 			yield(record.Job{}, pg.Failure("list jobs", err))
 			return
 		}
-		defer release()
-		rows, err := conn.Query(ctx, `
-			SELECT `+jobColumns()+` FROM jobs j JOIN orders o ON o.id = j.order_id
-			WHERE j.order_id = $1 AND j.seq > $2 AND (cardinality($3::text[]) = 0 OR j.state = ANY($3))
-				AND ($5 = '' OR j.outcome = $5) AND ($6 = '' OR j.domain = $6)
-			ORDER BY j.seq LIMIT nullif($4, 0)`, order, f.AfterSeq, f.states(), f.Limit, string(f.Outcome), f.Domain)
-		if err != nil {
-			yield(record.Job{}, pg.Failure("list jobs", err))
-			return
+		places := jobsPage
+		if f.Domain != "" { // it has one job, or none
+			places = last
 		}
-		defer rows.Close()
-		for rows.Next() {
-			j, err := scanJob(rows)
+		for yielded := 0; f.AfterSeq < last && (f.Limit == 0 || yielded < f.Limit); f.AfterSeq += places {
+			page, err := s.jobsPage(ctx, order, f, f.AfterSeq+places, yielded)
 			if err != nil {
-				yield(record.Job{}, pg.Failure("read job", err))
+				yield(record.Job{}, pg.Failure("list jobs", err))
 				return
 			}
-			if !yield(j, nil) {
-				return
+			for _, j := range page {
+				if !yield(j, nil) {
+					return
+				}
 			}
-		}
-		if err := rows.Err(); err != nil {
-			yield(record.Job{}, pg.Failure("list jobs", err))
+			yielded += len(page)
 		}
 	}
+}
+
+// jobsPage reads what passes the filter up to a place, less than the limit by what was yielded before.
+func (s *Orders) jobsPage(ctx context.Context, order int64, f JobFilter, last, yielded int) ([]record.Job, error) {
+	rows, err := s.db.Pool.Query(ctx, `
+		SELECT `+jobColumns()+` FROM jobs j JOIN orders o ON o.id = j.order_id
+		WHERE j.order_id = $1 AND j.seq > $2 AND j.seq <= $3 AND (cardinality($4::text[]) = 0 OR j.state = ANY($4))
+			AND ($5 = '' OR j.outcome = $5) AND ($6 = '' OR j.domain = $6)
+		ORDER BY j.seq LIMIT nullif($7, 0)`,
+		order, f.AfterSeq, last, f.states(), string(f.Outcome), f.Domain, max(f.Limit-yielded, 0))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanJob)
 }
 
 // Call is one upstream request as a reader sees it.
