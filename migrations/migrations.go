@@ -32,7 +32,7 @@ var files embed.FS
 const VersionTable = "goose_bulkreg_version"
 
 // Oldest is the oldest schema that this program works on. It is raised whenever the code begins to need a newer one.
-const Oldest = 22
+const Oldest = 23
 
 // Applied is one migration that Up has just run.
 type Applied struct {

@@ -78,6 +78,7 @@ var constraintCases = []struct{ sql, constraint string }{
 	{`order... (repeat('s', 65), 'x', 'whois', 'plain', 'a', NULL, 0)`, "orders_source_check"},
 	{`order... ('s', '', 'whois', 'plain', 'a', NULL, 0)`, "orders_reference_check"},
 	{`order... ('s', repeat('x', 129), 'whois', 'plain', 'a', NULL, 0)`, "orders_reference_check"},
+	{`INSERT INTO orders (source, reference, kind, lane, account, total, pruned_at) VALUES ('s', 'x', 'register', 'plain', 'a', 0, now())`, "orders_pruned"},
 	{`order... ('s', 'x', 'transfer', 'plain', 'a', NULL, 0)`, "orders_kind_check"},
 	{`order... ('s', 'x', 'whois', 'fast', 'a', NULL, 0)`, "orders_lane_check"},
 	{`order... ('s', 'x', 'whois', 'plain', '', NULL, 0)`, "orders_account_check"},

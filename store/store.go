@@ -18,6 +18,7 @@ import (
 	"github.com/bulkreg/bulkreg/store/operator"
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/pruning"
 	"github.com/bulkreg/bulkreg/store/tokens"
 	"github.com/bulkreg/bulkreg/store/webhooks"
 )
@@ -37,6 +38,7 @@ type Store struct {
 	Keys     *keys.Keys
 	Webhooks *webhooks.Webhooks
 	Audit    *audit.Auditor
+	Pruning  *pruning.Pruner
 }
 
 // Options bounds what a Store takes of its database. The zero value is usable.
@@ -52,6 +54,6 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	o, h := orders.New(db), holds.New(db)
 	return &Store{
 		DB: db, Orders: o, Delivery: delivery.New(db), Ledger: ledger.New(db), Holds: h, Holders: holders.New(db), Tokens: tokens.New(db),
-		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Keys: keys.New(db), Webhooks: webhooks.New(db), Audit: audit.New(db),
+		Operator: operator.New(db, o, h), Fleet: fleet.New(db), Events: events.New(db), Keys: keys.New(db), Webhooks: webhooks.New(db), Audit: audit.New(db), Pruning: pruning.New(db),
 	}, nil
 }

@@ -50,6 +50,8 @@ type Options struct {
 	RetryMax        time.Duration
 	MaxAttempts     int
 	KeepEvents      time.Duration       // how long the log of events keeps one; 0: for ever
+	KeepWhois       time.Duration       // how long jobs of WHOIS orders are kept after the last has ended; 0: for ever
+	KeepTokens      time.Duration       // the same of orders of tokens
 	HoldInterval    time.Duration       // from a hold to its first probe
 	DailyLimit      int                 // registrations of an account on a day, in UTC, over the whole fleet; 0: no limit
 	Suffixes        domainname.Suffixes // under which producers' domains can be registered besides the public ones
@@ -139,6 +141,7 @@ func (o Options) withDefaults() (Options, error) {
 	check(o.RetryBase > 0 && o.RetryMax >= o.RetryBase, "retry times must be positive, the largest not below the base")
 	check(o.Rate >= 0, "rate %v is negative", o.Rate)
 	check(o.KeepEvents >= 0, "keeping events for %v is negative", o.KeepEvents)
+	check(o.KeepWhois >= 0 && o.KeepTokens >= 0, "keeping jobs for %v and %v must not be negative", o.KeepWhois, o.KeepTokens)
 	check(o.HoldInterval > 0, "hold interval is not positive")
 	check(o.DailyLimit >= 0 && o.DailyLimit <= math.MaxInt32, "daily limit %d is not from 0 to %d", o.DailyLimit, math.MaxInt32)
 	check(o.MaxAttempts > 0, "max attempts %d is not positive", o.MaxAttempts)

@@ -126,6 +126,9 @@ func (c *acting) resolve(ctx context.Context, st *store.Store, args []string) er
 		case err != nil:
 			return unchanged(ctx, err)
 		}
+		if err := o.Kept(); err != nil {
+			return unchanged(ctx, err)
+		}
 		orders[o.ID] = o
 	}
 	for _, id := range slices.Sorted(maps.Keys(orders)) {

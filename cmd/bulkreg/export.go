@@ -41,6 +41,9 @@ gone: ` + "`bulkreg retry`" + ` asks for new ones.`,
 		ValidArgsFunction: a.complete(1, orderNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
+				if err := o.Kept(); err != nil {
+					return err
+				}
 				w := bufio.NewWriterSize(a.stdout, 1<<16)
 				write := export.CSV
 				if format.value == "ndjson" {

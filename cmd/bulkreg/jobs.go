@@ -55,6 +55,9 @@ address, or by subject: without REF in all orders, with each call that was made.
 				return err
 			}
 			return a.withOrder(cmd.Context(), source, args[0], func(ctx context.Context, st *store.Store, o record.Order) error {
+				if err := o.Kept(); err != nil {
+					return err
+				}
 				return a.listJobs(ctx, st, o, filter, narrow.limit, out)
 			})
 		},

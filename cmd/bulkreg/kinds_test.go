@@ -19,7 +19,7 @@ func toldApart() map[string]int {
 		// One value, or one switch, of a layer: these must know every kind.
 		"queue/kind.go": 3, "queue/job/form.go": 3, "queue/intake/input/layout.go": 3, "queue/intake/intake.go": 3, "worker/kinds.go": 3,
 		// What only registrations have, or only tokens.
-		"store/holds/hold.go": 1, "store/orders/submit.go": 2, "store/orders/submitfew.go": 1, "worker/decision.go": 1,
+		"store/holds/hold.go": 1, "store/orders/submit.go": 2, "store/orders/submitfew.go": 1, "store/pruning/pruning.go": 1, "worker/decision.go": 1,
 		"cmd/bulkreg/enqueue.go":      2,
 		"cmd/bulkreg/enqueue_read.go": 1, "cmd/bulkreg/job.go": 2,
 		"queue/api/export/export.go": 1, "queue/api/export/failed.go": 4, "queue/api/export/tokens.go": 1, "queue/api/fields.go": 1,

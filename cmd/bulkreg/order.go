@@ -142,6 +142,9 @@ func (a *app) printOrder(out output, s record.Summary, still ...fleet.StillReaso
 	t.row("Calls", term.Thousands(s.Calls))
 	t.row("Created", timeCell(s.CreatedAt))
 	t.row("Finished", finished)
+	if s.PrunedAt != nil {
+		t.row("Jobs removed", timeCell(*s.PrunedAt))
+	}
 	if err := t.end(); err != nil {
 		return err
 	}

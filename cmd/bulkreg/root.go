@@ -76,7 +76,7 @@ Start with:  bulkreg dev --demo`,
 	root.AddCommand(a.orderCommand())
 	root.AddCommand(a.ordersCommand())
 	root.AddCommand(a.pauseCommand())
-	root.AddCommand(a.purgeCommand())
+	root.AddCommand(a.purgeCommand(), a.pruneCommand())
 	root.AddCommand(a.resumeCommand())
 	root.AddCommand(a.retryCommand())
 	root.AddCommand(a.sandboxCommand())

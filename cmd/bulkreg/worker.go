@@ -201,7 +201,8 @@ func (a *app) newWorker(cfg config.Config, st *store.Store, accounts []worker.Ac
 		UpstreamTimeout: cfg.UpstreamTimeout,
 		ReconcileAfter:  cfg.ReconcileAfter, ReconcileEvery: cfg.ReconcileEvery, ReconcileChecks: cfg.ReconcileChecks,
 		RetryBase: cfg.RetryBase, RetryMax: cfg.RetryMax, MaxAttempts: cfg.MaxAttempts,
-		KeepEvents: cfg.RetentionEvents, DailyLimit: cfg.RegisterDailyLimit, HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
+		KeepEvents: cfg.RetentionEvents, KeepWhois: cfg.RetentionWhois, KeepTokens: cfg.RetentionToken,
+		DailyLimit: cfg.RegisterDailyLimit, HoldInterval: cfg.PaymentProbeInterval, Rate: cfg.RegistrarRate, Suffixes: suffixes,
 		Networks: networks, Version: version,
 		Traces: watching.traces.Provider(), Log: log, Reached: a.reached, Troubled: watching.health.Trouble, Measures: watching.metrics.measures,
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/bulkreg/bulkreg/queue/apikey"
 	"github.com/bulkreg/bulkreg/store/holds"
 	"github.com/bulkreg/bulkreg/store/operator"
@@ -77,17 +79,21 @@ func (a *API) registerActs() {
 	act := func(name, summary, about string) (id, method, path, tag, title, description string, needed apikey.Role) {
 		return name + "-order", http.MethodPost, "/v1/orders/{reference}/" + name, tagOrders, summary, about + recorded, apikey.Operate
 	}
-	add(a, operation(act("retry", "Try jobs again that failed or were canceled", "Gives them a new life, each with a fresh WHOIS check before it is sent.")), a.retry)
-	add(a, operation(act("cancel", "End jobs that wait", "What may have been sent ends once WHOIS has shown that no call had an effect.")), a.cancel)
-	add(a, operation(act("confirm", "Settle jobs that nobody but the registrar can settle",
-		"Says of all unconfirmed jobs of the order whether the domains are ours. Ask the registrar first: what is confirmed as not registered may be sent again, and is paid for then.")), a.confirm)
+	onJobs := func(op huma.Operation) huma.Operation {
+		op.Errors = append(op.Errors, http.StatusGone)
+		return op
+	}
+	add(a, onJobs(operation(act("retry", "Try jobs again that failed or were canceled", "Gives them a new life, each with a fresh WHOIS check before it is sent."))), a.retry)
+	add(a, onJobs(operation(act("cancel", "End jobs that wait", "What may have been sent ends once WHOIS has shown that no call had an effect."))), a.cancel)
+	add(a, onJobs(operation(act("confirm", "Settle jobs that nobody but the registrar can settle",
+		"Says of all unconfirmed jobs of the order whether the domains are ours. Ask the registrar first: what is confirmed as not registered may be sent again, and is paid for then."))), a.confirm)
 	add(a, operation(act("pause", "Let an order wait", "Its jobs wait until it is resumed; what is under way is seen through.")), a.pause)
 	add(a, operation(act("resume", "Let a paused order go on", "Ends the order's pause; holds of its account stay.")), a.resume)
 }
 
 // actOn carries an act out on an order of the caller's, or plans it.
 func (a *API) actOn(ctx context.Context, reference string, dry bool, r operator.Request) (*actOutput, error) {
-	o, err := a.order(ctx, reference)
+	o, err := a.keptOrder(ctx, reference)
 	if err != nil {
 		return nil, err
 	}

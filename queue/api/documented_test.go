@@ -140,6 +140,15 @@ func TestEveryProblemIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.get("/v1/events?after=1").want(http.StatusGone)
+	if _, err := d.store.Pool.Exec(t.Context(), `UPDATE orders SET reference = 'one', pruned_at = now()`); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"jobs", "export", "failed"} {
+		d.get("/v1/orders/one/" + name).want(http.StatusGone)
+	}
+	for _, name := range []string{"retry", "cancel", "confirm"} {
+		d.post("/v1/orders/one/"+name, examples()["POST /v1/orders/{reference}/"+name].body).want(http.StatusGone)
+	}
 	d.takeDatabaseAway()
 	for name, example := range examples() {
 		if method, _, _ := strings.Cut(name, " "); name != "GET /healthz" {

@@ -29,12 +29,14 @@ func (a *API) registerExports() {
 	all := operation("export-order", http.MethodGet, "/v1/orders/{reference}/export", tagJobs, "All jobs of an order, as CSV or NDJSON",
 		"Columns begin with job_id, domain, kind, state, outcome, attempts, error. Of tokens it has the token and its URLs while these are good. "+
 			"An answer that breaks off is not whole.", apikey.Read)
+	all.Errors = append(all.Errors, http.StatusGone)
 	all.Parameters = []*huma.Param{reference, format, state}
 	all.Responses = answers("Every job, in the order in which they were given")
 	a.addPlain(all, a.export)
 	failed := operation("export-failed", http.MethodGet, "/v1/orders/{reference}/failed", tagJobs, "The jobs that failed, to be fixed and ordered again",
 		"In the form in which an order is given, with a column error. Fix what it says, and POST it to /v1/orders under another reference: the "+
 			"column error is passed over.", apikey.Submit)
+	failed.Errors = append(failed.Errors, http.StatusGone)
 	failed.Parameters = []*huma.Param{reference, format}
 	failed.Responses = answers("The jobs that failed")
 	a.addPlain(failed, a.exportFailed)
@@ -42,7 +44,7 @@ func (a *API) registerExports() {
 
 // exported is the order that an export is of, and how it is written.
 func (a *API) exported(r *http.Request) (o record.Order, ndjson bool, err error) {
-	if o, err = a.order(r.Context(), r.PathValue("reference")); err != nil {
+	if o, err = a.keptOrder(r.Context(), r.PathValue("reference")); err != nil {
 		return o, false, err
 	}
 	switch format := r.URL.Query().Get("format"); format {

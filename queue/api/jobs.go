@@ -38,15 +38,17 @@ type jobInput struct {
 type jobOutput struct{ Body view.JobDetail }
 
 func (a *API) registerJobs() {
-	add(a, operation("list-jobs", http.MethodGet, "/v1/orders/{reference}/jobs", tagJobs, "The jobs of an order",
-		"A page of an order's jobs. `/v1/orders/{reference}/export` has all of them at once.", apikey.Read), a.listJobs)
+	list := operation("list-jobs", http.MethodGet, "/v1/orders/{reference}/jobs", tagJobs, "The jobs of an order",
+		"A page of an order's jobs. `/v1/orders/{reference}/export` has all of them at once.", apikey.Read)
+	list.Errors = append(list.Errors, http.StatusGone)
+	add(a, list, a.listJobs)
 	add(a, operation("get-job", http.MethodGet, "/v1/jobs/{id}", tagJobs, "One job, with every call it was in",
 		"Where the job stands, when it needs attention next, every request to the registrar that it was in, and what WHOIS and people have said of it.",
 		apikey.Read), a.getJob)
 }
 
 func (a *API) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, error) {
-	o, err := a.order(ctx, in.Reference)
+	o, err := a.keptOrder(ctx, in.Reference)
 	if err != nil {
 		return nil, err
 	}

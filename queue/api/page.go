@@ -59,6 +59,15 @@ func (a *API) order(ctx context.Context, reference string) (record.Order, error)
 	return a.options.Store.Orders.Find(ctx, callerOf(ctx).Source, reference)
 }
 
+// keptOrder is order for whoever wants its jobs: an order whose jobs are not kept any more has none to show, or to act on.
+func (a *API) keptOrder(ctx context.Context, reference string) (record.Order, error) {
+	o, err := a.order(ctx, reference)
+	if err == nil {
+		err = o.Kept()
+	}
+	return o, err
+}
+
 // typeOf is a type, for the document.
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 

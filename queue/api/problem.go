@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/bulkreg/bulkreg/store/pg"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // Problem is an answer that is no success, as RFC 9457 has it.
@@ -54,6 +55,7 @@ var (
 	kindConflict      = kind{"order-conflict", "Another order has the reference", http.StatusConflict, "An order of that reference is there, and asks for something else. An order never changes: give the new one a reference of its own."}
 	kindWebhookExists = kind{"webhook-exists", "A webhook has the URL", http.StatusConflict, "A webhook of the source has that URL already, and detail names it. Use that one: where its secret was lost, rotate makes another."}
 	kindEventsGone    = kind{"events-gone", "Events are not kept any more", http.StatusGone, "Events behind the one that was given are older than this server keeps them, or lost with what a restore set back. detail says behind which one to go on; what happened in between is seen by looking at the orders."}
+	kindJobsGone      = kind{"jobs-gone", "The jobs are not kept any more", http.StatusGone, "The order ended longer ago than this server keeps the jobs of its kind. What it came to, GET /v1/orders/{reference} still says."}
 	kindTooLarge      = kind{"too-large", "Too large", http.StatusRequestEntityTooLarge, "The body, or what it unpacks to, is larger than this server takes. Nothing was stored: split the order."}
 	kindMediaType     = kind{"unsupported-media-type", "Unsupported media type", http.StatusUnsupportedMediaType, "The body has a Content-Type or Content-Encoding that is not known here."}
 	kindInvalid       = kind{"invalid-request", "Invalid request", http.StatusUnprocessableEntity, "Parameters or members of the body are missing or wrong: errors lists them all. Nothing was changed."}
@@ -69,7 +71,7 @@ var (
 // kinds lists every kind of problem.
 func kinds() []kind {
 	return []kind{
-		kindBadRequest, kindUnauthorized, kindForbidden, kindCrossOrigin, kindNotFound, kindMethod, kindNotAcceptable, kindTimeout, kindConflict, kindWebhookExists, kindEventsGone,
+		kindBadRequest, kindUnauthorized, kindForbidden, kindCrossOrigin, kindNotFound, kindMethod, kindNotAcceptable, kindTimeout, kindConflict, kindWebhookExists, kindEventsGone, kindJobsGone,
 		kindTooLarge, kindMediaType, kindInvalid, kindInvalidOrder, kindLimit, kindDailyLimit, kindTooMany, kindUnavailable, kindInternal,
 	}
 }
@@ -117,7 +119,10 @@ const unavailableFor = 5 * time.Second
 
 // problemOf is what a caller is told of an error. internal reports that somebody here has to know it.
 func problemOf(err error) (p *Problem, internal bool) {
-	var final *pg.Error
+	var (
+		final  *pg.Error
+		pruned *record.PrunedError
+	)
 	switch {
 	case errors.As(err, &p):
 		return p, false
@@ -125,6 +130,8 @@ func problemOf(err error) (p *Problem, internal bool) {
 		p = kindTooMany.problem("Too many keys that nobody knows are presented to this server. If yours is good, send the same request again.")
 		p.retryAfter = goodEvery
 		return p, false
+	case errors.As(err, &pruned):
+		return kindJobsGone.problem("%s.", upperFirst(pruned.Error())), false
 	case errors.Is(err, pg.ErrNotFound):
 		return kindNotFound.problem("There is no such thing, or it is another source's."), false
 	case errors.Is(err, pg.ErrUnavailable):

@@ -5,6 +5,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/bulkreg/bulkreg/store/pruning"
+	"github.com/bulkreg/bulkreg/store/record"
 )
 
 // A reader that was away for too long is told so, and one that has nothing to read keeps up all the same.
@@ -66,4 +71,46 @@ func TestEventsOfALogThatWasSetBack(t *testing.T) {
 		t.Error(p.Detail)
 	}
 	d.get("/v1/events?after=" + next).want(http.StatusOK)
+}
+
+// An order whose jobs are not kept any more says so, and still what it came to.
+func TestJobsThatAreNotKept(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	d.post("/v1/orders", anOrderOfChecks).want(http.StatusAccepted)
+	d.settle()
+	reference := parsed[struct {
+		Orders []struct {
+			Reference string `json:"reference"`
+		} `json:"orders"`
+	}](d.get("/v1/orders")).Orders[0].Reference
+	path := "/v1/orders/" + reference
+	before := parsed[map[string]any](d.get(path))
+	d.eventually(func() bool {
+		n, err := d.store.Pruning.Begin(t.Context(), pruning.Age{Kind: record.Whois, OlderThan: time.Microsecond}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
+	if r, err := d.store.Pruning.Remove(t.Context(), 1000); err != nil || r.Orders != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, page := range []string{"/jobs", "/export", "/failed"} {
+		if p := d.get(path + page).want(http.StatusGone).problem("jobs-gone"); !strings.Contains(p.Detail, reference) {
+			t.Errorf("%s: %s", page, p.Detail)
+		}
+	}
+	for _, act := range []string{"/retry", "/cancel"} {
+		d.as("operator").post(path+act, `{"reason":"because"}`).want(http.StatusGone).problem("jobs-gone")
+	}
+	after := parsed[map[string]any](d.get(path))
+	if after["pruned_at"] == nil {
+		t.Errorf("it does not say so: %v", after)
+	}
+	delete(after, "pruned_at")
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("what it came to has changed (-before +after):\n%s", diff)
+	}
+	d.post("/v1/orders", anOrderOfChecks).want(http.StatusOK) // and a repeat is known as one
 }

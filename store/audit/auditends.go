@@ -18,7 +18,7 @@ func auditOrders() auditCheck {
 					WHEN o.total = 0 THEN 'empty' ELSE 'places' END AS code, NULL::uuid AS job_id, '' AS domain,
 				coalesce(o.id, n.order_id) AS order_id, 0 AS seq, coalesce(n.jobs, 0)::text AS a, coalesce(o.total, n.order_id)::text AS b
 			FROM orders o FULL JOIN counted n ON n.order_id = o.id
-			WHERE o.total IS DISTINCT FROM coalesce(n.jobs, 0) OR o.total = 0 OR n.last <> n.jobs
+			WHERE o.pruned_at IS NULL AND (o.total IS DISTINCT FROM coalesce(n.jobs, 0) OR o.total = 0 OR n.last <> n.jobs)
 			UNION ALL
 			SELECT 'foreign', j.id, j.domain, j.order_id, j.seq, j.kind || ' of account ' || j.account, o.kind || ' of account ' || o.account
 			FROM jobs j JOIN orders o ON o.id = j.order_id
@@ -53,7 +53,8 @@ const miskept = `
 				SELECT order_id, state || CASE outcome WHEN '' THEN '' ELSE ' ' || outcome END, 0, n FROM order_counts
 				UNION ALL
 				SELECT order_id, state || CASE outcome WHEN '' THEN '' ELSE ' ' || outcome END, 0, n FROM order_changes
-			) AS both_ways GROUP BY order_id, name HAVING sum(counted) <> sum(kept)`
+			) AS both_ways WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = order_id AND o.pruned_at IS NOT NULL)
+			GROUP BY order_id, name HAVING sum(counted) <> sum(kept)`
 
 // auditLateSuccesses checks that what the registrar sold us is known to be ours. A success may come after its job has ended, from
 // a worker that slept through everything else; the end of a job is final, and only a person may change it.

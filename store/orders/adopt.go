@@ -124,7 +124,7 @@ func (s *Orders) adoptAtOnce(ctx context.Context, adoptions []Adoption, begin st
 type grown struct {
 	wanted NewOrder     // as its first chunk would have it
 	order  record.Order // as it is
-	whole  bool         // it was submitted whole, or whom its tokens were for was purged: a repeat would not be recognized
+	whole  bool         // it was submitted whole, or its jobs are not kept any more, or whom its tokens were for was purged: a repeat would not be recognized
 	jobs   []NewJob
 
 	first, waiting int // the places that chunks have to cover
@@ -159,7 +159,7 @@ func growOrders(ctx context.Context, tx pgx.Tx, names []orderName, growing map[o
 	rows, err := tx.Query(ctx, `
 		SELECT `+record.OrderColumns+`, o.whole FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS n (source, reference, place)
 		CROSS JOIN LATERAL (
-			SELECT o.*, o.digest IS NOT NULL OR o.kind = 'token' AND o.purged_at IS NOT NULL AS whole FROM orders o
+			SELECT o.*, o.digest IS NOT NULL OR o.kind = 'token' AND o.purged_at IS NOT NULL OR o.pruned_at IS NOT NULL AS whole FROM orders o
 			WHERE o.source = n.source AND o.reference = n.reference FOR NO KEY UPDATE
 		) AS o`, sources, references)
 	if err != nil {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"time"
 )
 
@@ -15,6 +16,28 @@ type Order struct {
 	Total     int
 	CreatedAt time.Time
 	Shared    bool // the reference alone may mean another order, too
+	// PrunedAt is when its jobs began to be removed, because it ended long ago; nil: all are kept.
+	PrunedAt *time.Time
+}
+
+// PrunedError says that jobs of an order are asked for which are not kept any more. What the order came to is.
+type PrunedError struct {
+	Name string // of the order
+	At   time.Time
+}
+
+// Error implements error.
+func (e *PrunedError) Error() string {
+	return fmt.Sprintf("the jobs of order %q are not kept any more: they ended long ago, and have been removed since %s; what they came to, the order itself says",
+		e.Name, e.At.UTC().Format(time.RFC3339))
+}
+
+// Kept fails with a *PrunedError where the order's jobs are not all kept.
+func (o Order) Kept() error {
+	if o.PrunedAt == nil {
+		return nil
+	}
+	return &PrunedError{Name: o.Name(), At: *o.PrunedAt}
 }
 
 // Name is what finds the order and no other: its reference or, where that may mean another one as well, source/reference.
@@ -56,9 +79,9 @@ const SharedReference = `(EXISTS (SELECT FROM orders same WHERE same.reference =
 const NameOfOrder = `CASE WHEN ` + SharedReference + ` THEN o.source || '/' || o.reference ELSE o.reference END`
 
 // OrderColumns are what Fields reads of order o.
-const OrderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at, ` + SharedReference
+const OrderColumns = `o.id, o.source, o.reference, o.kind, o.lane, o.account, o.total, o.created_at, o.pruned_at, ` + SharedReference
 
 // Fields is where OrderColumns go, in their order.
 func (o *Order) Fields() []any {
-	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt, &o.Shared}
+	return []any{&o.ID, &o.Source, &o.Reference, &o.Kind, &o.Lane, &o.Account, &o.Total, &o.CreatedAt, &o.PrunedAt, &o.Shared}
 }

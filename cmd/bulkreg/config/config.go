@@ -73,6 +73,8 @@ type Config struct {
 	MaxAttempts          int           `env:"MAX_ATTEMPTS" envDefault:"12" min:"1" max:"1000" unit:"attempts" reason:"then a job that never got an answer fails as exhausted"`
 	PaymentProbeInterval time.Duration `env:"PAYMENT_PROBE_INTERVAL" envDefault:"5m" min:"1ms" max:"24h" unit:"duration" reason:"from a hold on an account to its first probe; the next ones are up to 6 times as far apart"`
 
+	RetentionWhois  time.Duration `env:"RETENTION_WHOIS" envDefault:"0s" example:"2160h" min:"0s" max:"87600h" unit:"duration" reason:"how long the jobs of an order of WHOIS checks are kept after the last of them ended, such as 2160h, which are 90 days; the order itself and its counts stay; 0 is for ever"`
+	RetentionToken  time.Duration `env:"RETENTION_TOKEN" envDefault:"0s" example:"2160h" min:"0s" max:"87600h" unit:"duration" reason:"the same for orders of tokens; registrations are kept for ever"`
 	RetentionEvents time.Duration `env:"RETENTION_EVENTS" envDefault:"0s" example:"2160h" min:"0s" max:"87600h" unit:"duration" reason:"how long the log of events keeps one for those who read it, such as 2160h, which are 90 days; 0 is for ever"`
 
 	TerminationGracePeriod time.Duration `env:"TERMINATION_GRACE_PERIOD" envDefault:"90s" min:"1s" max:"1h" unit:"duration" reason:"what a worker gets to stop; Kubernetes' terminationGracePeriodSeconds is the same"`

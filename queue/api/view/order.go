@@ -19,13 +19,18 @@ type Order struct {
 	Calls      int                    `json:"calls" doc:"Requests to the registrar that were made for it, those shared with other orders included"`
 	CreatedAt  time.Time              `json:"created_at"`
 	FinishedAt *time.Time             `json:"finished_at" doc:"When the last job ended; null while one has not"`
+	PrunedAt   *time.Time             `json:"pruned_at,omitempty" doc:"Since when its jobs are not kept any more, because it ended long ago; left out where they are"`
 }
 
 // OrderOf is an order as it stands.
 func OrderOf(s record.Summary) Order {
+	var pruned time.Time
+	if s.PrunedAt != nil {
+		pruned = *s.PrunedAt
+	}
 	return Order{
 		Reference: s.Reference, Source: s.Source, Kind: s.Kind, Account: s.Account, Total: s.Total,
 		Counts: s.Counts, Outcomes: s.Outcomes, Done: s.Done(), Calls: s.Calls,
-		CreatedAt: s.CreatedAt.UTC(), FinishedAt: Time(s.FinishedAt),
+		CreatedAt: s.CreatedAt.UTC(), FinishedAt: Time(s.FinishedAt), PrunedAt: Time(pruned),
 	}
 }
