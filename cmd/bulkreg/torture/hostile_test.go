@@ -72,7 +72,7 @@ func (w *world) forge(v victim) (written int, err error) {
 		}
 		for _, to := range []struct{ queue, order, account string }{
 			{queue.Queue(v.kind, queue.Plain), "mine", "default"},
-			{queue.Queue(v.kind, queue.Plain), v.order.Reference, "nobody"}, // would be given back, and be late
+			{queue.Queue(v.kind, queue.Plain), v.order.Reference, "default"}, // would be called for out of turn
 			{queue.AccountQueue(v.kind, queue.Plain, "default"), "mine", "default"},
 			{queue.AccountQueue(v.kind, queue.Bulk, "default"), "mine", "default"},
 		} {
@@ -81,7 +81,9 @@ func (w *world) forge(v victim) (written int, err error) {
 			if _, err := client.EnqueueContext(w.t.Context(), task, asynq.Queue(to.queue), asynq.MaxRetry(math.MaxInt32)); err != nil {
 				return written, err
 			}
-			written++
+			if written++; to.queue == queue.Queue(v.kind, queue.Plain) {
+				w.misfits = append(w.misfits, []byte(payload)) // no delivery belongs there
+			}
 		}
 	}
 	return written, nil

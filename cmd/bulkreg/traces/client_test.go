@@ -31,7 +31,7 @@ func TestAnswersOfCollectors(t *testing.T) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		},
 		"drops 3 of them": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(partly) }, // the sender says what came
-		"cannot be sent": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"cannot be sent":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		var log strings.Builder
 		collector := httptest.NewServer(answer)
