@@ -136,7 +136,7 @@ func TestPurgeRemovesTheUpstreamsWords(t *testing.T) {
 	if diff := cmp.Diff(emptied(), b.marked()); diff != "" {
 		t.Fatalf("the rows do not say something everywhere (-want +got):\n%s", diff)
 	}
-	want := operator.Purge{Orders: 1, Holders: 1, Words: 3}
+	want := operator.Purge{Orders: 1, Holders: 1, Words: 3, Answers: 1}
 	if got, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
 	}
@@ -195,7 +195,7 @@ func TestPurgeRemovesWhatIsNoDomain(t *testing.T) {
 			CASE reference WHEN 'young' THEN now() - interval '1 day' ELSE now() - interval '100 days' END, 'domain "+31206543210" is no domain'
 		FROM orders o, generate_series(1, 3) AS n`)
 	b.exec(`UPDATE orders SET total = 4`)
-	want := operator.Purge{Orders: 1, Holders: 1, Words: 3, Names: 9}
+	want := operator.Purge{Orders: 1, Holders: 1, Words: 3, Names: 9, Answers: 1}
 	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || got != want {
 		t.Errorf("purged %+v, %v; want %+v", got, err, want)
 	}
@@ -246,5 +246,34 @@ func TestPurgeEmptiesLabels(t *testing.T) {
 	}
 	if got, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil || !got.Nothing() {
 		t.Errorf("then purged %+v, %v", got, err)
+	}
+}
+
+// Receivers have said things about what is of no order, such as a hold or a test, and about orders after these were purged. That goes as well,
+// where it is as old.
+func TestPurgeRemovesReceiversWordsOfNoOrder(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(spokenRows)
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`
+		UPDATE webhook_attempts SET answer = NULL;
+		INSERT INTO webhook_deliveries (endpoint_id, event_id, order_id, line, due_at) VALUES ('aaaaaaaaaa', NULL, NULL, '', now()), ('aaaaaaaaaa', 1001, NULL, 'a', now());
+		INSERT INTO webhook_deliveries (endpoint_id, event_id, order_id, line, due_at)
+			SELECT 'aaaaaaaaaa', 2000 + id, id, id::text, now() FROM orders WHERE reference IN ('old', 'young');
+		INSERT INTO webhook_attempts (delivery_id, n, at, duration_ms, status, answer) SELECT d.id, n, now() - make_interval(days => CASE n WHEN 1 THEN 91 ELSE 1 END), 1, 500,
+			CASE WHEN n = 2 THEN 'newer' WHEN o.reference = 'young' THEN 'in progress' ELSE 'MARKED' END
+			FROM webhook_deliveries d CROSS JOIN generate_series(1, 2) AS n LEFT JOIN orders o ON o.id = d.order_id WHERE d.event_id > 1000 OR d.event_id IS NULL`)
+	want := operator.Purge{Answers: 3}
+	if got, err := b.store.Operator.PlanPurge(t.Context(), 90*day); err != nil || got != want {
+		t.Errorf("the plan is %+v, %v; want %+v", got, err, want)
+	}
+	if _, err := b.store.Operator.PurgeHolders(t.Context(), 90*day); err != nil {
+		t.Fatal(err)
+	}
+	if got := list[string](b, `SELECT answer FROM webhook_attempts WHERE answer IS NOT NULL ORDER BY 1`); !slices.Equal(got, []string{"in progress", "newer", "newer", "newer", "newer"}) {
+		t.Errorf("answers are left: %q", got)
 	}
 }

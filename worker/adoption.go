@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
@@ -31,9 +30,7 @@ type adopter struct {
 	chunkSize int
 	keys      queue.Keys // none: chunks need not be signed
 	makes     rowMaker
-	redeliver time.Duration // how long a delivery may stay unclaimed
 	lines     adoptionLines
-	returning chan struct{} // holds one for each statement that gives a delivery back
 	again     func(ctx context.Context, queue string, t *asynq.Task) error
 	down      *sharedOutage
 	away      turnedAway
@@ -56,7 +53,8 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case chunk.FromProducer():
 		err = a.adopt(ctx, chunk, t.Headers())
 	default:
-		err = a.forward(ctx, chunk, t.Headers())
+		// Whose jobs it names would be called for out of turn, before those of all other sources. Postgres delivers them when it is theirs.
+		err = &misfit{misfitQueue, fmt.Errorf("a delivery in a queue for producers' own chunks: leave id and epoch out, and name domains")}
 	}
 	if misfit := (*misfit)(nil); errors.As(err, &misfit) {
 		return a.away.note(ctx, a.log, t, err)
@@ -68,31 +66,13 @@ func (a *adopter) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return nil
 }
 
-// verify checks that a chunk is its source's, where producers have keys. What lies in a public queue was put there by one: today's
-// dispatchers use the accounts' queues. Its error is a *misfit.
+// verify checks that a chunk is its source's, where producers have keys. What lies in a public queue was put there by one: dispatchers
+// use the accounts' queues. Its error is a *misfit.
 func (a *adopter) verify(c queue.Chunk, t *asynq.Task) error {
 	if err := a.keys.Verify(t.Type(), c.Source, t.Payload(), t.Headers()); err != nil {
 		return &misfit{misfitSignature, err}
 	}
 	return nil
-}
-
-// forward deals with a delivery in a public queue: a dispatcher of the version before queues were an account's made it. Where
-// this worker lacks the account, another one gets it, and not at once: it may come here again.
-func (a *adopter) forward(ctx context.Context, c queue.Chunk, headers map[string]string) error {
-	if p := a.pipelines[c.Account]; p != nil {
-		return p.carry(ctx, c, headers)
-	}
-	a.log.Error().Str("account", c.Account).Str("order", c.Order).Int("jobs", len(c.Jobs)).Msg("this worker does not know the account of a chunk")
-	select {
-	case a.returning <- struct{}{}:
-		defer func() { <-a.returning }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	giving, cancel := context.WithTimeout(ctx, databaseTime)
-	defer cancel()
-	return a.store.Delivery.Undeliver(giving, deliveredJobs(a.kind, c), a.redeliver)
 }
 
 // adopt writes the rows of a producer's own chunk, together with those of others. Its error is a *misfit where the rows will

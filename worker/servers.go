@@ -63,9 +63,9 @@ func (w *Worker) addAdoption(kind queue.Kind, pipelines map[string]*pipeline, cl
 	o := w.options
 	log := o.Log.With().Str("role", "adopter").Str("kind", string(kind)).Logger()
 	a := &adopter{
-		kind: kind, store: o.Store, pipelines: pipelines, chunkSize: o.tuning(kind).BatchSize, redeliver: o.redelivery(),
-		lines: newAdoptionLines(), returning: make(chan struct{}, adopters),
-		keys: o.ProducerKeys, makes: rowMaker{rules: job.Rules{Suffixes: o.Suffixes, Languages: o.Languages}, keys: o.Seal}, again: w.producer.Again, log: log, tracer: o.tracer,
+		kind: kind, store: o.Store, pipelines: pipelines, chunkSize: o.tuning(kind).BatchSize,
+		lines: newAdoptionLines(),
+		keys:  o.ProducerKeys, makes: rowMaker{rules: job.Rules{Suffixes: o.Suffixes, Languages: o.Languages}, keys: o.Seal}, again: w.producer.Again, log: log, tracer: o.tracer,
 		down: &sharedOutage{outage: outage{log: log, what: "adopting producers' chunks", troubles: o.troubles}},
 	}
 	for range adoptionServers {

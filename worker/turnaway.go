@@ -27,7 +27,7 @@ type misfitReason string
 
 const (
 	misfitType      misfitReason = "type"      // of another kind than its queue, or another program's
-	misfitQueue     misfitReason = "queue"     // of an account's, where no producer and no other account belongs
+	misfitQueue     misfitReason = "queue"     // a producer's in an account's queue, another account's there, or a delivery in a producer's
 	misfitVersion   misfitReason = "version"   // a payload of another time
 	misfitPayload   misfitReason = "payload"   // no chunk
 	misfitSignature misfitReason = "signature" // not known to be its source's

@@ -35,7 +35,7 @@ job ended longer ago than AGE, in days or hours. A holder that another order sti
 It also removes what the registrar said, wherever that is kept, from all orders that ended as long ago: reasons and errors may
 quote people, and WHOIS whoever has a domain. What a check found out, available or taken, stays. The labels of these orders go, too,
 and so does, from all jobs that ended as long ago, what stood in the place of a domain and is none: it may be anything, such as a
-telephone number.
+telephone number. What receivers of webhooks answered goes with their orders, and by its own age where it is about none.
 
 What is kept tells nobody apart: jobs, calls, outcomes, and the registrar's ids of holders. An id that may be made of a name
 or an address (it has four letters in a row, or signs such as @) is replaced by a digest whose key nobody keeps, and a job
@@ -76,6 +76,10 @@ func (p *purging) run(ctx context.Context) error {
 		if plan.Names > 0 {
 			say(p.stderr, "What is no domain is removed from %s.\n", term.Counted(plan.Names, "job", "jobs"))
 		}
+		if plan.Answers > 0 {
+			say(p.stderr, "Of what was said of none of these orders, by receivers of webhooks and in refusals that were lifted, %s removed.\n",
+				term.Counted(plan.Answers, "answer is", "answers are"))
+		}
 		switch {
 		case p.dryRun:
 			fmt.Fprintln(p.stderr, "This was a dry run: nothing was removed.")
@@ -115,11 +119,12 @@ func (p *purging) print(result operator.Purge) error {
 			Words   int  `json:"words"`
 			People  int  `json:"people"`
 			Names   int  `json:"names"`
-		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People, result.Names})
+			Answers int  `json:"answers"`
+		}{p.dryRun, result.Orders, result.Holders, result.Kept, result.Words, result.People, result.Names, result.Answers})
 	}
-	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE", "NAMES")
+	t := newTable(p.stdout, "ORDERS", "HOLDERS", "KEPT", "WORDS", "PEOPLE", "NAMES", "ANSWERS")
 	t.row(term.Thousands(result.Orders), term.Thousands(result.Holders), term.Thousands(result.Kept), term.Thousands(result.Words),
-		term.Thousands(result.People), term.Thousands(result.Names))
+		term.Thousands(result.People), term.Thousands(result.Names), term.Thousands(result.Answers))
 	return t.end()
 }
 

@@ -110,7 +110,7 @@ func (a *API) authenticated(next http.Handler) http.Handler {
 		}
 		defer end()
 		defer listener.Keep(r.Context())()
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(a.traceRequest(r), callerKey{}, caller)))
 	})
 }
 

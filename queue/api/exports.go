@@ -101,8 +101,7 @@ func (a *API) paged(ctx context.Context, order int64, filter orders.JobFilter) i
 			if err != nil {
 				return nil, err
 			}
-			j.LastError = ownWords(j.LastError, j)
-			jobs = append(jobs, j)
+			jobs = append(jobs, ownJob(j))
 		}
 		return jobs, nil
 	}, func(j record.Job) int { return j.Seq })
@@ -112,7 +111,7 @@ func (a *API) pagedFailed(ctx context.Context, order int64) iter.Seq2[orders.Fai
 	return pages(func(after int) ([]orders.FailedJob, error) {
 		page, err := a.options.Store.Orders.FailedPage(ctx, order, after, exportPage)
 		for i, j := range page {
-			page[i].LastError = ownWords(j.LastError, j.Job)
+			page[i].Job = ownJob(j.Job)
 		}
 		return page, err
 	}, func(j orders.FailedJob) int { return j.Seq })

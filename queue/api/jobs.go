@@ -97,11 +97,7 @@ func (a *API) getJob(ctx context.Context, in *jobInput) (*jobOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range calls {
-		calls[i].Error, calls[i].Message = ownWords(calls[i].Error, j), ownWords(calls[i].Message, j)
-	}
-	j.LastError = ownWords(j.LastError, j)
-	detail := view.JobDetailOf(j, calls, view.EvidenceOf(readings, acts))
+	detail := detailOf(j, calls, readings, acts)
 	if !j.State.Final() && j.State != record.Unconfirmed {
 		found, err := st.Fleet.Stillness(ctx, record.Order{ID: j.OrderID, Kind: j.Kind, Account: j.Account})
 		if err != nil {

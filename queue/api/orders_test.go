@@ -314,6 +314,10 @@ func TestWordsAboutSharedCalls(t *testing.T) {
 		`INSERT INTO calls (id, claim_id, op, size, deadline, error, job_ids)
 			SELECT '00000000-0000-0000-0000-000000000021', '00000000-0000-0000-0000-000000000011', 'whois', 2, now(), 'invalid: hush-merger.nl, and a.nl', ARRAY[id] FROM jobs`,
 		`INSERT INTO holds (account, reason, scope, words, probe_every, next_probe_at) VALUES ('default', 'contract', 'all', 'invalid: hush-merger.nl', interval '1 hour', now())`,
+		`INSERT INTO operator_acts (job_id, act, operator, state_before, outcome_before, error_before)
+			SELECT id, 'retry', 'ann', 'failed', 'rejected', 'invalid: hush-merger.nl' FROM jobs`,
+		`UPDATE jobs SET whois_status = 'premium, as hush-merger.nl'`,
+		`INSERT INTO readings (job_id, call_id, availability, status) SELECT id, '00000000-0000-0000-0000-000000000021', 'taken', 'as hush-merger.nl' FROM jobs`,
 	} {
 		if _, err := d.store.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/bulkreg/bulkreg/queue/api/view"
+	"github.com/bulkreg/bulkreg/store/operator"
+	"github.com/bulkreg/bulkreg/store/orders"
 	"github.com/bulkreg/bulkreg/store/record"
 )
 
@@ -77,8 +79,25 @@ func isOneOf(name string, names []string) bool {
 	return false
 }
 
+// ownJob is a job without domains of others in whatever the registrar said of it.
+func ownJob(j record.Job) record.Job {
+	j.LastError, j.WhoisStatus = ownWords(j.LastError, j), ownWords(j.WhoisStatus, j)
+	return j
+}
+
 // jobOf is a job as its source sees it.
-func jobOf(j record.Job) view.Job {
-	j.LastError = ownWords(j.LastError, j)
-	return view.JobOf(j)
+func jobOf(j record.Job) view.Job { return view.JobOf(ownJob(j)) }
+
+// detailOf is a job, with all that is known of it, as its source sees it.
+func detailOf(j record.Job, calls []orders.Call, readings []operator.RecordedReading, acts []operator.RecordedAct) view.JobDetail {
+	for i := range calls {
+		calls[i].Error, calls[i].Message = ownWords(calls[i].Error, j), ownWords(calls[i].Message, j)
+	}
+	for i := range readings {
+		readings[i].Status = ownWords(readings[i].Status, j)
+	}
+	for i := range acts {
+		acts[i].ErrorBefore = ownWords(acts[i].ErrorBefore, j)
+	}
+	return view.JobDetailOf(ownJob(j), calls, view.EvidenceOf(readings, acts))
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
-
-	"github.com/bulkreg/bulkreg/queue/tracing"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // request is what is noted of a request while it is carried out.
@@ -30,6 +29,9 @@ type request struct {
 	pattern   string          // of the path; "" for one that is not known
 	control   *http.ResponseController
 	hasBody   bool
+	begun     time.Time
+	span      trace.Span // nil: it is not traced
+	trace     string     // its id; "" for none
 }
 
 // bodyUntil bounds how long the body may still take; a zero time is for one that was read. Whoever answers without having read it to
@@ -112,7 +114,7 @@ var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func (a *API) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := a.options.Clock()
-		noted := &request{id: r.Header.Get("X-Request-Id"), control: http.NewResponseController(w), hasBody: r.ContentLength != 0}
+		noted := &request{id: r.Header.Get("X-Request-Id"), control: http.NewResponseController(w), hasBody: r.ContentLength != 0, begun: begun}
 		noted.bodyUntil(time.Now().Add(a.options.BodyPatience))
 		if !saneID.MatchString(noted.id) {
 			noted.id = uuid.NewString()
@@ -120,8 +122,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", noted.id)
 		secure(w.Header())
 		out := &answer{ResponseWriter: w, noted: noted}
-		ctx, endTrace := a.traceRequest(r)
-		r = r.WithContext(context.WithValue(ctx, requestKey{}, noted))
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, noted))
 		defer func() {
 			reason := recover()
 			if reason != nil && reason != any(http.ErrAbortHandler) { // with this one a handler breaks an answer off
@@ -133,7 +134,7 @@ func (a *API) observed(next http.Handler) http.Handler {
 			}
 			took := a.options.Clock().Sub(begun)
 			a.logRequest(r, out, took)
-			endTrace(noted, out.status)
+			noted.endTrace(methodOf(r), out.status)
 			if a.options.Meter != nil {
 				a.options.Meter.Requested(a.operationOf(noted.pattern), out.status, took)
 			}
@@ -178,8 +179,8 @@ func (a *API) log(ctx context.Context) *zerolog.Logger {
 	if r.caller.KeyID != "" {
 		with = with.Str("key", r.caller.KeyID).Str("source", r.caller.Source)
 	}
-	if id := tracing.ID(ctx); id != "" {
-		with = with.Str("trace", id)
+	if r.trace != "" {
+		with = with.Str("trace", r.trace)
 	}
 	log := with.Logger()
 	return &log

@@ -19,10 +19,13 @@ type Purge struct {
 	Words   int // orders that ended for long enough, from which the upstream's words go, and labels
 	People  int // whom the tokens of such orders were for, and whose details go
 	Names   int // jobs that ended as long ago because they name no domain, and lose what they had in its place
+	Answers int // what was said as long ago of none of these orders: answers of webhooks' receivers, and refusals that were lifted
 }
 
 // Nothing reports that there is nothing to remove.
-func (p Purge) Nothing() bool { return p.Holders == 0 && p.Words == 0 && p.People == 0 && p.Names == 0 }
+func (p Purge) Nothing() bool {
+	return p.Holders == 0 && p.Words == 0 && p.People == 0 && p.Names == 0 && p.Answers == 0
+}
 
 // PlanPurge says what PurgeHolders would do now.
 func (s *Operator) PlanPurge(ctx context.Context, olderThan time.Duration) (Purge, error) {
@@ -75,6 +78,16 @@ const saidOf = `(SELECT k.id FROM calls k JOIN claims c ON c.id = k.claim_id WHE
 // toldOf are the deliveries of webhooks about the orders whose words go. Whoever received one may have said anything.
 const toldOf = `(SELECT d.id FROM webhook_deliveries d JOIN spoken s ON s.id = d.order_id)`
 
+// saidOfNone says of answer a of a webhook's receiver that it came before a purge's time and is about no order, as of a hold or a test, or
+// about one that was purged before it came.
+const saidOfNone = `a.answer IS NOT NULL AND a.at <= b.at AND EXISTS (SELECT FROM webhook_deliveries d WHERE d.id = a.delivery_id
+	AND NOT EXISTS (SELECT FROM orders o WHERE o.id = d.order_id AND (o.purged_at IS NULL OR o.id IN (SELECT id FROM spoken))))`
+
+// countAnswers counts them, and the refusals that were lifted as long ago.
+const countAnswers = `
+	SELECT (SELECT count(*) FROM webhook_attempts a, purge_before b WHERE ` + saidOfNone + `)
+		+ (SELECT count(*) FROM lifted_refusals l, purge_before b WHERE l.lifted_at <= b.at)`
+
 // purgeStatements remove everything. A test knows every column of the schema and which of them these empty.
 func purgeStatements() []string {
 	const jobsOf = `job_id IN (SELECT j.id FROM jobs j JOIN spoken s ON s.id = j.order_id)`
@@ -99,6 +112,7 @@ func purgeStatements() []string {
 		`UPDATE calls SET error = NULL WHERE error IS NOT NULL AND id IN ` + saidOf,
 		`UPDATE stray_registrations SET message = NULL WHERE message IS NOT NULL AND call_id IN ` + saidOf,
 		`UPDATE webhook_attempts SET answer = NULL WHERE answer IS NOT NULL AND delivery_id IN ` + toldOf,
+		`UPDATE webhook_attempts a SET answer = NULL FROM purge_before b WHERE ` + saidOfNone,
 		// What a hold says is the newest that was said. If that is younger, it was about other jobs.
 		`UPDATE holds h SET words = '' FROM purge_before b WHERE h.since <= b.at AND h.reason NOT IN ('paused', 'restored')
 			AND h.account IN (SELECT o.account FROM orders o JOIN spoken s ON s.id = o.id)`,
@@ -133,6 +147,9 @@ func (s *Operator) purge(ctx context.Context, olderThan time.Duration, remove fu
 			return err
 		}
 		if err := tx.QueryRow(ctx, `SELECT count(*) FROM jobs j, purge_before b WHERE `+noDomain).Scan(&p.Names); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, countAnswers).Scan(&p.Answers); err != nil {
 			return err
 		}
 		return remove(ctx, tx)

@@ -2,11 +2,13 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 
+	"github.com/bulkreg/bulkreg/cmd/bulkreg/ownfile"
 	"github.com/bulkreg/bulkreg/cmd/bulkreg/term"
 )
 
@@ -104,13 +106,22 @@ func secondsCell(s float64) string { return fmt.Sprintf("%.2f s", s) }
 
 func megabytesCell(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// Write writes the figures to a file, for programs.
+// Write writes the figures to a file, for programs, over what stands there, but through no link of somebody else's, and none in its place.
 func (r *Report) Write(path string) error {
 	var b bytes.Buffer
 	if err := term.PrintJSON(&b, r); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // there is no secret in it
+	resolved, err := ownfile.Resolve(path, ownfile.ToWrite)
+	if err != nil {
+		return fmt.Errorf("write figures: %w", err)
+	}
+	file, err := ownfile.Open(resolved, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("write figures: %w", err)
+	}
+	_, err = file.Write(b.Bytes())
+	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write figures: %w", err)
 	}
 	return nil

@@ -27,9 +27,9 @@ func hostileProducer(w *world) {
 	w.worker()
 	w.worker()
 	written := 0
-	for range 5 {
+	for round := range 5 {
 		for _, v := range orders {
-			n, err := w.forge(v)
+			n, err := w.forge(v, round)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -56,8 +56,9 @@ type victim struct {
 	domains []string
 }
 
-// forge writes deliveries of an order's jobs that name an order, or an account, that they are not of, and returns how many.
-func (w *world) forge(v victim) (written int, err error) {
+// forge writes deliveries of an order's jobs: such as name an order that they are not of, and such as lie where none belongs. It returns
+// how many. Each round's are others.
+func (w *world) forge(v victim, round int) (written int, err error) {
 	address, err := queue.ParseRedisURL(w.redis.URL())
 	if err != nil {
 		return 0, err
@@ -72,16 +73,19 @@ func (w *world) forge(v victim) (written int, err error) {
 		}
 		for _, to := range []struct{ queue, order, account string }{
 			{queue.Queue(v.kind, queue.Plain), "mine", "default"},
-			{queue.Queue(v.kind, queue.Plain), v.order.Reference, "nobody"}, // would be given back, and be late
+			{queue.Queue(v.kind, queue.Plain), v.order.Reference, "default"}, // would be called for out of turn
 			{queue.AccountQueue(v.kind, queue.Plain, "default"), "mine", "default"},
 			{queue.AccountQueue(v.kind, queue.Bulk, "default"), "mine", "default"},
 		} {
-			payload := fmt.Sprintf(`{"v":1,"order":%q,"source":%q,"account":%q,"jobs":[%s]}`, to.order, v.order.Source, to.account, strings.Join(jobs, ","))
+			payload := fmt.Sprintf(`{"v":1,"order":%q,"source":%q,"account":%q,"jobs":[%s]}%s`, to.order, v.order.Source, to.account, strings.Join(jobs, ","),
+				strings.Repeat(" ", round)) // so that each can be found
 			task := asynq.NewTask(v.kind.TaskType(), []byte(payload))
 			if _, err := client.EnqueueContext(w.t.Context(), task, asynq.Queue(to.queue), asynq.MaxRetry(math.MaxInt32)); err != nil {
 				return written, err
 			}
-			written++
+			if written++; to.queue == queue.Queue(v.kind, queue.Plain) {
+				w.misfits = append(w.misfits, []byte(payload)) // no delivery belongs there
+			}
 		}
 	}
 	return written, nil

@@ -7,14 +7,12 @@ package traces
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -53,11 +51,7 @@ func Start(ctx context.Context, c Config) (*Sender, error) {
 	if c.Every == 0 {
 		c.Every = sendEvery
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(c.URL), otlptracehttp.WithHeaders(c.Headers),
-		otlptracehttp.WithTimeout(sendTime), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithHTTPClient(&http.Client{
-			Timeout:       sendTime, // a redirect would lead spans, and what the headers hold, to a stranger
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}))
+	exporter, err := otlptrace.New(ctx, newClient(c))
 	if err != nil {
 		return nil, fmt.Errorf("make sender of traces: %w", err)
 	}
