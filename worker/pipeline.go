@@ -31,6 +31,7 @@ type pipeline struct {
 	upstream Upstream // nil where the kind does not call it, as the next
 	tokens   Tokens
 	batches  *coalescer
+	together *ledger.Together // settles checks
 	limit    *batchLimit
 	policy   *policy
 	// standing is shared by the account's pipelines, heartbeat by all of the worker.
@@ -69,6 +70,7 @@ func (b batch) some() []uuid.UUID {
 
 func newPipeline(kind queue.Kind, a Account, st *standing, h *heartbeat, o Options) *pipeline {
 	p := &pipeline{
+		together: o.Store.Ledger.Together(),
 		kind:     record.Kind(kind),
 		account:  a.Name,
 		options:  o,

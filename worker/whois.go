@@ -50,7 +50,7 @@ func (p *pipeline) whoisOnce(ctx context.Context, b batch) (res part) {
 		}
 	}
 	res.settled = p.settle(ctx, b, func(ctx context.Context) (int, error) {
-		n, err := p.options.Store.Ledger.Settle(ctx, b.claim, call, transitions)
+		n, err := p.together.Settle(ctx, b.claim, call, transitions)
 		return n + len(res.split) + len(res.refused), err
 	})
 	return res

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,7 +32,7 @@ type Stray struct {
 	Message string // the upstream's words
 }
 
-// callArgs are what a statement says of a call and its claim: the names in finishCall and ofThisClaim.
+// callArgs are what a statement says of a call and its claim: the names in finishCall and mayChange.
 func callArgs(claim uuid.UUID, call CallResult) pgx.NamedArgs {
 	return pgx.NamedArgs{
 		"claim": claim, "call": call.ID, "status": call.Status, "duration_ms": call.Duration.Milliseconds(), "error": record.Clip(call.Error),
@@ -98,12 +100,15 @@ const setJob = `
 // mayChange is the fence. A final state never changes. The newest claim's reply changes a running job to anything, and one
 // that was taken back meanwhile only to success: late, but known. That it has failed was found out without knowing what
 // the job was taken back with, such as an attempt that nobody has an answer to.
-const mayChange = ofThisClaim + ` AND (j.state = 'running' OR r.state = 'succeeded')`
+const mayChange = ofClaim + `@claim` + byReply
+
+const byReply = ` AND (j.state = 'running' OR r.state = 'succeeded')`
 
 // mayChangePaid is mayChange for the reply to a paid call: a definite refusal is known, too, however late.
-const mayChangePaid = ofThisClaim + ` AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
+const mayChangePaid = ofClaim + `@claim` + ` AND (j.state = 'running' OR r.state IN ('succeeded', 'failed'))`
 
-const ofThisClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = @claim`
+// ofClaim says of job j that it is not final, and which claim took it last.
+const ofClaim = `r.state <> '' AND j.finished_at IS NULL AND j.claim_id = `
 
 const finishCall = `
 	UPDATE calls SET finished_at = now(), status = nullif(@status, 0), duration_ms = @duration_ms, error = nullif(@error, '')
@@ -159,27 +164,63 @@ type statement struct {
 	tells bool // how many jobs were settled
 }
 
+// settlement is the statement of Settle, for one call.
 func settlement(claim uuid.UUID, call CallResult, transitions []Transition) statement {
-	c := newColumns(len(transitions))
-	for _, t := range transitions {
-		c.add(t)
-	}
-	args := callArgs(claim, call)
-	c.put(args)
-	args["cleared"] = c.cleared
-	return statement{tells: true, args: []any{args}, sql: `
-		WITH r AS (
-			SELECT * FROM unnest(` + transitionArrays + `, @cleared::boolean[]) AS r (` + transitionNames + `, cleared)
-		), settled AS (
-			UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + mayChange + ` AND NOT (r.cleared AND EXISTS (
-				SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown')))
-			RETURNING j.id
-		), finished AS (` + finishCall + `), closed AS (
-			UPDATE claims SET closed_at = now()
-			WHERE id = @claim AND closed_at IS NULL AND cardinality(job_ids) = (SELECT count(*) FROM settled)
-		)
-		SELECT count(*) FROM settled`}
+	args := settleArgs([]*settling{{claim: claim, call: call, transitions: transitions}})
+	return statement{sql: settleCalls + `SELECT count(*) FROM settled`, args: []any{args}, tells: true}
 }
+
+// settleArgs are the arguments of settleCalls. Of several calls the jobs are in the order of their ids, in which everybody locks them.
+func settleArgs(all []*settling) pgx.NamedArgs {
+	type row struct {
+		Transition
+
+		part int
+	}
+	var rows []row
+	var calls pg.Uuids
+	var statuses []int32
+	var durations []int64
+	var words []string
+	for part, s := range all {
+		for _, t := range s.transitions {
+			rows = append(rows, row{t, part})
+		}
+		calls, statuses = append(calls, pg.ToUUID(s.call.ID)), append(statuses, int32(s.call.Status))
+		durations, words = append(durations, s.call.Duration.Milliseconds()), append(words, record.Clip(s.call.Error))
+	}
+	if len(all) > 1 {
+		slices.SortStableFunc(rows, func(x, y row) int { return bytes.Compare(x.job[:], y.job[:]) })
+	}
+	c := newColumns(len(rows))
+	claims, parts := make(pg.Uuids, len(rows)), make([]int32, len(rows))
+	for i, r := range rows {
+		c.add(r.Transition)
+		claims[i], parts[i] = pg.ToUUID(all[r.part].claim), int32(r.part)
+	}
+	args := pgx.NamedArgs{"claims": claims, "parts": parts, "cleared": c.cleared, "calls": calls, "statuses": statuses, "durations": durations, "errors": words}
+	c.put(args)
+	return args
+}
+
+// settleCalls settles what one or more calls brought. A row of settled is a job that changed, by the call at which place.
+const settleCalls = `
+	WITH r AS (
+		SELECT * FROM unnest(` + transitionArrays + `, @cleared::boolean[], @claims::uuid[], @parts::integer[])
+			AS r (` + transitionNames + `, cleared, claim, part)
+	), settled AS (
+		UPDATE jobs j SET ` + setJob + ` FROM r WHERE j.id = r.id AND ` + ofClaim + `r.claim` + byReply + ` AND NOT (r.cleared AND EXISTS (
+			SELECT FROM attempts a WHERE a.domain = j.domain AND a.state IN ('open', 'unknown')))
+		RETURNING r.claim, r.part
+	), finished AS (
+		UPDATE calls k SET finished_at = now(), status = nullif(c.status, 0), duration_ms = c.duration_ms, error = nullif(c.error, '')
+		FROM unnest(@calls::uuid[], @statuses::integer[], @durations::bigint[], @errors::text[]) AS c (id, status, duration_ms, error)
+		WHERE k.id = c.id
+	), closed AS (
+		UPDATE claims c SET closed_at = now() FROM (SELECT claim, count(*) AS jobs FROM settled GROUP BY claim) AS s
+		WHERE c.id = s.claim AND c.closed_at IS NULL AND cardinality(c.job_ids) = s.jobs
+	)
+	`
 
 // settle runs settling statements in one transaction, once nobody else holds the claim's row. They then see what an intent
 // or the rescuer, which hold it too, have committed meanwhile, and wait for none of their jobs. One of them tells how many jobs it
