@@ -237,7 +237,7 @@ func large() map[string]struct {
 		why  string
 	}{
 		"cmd/bulkreg":      {88, "a file per command, and what the commands share: connections, plans, tables of results"},
-		"queue/api":        {37, "a file per resource, behind one door: its keys, its problems and its document are shared"},
+		"queue/api":        {39, "a file per resource, behind one door: its keys, its problems and its document are shared"},
 		"worker":           {50, "the pipelines of all kinds share claims, calls and settling"},
 		"worker/registrar": {30, "one client, a file per thing that the registrar answers"},
 		"worker/sandbox":   {25, "one simulated registrar, a file per fault"},

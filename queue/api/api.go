@@ -87,6 +87,7 @@ type API struct {
 	options   Options
 	underWay  *underWay
 	storing   *storing
+	database  *turns
 	limits    *limits // of keys
 	strangers *limits // of addresses that present no good key
 	follower  *follower
@@ -126,7 +127,7 @@ func New(o Options) (*API, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	a := &API{options: o, tracer: o.Traces.Tracer(tracerName), underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
+	a := &API{options: o, tracer: o.Traces.Tracer(tracerName), underWay: newUnderWay(o.RequestsAtOnce), storing: newStoring(o.Connections), database: atDatabase(o.Connections), limits: newLimits(o.Clock, keysAtOnce), strangers: newLimits(o.Clock, addressesAtOnce), follower: newFollower(o), accounts: &accounts{fleet: o.Store.Fleet, settings: o.Accounts, clock: o.Clock}, mux: http.NewServeMux()}
 	a.huma = humago.New(a.mux, a.config())
 	a.register()
 	a.nameOperations()

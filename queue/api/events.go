@@ -55,7 +55,7 @@ func (a *API) registerEvents() {
 			"twice. With wait the answer comes as soon as there is an event. `job.finished` is written for a source only where somebody has chosen so "+
 			"(PUT /v1/events/settings). Go on behind next also where there was no event: what is older than this server keeps is answered with 410.", apikey.Read)
 	op.Errors = append(op.Errors, http.StatusGone)
-	add(a, op, a.listEvents)
+	addWaiting(a, op, a.listEvents)
 	add(a, operation("get-event-settings", http.MethodGet, "/v1/events/settings", tagEvents, "Which events are written", "", apikey.Read), a.getEventSettings)
 	add(a, operation("put-event-settings", http.MethodPut, "/v1/events/settings", tagEvents, "Choose which events are written",
 		"With jobs, an event is written for each job of the source that ends from now on.", apikey.Submit), a.putEventSettings)
@@ -85,7 +85,7 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 	if err != nil {
 		return nil, err
 	}
-	if err := a.kept(ctx, after); err != nil {
+	if err := a.inTurn(ctx, func() error { return a.kept(ctx, after) }); err != nil {
 		return nil, err
 	}
 	filter := events.Filter{After: after, Source: callerOf(ctx).Source, Types: in.Types, Limit: in.Limit}
@@ -93,18 +93,11 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 	defer deadline.Stop()
 	for {
 		more := a.follower.next(ofSource(filter.Source)) // before the look: what comes after it is not missed
-		// Before the look, which then has all up to it: also where none is the source's own, it need not look at them again.
-		newest, err := a.options.Store.Events.Newest(ctx)
+		found, upTo, err := a.lookForEvents(ctx, filter)
 		if err != nil {
 			return nil, err
 		}
-		found, err := a.options.Store.Events.Since(ctx, filter)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) < in.Limit {
-			after = max(after, newest)
-		}
+		after = max(after, upTo)
 		if len(found) > 0 || in.Wait == 0 {
 			return eventsPage(found, after), nil
 		}
@@ -121,6 +114,21 @@ func (a *API) listEvents(ctx context.Context, in *eventsInput) (*eventsOutput, e
 			return nil, ctx.Err() //nolint:wrapcheck // nobody reads it
 		}
 	}
+}
+
+// lookForEvents looks once, in turn, and says up to which event that is all there is; 0 where there may be more.
+func (a *API) lookForEvents(ctx context.Context, filter events.Filter) (found []events.Event, upTo int64, err error) {
+	err = a.inTurn(ctx, func() error {
+		// Before the look, which then has all up to it: also where none is the source's own, it need not look at them again.
+		if upTo, err = a.options.Store.Events.Newest(ctx); err == nil {
+			found, err = a.options.Store.Events.Since(ctx, filter)
+		}
+		return err
+	})
+	if len(found) == filter.Limit {
+		upTo = 0
+	}
+	return found, upTo, err
 }
 
 // kept is a Problem where events behind one that a reader has are not kept any more, and where the log does not reach that far: ids

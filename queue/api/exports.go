@@ -44,7 +44,11 @@ func (a *API) registerExports() {
 
 // exported is the order that an export is of, and how it is written.
 func (a *API) exported(r *http.Request) (o record.Order, ndjson bool, err error) {
-	if o, err = a.keptOrder(r.Context(), r.PathValue("reference")); err != nil {
+	err = a.inTurn(r.Context(), func() error {
+		o, err = a.keptOrder(r.Context(), r.PathValue("reference"))
+		return err
+	})
+	if err != nil {
 		return o, false, err
 	}
 	switch format := r.URL.Query().Get("format"); format {
@@ -68,7 +72,11 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	if state := r.URL.Query().Get("state"); state != "" {
 		filter.State = record.State(state)
 	}
-	tokens, err := export.ReadTokens(r.Context(), a.options.Store, o, func() (seal.Keys, error) { return a.options.Seal, nil })
+	var tokens *export.Tokens
+	err = a.inTurn(r.Context(), func() error {
+		tokens, err = export.ReadTokens(r.Context(), a.options.Store, o, func() (seal.Keys, error) { return a.options.Seal, nil })
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -94,7 +102,7 @@ const exportPage = 1000
 // paged yields an order's jobs, page by page.
 func (a *API) paged(ctx context.Context, order int64, filter orders.JobFilter) iter.Seq2[record.Job, error] {
 	filter.Limit = exportPage
-	return pages(func(after int) ([]record.Job, error) {
+	return pages(ctx, a, func(after int) ([]record.Job, error) {
 		filter.AfterSeq = after
 		jobs := make([]record.Job, 0, exportPage)
 		for j, err := range a.options.Store.Orders.Jobs(ctx, order, filter) {
@@ -108,7 +116,7 @@ func (a *API) paged(ctx context.Context, order int64, filter orders.JobFilter) i
 }
 
 func (a *API) pagedFailed(ctx context.Context, order int64) iter.Seq2[orders.FailedJob, error] {
-	return pages(func(after int) ([]orders.FailedJob, error) {
+	return pages(ctx, a, func(after int) ([]orders.FailedJob, error) {
 		page, err := a.options.Store.Orders.FailedPage(ctx, order, after, exportPage)
 		for i, j := range page {
 			page[i].Job = ownJob(j.Job)
@@ -117,10 +125,15 @@ func (a *API) pagedFailed(ctx context.Context, order int64) iter.Seq2[orders.Fai
 	}, func(j orders.FailedJob) int { return j.Seq })
 }
 
-func pages[T any](read func(after int) ([]T, error), place func(T) int) iter.Seq2[T, error] {
+// pages yields what is read page by page, each of them in turn.
+func pages[T any](ctx context.Context, a *API, read func(after int) ([]T, error), place func(T) int) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for after, full := 0, true; full; {
-			page, err := read(after)
+			var page []T
+			err := a.inTurn(ctx, func() (err error) {
+				page, err = read(after)
+				return err
+			})
 			if err != nil {
 				var none T
 				yield(none, err)

@@ -83,8 +83,23 @@ func operation(id, method, path, tag, summary, description string, needed apikey
 	}
 }
 
-// add adds an operation whose answer is a value.
+// add adds an operation whose answer is a value, and comes as soon as the database has it.
 func add[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if op.Extensions[roleKey] == nil { // whoever asks without a key is of no source
+		addWaiting(a, op, handler)
+		return
+	}
+	addWaiting(a, op, func(ctx context.Context, in *I) (out *O, err error) {
+		err = a.inTurn(ctx, func() error {
+			out, err = handler(ctx, in)
+			return err
+		})
+		return out, err
+	})
+}
+
+// addWaiting adds an operation that may wait for something to happen, and takes its turns at the database by itself.
+func addWaiting[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	needed, _ := op.Extensions[roleKey].(string)
 	_, body := typeOf[I]().FieldByName("Body")
 	op.Errors = problemsOf(op, body)

@@ -34,7 +34,7 @@ func TestStoringLeavesRoom(t *testing.T) {
 	for _, leave := range []func(){second, other, last} {
 		leave()
 	}
-	if len(s.of) > 0 || len(s.all) > 0 {
-		t.Errorf("left over: %v, %d", s.of, len(s.all))
+	if len(s.each.of) > 0 || len(s.all) > 0 {
+		t.Errorf("left over: %v, %d", s.each.of, len(s.all))
 	}
 }

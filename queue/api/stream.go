@@ -53,18 +53,23 @@ type stream struct {
 }
 
 func (a *API) streamOrder(w http.ResponseWriter, r *http.Request) error {
-	o, err := a.order(r.Context(), r.PathValue("reference"))
-	if err != nil {
-		return err
-	}
 	after, err := eventID(r.Header.Get("Last-Event-ID"), "header.Last-Event-ID")
 	if err != nil {
 		return err
 	}
-	if _, newest, err := a.options.Store.Events.Reach(r.Context()); err != nil {
+	var o record.Order
+	err = a.inTurn(r.Context(), func() error {
+		if o, err = a.order(r.Context(), r.PathValue("reference")); err != nil || after == 0 {
+			return err
+		}
+		_, newest, err := a.options.Store.Events.Reach(r.Context())
+		if after > newest {
+			after = 0 // of a log that a restore has set back: all of it is told again, and none waited for in vain
+		}
 		return err
-	} else if after > newest {
-		after = 0 // of a log that a restore has set back: all of it is told again, and none waited for in vain
+	})
+	if err != nil {
+		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -116,11 +121,16 @@ func (s *stream) pause() time.Duration {
 // tell writes what is new, and reports whether that was all there will be.
 func (s *stream) tell(r *http.Request) (over bool, err error) {
 	ctx := r.Context()
-	sum, err := s.api.options.Store.Orders.Summarize(ctx, s.order)
-	if err != nil {
-		return false, s.failed(r, err)
-	}
-	found, err := s.api.options.Store.Events.Since(ctx, s.filter)
+	var (
+		sum   record.Summary
+		found []events.Event
+	)
+	err = s.api.inTurn(ctx, func() error {
+		if sum, err = s.api.options.Store.Orders.Summarize(ctx, s.order); err == nil {
+			found, err = s.api.options.Store.Events.Since(ctx, s.filter)
+		}
+		return err
+	})
 	if err != nil {
 		return false, s.failed(r, err)
 	}

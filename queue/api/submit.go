@@ -67,14 +67,20 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) (err error) {
 	if in.faults != nil && !in.skipInvalid {
 		return in.faults
 	}
-	if err := a.checkIncoming(ctx, in); err != nil {
-		return err
-	}
 	leave, err := a.storing.enter(ctx, callerOf(ctx).Source, in.spool.Len())
 	if err != nil {
 		return err
 	}
 	defer leave()
+	return a.inTurn(ctx, func() error { return a.store(w, r, in) })
+}
+
+// store stores an order that was read, or says what storing it would come to.
+func (a *API) store(w http.ResponseWriter, r *http.Request, in *incoming) error {
+	ctx := r.Context()
+	if err := a.checkIncoming(ctx, in); err != nil {
+		return err
+	}
 	taker := a.options.Intake
 	// A repeat counts against no limit. Where there is none, Submit finds it as well.
 	if in.dryRun || callerOf(ctx).Daily {
